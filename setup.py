@@ -44,5 +44,10 @@ setup(
         "rich>=13.7",
     ],
     extras_require={"test": TEST},
-    entry_points={"console_scripts": ["ctrzoo-train = ctrzoo.experiments.train:run"]},
+    entry_points={
+        "console_scripts": [
+            "ctrzoo-train = ctrzoo.experiments.train:run",
+            "ctrzoo-bench = ctrzoo.experiments.benchmarks.bench:run",
+        ]
+    },
 )

@@ -1,0 +1,59 @@
+"""The same models as one writes them in plain Keras: an Embedding layer for each field, dense Adam."""
+
+import keras
+from keras import ops
+
+from ctrzoo import models
+from ctrzoo.experiments.benchmarks.baselines.replaced_layers import replaced_layers
+from ctrzoo.experiments.benchmarks.keras_calls import calls_of, limit_threads
+
+
+class FieldTables(keras.layers.Layer):
+    """Embed every field by a layer of its own; takes the place of `FieldEmbedding`, with the same numbers in and out.
+
+    Args:
+        schema: The `Schema`.
+        dim: Size of an embedding vector.
+        initializer: Initial values of the tables.
+        l2: Not supported, must be 0.
+        **kwargs: Arguments of any layer.
+    """
+
+    def __init__(self, schema, dim, initializer=None, l2=0.0, **kwargs):
+        super().__init__(**kwargs)
+        if l2:
+            raise ValueError(f"This baseline has no penalty. Received: l2={l2}.")
+        self.schema, self.dim = schema, dim
+        initializer = initializer or keras.initializers.RandomNormal(stddev=0.01)
+        self.tables = [
+            keras.layers.Embedding(field.vocabulary_size, dim, initializer, name=field.name) for field in schema.fields
+        ]
+
+    def build(self, input_shape):
+        for table in self.tables:
+            table.build()
+
+    def call(self, features):
+        vectors, slot = [], 0
+        for number, (field, table) in enumerate(zip(self.schema.fields, self.tables, strict=True)):
+            slots = slice(slot, slot + field.num_slots)
+            ids = ops.maximum(features["ids"][:, slots] - self.schema.first_ids[number], 0)
+            vectors.append(ops.sum(table(ids) * features["values"][:, slots, None], axis=1))
+            slot += field.num_slots
+        return ops.stack(vectors, axis=1)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape["ids"][0], self.schema.num_fields, self.dim)
+
+
+def build(name, schema, **hyperparameters):
+    """Build a model of the zoo on `FieldTables`."""
+    with replaced_layers(FieldEmbedding=FieldTables):
+        return models.build(name, schema, **hyperparameters)
+
+
+def prepare(work):
+    """Return what is timed; see `keras_calls.calls_of`."""
+    limit_threads(work)
+    model = build(work.model, work.make_schema(), **work.hyperparameters)
+    return calls_of(model, keras.optimizers.Adam(1e-3), work)

@@ -1,0 +1,140 @@
+"""Measure the zoo's models against baselines: `ctrzoo-bench`, or `python -m ctrzoo.experiments.benchmarks.bench`.
+
+With no flags it takes a few minutes: four models at two shapes on one core. `--full` measures everything, for hours.
+"""
+
+import datetime
+import os
+import shlex
+import sys
+
+from absl import app, flags
+from rich.console import Console
+
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+    """Define the flags; not on import, as other programs have flags of the same names."""
+    flags.DEFINE_list("suites", ["train", "input"], "What to measure: train, predict, batch, input.")
+    flags.DEFINE_list("models", None, "Models; by default a few, with --full all.")
+    flags.DEFINE_list(
+        "shapes", None, "Tables: criteo, avazu, movielens; by default the first and the last, with --full all."
+    )
+    flags.DEFINE_list("baselines", None, "What to compare with: keras, loop, plain, fuxictr, deepctr; '' for nothing.")
+    flags.DEFINE_list("cores", None, "Numbers of cores; by default 1, with --full 1,2.")
+    flags.DEFINE_integer("batch_size", 1024, "Rows of a training step.")
+    flags.DEFINE_integer("predict_rows", None, "Rows of a prediction; by default 65,536, with --full a million.")
+    flags.DEFINE_integer("rounds", None, "How often each implementation is timed; by default 3, with --full 7.")
+    flags.DEFINE_float("seconds", None, "About how long each is timed in a round; by default 0.3, with --full 1.")
+    flags.DEFINE_string(
+        "peers_python",
+        None,
+        "The Python that has FuxiCTR or DeepCTR installed. By default the one that runs this, if it has them.",
+    )
+    flags.DEFINE_string("workdir", None, "Where results go. By default a new folder in runs/.")
+    flags.DEFINE_bool("full", False, "Measure all models, shapes and suites.")
+
+
+def main(argv):
+    """Run what the flags ask for."""
+    if len(argv) > 1:
+        raise ValueError(f"Unknown argument '{argv[1]}'. What to measure is given as flags, such as --models=fm.")
+    from ctrzoo.experiments.benchmarks.report import rows_of, terminal_tables, write_results
+    from ctrzoo.experiments.benchmarks.suites import SUITES
+    from ctrzoo.suggest import unknown
+
+    options = _options()
+    names = list(SUITES) if FLAGS.full and not FLAGS["suites"].present else FLAGS.suites
+    for name in names:
+        if name not in SUITES:
+            raise ValueError(unknown("suite", name, SUITES))
+    console = Console(highlight=False)
+    progress = Console(stderr=True, highlight=False, soft_wrap=True)
+    now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    workdir = FLAGS.workdir or f"runs/benchmark_{now}"
+    command = shlex.join(["ctrzoo-bench", *sys.argv[1:]])
+    results = {}
+    for name in names:
+        results[name] = []
+        for measurements in SUITES[name](options):
+            rows = rows_of(measurements)
+            for row in rows:
+                progress.print(_line(name, row))
+            results[name] += rows
+            write_results(workdir, results, command)  # what was measured stays if the rest is interrupted
+        for table in terminal_tables(name, results[name]):
+            console.print(table)
+    console.print(f"Results are in {workdir}")
+
+
+def _options():
+    from ctrzoo import models
+    from ctrzoo.experiments.benchmarks.options import Options
+
+    given = {"batch_size": FLAGS.batch_size, "peers_python": _existing(FLAGS.peers_python)}
+    if FLAGS.full:
+        given |= {"models": tuple(models.MODELS), "shapes": ("criteo", "avazu", "movielens"), "cores": (1, 2)}
+        given |= {"predict_rows": 1_000_000, "rounds": 7, "seconds": 1.0}
+    for name in ("models", "shapes", "baselines", "cores"):
+        if FLAGS[name].present:
+            given[name] = tuple(FLAGS[name].value)
+    if FLAGS["cores"].present:
+        given["cores"] = tuple(_whole(text) for text in FLAGS.cores)
+    for name in ("predict_rows", "rounds", "seconds"):
+        if FLAGS[name].present:
+            given[name] = FLAGS[name].value
+    return Options(**given)
+
+
+def _whole(text):
+    if not text.isdigit():
+        raise ValueError(f"--cores must be whole numbers, by commas. Received: '{text}'.")
+    return int(text)
+
+
+def _existing(path):
+    if path and not os.access(path, os.X_OK):
+        raise ValueError(f"--peers_python: there is no program {path}.")
+    return path
+
+
+def _line(suite, row):
+    what = f"{suite}, {row['shape']}, {row['model']}, {row['label']}, {row['batch_size']:,} rows"
+    if row["error"]:
+        return f"{what}: {row['error']}"
+    return f"{what}: {row['samples_per_second']:,.0f} samples/s, {row['peak_megabytes']:,.0f} MB, {row['ratio']:.2f}"
+
+
+def _parse_flags(argv):
+    try:
+        return FLAGS(argv)
+    except flags.Error as error:
+        return _fail(str(error).replace("\n", " "))
+
+
+def _fail(message):
+    print(f"ctrzoo-bench: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _main_or_one_line(argv):
+    try:
+        main(argv)
+    except (ValueError, OSError, RuntimeError) as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("interrupted")
+
+
+def run():
+    """Start `ctrzoo-bench`: an expected failure is one line on the standard error stream, exit code 1."""
+    define_flags()
+    sys.modules["__main__"].__doc__ = __doc__  # what --help prints, also where a console script is the main module
+    for flag in FLAGS.get_key_flags_for_module(__name__):
+        FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+    app.run(_main_or_one_line, flags_parser=_parse_flags)
+
+
+if __name__ == "__main__":
+    run()

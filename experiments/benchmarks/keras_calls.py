@@ -1,0 +1,64 @@
+"""What is timed of a Keras model: training steps, `fit`, the input pipeline, `predict`."""
+
+import itertools
+
+from ctrzoo.experiments.benchmarks.shapes import random_rows
+
+BATCHES_IN_MEMORY = 16
+
+
+def limit_threads(work):
+    """Give TensorFlow as many threads as the process has cores. Call it before anything else of TensorFlow."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(len(work.cores))
+    tf.config.threading.set_inter_op_parallelism_threads(len(work.cores))
+
+
+def calls_of(model, optimizer, work):
+    """Return the function of a number n that makes n calls of what `work.mode` names.
+
+    Args:
+        model: A Keras model from features to probabilities.
+        optimizer: A Keras optimizer.
+        work: The `Work`.
+    """
+    if work.mode == "predict":
+        features, _ = random_rows(model.schema, work.num_rows)
+
+        def call(count):
+            for _ in range(count):
+                model.predict(features, batch_size=work.batch_size, verbose=0)
+
+        return call
+    model.compile(optimizer)
+    batches = _pipeline(work) if work.mode in ("input", "together") else _in_memory(model.schema, work.batch_size)
+    if work.mode == "fit":
+        return lambda count: model.fit(batches, steps_per_epoch=count, shuffle=False, verbose=0)
+    iterator = iter(batches)
+    if work.mode == "input":
+        return lambda count: [None for _ in itertools.islice(iterator, count)]
+    model.make_train_function()
+    step = model.train_function
+
+    def call(count):
+        for _ in range(count):
+            logs = step(iterator)
+        float(logs["loss"])
+
+    return call
+
+
+def _in_memory(schema, batch_size):
+    import tensorflow as tf
+
+    features, labels = random_rows(schema, BATCHES_IN_MEMORY * batch_size)
+    cut = {key: array.reshape(BATCHES_IN_MEMORY, batch_size, -1) for key, array in features.items()}
+    batches = (cut, labels.reshape(BATCHES_IN_MEMORY, batch_size, 1))
+    return tf.data.Dataset.from_tensor_slices(batches).repeat()
+
+
+def _pipeline(work):
+    from ctrzoo import data_pipelines
+
+    return data_pipelines.load(work.folder).dataset("train", work.batch_size, drop_remainder=True).repeat()

@@ -1,0 +1,23 @@
+"""The most memory that this process held at a time."""
+
+import pathlib
+import resource
+import sys
+
+STATUS = pathlib.Path("/proc/self/status")
+
+
+def peak_megabytes():
+    """Return the peak resident memory in MB (10^6 bytes).
+
+    Linux keeps `ru_maxrss` across `exec`, so a process that a large one started would report its parent's
+    memory; the kernel's own high-water mark does not.
+
+    >>> peak_megabytes() > 1
+    True
+    """
+    if STATUS.is_file():
+        lines = [line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:")]
+        if lines:
+            return int(lines[0].split()[1]) * 1024 / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6

@@ -1,0 +1,54 @@
+"""What a run of the suite measures."""
+
+import dataclasses
+
+from ctrzoo import models
+from ctrzoo.experiments.benchmarks.shapes import SHAPES
+from ctrzoo.experiments.benchmarks.work import IMPLEMENTATIONS
+from ctrzoo.suggest import unknown
+
+QUICK_MODELS = ("lr", "deepfm", "autoint", "graphfm")
+QUICK_SHAPES = ("movielens", "criteo")
+BATCH_SIZES = (128, 512, 1024, 4096)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The choice of what is measured, and how long.
+
+    Attributes:
+        models: Names of models.
+        shapes: Names of `SHAPES`.
+        baselines: Names of `IMPLEMENTATIONS` beside the zoo's own.
+        cores: Numbers of cores.
+        batch_size: Rows of a training step.
+        batch_sizes: Rows of a step, for step time against batch size.
+        predict_rows: Rows of a prediction.
+        rounds: How often each implementation is timed.
+        seconds: About how long each is timed in a round.
+        peers_python: The Python that has FuxiCTR and DeepCTR.
+
+    Raises:
+        ValueError: If a name or a number is wrong.
+    """
+
+    models: tuple[str, ...] = QUICK_MODELS
+    shapes: tuple[str, ...] = QUICK_SHAPES
+    baselines: tuple[str, ...] = ("keras", "loop", "plain", "fuxictr", "deepctr")
+    cores: tuple[int, ...] = (1,)
+    batch_size: int = 1024
+    batch_sizes: tuple[int, ...] = BATCH_SIZES
+    predict_rows: int = 65_536
+    rounds: int = 3
+    seconds: float = 0.3
+    peers_python: str | None = None
+
+    def __post_init__(self):
+        known = {"model": models.MODELS, "shape": SHAPES, "baseline": list(IMPLEMENTATIONS)[1:]}
+        for what, names in (("model", self.models), ("shape", self.shapes), ("baseline", self.baselines)):
+            for name in names:
+                if name not in known[what]:
+                    raise ValueError(unknown(what, name, known[what]))
+        numbers = (*self.cores, *self.batch_sizes, self.batch_size, self.predict_rows, self.rounds)
+        if min(numbers) < 1 or self.seconds <= 0:
+            raise ValueError("Numbers of cores, rows and rounds must be at least 1, and seconds above 0.")

@@ -1,0 +1,159 @@
+"""Time several implementations in turns, each in a process of its own.
+
+All are made ready first. Then every round times each of them once, A B C A B C, and only medians and medians of
+ratios within a round are kept: what slows the machine for a while slows all of them.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+
+import ctrzoo
+from ctrzoo.experiments.benchmarks.work import PEERS
+
+THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+MOST_CALLS = 2000
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """What was measured of one `Work`; times are medians over rounds, in milliseconds a call.
+
+    Attributes:
+        work: The `Work`.
+        error: Why there are no numbers, or an empty text.
+        wall_ms: Wall-clock time.
+        cpu_ms: Time of all cores together.
+        samples_per_second: Rows over wall-clock time.
+        peak_megabytes: Peak memory of the process, libraries included.
+        ratio: Wall-clock time over that of the first in the race.
+        cpu_ratio: The same of CPU time.
+        calls: Timed calls in all.
+    """
+
+    work: object
+    error: str = ""
+    wall_ms: float = float("nan")
+    cpu_ms: float = float("nan")
+    samples_per_second: float = float("nan")
+    peak_megabytes: float = float("nan")
+    ratio: float = float("nan")
+    cpu_ratio: float = float("nan")
+    calls: int = 0
+
+    def to_dict(self):
+        """Return a flat dictionary; the schema is left out."""
+        numbers = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "work"}
+        work = {key: value for key, value in dataclasses.asdict(self.work).items() if key != "schema"}
+        return {**work, "cores": len(self.work.cores), **numbers}
+
+
+def race(works, rounds=3, seconds=0.3, peers_python=None):
+    """Measure works in turns.
+
+    Args:
+        works: The `Work` objects; ratios are against the first.
+        rounds: How often each is timed.
+        seconds: About how long each is timed in a round.
+        peers_python: The Python that runs other libraries; by default the one that runs this.
+
+    Returns:
+        A `Measurement` for each work.
+    """
+    with contextlib.ExitStack() as stack:
+        started = [stack.enter_context(_Contender(work, peers_python)) for work in works]
+        running = [contender for contender in started if contender.is_ready()]
+        for contender in running:
+            contender.calibrate(seconds)
+        for _ in range(rounds):
+            for contender in running:
+                contender.time()
+        for contender in running:
+            contender.finish()
+        return [contender.measurement(started[0]) for contender in started]
+
+
+class _Contender:
+    def __init__(self, work, peers_python):
+        self.work, self.error, self.times, self.calls, self.peak = work, "", [], 1, float("nan")
+        python = peers_python if peers_python and work.implementation in PEERS else sys.executable
+        self._command = [python, "-m", "ctrzoo.experiments.benchmarks.worker", json.dumps(dataclasses.asdict(work))]
+
+    def __enter__(self):
+        threads = dict.fromkeys(THREAD_SETTINGS, str(len(self.work.cores)))
+        self._stack = contextlib.ExitStack()
+        self._log = self._stack.enter_context(tempfile.TemporaryFile("w+"))
+        path = self._stack.enter_context(_import_path())
+        environment = {**os.environ, **threads, "PYTHONPATH": path, "TF_USE_LEGACY_KERAS": "1"}
+        if self.work.implementation not in PEERS:
+            environment.pop("TF_USE_LEGACY_KERAS")
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._log}
+        self._process = subprocess.Popen(self._command, text=True, env=environment, **pipes)
+        return self
+
+    def __exit__(self, *_):
+        self._process.kill()
+        self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._stack.close()
+
+    def is_ready(self):
+        self.error = self._read().get("error", "")
+        return not self.error
+
+    def calibrate(self, seconds):
+        """Choose how many calls make a round of about the wanted length."""
+        self._call(1)
+        self.calls = int(min(MOST_CALLS, max(1, seconds / self._call(2)["wall"] * 2)))
+
+    def time(self):
+        self.times.append({key: 1000 * value / self.calls for key, value in self._call(self.calls).items()})
+
+    def finish(self):
+        self._process.stdin.close()
+        self.peak = self._read()["peak_megabytes"]
+
+    def measurement(self, first):
+        if self.error:
+            return Measurement(self.work, self.error)
+        ratio = {"wall": float("nan"), "cpu": float("nan")}
+        if first.times:
+            pairs = list(zip(self.times, first.times, strict=True))
+            ratio = {key: statistics.median(own[key] / its[key] for own, its in pairs) for key in ratio}
+        wall = statistics.median(time["wall"] for time in self.times)
+        cpu = statistics.median(time["cpu"] for time in self.times)
+        rate = 1000 * self.work.rows_per_call / wall
+        calls = self.calls * len(self.times)
+        return Measurement(self.work, "", wall, cpu, rate, self.peak, ratio["wall"], ratio["cpu"], calls)
+
+    def _call(self, count):
+        self._process.stdin.write(f"{count}\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def _read(self):
+        line = self._process.stdout.readline()
+        if line:
+            return json.loads(line)
+        self._log.seek(0)
+        last = (self._log.read().strip().splitlines() or ["no message"])[-1]
+        raise RuntimeError(f"The process that measures {self.work.implementation} {self.work.model} ended: {last}")
+
+
+@contextlib.contextmanager
+def _import_path():
+    """Yield a folder from which any Python imports `ctrzoo`, and nothing else that is installed beside it."""
+    package = pathlib.Path(ctrzoo.__file__).resolve().parent
+    if (package.parent / "WORKSPACE.md").is_file():
+        yield str(package.parent)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        (pathlib.Path(folder) / "ctrzoo").symlink_to(package)
+        yield folder

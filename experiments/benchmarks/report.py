@@ -1,0 +1,134 @@
+"""Results as JSON, Markdown, a bar chart and tables on the terminal."""
+
+import os
+import pathlib
+import platform
+import sys
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from rich import box
+from rich.table import Table
+
+import ctrzoo
+from ctrzoo.files import replaced, write_json, write_text
+
+COLUMNS = {
+    "shape": "{shape}",
+    "cores": "{cores}",
+    "model": "{model}",
+    "batch": "{batch_size:,}",
+    "measured": "{label}",
+    "samples/s": "{samples_per_second:,.0f}",
+    "ms": "{wall_ms:,.2f}",
+    "CPU ms": "{cpu_ms:,.2f}",
+    "peak MB": "{peak_megabytes:,.0f}",
+    "ratio": "{ratio:.2f}",
+    "CPU ratio": "{cpu_ratio:.2f}",
+}
+NARROW = ("model", "measured", "samples/s", "ms", "CPU ms", "peak MB", "ratio", "CPU ratio")
+CAPTION = (
+    "ms: median of a call; ratio: time over that of the first of the race, median over rounds, wall clock and CPU."
+)
+
+
+def rows_of(measurements):
+    """Return a dictionary for each measurement, with a label that says what was measured."""
+    rows = [measurement.to_dict() for measurement in measurements]
+    for row in rows:
+        row["label"] = row["implementation"] if row["mode"] in ("train", "predict") else row["mode"]
+    if len({row["batch_size"] for row in rows}) > 1:
+        for row in rows:
+            row["label"] = f"{row['batch_size']:,} rows"
+    return rows
+
+
+def machine():
+    """Describe where and by what the numbers were made."""
+    import importlib.metadata
+
+    names = {}
+    if pathlib.Path("/proc/cpuinfo").is_file():
+        lines = [line.split(":", 1) for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if ":" in line]
+        names = {key.strip(): value.strip() for key, value in lines}
+    versions = {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy")}
+    return {
+        "processor": names.get("model name", platform.processor()),
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "python": sys.version.split()[0],
+        "ctrzoo": ctrzoo.__version__,
+        **versions,
+    }
+
+
+def write_results(folder, suites, command):
+    """Write `results.json`, `results.md` and a bar chart of each suite.
+
+    Args:
+        folder: The folder, which is made.
+        suites: The rows of each suite, by its name.
+        command: The command that made them.
+    """
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = machine()
+    write_json(folder / "results.json", {"command": command, "machine": facts, "suites": suites})
+    lines = [f"Command: `{command}`", "", ", ".join(f"{key} {value}" for key, value in facts.items()), "", CAPTION]
+    for name, rows in suites.items():
+        lines += ["", f"## {name}", "", *markdown_table(rows)]
+        draw_chart(name, rows, folder / f"{name}.png")
+    write_text(folder / "results.md", "\n".join(lines) + "\n")
+
+
+def cells(row):
+    """Return the texts of a row of the table."""
+    if row["error"]:
+        texts = [text.format(**row) for text in list(COLUMNS.values())[:5]]
+        return [*texts, *[""] * (len(COLUMNS) - 6), row["error"][:60]]
+    return [text.format(**row) for text in COLUMNS.values()]
+
+
+def markdown_table(rows):
+    """Return the lines of a Markdown table."""
+    lines = ["| " + " | ".join(COLUMNS) + " |", "| " + " | ".join("---" for _ in COLUMNS) + " |"]
+    return lines + ["| " + " | ".join(cells(row)) + " |" for row in rows]
+
+
+def terminal_tables(name, rows):
+    """Yield a `rich` table for each shape and number of cores."""
+    for shape, cores in dict.fromkeys((row["shape"], row["cores"]) for row in rows):
+        table = Table(title=f"{name}: {shape}, {cores} core(s)", caption=CAPTION, box=box.SIMPLE)
+        for column in NARROW:
+            table.add_column(column, justify="left" if column in NARROW[:2] else "right", no_wrap=True)
+        for row in rows:
+            if (row["shape"], row["cores"]) == (shape, cores):
+                texts = dict(zip(COLUMNS, cells(row), strict=True))
+                table.add_row(*(texts[column] for column in NARROW))
+        yield table
+
+
+def draw_chart(name, rows, path):
+    """Draw samples per second as bars: a panel a shape and number of cores, a group a model."""
+    rows = [row for row in rows if not row["error"]]
+    panels = list(dict.fromkeys((row["shape"], row["cores"]) for row in rows))
+    if not panels:
+        return
+    labels = list(dict.fromkeys(row["label"] for row in rows))
+    colors = dict(zip(labels, matplotlib.colormaps["tab10"](np.arange(len(labels)) % 10), strict=True))
+    figure = Figure(figsize=(11, 3.2 * len(panels)), layout="constrained")
+    for axes, panel in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
+        here = [row for row in rows if (row["shape"], row["cores"]) == panel]
+        models = list(dict.fromkeys(row["model"] for row in here))
+        width = 0.8 / len(labels)
+        for number, label in enumerate(labels):
+            bars = {models.index(row["model"]): row["samples_per_second"] for row in here if row["label"] == label}
+            places = np.array(list(bars)) + (number - (len(labels) - 1) / 2) * width
+            axes.bar(places, bars.values(), width, label=label, color=colors[label])
+        axes.set_xticks(range(len(models)), models)
+        axes.set(yscale="log", ylabel="samples/s", title=f"{name}: {panel[0]}, {panel[1]} core(s)")
+        axes.grid(axis="y", alpha=0.3)
+        axes.legend(fontsize=8, ncols=len(labels))
+    with replaced(path) as temporary:
+        figure.savefig(temporary, dpi=120)

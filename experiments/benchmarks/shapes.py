@@ -1,0 +1,96 @@
+"""The tables that are measured: fields and vocabularies as on Criteo, Avazu and MovieLens-1M, and made-up rows.
+
+Nothing here needs more than NumPy, so that other libraries are fed the same rows in their own environment.
+"""
+
+import numpy as np
+
+from ctrzoo.schema import Field, Schema
+
+
+def vocabulary_sizes(num_fields, num_ids):
+    """Return uneven vocabularies, from a few ids to a third of all, as those of click logs are.
+
+    >>> vocabulary_sizes(3, 1000)
+    [3, 32, 965]
+    """
+    weights = np.geomspace(1, 1e5 if num_fields > 3 else 300, num_fields)
+    sizes = np.maximum(weights / weights.sum() * num_ids, 3).astype(int)
+    sizes[-1] = num_ids - sizes[:-1].sum()
+    return sizes.tolist()
+
+
+def _categorical(num_fields, num_ids):
+    sizes = vocabulary_sizes(num_fields, num_ids)
+    return [Field(f"category_{number}", vocabulary_size=size) for number, size in enumerate(sizes, start=1)]
+
+
+def _numerical(num_fields):
+    return [Field(f"number_{number}", "numerical") for number in range(1, num_fields + 1)]
+
+
+SHAPES = {
+    # 13 numerical and 26 categorical fields.
+    "criteo": Schema(_numerical(13) + _categorical(26, 999_987)),
+    "avazu": Schema(_categorical(23, 1_500_000)),
+    "movielens": Schema(
+        [
+            Field("gender", vocabulary_size=2),
+            Field("age", vocabulary_size=7),
+            Field("occupation", vocabulary_size=21),
+            Field("zip_code", vocabulary_size=3439),
+            Field("release_year", vocabulary_size=36),
+            Field("timestamp", "numerical"),
+            Field("genres", "multivalued", vocabulary_size=18, num_slots=6),
+        ]
+    ),
+    # For tests of the suite itself.
+    "tiny": Schema(
+        [
+            Field("user", vocabulary_size=20),
+            Field("item", vocabulary_size=10),
+            Field("age", "numerical"),
+            Field("tags", "multivalued", vocabulary_size=5, num_slots=3),
+        ]
+    ),
+}
+
+
+def random_rows(schema, num_rows, seed=0):
+    """Make rows up: uniform ids (the hardest case for caches and row-wise updates), no absent entries.
+
+    Args:
+        schema: The `Schema`.
+        num_rows: How many.
+        seed: Seed of all numbers.
+
+    Returns:
+        `({"ids": int32 (rows, slots), "values": float32 (rows, slots)}, labels float32 (rows, 1))`.
+    """
+    random = np.random.default_rng(seed)
+    ids, values = np.ones((2, num_rows, schema.num_slots), "float32")
+    ids = ids.astype("int32")
+    for slot, owner in enumerate(schema.slot_fields):
+        field = schema.fields[owner]
+        ids[:, slot] = schema.first_ids[owner] + random.integers(0, field.vocabulary_size, num_rows)
+        values[:, slot] = random.random(num_rows) if field.kind == "numerical" else 1 / field.num_slots
+    labels = random.integers(0, 2, (num_rows, 1)).astype("float32")
+    return {"ids": ids, "values": values}, labels
+
+
+def by_field(schema, features):
+    """Split features for libraries that take one array a field, with ids of its own that begin at 1.
+
+    Returns:
+        `{name: (rows,) numbers}` for numerical, `(rows,)` ids for categorical, `(rows, slots)` ids for
+        multi-valued fields.
+    """
+    owners, columns = np.asarray(schema.slot_fields), {}
+    for number, field in enumerate(schema.fields):
+        slots = np.flatnonzero(owners == number)
+        if field.kind == "numerical":
+            columns[field.name] = features["values"][:, slots[0]]
+        else:
+            own = features["ids"][:, slots] - schema.first_ids[number] + 1
+            columns[field.name] = own if field.num_slots > 1 else own[:, 0]
+    return columns

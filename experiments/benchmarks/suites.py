@@ -1,0 +1,107 @@
+"""The suites: training, prediction, batch sizes, and the input pipeline beside the model.
+
+Each is a generator: it yields the measurements of one race after the other.
+"""
+
+import os
+import pathlib
+import tempfile
+
+import numpy as np
+
+from ctrzoo.experiments.benchmarks.hyperparameters import HYPERPARAMETERS
+from ctrzoo.experiments.benchmarks.race import race
+from ctrzoo.experiments.benchmarks.shapes import SHAPES, random_rows
+from ctrzoo.experiments.benchmarks.work import Work
+
+PREDICT_BATCH = 8192
+# The pipeline shuffles buffers of 65,536 rows: a folder of several, so that they are not all in memory.
+FOLDER_ROWS = 262_144
+ONLY_GRAPHFM = ("loop", "plain")
+
+
+def train(options):
+    """Training steps on rows in memory, beside every baseline."""
+    for shape, cores, model in _cases(options):
+        yield _race(options, [_work(name, model, shape, cores, options) for name in _implementations(model, options)])
+
+
+def predict(options):
+    """`predict` over many rows in memory, beside other libraries."""
+    for shape, cores, model in _cases(options):
+        names = [name for name in _implementations(model, options) if name not in ONLY_GRAPHFM]
+        sizes = {"mode": "predict", "batch_size": PREDICT_BATCH, "num_rows": options.predict_rows}
+        yield _race(options, [_work(name, model, shape, cores, options, **sizes) for name in names])
+
+
+def batch(options):
+    """Training steps against batch size; ratios are against the smallest batch."""
+    for shape, cores, model in _cases(options):
+        sizes = options.batch_sizes
+        yield _race(options, [_work("ctrzoo", model, shape, cores, options, batch_size=size) for size in sizes])
+
+
+def input_share(options):
+    """The model alone (`train`), the same through `fit`, the input pipeline alone, and model and pipeline together.
+
+    The ratio of `together` says how much of a step is waiting for data; that of `fit`, what Keras' loop adds.
+    """
+    for name in options.shapes:
+        with tempfile.TemporaryDirectory() as parent:
+            folder = write_folder(pathlib.Path(parent) / "rows", SHAPES[name])
+            for shape, cores, model in _cases(options, [name]):
+                modes = ("train", "together", "input", "fit")
+                yield _race(
+                    options,
+                    [_work("ctrzoo", model, shape, cores, options, mode=mode, folder=folder) for mode in modes],
+                )
+
+
+SUITES = {"train": train, "predict": predict, "batch": batch, "input": input_share}
+
+
+def write_folder(folder, schema):
+    """Prepare a folder of made-up rows; return its path."""
+    from ctrzoo.data_pipelines import Block, PreparedWriter
+    from ctrzoo.data_pipelines.records import stored_slots
+
+    features, labels = random_rows(schema, FOLDER_ROWS)
+    numerical = [slot for slot, owner in enumerate(schema.slot_fields) if schema.fields[owner].kind == "numerical"]
+    numbers = features["values"][:, numerical]
+    with PreparedWriter(folder, "benchmark", schema) as writer:
+        writer.add("train", Block(features["ids"][:, stored_slots(schema)], numbers, labels[:, 0].astype(np.uint8)))
+    return str(folder)
+
+
+def _cases(options, shapes=None):
+    for shape in shapes or options.shapes:
+        for cores in options.cores:
+            for model in options.models:
+                yield shape, cores, model
+
+
+def _implementations(model, options):
+    return ["ctrzoo", *(name for name in options.baselines if model == "graphfm" or name not in ONLY_GRAPHFM)]
+
+
+def _work(implementation, model, shape, cores, options, **changes):
+    return Work(
+        implementation,
+        model,
+        SHAPES[shape].to_dict(),
+        shape=shape,
+        cores=_choose_cores(cores),
+        hyperparameters=HYPERPARAMETERS.get(model, {}),
+        **{"batch_size": options.batch_size, **changes},
+    )
+
+
+def _choose_cores(count):
+    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count()))
+    if count > len(usable):
+        raise ValueError(f"--cores asks for {count} cores, this process may use {len(usable)}.")
+    return tuple(usable[-count:])  # the first core is where systems put what interrupts
+
+
+def _race(options, works):
+    return race(works, options.rounds, options.seconds, options.peers_python)

@@ -1,0 +1,55 @@
+"""One thing to measure, as it is handed to a process of its own."""
+
+import dataclasses
+
+from ctrzoo.schema import Schema
+
+IMPLEMENTATIONS = {
+    "ctrzoo": "ctrzoo.experiments.benchmarks.zoo",
+    "keras": "ctrzoo.experiments.benchmarks.baselines.keras_tables",
+    "loop": "ctrzoo.experiments.benchmarks.baselines.graph_loop",
+    "plain": "ctrzoo.experiments.benchmarks.baselines.graph_plain",
+    "fuxictr": "ctrzoo.experiments.benchmarks.baselines.fuxictr_models",
+    "deepctr": "ctrzoo.experiments.benchmarks.baselines.deepctr_models",
+}
+# These run under the Python that --peers_python names.
+PEERS = ("fuxictr", "deepctr")
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What a process measures.
+
+    Attributes:
+        implementation: One of `IMPLEMENTATIONS`.
+        model: A model of the zoo.
+        schema: The schema as dictionaries.
+        shape: Name of the schema, for the report.
+        mode: `"train"` (steps on rows in memory), `"fit"` (the same through `model.fit`), `"input"` (batches of
+            the input pipeline alone), `"together"` (steps on the pipeline's batches) or `"predict"` (all rows).
+        batch_size: Rows a step.
+        cores: The cores that the process may use; as many threads.
+        hyperparameters: Arguments of the model.
+        num_rows: Rows of a prediction.
+        folder: The prepared folder that the pipeline reads.
+    """
+
+    implementation: str
+    model: str
+    schema: dict
+    shape: str = ""
+    mode: str = "train"
+    batch_size: int = 1024
+    cores: tuple[int, ...] = (0,)
+    hyperparameters: dict = dataclasses.field(default_factory=dict)
+    num_rows: int = 0
+    folder: str = ""
+
+    @property
+    def rows_per_call(self):
+        """Rows of one timed call."""
+        return self.num_rows if self.mode == "predict" else self.batch_size
+
+    def make_schema(self):
+        """Return the `Schema`."""
+        return Schema.from_dict(self.schema)

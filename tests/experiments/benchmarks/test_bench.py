@@ -1,0 +1,55 @@
+"""`ctrzoo-bench` from end to end on a tiny table, and its failures in one line."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
+
+
+def ctrzoo_bench(*arguments, folder):
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    command = [sys.executable, "-m", "ctrzoo.experiments.benchmarks.bench", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=300)
+
+
+def test_two_models_are_measured_and_what_is_not_installed_is_named(tmp_path):
+    small = ("--shapes=tiny", "--rounds=2", "--seconds=0.01", "--batch_size=64", "--workdir=out")
+    run = ctrzoo_bench("--suites=train", "--models=lr,fm", "--baselines=fuxictr", *small, folder=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert "Results are in out" in run.stdout and "samples/s" in run.stdout
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert "--models=lr,fm" in results["command"] and results["machine"]["keras"]
+    rows = results["suites"]["train"]
+    assert [(row["model"], row["implementation"], row["cores"]) for row in rows] == [
+        ("lr", "ctrzoo", 1),
+        ("lr", "fuxictr", 1),
+        ("fm", "ctrzoo", 1),
+        ("fm", "fuxictr", 1),
+    ]
+    for row in rows[::2]:
+        assert row["samples_per_second"] > 0 and row["peak_megabytes"] > 100 and row["ratio"] == 1
+    assert all("No module named" in row["error"] or row["ratio"] > 0 for row in rows[1::2])
+    assert (tmp_path / "out" / "train.png").read_bytes().startswith(b"\x89PNG")
+    assert "| tiny | 1 | fm | 64 | ctrzoo |" in (tmp_path / "out" / "results.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--suites=tain"], "Unknown suite 'tain'. Did you mean 'train'?"),
+        (["--peers_python=absent"], "--peers_python: there is no program absent."),
+        (["--cores=one"], "--cores must be whole numbers"),
+        (["--model=fm"], "Unknown command line flag 'model'. Did you mean: models"),
+    ],
+    ids=["suite", "python", "cores", "flag"],
+)
+def test_failures_are_one_line_and_leave_nothing(arguments, message, tmp_path):
+    run = ctrzoo_bench(*arguments, "--workdir=out", folder=tmp_path)
+    assert run.returncode == 1
+    assert message in run.stderr and len(run.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
