@@ -105,7 +105,8 @@ def terminal_tables(name, rows):
         for row in rows:
             if (row["shape"], row["cores"]) == (shape, cores):
                 texts = dict(zip(COLUMNS, cells(row), strict=True))
-                table.add_row(*(texts[column] for column in NARROW))
+                shown = NARROW[:2] if row["error"] else NARROW  # the reason is too long for a cell
+                table.add_row(*(texts[column] for column in shown))
         yield table
 
 

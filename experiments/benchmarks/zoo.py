@@ -1,4 +1,4 @@
-"""The models of the zoo, with the optimizer of `ctrzoo-train`."""
+"""The models of the zoo, with row-wise Adam."""
 
 from ctrzoo.experiments.benchmarks.keras_calls import calls_of, limit_threads
 
@@ -14,7 +14,7 @@ def prepare(work):
 
 
 def make_optimizer():
-    """Return the optimizer of `ctrzoo-train`."""
-    import keras
+    """Return row-wise Adam."""
+    from ctrzoo.optimizers import Adam
 
-    return keras.optimizers.Adam(LEARNING_RATE, epsilon=1e-8)
+    return Adam(LEARNING_RATE, epsilon=1e-8)
