@@ -4,6 +4,7 @@ EMBEDDING_DIM = 16
 
 # Other libraries have the formulation of the papers only, CIN without halving, and Fi-GNN without a first projection.
 HYPERPARAMETERS = {
+    "autoint": {"formulation": "paper"},
     "cin": {"split_half": False},
     "fignn": {"formulation": "paper", "units": 16},
     "interhat": {"formulation": "paper"},
