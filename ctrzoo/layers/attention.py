@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from ctrzoo.layers.graph import standardize
+
 # How GraphCTR, the code released with GraphFM, builds the attention of AutoInt, Fi-GNN and InterHAt.
 REFERENCE_ATTENTION = {
     "projection_activation": "relu",
@@ -32,7 +34,7 @@ def softmax(scores, axis=-1):
 class FieldAttention(keras.layers.Layer):
     """Multi-head self-attention of fields: `activation(concat over heads of softmax(Q K') V + residual)`.
 
-    `Q`, `K`, `V` and the residual are linear functions of the states, computed as one product. The
+    `Q`, `K`, `V` and the residual are linear functions of the states. The
     defaults are equations 5 to 8 of the AutoInt paper; `REFERENCE_ATTENTION` holds the options of the
     released code, which differ.
     Source: Song et al., 2019, equations 5 to 8, https://arxiv.org/abs/1810.11921.
@@ -99,25 +101,29 @@ class FieldAttention(keras.layers.Layer):
             self.norm.build((*input_shape[:-1], self.units))
 
     def call(self, states, training=None):
-        projected = ops.matmul(states, self.kernel)
-        if self.use_bias:
-            projected = projected + self.bias
-        projected = self.projection_activation(projected)
-        queries, keys, values, *residual = ops.split(projected, self.num_projections, axis=-1)
-        head_units = self.units // self.num_heads
-        by_head = (-1, self.num_fields, self.num_heads, head_units)
-        queries = ops.transpose(ops.reshape(queries, by_head), (0, 2, 1, 3))
-        keys = ops.transpose(ops.reshape(keys, by_head), (0, 2, 3, 1))
-        values = ops.transpose(ops.reshape(values, by_head), (0, 2, 1, 3))
-        if self.scale_scores:
-            queries = queries / head_units**0.5
-        attention = softmax(ops.matmul(queries, keys))
-        heads = ops.matmul(self.drop_attention(attention, training=training), values)
-        outputs = ops.reshape(ops.transpose(heads, (0, 2, 1, 3)), (-1, self.num_fields, self.units))
-        if self.use_residual:
-            outputs = outputs + residual[0]
-        outputs = self.activation(outputs)
-        return (self.norm(outputs) if self.layer_norm else outputs), attention
+        # The weights are cut into heads, not the activations: nothing of the batch is split or transposed.
+        pieces = self.num_projections * self.num_heads
+        kernels = ops.split(self.kernel, pieces, axis=-1)
+        biases = ops.split(self.bias, pieces) if self.use_bias else [0.0] * pieces
+        outputs, attentions = [], []
+        for head in range(self.num_heads):
+            weights = zip(kernels[head :: self.num_heads], biases[head :: self.num_heads], strict=True)
+            queries, keys, values, *residual = (self._project(states, kernel, bias) for kernel, bias in weights)
+            if self.scale_scores:
+                queries = queries / (self.units // self.num_heads) ** 0.5
+            attention = softmax(ops.matmul(queries, ops.transpose(keys, (0, 2, 1))))
+            output = ops.matmul(self.drop_attention(attention, training=training), values)
+            outputs.append(output + residual[0] if residual else output)
+            attentions.append(attention)
+        outputs = self.activation(ops.concatenate(outputs, axis=-1))
+        return (self._normalize(outputs) if self.layer_norm else outputs), ops.stack(attentions, axis=1)
+
+    def _project(self, states, kernel, bias):
+        projected = ops.matmul(states, kernel)
+        return self.projection_activation(projected + bias if self.use_bias else projected)
+
+    def _normalize(self, outputs):
+        return standardize(outputs) * ops.cast(self.norm.gamma, outputs.dtype) + ops.cast(self.norm.beta, outputs.dtype)
 
     def compute_output_shape(self, input_shape):
         batch, fields, _ = input_shape
