@@ -16,6 +16,9 @@ TASKS = {
     "regression": "mean_squared_error",
     "ranking": PairwiseLogisticLoss,
 }
+if keras.backend.backend() == "tensorflow":
+    import ctrzoo.optimizers  # noqa: F401  (so that saved models find theirs)
+
 FORMULATIONS = ("reference", "paper")
 
 

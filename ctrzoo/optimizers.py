@@ -14,10 +14,13 @@ All other weights are treated exactly as Keras treats them, state included.
 | clipping | by the norm of the summed gradient, the same as that of the dense one | |
 | `use_ema` | averaged at each step | averaged at each step, as by Keras: this costs the whole table |
 
-So SGD without momentum and Adagrad are what Keras computes. FTRL is too, except that a row keeps its initial
-value until its first batch (Keras sets all rows to the solution for no data, zero, at the first step).
+So SGD without momentum and Adagrad are what Keras computes for a dense gradient. FTRL is too, except that a row
+keeps its initial value until its first batch (Keras sets all rows to the solution for no data, zero, at the
+first step) and that `l2_shrinkage` acts on the rows of the batch.
 Adam and momentum differ: with Keras an absent row goes on moving by its old momentum while both moments decay.
-`lazy=False` is the exact dense optimizer of Keras.
+`lazy=False` is the dense optimizer of Keras on the gradient of all rows. (Keras 3.15 itself, given a sparse gradient,
+squares the gradients of a repeated id one by one and adds the squares: its second moments are then smaller than
+those of the dense gradient.)
 
 A step is cheap only where the table is looked up straight from its variable, as
 `ctrzoo.layers.FieldEmbedding` does. `keras.layers.Embedding` reads its whole table at each lookup, a copy, so
@@ -30,6 +33,8 @@ import ctrzoo.startup  # noqa: F401  (before Keras)
 
 import keras
 import tensorflow as tf
+
+from ctrzoo.suggest import unknown
 
 
 class _RowWise(keras.optimizers.Optimizer):
@@ -67,22 +72,23 @@ class _RowWise(keras.optimizers.Optimizer):
         if not self.lazy:
             super().update_step(tf.convert_to_tensor(gradient), variable, learning_rate)
             return
-        decay = self.weight_decay if self.weight_decay and self._use_weight_decay(variable) else 0.0
-        shrink = 1 - tf.cast(learning_rate, variable.dtype) * tf.cast(decay, variable.dtype) if decay else None
+        decays = self.weight_decay is not None and self._use_weight_decay(variable)
+        rate = tf.cast(learning_rate, variable.dtype)
         if not isinstance(gradient, tf.IndexedSlices):
-            if decay:
-                variable.assign(variable * shrink)
+            if decays:
+                variable.assign_sub(self._decay(variable, rate))
             super().update_step(gradient, variable, learning_rate)
             return
         if not self._is_clipped or tf.distribute.get_strategy().num_replicas_in_sync > 1:
             gradient = _sum_repeated(gradient)  # otherwise that was done before clipping
         weights = tf.gather(variable, gradient.indices)
-        self._update_rows(
-            tf.cast(gradient.values, variable.dtype),
-            weights * shrink if decay else weights,
-            _Rows(self, variable, gradient.indices),
-            tf.cast(learning_rate, variable.dtype),
-        )
+        if decays:
+            weights -= self._decay(weights, rate)
+        rows = _Rows(self, variable, gradient.indices)
+        self._update_rows(tf.cast(gradient.values, variable.dtype), weights, rows, rate)
+
+    def _decay(self, weights, rate):
+        return weights * tf.cast(self.weight_decay, weights.dtype) * rate
 
     def _update_rows(self, gradient, weights, rows, learning_rate):
         """Compute the new rows and `rows.set` them.
@@ -221,8 +227,8 @@ class Adam(_RowWise, keras.optimizers.Adam):
 class Ftrl(_RowWise, keras.optimizers.Ftrl):
     """FTRL-proximal that touches only the rows of the batch.
 
-    The same numbers as Keras' Ftrl for rows that start at zero or have been in a batch; other rows keep their
-    initial value. Source: McMahan et al., 2013, algorithm 1, https://research.google/pubs/pub41159/.
+    The same numbers as Keras' Ftrl for tables that start at zero, without `l2_shrinkage`; otherwise rows keep
+    their initial value until their first batch. Source: McMahan et al., 2013, algorithm 1, https://research.google/pubs/pub41159/.
 
     Args:
         *args: Arguments of `keras.optimizers.Ftrl`, in its order.
@@ -247,3 +253,31 @@ class Ftrl(_RowWise, keras.optimizers.Ftrl):
         rows.set(self._accumulators, grown)
         rows.set(self._linears, linear)
         rows.set_weights((tf.clip_by_value(linear, -l1, l1) - linear) / (grown**power / learning_rate + 2 * l2))
+
+
+# Epsilon is that of the papers and of TensorFlow 1.
+OPTIMIZERS = {
+    "adam": lambda learning_rate: Adam(learning_rate, epsilon=1e-8),
+    "dense_adam": lambda learning_rate: Adam(learning_rate, epsilon=1e-8, lazy=False),
+    "adagrad": Adagrad,
+    "ftrl": Ftrl,
+    "sgd": SGD,
+}
+
+
+def build(name, learning_rate):
+    """Return an optimizer by its name; `"dense_adam"` updates all rows, the others those of the batch.
+
+    Args:
+        name: One of `OPTIMIZERS`.
+        learning_rate: The step size.
+
+    Raises:
+        ValueError: If the name is unknown.
+
+    >>> build("dense_adam", 0.001).lazy
+    False
+    """
+    if name not in OPTIMIZERS:
+        raise ValueError(unknown("optimizer", name, OPTIMIZERS))
+    return OPTIMIZERS[name](float(learning_rate))

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ctrzoo import optimizers
 from ctrzoo.files import replaced, write_text
 from ctrzoo.metrics import evaluate_scores
 from ctrzoo.progress import TrainingProgress
@@ -54,13 +55,14 @@ def train(
     epochs=10,
     batch_size=1024,
     learning_rate=1e-3,
+    optimizer="adam",
     patience=3,
     seed=2018,
     jit_compile=False,
     folder=None,
     console=None,
 ):
-    """Train with Adam until the validation log loss stops falling; evaluate the best epoch's weights.
+    """Train until the validation log loss stops falling; evaluate the best epoch's weights.
 
     Args:
         model: A `CTRModel`.
@@ -68,7 +70,8 @@ def train(
             `ctrzoo.data_pipelines.load` returns it, with the splits train, valid and test.
         epochs: The most passes over the training rows.
         batch_size: Rows a step.
-        learning_rate: Step size of Adam.
+        learning_rate: Step size of the optimizer.
+        optimizer: A name of `ctrzoo.optimizers.OPTIMIZERS`.
         patience: Epochs without a lower validation log loss before training stops.
         seed: Seed of the order of rows. Call `set_seed` before building the model to fix the rest.
         jit_compile: Whether XLA compiles the training step.
@@ -81,7 +84,7 @@ def train(
         `best_epoch` (from 1), `seconds_per_epoch` (median) and `rows_per_second`.
 
     Raises:
-        ValueError: If the model was built for another schema or task, or it diverges.
+        ValueError: If the model was built for another schema or task, the optimizer is unknown, or it diverges.
     """
     check_schema(model, data)
     if model.task != "classification":
@@ -89,7 +92,7 @@ def train(
             "Training is watched by the log loss of click probabilities, so the task must be 'classification'. "
             f"Received: {model.task!r}. Use `model.compile` and `model.fit` for other tasks."
         )
-    model.compile(keras.optimizers.Adam(learning_rate, epsilon=1e-8), jit_compile=jit_compile)
+    model.compile(optimizers.build(optimizer, learning_rate), jit_compile=jit_compile)
     num_rows = data.num_rows["train"]
     evaluator = Evaluator(model)
     splits = {split: data.dataset(split, EVALUATION_BATCH, shuffle=False) for split in ("valid", "test")}

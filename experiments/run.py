@@ -51,6 +51,7 @@ def run_experiment(settings, data_dir, raw, workdir):
             epochs=settings.epochs,
             batch_size=settings.batch_size,
             learning_rate=settings.learning_rate,
+            optimizer=settings.optimizer,
             patience=settings.patience,
             seed=settings.seed,
             folder=folder,

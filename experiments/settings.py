@@ -22,7 +22,8 @@ class Settings:
         baselines: Models trained beside it on the same data.
         epochs: The most passes over the training rows.
         batch_size: Rows a step.
-        learning_rate: Step size of Adam.
+        learning_rate: Step size of the optimizer.
+        optimizer: The optimizer: adam (updates the rows of the batch), dense_adam (all rows), adagrad, ftrl or sgd.
         patience: Epochs without a lower validation log loss before training stops.
         seed: Seed of weights, dropout and order of rows.
         hyperparameters: Arguments of the model (and of those baselines that have them).
@@ -35,6 +36,7 @@ class Settings:
     epochs: int = 50
     batch_size: int = 1024
     learning_rate: float = 1e-3
+    optimizer: str = "adam"
     patience: int = 3
     seed: int = 2018
     hyperparameters: Mapping = dataclasses.field(default_factory=dict)
@@ -86,7 +88,7 @@ def resolve(flags, assignments=(), config=None):
 
 def _sort(merged):
     """Tell settings, hyperparameters and data set options apart by their names."""
-    from ctrzoo import models  # slow: it loads Keras
+    from ctrzoo import models, optimizers  # slow: they load Keras
 
     settings = {key: value for key, value in merged.items() if key in PLAIN}
     settings["baselines"] = _names(settings.get("baselines", ()))
@@ -94,6 +96,9 @@ def _sort(merged):
     for name in names:
         if name not in models.MODELS:
             raise ValueError(unknown("model", name, models.MODELS))
+    optimizer = settings.get("optimizer", Settings.optimizer)
+    if optimizer not in optimizers.OPTIMIZERS:
+        raise ValueError(unknown("optimizer", optimizer, optimizers.OPTIMIZERS))
     known = {key for name in names for key in models.hyperparameters_of(name)}
     dataset = settings.get("dataset", Settings.dataset)
     options = data_pipelines.options_of(dataset) if not _is_folder(dataset) else {}

@@ -22,7 +22,12 @@ flags.DEFINE_string("raw", None, "The raw file or folder of the data set.")
 flags.DEFINE_string("workdir", None, "Where results go. By default a new folder in runs/.")
 flags.DEFINE_integer("epochs", Settings.epochs, "The most passes over the training rows.")
 flags.DEFINE_integer("batch_size", Settings.batch_size, "Rows a step.")
-flags.DEFINE_float("learning_rate", Settings.learning_rate, "Step size of Adam.")
+flags.DEFINE_float("learning_rate", Settings.learning_rate, "Step size of the optimizer.")
+flags.DEFINE_string(
+    "optimizer",
+    Settings.optimizer,
+    "adam (updates the rows of the batch), dense_adam (all rows), adagrad, ftrl or sgd.",
+)
 flags.DEFINE_integer("seed", Settings.seed, "Seed of weights, dropout and order of rows.")
 flags.DEFINE_string(
     "config",
@@ -32,7 +37,7 @@ flags.DEFINE_string(
 )
 flags.DEFINE_multi_string("set", [], "key=value for any setting, hyperparameter or data set option; repeatable.")
 
-SETTING_FLAGS = ("dataset", "model", "baselines", "epochs", "batch_size", "learning_rate", "seed")
+SETTING_FLAGS = ("dataset", "model", "baselines", "epochs", "batch_size", "learning_rate", "optimizer", "seed")
 
 
 def main(argv):

@@ -51,8 +51,10 @@ class FieldEmbedding(keras.layers.Layer):
 
     def call(self, features):
         # `value` is TensorFlow's variable: rows are read from it alone, where the table itself would be copied whole.
+        # Slots come first, so that rows of one field, which lie near each other, are read and updated together.
+        rows = ops.take(self.table.value, ops.transpose(features["ids"]), axis=0)
         # Mixed precision casts the rows it looks up, not the whole table.
-        embedded = ops.cast(ops.take(self.table.value, features["ids"], axis=0), self.compute_dtype)
+        embedded = ops.transpose(ops.cast(rows, self.compute_dtype), (1, 0, 2))
         embedded = embedded * ops.expand_dims(ops.cast(features["values"], self.compute_dtype), axis=-1)
         if self.schema.num_slots == self.schema.num_fields:
             return embedded

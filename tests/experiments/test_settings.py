@@ -43,6 +43,7 @@ def test_values_are_python_or_text():
         ({}, ["epochs=0"], "'epochs' must be a whole number of at least 1"),
         ({}, ["learning_rate=fast"], "'learning_rate' must be a number above 0"),
         ({"seed": -1}, [], "'seed' must be"),
+        ({"optimizer": "dense_adm"}, [], "Unknown optimizer 'dense_adm'. Did you mean 'dense_adam'?"),
     ],
 )
 def test_what_is_refused(flags, assignments, message):

@@ -1,0 +1,151 @@
+"""Step time against vocabulary: `python -m ctrzoo.experiments.benchmarks.vocabulary`.
+
+One embedding table, the factorization machine's pair term, forward, backward and update by Adam, on one core:
+ours (`FieldEmbedding` and the row-wise Adam), Keras' own Embedding and Adam, and Keras' Embedding under the
+row-wise Adam. Steps of all contestants alternate, each beside ours with the smallest vocabulary, so that
+ratios hold on a busy machine too; times are CPU time, medians.
+"""
+
+import ctrzoo.startup  # noqa: F401  (before Keras)
+
+import os
+import statistics
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import app, flags
+
+from ctrzoo import optimizers
+from ctrzoo.layers import FieldEmbedding, PairwiseInteraction
+from ctrzoo.schema import Field, Schema
+
+FLAGS = flags.FLAGS
+NUM_BATCHES = 16
+VOCABULARIES = (10_000, 100_000, 1_000_000, 5_000_000)
+
+
+def ours(vocabulary, num_fields, dim):
+    """Return a compiled model with `FieldEmbedding` and the row-wise Adam."""
+    schema = Schema([Field(f"field_{i}", vocabulary_size=vocabulary // num_fields) for i in range(num_fields)])
+    ids = keras.Input((num_fields,), dtype="int32")
+    embedding = FieldEmbedding(schema, dim)
+    return _compiled(ids, embedding({"ids": ids, "values": keras.ops.ones_like(ids, "float32")}), optimizers.Adam())
+
+
+def keras_embedding(vocabulary, num_fields, dim):
+    """Return a compiled model with Keras' Embedding and the row-wise Adam."""
+    ids = keras.Input((num_fields,), dtype="int32")
+    return _compiled(ids, keras.layers.Embedding(vocabulary + 1, dim)(ids), optimizers.Adam())
+
+
+def keras_alone(vocabulary, num_fields, dim):
+    """Return a compiled model with Keras' Embedding and Adam."""
+    ids = keras.Input((num_fields,), dtype="int32")
+    return _compiled(ids, keras.layers.Embedding(vocabulary + 1, dim)(ids), keras.optimizers.Adam())
+
+
+CONTESTANTS = {"ctrzoo": ours, "keras embedding, row-wise adam": keras_embedding, "keras": keras_alone}
+
+
+def _compiled(ids, embedded, optimizer):
+    logit = PairwiseInteraction()(embedded)
+    model = keras.Model(ids, keras.layers.Activation("sigmoid")(logit))
+    model.compile(optimizer, "binary_crossentropy", jit_compile=False)
+    return model
+
+
+def _stepper(model, vocabulary, num_fields, batch_size, is_skewed, seed=0):
+    """Return a function that makes one training step on the next of several batches of random ids."""
+    rng = np.random.default_rng(seed)
+    size = vocabulary // num_fields
+    draws = rng.random((NUM_BATCHES, batch_size, num_fields))
+    ranks = size**draws - 1 if is_skewed else size * draws
+    ids = 1 + np.minimum(ranks.astype("int32"), size - 1) + size * np.arange(num_fields, dtype="int32")
+    labels = rng.integers(0, 2, (NUM_BATCHES, batch_size, 1)).astype("float32")
+    batches = iter(tf.data.Dataset.from_tensor_slices((ids, labels)).repeat())
+    model.make_train_function()
+    return lambda: model.train_function(batches)
+
+
+def measure(
+    vocabularies=VOCABULARIES,
+    batch_size=1024,
+    num_fields=39,
+    dim=16,
+    is_skewed=False,
+    num_steps=30,
+    largest_keras=1_000_000,
+):
+    """Time a training step for each vocabulary and contestant.
+
+    Args:
+        vocabularies: Rows of the table, ascending.
+        batch_size: Rows of a batch.
+        num_fields: Ids of a row, each from its own part of the table.
+        dim: Size of an embedding vector.
+        is_skewed: Draw ids log-uniformly (Zipf's law), as clicks are, and not uniformly, the worst case.
+        num_steps: Timed steps of each.
+        largest_keras: Vocabulary up to which Keras' dense Adam is timed.
+
+    Returns:
+        A list of `{"vocabulary", "implementation", "milliseconds", "growth", "times_faster"}`: CPU time a step
+        (median); the same as a multiple of ours with the smallest vocabulary; and how many times faster than
+        Keras alone, `None` where that was not timed.
+    """
+    rows = []
+    for vocabulary in vocabularies:
+        cases = {name: (name, vocabulary) for name in CONTESTANTS if name != "keras" or vocabulary <= largest_keras}
+        cases["smallest"] = ("ctrzoo", vocabularies[0])
+        steps = {}
+        for case, (name, size) in cases.items():
+            model = CONTESTANTS[name](size, num_fields, dim)
+            steps[case] = _stepper(model, size, num_fields, batch_size, is_skewed)
+        seconds = _alternate(steps, num_steps)
+        for name in cases:
+            if name != "smallest":
+                faster = seconds["keras"] / seconds[name] if "keras" in seconds else None
+                facts = {"vocabulary": vocabulary, "implementation": name, "milliseconds": 1e3 * seconds[name]}
+                rows.append({**facts, "growth": seconds[name] / seconds["smallest"], "times_faster": faster})
+    return rows
+
+
+def _alternate(steps, num_steps, num_warm=4):
+    """Return the median CPU seconds a step of each."""
+    seconds = {name: [] for name in steps}
+    for number in range(num_warm + num_steps):
+        for name, step in steps.items():
+            start = time.process_time()
+            float(step()["loss"])  # waits for the step
+            if number >= num_warm:
+                seconds[name].append(time.process_time() - start)
+    return {name: statistics.median(each) for name, each in seconds.items()}
+
+
+def use_one_core(core):
+    """Pin this process to a core, and TensorFlow to as many threads."""
+    os.sched_setaffinity(0, {core})
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def main(argv):
+    """Print the table as Markdown."""
+    del argv
+    use_one_core(FLAGS.core)
+    print("| vocabulary | implementation | ms a step | against 10k rows | times faster than Keras |")
+    print("|---|---|---|---|---|")
+    vocabularies = [int(text) for text in FLAGS.vocabularies]
+    for row in measure(vocabularies, is_skewed=FLAGS.skewed, largest_keras=FLAGS.largest_keras):
+        faster = f"{row['times_faster']:.1f}" if row["times_faster"] else "–"
+        cells = (f"{row['vocabulary']:,}", row["implementation"], f"{row['milliseconds']:.1f}", f"{row['growth']:.2f}")
+        print(f"| {' | '.join(cells)} | {faster} |", flush=True)
+
+
+if __name__ == "__main__":
+    flags.DEFINE_integer("core", 0, "The core to use.")
+    flags.DEFINE_list("vocabularies", [str(size) for size in VOCABULARIES], "Rows of the table, by commas.")
+    flags.DEFINE_bool("skewed", False, "Whether ids are drawn by Zipf's law, not uniformly.")
+    flags.DEFINE_integer("largest_keras", 1_000_000, "Vocabulary up to which Keras' own Adam is timed.")
+    app.run(main)
