@@ -16,7 +16,9 @@ FLAGS = flags.FLAGS
 
 def define_flags():
     """Define the flags; not on import, as other programs have flags of the same names."""
-    flags.DEFINE_list("suites", ["train", "input"], "What to measure: train, predict, batch, input.")
+    flags.DEFINE_list(
+        "suites", ["train", "input"], "What to measure: train, predict, batch, input, vocabulary, reading."
+    )
     flags.DEFINE_list("models", None, "Models; by default a few, with --full all.")
     flags.DEFINE_list(
         "shapes", None, "Tables: criteo, avazu, movielens; by default the first and the last, with --full all."
@@ -40,15 +42,17 @@ def main(argv):
     """Run what the flags ask for."""
     if len(argv) > 1:
         raise ValueError(f"Unknown argument '{argv[1]}'. What to measure is given as flags, such as --models=fm.")
+    from ctrzoo.experiments.benchmarks.alone import ALONE, measure_alone
     from ctrzoo.experiments.benchmarks.report import rows_of, terminal_tables, write_results
     from ctrzoo.experiments.benchmarks.suites import SUITES
     from ctrzoo.suggest import unknown
 
     options = _options()
-    names = list(SUITES) if FLAGS.full and not FLAGS["suites"].present else FLAGS.suites
+    known = [*SUITES, *ALONE]
+    names = known if FLAGS.full and not FLAGS["suites"].present else FLAGS.suites
     for name in names:
-        if name not in SUITES:
-            raise ValueError(unknown("suite", name, SUITES))
+        if name not in known:
+            raise ValueError(unknown("suite", name, known))
     console = Console(highlight=False)
     progress = Console(stderr=True, highlight=False, soft_wrap=True)
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
@@ -57,7 +61,10 @@ def main(argv):
     results = {}
     for name in names:
         results[name] = []
-        for measurements in SUITES[name](options):
+        if name in ALONE:
+            results[name] = measure_alone(name, FLAGS.full)
+            write_results(workdir, results, command)
+        for measurements in SUITES[name](options) if name in SUITES else ():
             rows = rows_of(measurements)
             for row in rows:
                 progress.print(_line(name, row))

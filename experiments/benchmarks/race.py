@@ -89,7 +89,7 @@ class _Contender:
         threads = dict.fromkeys(THREAD_SETTINGS, str(len(self.work.cores)))
         self._stack = contextlib.ExitStack()
         self._log = self._stack.enter_context(tempfile.TemporaryFile("w+"))
-        path = self._stack.enter_context(_import_path())
+        path = self._stack.enter_context(import_path())
         environment = {**os.environ, **threads, "PYTHONPATH": path, "TF_USE_LEGACY_KERAS": "1"}
         if self.work.implementation not in PEERS:
             environment.pop("TF_USE_LEGACY_KERAS")
@@ -148,7 +148,7 @@ class _Contender:
 
 
 @contextlib.contextmanager
-def _import_path():
+def import_path():
     """Yield a folder from which any Python imports `ctrzoo`, and nothing else that is installed beside it."""
     package = pathlib.Path(ctrzoo.__file__).resolve().parent
     if (package.parent / "WORKSPACE.md").is_file():

@@ -78,7 +78,8 @@ def write_results(folder, suites, command):
     lines = [f"Command: `{command}`", "", ", ".join(f"{key} {value}" for key, value in facts.items()), "", CAPTION]
     for name, rows in suites.items():
         lines += ["", f"## {name}", "", *markdown_table(rows)]
-        draw_chart(name, rows, folder / f"{name}.png")
+        if _is_race(rows):
+            draw_chart(name, rows, folder / f"{name}.png")
     write_text(folder / "results.md", "\n".join(lines) + "\n")
 
 
@@ -92,12 +93,35 @@ def cells(row):
 
 def markdown_table(rows):
     """Return the lines of a Markdown table."""
-    lines = ["| " + " | ".join(COLUMNS) + " |", "| " + " | ".join("---" for _ in COLUMNS) + " |"]
-    return lines + ["| " + " | ".join(cells(row)) + " |" for row in rows]
+    columns, texts = (list(COLUMNS), map(cells, rows)) if _is_race(rows) else _plain(rows)
+    return ["| " + " | ".join(line) + " |" for line in (columns, ["---"] * len(columns), *texts)]
+
+
+def _is_race(rows):
+    return not rows or "label" in rows[0]
+
+
+def _plain(rows):
+    """Return the columns and texts of rows that are any dictionaries."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    return columns, [[_text(row.get(column)) for column in columns] for row in rows]
+
+
+def _text(value):
+    if value is None:
+        return "–"
+    return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def terminal_tables(name, rows):
-    """Yield a `rich` table for each shape and number of cores."""
+    """Yield a `rich` table for each shape and number of cores, or one if there are none."""
+    if not _is_race(rows):
+        columns, texts = _plain(rows)
+        table = Table(*columns, title=name, box=box.SIMPLE)
+        for line in texts:
+            table.add_row(*line)
+        yield table
+        return
     for shape, cores in dict.fromkeys((row["shape"], row["cores"]) for row in rows):
         table = Table(title=f"{name}: {shape}, {cores} core(s)", caption=CAPTION, box=box.SIMPLE)
         for column in NARROW:

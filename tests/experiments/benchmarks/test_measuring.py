@@ -86,6 +86,18 @@ def test_results_are_written_with_a_chart_and_say_what_failed(tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["results.json", "results.md", "train.png"]
 
 
+def test_rows_of_other_programs_become_a_table_without_a_chart(tmp_path):
+    rows = [{"vocabulary": 10_000, "milliseconds": 4.5, "times_faster": None}, {"vocabulary": 1, "milliseconds": 0.25}]
+    assert markdown_table(rows) == [
+        "| vocabulary | milliseconds | times_faster |",
+        "| --- | --- | --- |",
+        "| 10,000 | 4.50 | – |",
+        "| 1 | 0.25 | – |",
+    ]
+    write_results(tmp_path, {"vocabulary": rows}, "ctrzoo-bench")
+    assert not (tmp_path / "vocabulary.png").exists()
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

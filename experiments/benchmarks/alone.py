@@ -1,0 +1,60 @@
+"""Measurements that are programs of their own: step time against vocabulary, and reading.
+
+Each runs in a process pinned to one core, and answers with rows of a table.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+from ctrzoo.experiments.benchmarks.race import import_path
+
+# Arguments of the module's `measure`, for a quick run and for a full one.
+ALONE = {
+    "vocabulary": ({"vocabularies": [10_000, 1_000_000], "num_steps": 10}, {}),
+    "reading": ({"rows": 200_000, "repetitions": 1}, {}),
+}
+PROGRAM = """
+import importlib, json, os, sys
+core, name, arguments = json.loads(sys.argv[1])
+if core is not None:
+    os.sched_setaffinity(0, {core})
+print(json.dumps(importlib.import_module("ctrzoo.experiments.benchmarks." + name).measure(**arguments)))
+"""
+
+
+def measure_alone(name, full=False):
+    """Return the rows of one of `ALONE`, a dictionary each.
+
+    Args:
+        name: A key of `ALONE`.
+        full: Whether to take the module's own, long defaults.
+
+    Raises:
+        RuntimeError: If the program fails; the message is its last line.
+    """
+    core = max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    work = json.dumps([core, name, ALONE[name][full]])
+    with import_path() as path:
+        command = [sys.executable, "-c", PROGRAM, work]
+        environment = {**os.environ, "PYTHONPATH": path, "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+        finished = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if finished.returncode:
+        raise RuntimeError(f"The benchmark '{name}' failed: {(finished.stderr.splitlines() or ['no message'])[-1]}")
+    return as_rows(json.loads(finished.stdout.splitlines()[-1]))
+
+
+def as_rows(result):
+    """Turn nested dictionaries of numbers into rows; rows stay as they are.
+
+    >>> as_rows({"speed": {"blocks": 2.0}, "ratio": 3.0})
+    [{'what': 'speed, blocks', 'value': 2.0}, {'what': 'ratio', 'value': 3.0}]
+    """
+    if isinstance(result, list):
+        return result
+    rows = []
+    for key, value in result.items():
+        inner = as_rows(value) if isinstance(value, dict) else [{"what": "", "value": value}]
+        rows += [{"what": ", ".join(filter(None, (key, row["what"]))), "value": row["value"]} for row in inner]
+    return rows
