@@ -11,10 +11,10 @@ from ctrzoo.schema import Field, Schema
 def vocabulary_sizes(num_fields, num_ids):
     """Return uneven vocabularies, from a few ids to a third of all, as those of click logs are.
 
-    >>> vocabulary_sizes(3, 1000)
-    [3, 32, 965]
+    >>> vocabulary_sizes(4, 1000)
+    [3, 3, 21, 973]
     """
-    weights = np.geomspace(1, 1e5 if num_fields > 3 else 300, num_fields)
+    weights = np.geomspace(1, 1e5, num_fields)
     sizes = np.maximum(weights / weights.sum() * num_ids, 3).astype(int)
     sizes[-1] = num_ids - sizes[:-1].sum()
     return sizes.tolist()

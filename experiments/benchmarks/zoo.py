@@ -1,6 +1,7 @@
-"""The models of the zoo, with row-wise Adam."""
+"""The models of the zoo, with the optimizer of `ctrzoo-train`."""
 
 from ctrzoo.experiments.benchmarks.keras_calls import calls_of, limit_threads
+from ctrzoo.experiments.settings import Settings
 
 LEARNING_RATE = 1e-3
 
@@ -14,7 +15,7 @@ def prepare(work):
 
 
 def make_optimizer():
-    """Return row-wise Adam."""
-    from ctrzoo.optimizers import Adam
+    """Return the optimizer of `ctrzoo-train`."""
+    from ctrzoo import optimizers
 
-    return Adam(LEARNING_RATE, epsilon=1e-8)
+    return optimizers.build(Settings.optimizer, LEARNING_RATE)
