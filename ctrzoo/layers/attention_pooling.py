@@ -4,8 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from ctrzoo.layers.factorization import spread_pairs
-from ctrzoo.layers.graph import project_pairs
+from ctrzoo.layers.pairs import hidden_of_pairs, spread_to_fields
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -77,14 +76,15 @@ class AttentionalInteraction(keras.layers.Layer):
         return logit, attention * products, attention
 
     def _attention(self, embedded, training):
-        first, second = np.triu_indices(self.num_fields)
-        between_fields = np.flatnonzero(first < second)
-        (hidden,) = project_pairs(ops.transpose(embedded, (1, 0, 2)), ops.copy(self.kernel))
-        scores = ops.squeeze(ops.matmul(ops.relu(hidden + self.bias), self.score_kernel), axis=-1)
-        scores = ops.take(scores, between_fields, axis=0)
+        hidden = hidden_of_pairs(ops.transpose(embedded, (1, 0, 2)), self.kernel, self.bias)
+        hidden = hidden[self.num_fields :]  # without the pairs (i, i), which come first
+        scores = ops.matmul(ops.reshape(hidden, (-1, self.units)), self.score_kernel)
+        scores = ops.reshape(scores, (*ops.shape(hidden)[:2], 1))
         scores = ops.cast(scores, keras.backend.result_type(scores.dtype, "float32"))
         weights = ops.cast(ops.softmax(scores, axis=0), self.compute_dtype)
-        return spread_pairs(self.drop_attention(weights, training=training), self.num_fields)
+        weights = self.drop_attention(weights, training=training)
+        weights = ops.pad(weights, [[self.num_fields, 0], [0, 0], [0, 0]])
+        return ops.squeeze(spread_to_fields(weights, self.num_fields), axis=1)
 
     def compute_output_shape(self, input_shape):
         batch, fields, _ = input_shape

@@ -5,28 +5,6 @@ import numpy as np
 from keras import ops
 
 
-def spread_pairs(pairs, num_fields):
-    """Arrange numbers of the pairs i < j as symmetric matrices with a zero diagonal.
-
-    Args:
-        pairs: Tensor `(pairs, batch)`; the pairs are those of `numpy.triu_indices(num_fields, 1)`.
-        num_fields: Number of fields.
-
-    Returns:
-        Tensor `(batch, num_fields, num_fields)`.
-
-    >>> spread_pairs(np.array([[1.0], [4.0], [-2.0]]), 3)[0].numpy()
-    array([[ 0.,  1.,  4.],
-           [ 1.,  0., -2.],
-           [ 4., -2.,  0.]])
-    """
-    first, second = np.triu_indices(num_fields, 1)
-    indices = np.full((num_fields, num_fields), len(first), "int32")  # the diagonal points to the zero row
-    indices[first, second] = indices[second, first] = np.arange(len(first))
-    spread = ops.take(ops.pad(pairs, [[0, 1], [0, 0]]), indices.ravel(), axis=0)
-    return ops.transpose(ops.reshape(spread, (num_fields, num_fields, -1)), (2, 0, 1))
-
-
 def inner_products(vectors, first, second):
     """Compute `<v_i, v_j>` for the listed pairs (i, j) alone.
 

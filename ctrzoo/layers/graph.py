@@ -12,6 +12,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from ctrzoo.layers.pairs import hidden_of_pairs, spread_to_fields
+
 
 def keep_strongest(scores, num_kept, keep_ties):
     """Mark the `num_kept` largest entries along the last axis.
@@ -37,50 +39,6 @@ def keep_strongest(scores, num_kept, keep_ties):
     tied = scores == threshold
     room = num_kept - ops.sum(ops.cast(above, "int32"), axis=-1, keepdims=True)
     return ops.logical_or(above, ops.logical_and(tied, ops.cumsum(ops.cast(tied, "int32"), axis=-1) <= room))
-
-
-def project_pairs(states, *kernels):
-    """Compute `(x_i * x_j) @ kernel` for all fields i and j, once for each unordered pair.
-
-    The gradient is written by hand: it gathers where automatic differentiation would scatter.
-
-    Args:
-        states: Tensor `(fields, batch, dim)`.
-        *kernels: Tensors `(dim, units)`.
-
-    Returns:
-        For each kernel a tensor `(pairs, batch, units)`; the pairs are those of `numpy.triu_indices(fields)`.
-    """
-    num_fields, dim = states.shape[0], states.shape[2]
-    first, second = np.triu_indices(num_fields)
-    of_pair = pair_indices(num_fields)
-
-    @ops.custom_gradient
-    def project(states, *kernels):
-        products = ops.take(states, first, axis=0) * ops.take(states, second, axis=0)
-        flat = ops.reshape(products, (-1, dim))
-
-        def gradient(*upstreams):
-            upstreams = [ops.reshape(part, (-1, part.shape[-1])) for part in upstreams]
-            of_kernels = [ops.matmul(ops.transpose(flat), part) for part in upstreams]
-            parts = [ops.matmul(part, ops.transpose(k)) for part, k in zip(upstreams, kernels, strict=True)]
-            by_pair = ops.reshape(sum(parts[1:], parts[0]), ops.shape(products))
-            by_field = ops.reshape(ops.take(by_pair, of_pair.ravel(), axis=0), (num_fields, *ops.shape(states)))
-            squares = ops.take(by_pair, np.diagonal(of_pair), axis=0) * states
-            return ops.sum(by_field * ops.expand_dims(states, 0), axis=1) + squares, *of_kernels
-
-        projected = [ops.reshape(ops.matmul(flat, k), (len(first), -1, k.shape[-1])) for k in kernels]
-        return tuple(projected), gradient
-
-    return project(states, *kernels)
-
-
-def pair_indices(num_fields):
-    """Return the `(fields, fields)` index of each pair (i, j) = (j, i) among the unordered pairs."""
-    indices = np.zeros((num_fields, num_fields), "int32")
-    first, second = np.triu_indices(num_fields)
-    indices[first, second] = indices[second, first] = np.arange(len(first))
-    return indices
 
 
 def standardize(states, epsilon=1e-8):
@@ -146,30 +104,45 @@ class _GraphLayer(keras.layers.Layer):
             self.score_bias = self.add_weight(name="selector_bias", shape=(1,), initializer="zeros")
 
     def _pair_scores(self, states):
-        """Return attention scores `(b, h, n, n)` before their activation, and edge weights `(b, n, n)` or None."""
-        kernels = [self.attention_kernel] + ([self.hidden_kernel] if self.use_selection else [])
-        attention, *hidden = project_pairs(states, *(ops.copy(kernel) for kernel in kernels))
-        attention = self._by_field(attention)
+        """Return attention scores `(b, h, n, n)` after their activation, and edge weights `(b, n, n)` or None.
+
+        Both are outputs of one network with a hidden ReLU layer on each interaction.
+        """
+        kernel, bias, output = self._score_network()
+        if self.use_selection:
+            kernel = ops.concatenate([kernel, self.hidden_kernel], axis=1)
+            bias = ops.concatenate([bias, self.hidden_bias], axis=0)
+            edge = ops.pad(self.score_kernel, [[output.shape[0], 0], [0, 0]])
+            output = ops.concatenate([ops.pad(output, [[0, self.selector_units], [0, 0]]), edge], axis=1)
+        hidden = hidden_of_pairs(states, kernel, bias)
+        scores = ops.matmul(ops.reshape(hidden, (-1, hidden.shape[-1])), output)
+        scores = ops.reshape(scores, (hidden.shape[0], -1, scores.shape[-1]))
         if not self.use_selection:
-            return attention, None
-        hidden = ops.relu(hidden[0] + self.hidden_bias)
-        edges = ops.sigmoid(ops.matmul(hidden, self.score_kernel) + self.score_bias)
-        return attention, ops.squeeze(self._by_field(edges), axis=1)
+            return spread_to_fields(scores, self.num_fields), None
+        scores, edges = ops.split(scores, [self.num_heads], axis=-1)
+        edges = spread_to_fields(ops.sigmoid(edges + self.score_bias), self.num_fields)
+        return spread_to_fields(scores, self.num_fields), ops.squeeze(edges, axis=1)
 
-    def _by_field(self, pairs):
-        """Spread scores of unordered pairs `(p, b, k)` to all pairs `(b, k, n, n)`."""
-        spread = ops.take(pairs, pair_indices(self.num_fields).ravel(), axis=0)
-        shape = (self.num_fields, self.num_fields, -1, pairs.shape[-1])
-        return ops.transpose(ops.reshape(spread, shape), (2, 3, 0, 1))
+    def _aggregate(self, inputs, states, weights):
+        """Sum the interactions (or neighbours) of each field, the heads side by side.
 
-    def _aggregate(self, inputs, weights):
-        """Sum the interactions (or neighbours) of each field: `(b, n, d)`, `(b, h, n, n)` -> `(n, h, b, d)`."""
+        Shapes: inputs `(b, n, d)`, the same states `(n, b, d)`, weights `(b, h, n, n)` -> `(n, b, h * d)`.
+        """
         num_fields, dim = inputs.shape[1:]
-        neighbors = ops.matmul(ops.reshape(weights, (-1, self.num_heads * num_fields, num_fields)), inputs)
-        neighbors = ops.reshape(neighbors, (-1, self.num_heads, num_fields, dim))
-        if self.use_interaction:
-            neighbors = neighbors * ops.expand_dims(inputs, 1)
-        return ops.transpose(neighbors, (2, 1, 0, 3))
+        weights = ops.reshape(ops.transpose(weights, (0, 2, 1, 3)), (-1, num_fields * self.num_heads, num_fields))
+        neighbors = ops.reshape(ops.matmul(weights, inputs), (-1, num_fields, self.num_heads * dim))
+        neighbors = ops.transpose(neighbors, (1, 0, 2))
+        if not self.use_interaction:
+            return neighbors
+        neighbors = ops.reshape(neighbors, (num_fields, -1, self.num_heads, dim))
+        return ops.reshape(neighbors * ops.expand_dims(states, 2), (num_fields, -1, self.num_heads * dim))
+
+    def _of_own_head(self, kernels):
+        """Let each head's kernel read its own head alone: `(..., d, h, u)` -> `(..., h * d, h * u)`."""
+        dim, heads, units = kernels.shape[-3:]
+        own = np.reshape(np.eye(heads), (heads, 1, heads, 1))
+        blocks = ops.expand_dims(kernels, -4) * ops.cast(own, kernels.dtype)
+        return ops.reshape(blocks, (*kernels.shape[:-3], heads * dim, heads * units))
 
     def compute_output_shape(self, input_shape):
         batch, fields, _ = input_shape
@@ -235,10 +208,15 @@ class GraphInteraction(_GraphLayer):
             initializer=keras.initializers.RandomUniform(-limit, limit),
         )
 
+    def _score_network(self):
+        # leaky_relu(a . q) = relu(a . q) - slope * relu(-a . q)
+        kernel = ops.concatenate([self.attention_kernel, -self.attention_kernel], axis=1)
+        sides = np.concatenate([np.eye(self.num_heads), -self.negative_slope * np.eye(self.num_heads)])
+        return kernel, ops.zeros(2 * self.num_heads, kernel.dtype), ops.cast(sides, kernel.dtype)
+
     def call(self, inputs, training=None):
         states = ops.transpose(inputs, (1, 0, 2))
         scores, edges = self._pair_scores(states)
-        scores = ops.leaky_relu(scores, negative_slope=self.negative_slope)
         if edges is None:
             attention, edges = ops.softmax(scores, axis=-1), ops.ones_like(scores[:, 0])
         else:
@@ -247,12 +225,12 @@ class GraphInteraction(_GraphLayer):
             attention = ops.softmax(ops.where(ops.expand_dims(kept, 1), scores, lowest), axis=-1)
             edges = ops.where(kept, edges, 0.0)
         weights = self.drop_attention(attention, training=training) * ops.expand_dims(edges, 1)
-        messages = self._aggregate(inputs, weights)
+        messages = self._aggregate(inputs, states, weights)
         if self.average_heads:
-            outputs = ops.einsum("ihbd,hdu->biu", messages, self.kernel) / self.num_heads
+            kernel = ops.reshape(self.kernel, (-1, self.units)) / self.num_heads
         else:
-            outputs = ops.einsum("ihbd,hdu->bihu", messages, self.kernel)
-            outputs = ops.reshape(outputs, (-1, self.num_fields, self.units))
+            kernel = self._of_own_head(ops.transpose(self.kernel, (1, 0, 2)))
+        outputs = ops.transpose(ops.matmul(messages, kernel), (1, 0, 2))
         return self.activation(outputs), attention, edges
 
     def get_config(self):
@@ -312,10 +290,12 @@ class ReferenceGraphInteraction(_GraphLayer):
         self.scale = self.add_weight(name="scale", shape=(num_fields, 1, self.units), initializer="ones")
         self.shift = self.add_weight(name="shift", shape=(num_fields, 1, self.units), initializer="zeros")
 
+    def _score_network(self):
+        return self.attention_kernel, self.attention_bias, ops.eye(self.num_heads, dtype=self.compute_dtype)
+
     def call(self, inputs, training=None):
         states = ops.transpose(inputs, (1, 0, 2))
         scores, edges = self._pair_scores(states)
-        scores = ops.relu(scores + ops.reshape(self.attention_bias, (1, -1, 1, 1)))
         if edges is None:
             edges = ops.ones_like(scores[:, 0])
         else:
@@ -323,11 +303,9 @@ class ReferenceGraphInteraction(_GraphLayer):
             edges = ops.where(kept, edges, 0.0)
             scores = scores * ops.expand_dims(edges, 1)
         attention = ops.softmax(scores, axis=-1)
-        messages = self._aggregate(inputs, self.drop_attention(attention, training=training))
-        head_units = self.units // self.num_heads
-        kernel = ops.reshape(self.kernel, (self.num_fields, -1, self.num_heads, head_units))
-        outputs = ops.einsum("ihbd,idhu->ibhu", messages, kernel)
-        outputs = ops.reshape(outputs, (self.num_fields, -1, self.units))
+        messages = self._aggregate(inputs, states, self.drop_attention(attention, training=training))
+        kernel = ops.reshape(self.kernel, (self.num_fields, -1, self.num_heads, self.units // self.num_heads))
+        outputs = ops.matmul(messages, self._of_own_head(kernel))
         if self.use_residual:
             outputs = outputs + ops.relu(ops.matmul(states, self.residual_kernel) + self.residual_bias)
         outputs = standardize(ops.relu(outputs)) * self.scale + self.shift

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from ctrzoo.layers.graph import pair_indices, project_pairs
+from ctrzoo.layers.pairs import hidden_of_pairs, spread_to_fields, unordered_pairs
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -192,13 +192,10 @@ class EdgeGates(keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(1,), initializer="zeros")
 
     def call(self, inputs, training=None):
-        num_fields = inputs.shape[1]
-        kernel = ops.cast(self.hidden_kernel, self.compute_dtype)
-        hidden = ops.relu(project_pairs(ops.transpose(inputs, (1, 0, 2)), kernel)[0] + self.hidden_bias)
+        hidden = hidden_of_pairs(ops.transpose(inputs, (1, 0, 2)), self.hidden_kernel, self.hidden_bias)
         loc = ops.matmul(self.drop_hidden(hidden, training=training), self.kernel) + self.bias
-        gates = self.hard_concrete(ops.squeeze(loc, axis=-1), training=training)
-        by_field = ops.take(gates, pair_indices(num_fields).ravel(), axis=0)
-        return ops.transpose(ops.reshape(by_field, (num_fields, num_fields, -1)), (2, 0, 1))
+        gates = self.hard_concrete(loc, training=training)
+        return ops.squeeze(spread_to_fields(gates, inputs.shape[1]), axis=1)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], input_shape[1], input_shape[1])
@@ -246,9 +243,8 @@ class InteractionGraph(keras.layers.Layer):
         num_fields = inputs.shape[1]
         if gates is None:
             gates = ops.ones((ops.shape(inputs)[0], num_fields, num_fields), self.compute_dtype)
-        first, second = np.triu_indices(num_fields)
-        kernel = ops.cast(self.hidden_kernel, self.compute_dtype)
-        hidden = ops.relu(project_pairs(ops.transpose(inputs, (1, 0, 2)), kernel)[0] + self.hidden_bias)
+        first, second = unordered_pairs(num_fields)
+        hidden = hidden_of_pairs(ops.transpose(inputs, (1, 0, 2)), self.hidden_kernel, self.hidden_bias)
         gates = ops.transpose(gates, (1, 2, 0))
         of_pairs = ops.take(ops.reshape(gates, (num_fields**2, -1)), first * num_fields + second, axis=0)
         interactions = (ops.matmul(hidden, self.kernel) + self.bias) * ops.expand_dims(of_pairs, -1)
