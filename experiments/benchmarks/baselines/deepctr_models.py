@@ -57,7 +57,8 @@ def build(name, schema):
     columns = columns_of(schema)
     if name == "pnn":
         return make(columns, l2_reg_embedding=0, **sizes)
-    return make(columns, columns, **sizes, **NO_PENALTY)
+    embedded = [column for column in columns if name != "afm" or not isinstance(column, feature_column.DenseFeat)]
+    return make(columns, embedded, **sizes, **NO_PENALTY)
 
 
 def prepare(work):
