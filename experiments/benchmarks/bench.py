@@ -1,6 +1,6 @@
 """Measure the zoo's models against baselines: `ctrzoo-bench`, or `python -m ctrzoo.experiments.benchmarks.bench`.
 
-With no flags it takes a few minutes: four models at two shapes on one core. `--full` measures everything, for hours.
+With no flags it measures four models at two shapes on one core. `--full` measures everything, for hours.
 """
 
 import datetime
@@ -23,7 +23,11 @@ def define_flags():
     flags.DEFINE_list(
         "shapes", None, "Tables: criteo, avazu, movielens; by default the first and the last, with --full all."
     )
-    flags.DEFINE_list("baselines", None, "What to compare with: keras, loop, plain, fuxictr, deepctr; '' for nothing.")
+    flags.DEFINE_list(
+        "baselines",
+        None,
+        "keras, loop, plain, fuxictr, deepctr; '' for nothing. By default all but loop and plain, with --full all.",
+    )
     flags.DEFINE_list("cores", None, "Numbers of cores; by default 1, with --full 1,2.")
     flags.DEFINE_integer("batch_size", 1024, "Rows of a training step.")
     flags.DEFINE_integer("predict_rows", None, "Rows of a prediction; by default 65,536, with --full a million.")
@@ -78,11 +82,12 @@ def main(argv):
 def _options():
     from ctrzoo import models
     from ctrzoo.experiments.benchmarks.options import Options
+    from ctrzoo.experiments.benchmarks.work import IMPLEMENTATIONS
 
     given = {"batch_size": FLAGS.batch_size, "peers_python": _existing(FLAGS.peers_python)}
     if FLAGS.full:
         given |= {"models": tuple(models.MODELS), "shapes": ("criteo", "avazu", "movielens"), "cores": (1, 2)}
-        given |= {"predict_rows": 1_000_000, "rounds": 7, "seconds": 1.0}
+        given |= {"baselines": tuple(IMPLEMENTATIONS)[1:], "predict_rows": 1_000_000, "rounds": 7, "seconds": 1.0}
     for name in ("models", "shapes", "baselines", "cores"):
         if FLAGS[name].present:
             given[name] = tuple(FLAGS[name].value)
