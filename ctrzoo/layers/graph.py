@@ -48,7 +48,8 @@ def softmax(scores, axis):
 
     @ops.custom_gradient
     def forward(scores):
-        powers = ops.exp(scores - ops.max(scores, axis=axis, keepdims=True))
+        # The initial value is for no candidates at all.
+        powers = ops.exp(scores - ops.max(scores, axis=axis, keepdims=True, initial=-np.inf))
         shares = powers / ops.sum(powers, axis=axis, keepdims=True)
 
         def gradient(upstream):

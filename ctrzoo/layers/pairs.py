@@ -37,8 +37,8 @@ def hidden_of_pairs(states, kernel, bias):
     Returns:
         Tensor `(pairs, batch, units)`, the pairs in the order of `unordered_pairs`.
 
-    >>> hidden_of_pairs(np.ones((3, 1, 2)), np.ones((2, 1)), np.zeros(1))[:, 0, 0].numpy()
-    array([2., 2., 2., 2., 2., 2.], dtype=float32)
+    >>> hidden_of_pairs(np.ones((3, 1, 2)), np.ones((2, 1)), np.zeros(1))[:, 0, 0].numpy().tolist()
+    [2.0, 2.0, 2.0, 2.0, 2.0, 2.0]
     """
 
     @ops.custom_gradient
@@ -72,8 +72,8 @@ def scores_of_pairs(states, kernel, bias, output_kernel):
         Tensor `(k, pairs, batch)`, the pairs in the order of `unordered_pairs`. The batch comes last: what
         follows is elementwise or goes along the pairs of a field, and then takes whole vectors of rows.
 
-    >>> scores_of_pairs(np.ones((2, 1, 3)), np.ones((3, 2)), np.zeros(2), np.ones((2, 1)))[..., 0].numpy()
-    array([[6., 6., 6.]], dtype=float32)
+    >>> scores_of_pairs(np.ones((2, 1, 3)), np.ones((3, 2)), np.zeros(2), np.ones((2, 1)))[..., 0].numpy().tolist()
+    [[6.0, 6.0, 6.0]]
     """
 
     @ops.custom_gradient
