@@ -57,7 +57,7 @@ def test_imports_point_one_way(path):
 
 
 # Functions that run once, when a layer is made, not at every step.
-SETTING_UP = ("__init__", "build", "_slot_pairs")
+SETTING_UP = ("__init__", "build", "_slot_pairs", "unordered_pairs")
 
 
 def test_no_layer_loops_over_fields_or_pairs_where_it_computes():

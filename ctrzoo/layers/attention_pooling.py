@@ -4,7 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from ctrzoo.layers.pairs import hidden_of_pairs, spread_to_fields
+from ctrzoo.layers.graph import softmax
+from ctrzoo.layers.pairs import scores_of_pairs, spread_to_fields
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -76,15 +77,12 @@ class AttentionalInteraction(keras.layers.Layer):
         return logit, attention * products, attention
 
     def _attention(self, embedded, training):
-        hidden = hidden_of_pairs(ops.transpose(embedded, (1, 0, 2)), self.kernel, self.bias)
-        hidden = hidden[self.num_fields :]  # without the pairs (i, i), which come first
-        scores = ops.matmul(ops.reshape(hidden, (-1, self.units)), self.score_kernel)
-        scores = ops.reshape(scores, (*ops.shape(hidden)[:2], 1))
+        scores = scores_of_pairs(ops.transpose(embedded, (1, 0, 2)), self.kernel, self.bias, self.score_kernel)
+        scores = scores[:, self.num_fields :]  # without the pairs (i, i), which come first
         scores = ops.cast(scores, keras.backend.result_type(scores.dtype, "float32"))
-        weights = ops.cast(ops.softmax(scores, axis=0), self.compute_dtype)
-        weights = self.drop_attention(weights, training=training)
-        weights = ops.pad(weights, [[self.num_fields, 0], [0, 0], [0, 0]])
-        return ops.squeeze(spread_to_fields(weights, self.num_fields), axis=1)
+        weights = ops.cast(softmax(scores, axis=1), self.compute_dtype)
+        weights = ops.pad(self.drop_attention(weights, training=training), [[0, 0], [self.num_fields, 0], [0, 0]])
+        return ops.transpose(spread_to_fields(weights, self.num_fields)[0], (2, 0, 1))
 
     def compute_output_shape(self, input_shape):
         batch, fields, _ = input_shape

@@ -1,10 +1,10 @@
 """The layers of GraphFM: select the interactions of each field, then aggregate them with attention.
 
 Letters: b batch, n = i = j fields, p unordered pairs i <= j, d input size, u output size, h heads.
-Inside a layer the fields axis comes first, so that a per-field matrix is one batched product. The
-interaction q_ij = x_i * x_j is symmetric, and so are all scores made from it alone: they are computed
-once for each unordered pair. Messages use that a weighted sum of q_ij is x_i times a weighted sum of
-x_j, hence no tensor of shape (batch, fields, fields, dim).
+Inside a layer the fields axis of states comes first, so that a per-field matrix is one batched product, and
+the batch of scores last. The interaction q_ij = x_i * x_j is symmetric, and so are all scores made from it
+alone: they are computed once for each unordered pair. Messages use that a weighted sum of q_ij is x_i times
+a weighted sum of x_j, hence no tensor of shape (batch, fields, fields, dim).
 Source: Li et al., 2021, https://arxiv.org/abs/2105.11866, equations 7 to 14.
 """
 
@@ -12,17 +12,18 @@ import keras
 import numpy as np
 from keras import ops
 
-from ctrzoo.layers.pairs import hidden_of_pairs, spread_to_fields
+from ctrzoo.layers.pairs import scores_of_pairs, spread_to_fields
 
 
-def keep_strongest(scores, num_kept, keep_ties):
-    """Mark the `num_kept` largest entries along the last axis.
+def keep_strongest(scores, num_kept, keep_ties, axis=-1):
+    """Mark the `num_kept` largest entries along an axis.
 
     Args:
-        scores: Tensor `(..., candidates)`.
+        scores: Tensor with an axis of candidates.
         num_kept: How many to keep, at most the number of candidates.
         keep_ties: Whether all entries that equal the last one kept are kept too (as in the released
             GraphFM code); otherwise the first of them win and exactly `num_kept` remain.
+        axis: The axis of the candidates.
 
     Returns:
         A boolean tensor of the shape of `scores`.
@@ -30,15 +31,35 @@ def keep_strongest(scores, num_kept, keep_ties):
     >>> keep_strongest(np.array([[0.5, 0.9, 0.5]], "float32"), 2, keep_ties=False).numpy()
     array([[ True,  True, False]])
     """
-    if num_kept >= scores.shape[-1]:
+    if num_kept >= scores.shape[axis]:
         return ops.ones_like(scores, dtype="bool")
-    threshold = ops.top_k(scores, num_kept)[0][..., -1:]
+    threshold = ops.top_k(ops.moveaxis(scores, axis, -1), num_kept)[0][..., -1]
+    threshold = ops.expand_dims(threshold, axis)
     if keep_ties:
         return scores >= threshold
     above = scores > threshold
     tied = scores == threshold
-    room = num_kept - ops.sum(ops.cast(above, "int32"), axis=-1, keepdims=True)
-    return ops.logical_or(above, ops.logical_and(tied, ops.cumsum(ops.cast(tied, "int32"), axis=-1) <= room))
+    room = num_kept - ops.sum(ops.cast(above, "int32"), axis=axis, keepdims=True)
+    return ops.logical_or(above, ops.logical_and(tied, ops.cumsum(ops.cast(tied, "int32"), axis=axis) <= room))
+
+
+def softmax(scores, axis):
+    """Compute the softmax along an axis that is not the last, in float32 at least, without moving that axis."""
+
+    @ops.custom_gradient
+    def forward(scores):
+        # The initial value is for no candidates at all.
+        powers = ops.exp(scores - ops.max(scores, axis=axis, keepdims=True, initial=-np.inf))
+        shares = powers / ops.sum(powers, axis=axis, keepdims=True)
+
+        def gradient(upstream):
+            weighted = upstream * shares
+            return weighted - shares * ops.sum(weighted, axis=axis, keepdims=True)
+
+        return shares, gradient
+
+    dtype = scores.dtype
+    return ops.cast(forward(ops.cast(scores, keras.backend.result_type(dtype, "float32"))), dtype)
 
 
 def standardize(states, epsilon=1e-8):
@@ -104,7 +125,7 @@ class _GraphLayer(keras.layers.Layer):
             self.score_bias = self.add_weight(name="selector_bias", shape=(1,), initializer="zeros")
 
     def _pair_scores(self, states):
-        """Return attention scores `(b, h, n, n)` after their activation, and edge weights `(b, n, n)` or None.
+        """Return attention scores `(h, n, n, b)` after their activation, and edge weights `(n, n, b)` or None.
 
         Both are outputs of one network with a hidden ReLU layer on each interaction.
         """
@@ -114,22 +135,20 @@ class _GraphLayer(keras.layers.Layer):
             bias = ops.concatenate([bias, self.hidden_bias], axis=0)
             edge = ops.pad(self.score_kernel, [[output.shape[0], 0], [0, 0]])
             output = ops.concatenate([ops.pad(output, [[0, self.selector_units], [0, 0]]), edge], axis=1)
-        hidden = hidden_of_pairs(states, kernel, bias)
-        scores = ops.matmul(ops.reshape(hidden, (-1, hidden.shape[-1])), output)
-        scores = ops.reshape(scores, (hidden.shape[0], -1, scores.shape[-1]))
+        scores = scores_of_pairs(states, kernel, bias, output)
         if not self.use_selection:
             return spread_to_fields(scores, self.num_fields), None
-        scores, edges = ops.split(scores, [self.num_heads], axis=-1)
+        scores, edges = ops.split(scores, [self.num_heads], axis=0)
         edges = spread_to_fields(ops.sigmoid(edges + self.score_bias), self.num_fields)
-        return spread_to_fields(scores, self.num_fields), ops.squeeze(edges, axis=1)
+        return spread_to_fields(scores, self.num_fields), edges[0]
 
     def _aggregate(self, inputs, states, weights):
         """Sum the interactions (or neighbours) of each field, the heads side by side.
 
-        Shapes: inputs `(b, n, d)`, the same states `(n, b, d)`, weights `(b, h, n, n)` -> `(n, b, h * d)`.
+        Shapes: inputs `(b, n, d)`, the same states `(n, b, d)`, weights `(h, n, n, b)` -> `(n, b, h * d)`.
         """
         num_fields, dim = inputs.shape[1:]
-        weights = ops.reshape(ops.transpose(weights, (0, 2, 1, 3)), (-1, num_fields * self.num_heads, num_fields))
+        weights = ops.reshape(ops.transpose(weights, (3, 1, 0, 2)), (-1, num_fields * self.num_heads, num_fields))
         neighbors = ops.reshape(ops.matmul(weights, inputs), (-1, num_fields, self.num_heads * dim))
         neighbors = ops.transpose(neighbors, (1, 0, 2))
         if not self.use_interaction:
@@ -218,20 +237,20 @@ class GraphInteraction(_GraphLayer):
         states = ops.transpose(inputs, (1, 0, 2))
         scores, edges = self._pair_scores(states)
         if edges is None:
-            attention, edges = ops.softmax(scores, axis=-1), ops.ones_like(scores[:, 0])
+            attention, edges = softmax(scores, axis=2), ops.ones_like(scores[0])
         else:
-            kept = keep_strongest(edges, self.num_neighbors or self.num_fields, keep_ties=False)
+            kept = keep_strongest(edges, self.num_neighbors or self.num_fields, keep_ties=False, axis=1)
             lowest = -1e4 if self.compute_dtype == "float16" else -1e9
-            attention = ops.softmax(ops.where(ops.expand_dims(kept, 1), scores, lowest), axis=-1)
+            attention = softmax(ops.where(kept, scores, lowest), axis=2)
             edges = ops.where(kept, edges, 0.0)
-        weights = self.drop_attention(attention, training=training) * ops.expand_dims(edges, 1)
+        weights = self.drop_attention(attention, training=training) * edges
         messages = self._aggregate(inputs, states, weights)
         if self.average_heads:
             kernel = ops.reshape(self.kernel, (-1, self.units)) / self.num_heads
         else:
             kernel = self._of_own_head(ops.transpose(self.kernel, (1, 0, 2)))
         outputs = ops.transpose(ops.matmul(messages, kernel), (1, 0, 2))
-        return self.activation(outputs), attention, edges
+        return self.activation(outputs), *_batch_first(attention, edges)
 
     def get_config(self):
         return {
@@ -297,19 +316,23 @@ class ReferenceGraphInteraction(_GraphLayer):
         states = ops.transpose(inputs, (1, 0, 2))
         scores, edges = self._pair_scores(states)
         if edges is None:
-            edges = ops.ones_like(scores[:, 0])
+            edges = ops.ones_like(scores[0])
         else:
-            kept = keep_strongest(edges, self.num_neighbors or self.num_fields, keep_ties=True)
+            kept = keep_strongest(edges, self.num_neighbors or self.num_fields, keep_ties=True, axis=1)
             edges = ops.where(kept, edges, 0.0)
-            scores = scores * ops.expand_dims(edges, 1)
-        attention = ops.softmax(scores, axis=-1)
+            scores = scores * edges
+        attention = softmax(scores, axis=2)
         messages = self._aggregate(inputs, states, self.drop_attention(attention, training=training))
         kernel = ops.reshape(self.kernel, (self.num_fields, -1, self.num_heads, self.units // self.num_heads))
         outputs = ops.matmul(messages, self._of_own_head(kernel))
         if self.use_residual:
             outputs = outputs + ops.relu(ops.matmul(states, self.residual_kernel) + self.residual_bias)
         outputs = standardize(ops.relu(outputs)) * self.scale + self.shift
-        return ops.transpose(outputs, (1, 0, 2)), attention, edges
+        return ops.transpose(outputs, (1, 0, 2)), *_batch_first(attention, edges)
 
     def get_config(self):
         return {**super().get_config(), "use_residual": self.use_residual}
+
+
+def _batch_first(attention, edges):
+    return ops.transpose(attention, (3, 0, 1, 2)), ops.transpose(edges, (2, 0, 1))

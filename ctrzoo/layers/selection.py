@@ -195,7 +195,8 @@ class EdgeGates(keras.layers.Layer):
         hidden = hidden_of_pairs(ops.transpose(inputs, (1, 0, 2)), self.hidden_kernel, self.hidden_bias)
         loc = ops.matmul(self.drop_hidden(hidden, training=training), self.kernel) + self.bias
         gates = self.hard_concrete(loc, training=training)
-        return ops.squeeze(spread_to_fields(gates, inputs.shape[1]), axis=1)
+        by_field = spread_to_fields(ops.transpose(gates, (2, 0, 1)), inputs.shape[1])
+        return ops.transpose(by_field[0], (2, 0, 1))
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], input_shape[1], input_shape[1])
