@@ -55,7 +55,7 @@ def train(
     epochs=10,
     batch_size=1024,
     learning_rate=1e-3,
-    optimizer="adam",
+    optimizer="dense_adam",
     patience=3,
     seed=2018,
     jit_compile=False,

@@ -36,7 +36,7 @@ class Settings:
     epochs: int = 50
     batch_size: int = 1024
     learning_rate: float = 1e-3
-    optimizer: str = "adam"
+    optimizer: str = "dense_adam"
     patience: int = 3
     seed: int = 2018
     hyperparameters: Mapping = dataclasses.field(default_factory=dict)
