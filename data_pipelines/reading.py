@@ -7,7 +7,8 @@ import pathlib
 
 import numpy as np
 
-from ctrzoo.data_pipelines.records import FORMAT_VERSION, SPLITS, stored_slots, stored_widths
+from ctrzoo.data_pipelines.encoding import ENCODING_FILE, TableEncoding
+from ctrzoo.data_pipelines.records import FORMAT_VERSION, SPLITS, number_slots, stored_slots, stored_widths
 from ctrzoo.schema import Schema
 from ctrzoo.suggest import unknown
 
@@ -72,6 +73,11 @@ class PreparedData:
     def __repr__(self):
         rows = ", ".join(f"{split} {count:,}" for split, count in self.num_rows.items())
         return f"<PreparedData {self.name}: {rows} rows, {self.schema.num_fields} fields, {self.folder}>"
+
+    @functools.cached_property
+    def encoding(self):
+        """The `TableEncoding` that turns raw cells into ids and numbers; None for made-up data."""
+        return TableEncoding.load(self.folder) if (self.folder / ENCODING_FILE).is_file() else None
 
     def _read_json(self, filename):
         path = self.folder / filename
@@ -168,36 +174,39 @@ def assemble(schema, ids, numbers):
     Args:
         schema: The `Schema`.
         ids: int32 `(rows, stored slots)`.
-        numbers: float32 `(rows, numerical fields)`.
+        numbers: float32 `(rows, number slots)`.
 
     Returns:
         `{"ids": int32 (rows, num_slots), "values": float32 (rows, num_slots)}`: the value of a
         present id is 1, or 1/n for the n present ids of a mean-pooled field; an absent id has 0.
+        In a weighted field the value is the weight, divided by the sum of the row's weights for the mean.
     """
     import tensorflow as tf
 
-    present = tf.cast(ids > 0, tf.float32)
-    owners = [schema.slot_fields[slot] for slot in stored_slots(schema)]
+    slots, columns = stored_slots(schema), number_slots(schema)
+    values = tf.cast(ids > 0, tf.float32)
+    owners = [schema.slot_fields[slot] for slot in slots]
+    weighted = [schema.fields[owner].weighted for owner in owners]
+    if any(weighted):
+        weights = tf.gather(numbers, [columns.index(slot) if slot in columns else 0 for slot in slots], axis=1)
+        values = tf.where(tf.constant(weighted), weights, values)
     mean = [schema.fields[owner].kind == "multivalued" and schema.fields[owner].pooling == "mean" for owner in owners]
     if any(mean):
         # Column s of `together` adds up the slots of the field of slot s, so that values become 1/n.
         together = np.equal.outer(owners, owners) & np.array(mean)
-        present /= tf.maximum(present @ together.astype(np.float32), 1.0)
-    own_ids = [schema.first_ids[owner] for owner, field in enumerate(schema.fields) if field.kind == "numerical"]
+        totals = values @ together.astype(np.float32)
+        values /= tf.where(totals == 0.0, 1.0, totals)
+    own_ids = [schema.first_ids[schema.slot_fields[slot]] for slot in columns]
     own_ids = tf.zeros_like(numbers, tf.int32) + tf.constant(own_ids, tf.int32)
     # Whole runs of columns: picking single columns with `gather` takes four times as long.
-    all_ids, values, stored, numerical = [], [], 0, 0
-    for is_number, run in itertools.groupby(schema.slot_fields, lambda owner: schema.fields[owner].kind == "numerical"):
-        width = len(list(run))
-        if is_number:
-            all_ids.append(own_ids[:, numerical : numerical + width])
-            values.append(numbers[:, numerical : numerical + width])
-            numerical += width
-        else:
-            all_ids.append(ids[:, stored : stored + width])
-            values.append(present[:, stored : stored + width])
-            stored += width
-    return {"ids": tf.concat(all_ids, axis=1), "values": tf.concat(values, axis=1)}
+    all_ids, all_values = [], []
+    kinds = [schema.fields[owner].kind == "numerical" for owner in schema.slot_fields]
+    for is_number, run in itertools.groupby(range(schema.num_slots), kinds.__getitem__):
+        run = list(run)
+        first = (columns if is_number else slots).index(run[0])
+        for parts, source in ((all_ids, own_ids if is_number else ids), (all_values, numbers if is_number else values)):
+            parts.append(source[:, first : first + len(run)])
+    return {"ids": tf.concat(all_ids, axis=1), "values": tf.concat(all_values, axis=1)}
 
 
 def _decode(widths, serialized):

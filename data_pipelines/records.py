@@ -1,9 +1,10 @@
 """The prepared folder on disk: blocks of rows in TFRecord shards, written whole or not at all.
 
 One `tf.train.Example` holds up to 4,096 rows as raw little-endian bytes: `ids` (int32, the slots of
-categorical and multi-valued fields, in schema order), `numbers` (float32, the numerical fields) and
-`label` (uint8). An Example a row would be written 40 and read 10 times slower. The folder is in the
-format of TensorFlow Datasets: `tfds.builder_from_directory(folder)` reads it without ctrzoo.
+categorical and multi-valued fields, in schema order), `numbers` (float32, the slots of numerical fields
+and the weights of weighted ones, in schema order) and `label` (uint8). An Example a row would be written
+40 and read 10 times slower. The folder is in the format of TensorFlow Datasets:
+`tfds.builder_from_directory(folder)` reads it without ctrzoo.
 """
 
 import fcntl
@@ -19,7 +20,7 @@ import numpy as np
 
 from ctrzoo.suggest import unknown
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SPLITS = ("train", "valid", "test")
 BLOCK_ROWS = 4096
 SHARD_BLOCKS = 128
@@ -31,7 +32,8 @@ class Block(typing.NamedTuple):
 
     Args:
         ids: int32 `(rows, stored slots)`: global ids of categorical and multi-valued fields, 0 if absent.
-        numbers: float32 `(rows, numerical fields)`: scaled numbers, 0 if missing.
+        numbers: float32 `(rows, number slots)`: scaled numbers, 0 if missing; weights of the ids of
+            weighted fields, 0 for padding.
         labels: `(rows,)`, 0 or 1.
     """
 
@@ -45,14 +47,15 @@ def stored_slots(schema):
     return [slot for slot, field in enumerate(schema.slot_fields) if schema.fields[field].kind != "numerical"]
 
 
-def num_numbers(schema):
-    """Return the number of numerical fields."""
-    return sum(field.kind == "numerical" for field in schema.fields)
+def number_slots(schema):
+    """Return the indices of the slots whose numbers are stored: scaled numbers and weights of ids."""
+    owners = [schema.fields[field] for field in schema.slot_fields]
+    return [slot for slot, field in enumerate(owners) if field.kind == "numerical" or field.weighted]
 
 
 def stored_widths(schema):
     """Return what the shards and the schema must agree on."""
-    return {"ids": len(stored_slots(schema)), "numbers": num_numbers(schema), "vocabulary": schema.num_ids}
+    return {"ids": len(stored_slots(schema)), "numbers": len(number_slots(schema)), "vocabulary": schema.num_ids}
 
 
 def block_features(schema):
