@@ -41,6 +41,7 @@ setup(
         "pandas>=2.2",
         "polars>=1.35",
         "pyarrow>=21.0",
+        "google-crc32c>=1.5",
         "pyyaml>=6.0",
         "absl-py>=2.1",
         "matplotlib>=3.9",

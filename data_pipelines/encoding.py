@@ -14,6 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from ctrzoo.data_pipelines.errors import RowError
 from ctrzoo.data_pipelines.transforms import TRANSFORMS, to_buckets, to_numbers
 from ctrzoo.schema import KINDS, POOLINGS, Field, Schema
 from ctrzoo.suggest import unknown
@@ -253,7 +254,8 @@ class TableEncoding:
             and weighted slots)`.
 
         Raises:
-            ValueError: If a column is missing, or a cell is no finite number where one must be.
+            ValueError: If a column is missing.
+        RowError: If a cell is no finite number where one must be.
         """
         ids, numbers = [np.empty((len(frame), 0), np.int32)], [np.empty((len(frame), 0), np.float32)]
         for field, first in zip(self.fields, self.schema.first_ids, strict=True):
@@ -346,24 +348,22 @@ def to_global(local, first_id):
 
 
 def numbers_of(cells):
-    """Return cells as float64, NaN where a cell is missing or empty.
+    """Return cells as float64, NaN where a cell is missing, empty or NaN.
 
     Raises:
-        ValueError: If a cell is no finite number; names the cell and its row.
+        RowError: If a cell is no finite number.
     """
     if cells.dtype == pl.String:
-        cells = cells.replace("", None)
+        cells = cells.str.strip_chars().replace("", None)
     numbers = cells.cast(pl.Float64, strict=False)
-    if cells.dtype.is_float():
-        cells = cells.fill_nan(None)
-    wrong = ~numbers.is_finite().fill_null(False) & cells.is_not_null()
+    values = numbers.fill_null(np.nan).to_numpy()
+    wrong = np.isinf(values)
+    if cells.null_count() < numbers.null_count():
+        wrong |= (numbers.is_null() & cells.is_not_null()).to_numpy()
     if wrong.any():
-        row = wrong.arg_true()[0]
-        raise ValueError(
-            f"Column '{cells.name}' must hold finite numbers. Received {cells[row]!r} in row {row}. "
-            "Leave the cell empty where the number is missing, or make the column categorical."
-        )
-    return numbers.fill_null(np.nan).to_numpy()
+        rows = np.flatnonzero(wrong)
+        raise RowError(rows, f"column '{cells.name}' must hold finite numbers, not {cells[int(rows[0])]!r}")
+    return values
 
 
 def texts_of(field, cells):
@@ -389,8 +389,12 @@ def _text(cells):
 
 
 def codes_of(texts):
-    """Return `(codes, uniques)`: each text's index in a series of the different ones, null among them."""
-    encoded = texts.to_arrow().dictionary_encode(null_encoding="encode")
+    """Return `(codes, uniques)`: each text's index in a series of the different ones, null among them.
+
+    Args:
+        texts: A polars series or a `pyarrow.Array`.
+    """
+    encoded = (texts.to_arrow() if isinstance(texts, pl.Series) else texts).dictionary_encode(null_encoding="encode")
     return encoded.indices.to_numpy(zero_copy_only=False), pl.Series(encoded.dictionary, dtype=pl.String)
 
 
@@ -402,7 +406,7 @@ def tokens_of(field, cells):
         their weights (float32, None if the field has none). Empty values are left out.
 
     Raises:
-        ValueError: If a weight is no finite number.
+        RowError: If a weight is no finite number.
     """
     if isinstance(cells.dtype, (pl.List, pl.Array)):
         lists = cells.cast(pl.List(cells.dtype.inner))
@@ -416,7 +420,10 @@ def tokens_of(field, cells):
         parts = rows["token"].str.split_exact(field.weight_separator, 1).struct.unnest()
         rows = rows.with_columns(parts["field_0"].alias("token"))
         weights = parts["field_1"].alias(cells.name).fill_null("1")
-        weights = numbers_of(weights).astype(np.float32)
+        try:
+            weights = numbers_of(weights).astype(np.float32)
+        except RowError as error:
+            raise RowError(np.unique(rows["row"].to_numpy()[error.rows]), f"weights: {error.reason}") from None
     lengths = np.bincount(rows["row"].to_numpy(), minlength=len(lists))
     return lengths, rows["token"], weights
 

@@ -27,7 +27,6 @@ class PreparedData:
         name: Name of the data set.
         num_rows: Rows of each split, `{"train": ..., "valid": ..., "test": ...}`.
         num_positives: Rows with label 1 of each split.
-        vocabularies: What the ids and numbers mean.
         options: The options of the preparation.
         truth: What is known of made-up data, None for real data.
 
@@ -60,7 +59,6 @@ class PreparedData:
             )
         self.name = preparation["name"]
         self.options = preparation["options"]
-        self.vocabularies = self._read_json("vocabularies.json")
         self.truth = self._read_json("truth.json") if (self.folder / "truth.json").is_file() else None
         splits = preparation["splits"]
         self.num_rows = {split: splits[split]["rows"] for split in SPLITS if split in splits}
