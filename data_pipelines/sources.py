@@ -271,6 +271,8 @@ def raw_files(raw, what):
     """
     if raw is None:
         raise ValueError(f"The raw data cannot be downloaded. Pass {what} as `raw` (--raw).")
+    if pathlib.Path(raw).is_dir():
+        raise ValueError(f"{raw} is a folder. Pass {what}.")
     return (pathlib.Path(raw),)
 
 
@@ -280,7 +282,8 @@ def _constant(rows):
 
 def _stamp(path):
     """Name a file and what changes when it is written again."""
-    status = pathlib.Path(path).stat()
+    with readable(path):
+        status = pathlib.Path(path).stat()
     return [str(pathlib.Path(path).absolute()), status.st_size, status.st_mtime_ns]
 
 
@@ -322,6 +325,7 @@ class readable:  # noqa: N801  (used like a function)
             raise FileNotFoundError(f"There is no {path}. Correct the path.")
         if path.is_file() and not path.stat().st_size:
             raise ValueError(f"{path} is empty.")
+        return self
 
     def __exit__(self, kind, error, traceback):
         if isinstance(

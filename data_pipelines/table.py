@@ -155,7 +155,7 @@ def table_plan(config, columns, by_file=False, seed=0):
         if field.column not in columns:
             raise ValueError(f"Schema: {unknown('column', field.column, columns)}{_headless(columns)}")
         fields.append(field)
-    split = ByFile() if by_file else split_from_dict({"seed": seed, **config.get("split", {})})
+    split = ByFile() if by_file else split_from_dict(config.get("split", {}), seed)
     if by_file and "split" in config:
         raise ValueError("Schema: separate files tell the splits. Remove the key 'split'.")
     return TablePlan(fields, config["label"], split, config.get("learn_from", "train"))
