@@ -5,7 +5,6 @@ middle, and several workers can share a pass without talking to each other.
 """
 
 import dataclasses
-import functools
 import os
 import struct
 
@@ -154,8 +153,8 @@ def blocks_of_pass(index, seed, start, stop):
         stop: The row after the last.
 
     Returns:
-        Three int64 tensors `(blocks of the range,)`: the number of a block in the index, its first
-        row that belongs to the range, and the row after its last one.
+        int64 `(blocks of the range, 3)`: the number of a block in the index, its first row that belongs to
+        the range, and the row after its last one.
     """
     import tensorflow as tf
 
@@ -166,46 +165,43 @@ def blocks_of_pass(index, seed, start, stop):
     starts = tf.cumsum(rows, exclusive=True)
     begins = tf.maximum(start - starts, 0)
     ends = tf.minimum(stop - starts, rows)
-    wanted = begins < ends
-    return tuple(tf.boolean_mask(column, wanted) for column in (order, begins, ends))
+    return tf.boolean_mask(tf.stack([order, begins, ends], axis=1), begins < ends)
 
 
-def read_blocks(index, decode, blocks, begins, ends):
-    """Return a `tf.data.Dataset` of the wanted rows of blocks, each read from where it lies in its shard.
+def read_blocks(index, decode, parts):
+    """Return a `tf.data.Dataset` of parts of blocks, each read from where it lies in its shard.
 
     Args:
         index: The `BlockIndex`.
         decode: Function from a serialized block to a dictionary of tensors `(rows, ...)`.
-        blocks: Which blocks, int64 `(blocks,)`.
-        begins: The first wanted row of each.
-        ends: The row after the last wanted one of each.
+        parts: The parts, int64 `(parts, 3)`, as `blocks_of_pass` returns them.
     """
     import tensorflow as tf
 
-    paths, offsets = tf.gather(tf.constant(index.paths), blocks), tf.gather(tf.constant(index.offsets), blocks)
-
-    def read(path, offset):
+    def read(path, offset, part):
         records = tf.raw_ops.TFRecordDatasetV2(
             filenames=path[None], compression_type="", buffer_size=READ_BYTES, byte_offsets=offset[None]
         )
-        return tf.data.experimental.from_variant(records, tf.TensorSpec([], tf.string)).take(1)
+        record = tf.data.experimental.from_variant(records, tf.TensorSpec([], tf.string)).take(1)
+        return tf.data.Dataset.zip(record, tf.data.Dataset.from_tensors(part))
 
-    serialized = tf.data.Dataset.from_tensor_slices((paths, offsets)).flat_map(read).prefetch(2)
-    ranges = tf.data.Dataset.from_tensor_slices((begins, ends))
-    return tf.data.Dataset.zip(serialized, ranges).map(lambda block, wanted: _slice(decode(block), *wanted))
+    places = [tf.gather(column, parts[:, 0]) for column in (index.paths, index.offsets)]
+    records = tf.data.Dataset.from_tensor_slices((*places, parts)).flat_map(read).prefetch(2)
+    return records.map(lambda block, part: _slice(decode(block), part[1], part[2]))
 
 
-def slice_blocks(index, rows, blocks, begins, ends):
+def slice_blocks(index, rows, parts):
     """Return what `read_blocks` does, from all rows of the split in memory."""
     import tensorflow as tf
 
-    firsts = tf.gather(tf.constant(np.cumsum(index.rows) - index.rows), blocks)
-    return tf.data.Dataset.from_tensor_slices((firsts + begins, firsts + ends)).map(functools.partial(_slice, rows))
+    firsts = tf.gather(np.cumsum(index.rows) - index.rows, parts[:, 0])
+    ranges = tf.data.Dataset.from_tensor_slices(firsts[:, None] + parts[:, 1:])
+    return ranges.map(lambda wanted: _slice(rows, wanted[0], wanted[1]))
 
 
 def stored_rows(index, read, seed, number, start, stop, skipped):
     """Return a pass over a range of rows in stored order; arguments as in `shuffled_rows`."""
-    return read(*blocks_of_pass(index, None, start + skipped, stop))
+    return read(blocks_of_pass(index, None, start + skipped, stop))
 
 
 def shuffled_rows(index, read, seed, number, start, stop, skipped):
@@ -239,9 +235,9 @@ def shuffled_rows(index, read, seed, number, start, stop, skipped):
         return {name: tf.gather(column, order) for name, column in rows.items()}
 
     # Counted from `start`, whole chunks lie before the first row: they need not be read.
-    blocks = blocks_of_pass(index, fold_in(pass_seed, 0), start + first_chunk * CHUNK_ROWS, stop)
+    parts = blocks_of_pass(index, fold_in(pass_seed, 0), start + first_chunk * CHUNK_ROWS, stop)
     chunks = tf.data.Dataset.range(first_chunk, np.iinfo(np.int64).max)
-    return tf.data.Dataset.zip(chunks, read(*blocks).rebatch(CHUNK_ROWS)).map(permute)
+    return tf.data.Dataset.zip(chunks, read(parts).rebatch(CHUNK_ROWS)).map(permute)
 
 
 def _slice(rows, begin, end):

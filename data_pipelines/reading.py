@@ -21,6 +21,7 @@ from ctrzoo.schema import Schema
 from ctrzoo.suggest import unknown
 
 ARRAY_ROWS = 65_536
+MOST_RUNS = 4
 
 
 class PreparedData:
@@ -219,7 +220,7 @@ class PreparedData:
         if not cache:
             return from_files
         with tf.device("CPU:0"):
-            blocks = list(from_files(*blocks_of_pass(index, None, 0, self.num_rows[split])))
+            blocks = list(from_files(blocks_of_pass(index, None, 0, self.num_rows[split])))
             whole = {name: tf.concat([block[name] for block in blocks], axis=0) for name in blocks[0]}
         return functools.partial(slice_blocks, index, whole)
 
@@ -267,19 +268,29 @@ def assemble(schema, ids, numbers):
         present /= tf.maximum(present @ together.astype(np.float32), 1.0)
     own_ids = [schema.first_ids[owner] for owner, field in enumerate(schema.fields) if field.kind == "numerical"]
     own_ids = tf.zeros_like(numbers, tf.int32) + tf.constant(own_ids, tf.int32)
-    # Whole runs of columns: picking single columns with `gather` takes four times as long.
-    all_ids, values, stored, numerical = [], [], 0, 0
-    for is_number, run in itertools.groupby(schema.slot_fields, lambda owner: schema.fields[owner].kind == "numerical"):
-        width = len(list(run))
-        if is_number:
-            all_ids.append(own_ids[:, numerical : numerical + width])
-            values.append(numbers[:, numerical : numerical + width])
-            numerical += width
-        else:
-            all_ids.append(ids[:, stored : stored + width])
-            values.append(present[:, stored : stored + width])
-            stored += width
-    return {"ids": tf.concat(all_ids, axis=1), "values": tf.concat(values, axis=1)}
+    is_number = np.array([schema.fields[owner].kind == "numerical" for owner in schema.slot_fields])
+    if (np.diff(is_number.astype(int)) != 0).sum() <= MOST_RUNS:
+        return {"ids": _runs(is_number, ids, own_ids), "values": _runs(is_number, present, numbers)}
+    return {"ids": _columns(is_number, ids, own_ids), "values": _columns(is_number, present, numbers)}
+
+
+def _runs(is_number, stored, numerical):
+    """Put columns in slot order by whole runs of one kind."""
+    import tensorflow as tf
+
+    pieces, taken = [], {False: 0, True: 0}
+    for kind, run in itertools.groupby(is_number.tolist()):
+        first, taken[kind] = taken[kind], taken[kind] + len(list(run))
+        pieces.append((numerical if kind else stored)[:, first : taken[kind]])
+    return tf.concat(pieces, axis=1)
+
+
+def _columns(is_number, stored, numerical):
+    """Put columns in slot order as rows of the transposed tables, which is fast where runs are many and short."""
+    import tensorflow as tf
+
+    order = np.argsort(np.argsort(is_number, kind="stable"))
+    return tf.transpose(tf.gather(tf.concat([tf.transpose(stored), tf.transpose(numerical)], axis=0), order))
 
 
 def _decode(widths, serialized):
