@@ -7,6 +7,7 @@ import pathlib
 
 import numpy as np
 
+from ctrzoo.data_pipelines.encoding import ENCODING_FILE, TableEncoding
 from ctrzoo.data_pipelines.passes import (
     Share,
     blocks_of_pass,
@@ -16,7 +17,7 @@ from ctrzoo.data_pipelines.passes import (
     slice_blocks,
     stored_rows,
 )
-from ctrzoo.data_pipelines.records import FORMAT_VERSION, SPLITS, stored_slots, stored_widths
+from ctrzoo.data_pipelines.records import FORMAT_VERSION, SPLITS, number_slots, stored_slots, stored_widths
 from ctrzoo.schema import Schema
 from ctrzoo.suggest import unknown
 
@@ -35,7 +36,6 @@ class PreparedData:
         name: Name of the data set.
         num_rows: Rows of each split, `{"train": ..., "valid": ..., "test": ...}`.
         num_positives: Rows with label 1 of each split.
-        vocabularies: What the ids and numbers mean.
         options: The options of the preparation.
         truth: What is known of made-up data, None for real data.
 
@@ -68,7 +68,6 @@ class PreparedData:
             )
         self.name = preparation["name"]
         self.options = preparation["options"]
-        self.vocabularies = self._read_json("vocabularies.json")
         self.truth = self._read_json("truth.json") if (self.folder / "truth.json").is_file() else None
         splits = preparation["splits"]
         self.num_rows = {split: splits[split]["rows"] for split in SPLITS if split in splits}
@@ -82,6 +81,11 @@ class PreparedData:
     def __repr__(self):
         rows = ", ".join(f"{split} {count:,}" for split, count in self.num_rows.items())
         return f"<PreparedData {self.name}: {rows} rows, {self.schema.num_fields} fields, {self.folder}>"
+
+    @functools.cached_property
+    def encoding(self):
+        """The `TableEncoding` that turns raw cells into ids and numbers; None for made-up data."""
+        return TableEncoding.load(self.folder) if (self.folder / ENCODING_FILE).is_file() else None
 
     def _read_json(self, filename):
         path = self.folder / filename
@@ -251,46 +255,52 @@ def assemble(schema, ids, numbers):
     Args:
         schema: The `Schema`.
         ids: int32 `(rows, stored slots)`.
-        numbers: float32 `(rows, numerical fields)`.
+        numbers: float32 `(rows, number slots)`.
 
     Returns:
         `{"ids": int32 (rows, num_slots), "values": float32 (rows, num_slots)}`: the value of a
         present id is 1, or 1/n for the n present ids of a mean-pooled field; an absent id has 0.
+        In a weighted field the value is the weight, divided by the sum of the row's weights for the mean.
     """
     import tensorflow as tf
 
-    present = tf.cast(ids > 0, tf.float32)
-    owners = [schema.slot_fields[slot] for slot in stored_slots(schema)]
+    slots, columns = stored_slots(schema), number_slots(schema)
+    values = tf.cast(ids > 0, tf.float32)
+    owners = [schema.slot_fields[slot] for slot in slots]
+    weighted = [schema.fields[owner].weighted for owner in owners]
+    if any(weighted):
+        weights = tf.gather(numbers, [columns.index(slot) if slot in columns else 0 for slot in slots], axis=1)
+        values = tf.where(tf.constant(weighted), weights, values)
     mean = [schema.fields[owner].kind == "multivalued" and schema.fields[owner].pooling == "mean" for owner in owners]
     if any(mean):
         # Column s of `together` adds up the slots of the field of slot s, so that values become 1/n.
         together = np.equal.outer(owners, owners) & np.array(mean)
-        present /= tf.maximum(present @ together.astype(np.float32), 1.0)
-    own_ids = [schema.first_ids[owner] for owner, field in enumerate(schema.fields) if field.kind == "numerical"]
+        totals = values @ together.astype(np.float32)
+        values /= tf.where(totals == 0.0, 1.0, totals)
+    own_ids = [schema.first_ids[schema.slot_fields[slot]] for slot in columns]
     own_ids = tf.zeros_like(numbers, tf.int32) + tf.constant(own_ids, tf.int32)
-    is_number = np.array([schema.fields[owner].kind == "numerical" for owner in schema.slot_fields])
-    if (np.diff(is_number.astype(int)) != 0).sum() <= MOST_RUNS:
-        return {"ids": _runs(is_number, ids, own_ids), "values": _runs(is_number, present, numbers)}
-    return {"ids": _columns(is_number, ids, own_ids), "values": _columns(is_number, present, numbers)}
+    # The column of each slot, counted through the stored ids and then the numbers.
+    numerical = [schema.fields[owner].kind == "numerical" for owner in schema.slot_fields]
+    order = np.array(
+        [len(slots) + columns.index(slot) if numerical[slot] else slots.index(slot) for slot in range(schema.num_slots)]
+    )
+    return {"ids": _in_order(order, ids, own_ids), "values": _in_order(order, values, numbers)}
 
 
-def _runs(is_number, stored, numerical):
-    """Put columns in slot order by whole runs of one kind."""
+def _in_order(order, left, right):
+    """Return columns of two tables side by side, `(rows, len(order))`."""
     import tensorflow as tf
 
-    pieces, taken = [], {False: 0, True: 0}
-    for kind, run in itertools.groupby(is_number.tolist()):
-        first, taken[kind] = taken[kind], taken[kind] + len(list(run))
-        pieces.append((numerical if kind else stored)[:, first : taken[kind]])
+    width = left.shape[1]
+    starts = np.flatnonzero((np.diff(order, prepend=-2) != 1) | (order == width))
+    if len(starts) > MOST_RUNS:
+        # Picked as rows of the transposed tables, which is fast where runs of columns are many and short.
+        return tf.transpose(tf.gather(tf.concat([tf.transpose(left), tf.transpose(right)], axis=0), order))
+    pieces = []
+    for run in np.split(order, starts[1:]):
+        table, first = (left, run[0]) if run[0] < width else (right, run[0] - width)
+        pieces.append(table[:, first : first + len(run)])
     return tf.concat(pieces, axis=1)
-
-
-def _columns(is_number, stored, numerical):
-    """Put columns in slot order as rows of the transposed tables, which is fast where runs are many and short."""
-    import tensorflow as tf
-
-    order = np.argsort(np.argsort(is_number, kind="stable"))
-    return tf.transpose(tf.gather(tf.concat([tf.transpose(stored), tf.transpose(numerical)], axis=0), order))
 
 
 def _decode(widths, serialized):
