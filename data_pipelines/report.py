@@ -53,8 +53,7 @@ def write_report(folder, name, encoding, splits, chunks, counts, seconds, start)
         "fields": fields,
     }
     write_json(folder / REPORT_FILE, report)
-    with replaced(folder / PICTURE_FILE) as temporary:
-        _picture(report).savefig(temporary, dpi=120)
+    draw_fields(report, folder / PICTURE_FILE)
     return report
 
 
@@ -88,7 +87,7 @@ def tables_of(report):
     return head, table
 
 
-def _picture(report):
+def draw_fields(report, path):
     """Draw the number of ids of each field, and the shares of cells with an own id, rare and missing."""
     fields = report["fields"][::-1]
     names = [field["name"] for field in fields]
@@ -107,4 +106,5 @@ def _picture(report):
         left = [a + b for a, b in zip(left, part, strict=True)]
     shares.set(xlabel="share of the cells", xlim=(0, 1))
     shares.legend(fontsize=8, loc="lower right")
-    return figure
+    with replaced(path) as temporary:
+        figure.savefig(temporary, dpi=120)
