@@ -48,5 +48,10 @@ setup(
         "rich>=13.7",
     ],
     extras_require={"test": TEST},
-    entry_points={"console_scripts": ["ctrzoo-train = ctrzoo.experiments.train:run"]},
+    entry_points={
+        "console_scripts": [
+            "ctrzoo-train = ctrzoo.experiments.train:run",
+            "ctrzoo-prepare = ctrzoo.experiments.prepare:run",
+        ]
+    },
 )

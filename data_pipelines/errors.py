@@ -30,6 +30,7 @@ def check_labels(cells):
     wrong = np.flatnonzero((numbers != 0) & (numbers != 1))
     if len(wrong):
         cell = cells[int(wrong[0])]
-        hint = "; is this the header, in the wrong place" if cell == cells.name else ""
-        raise RowError(wrong, f"the label '{cells.name}' must be 0 or 1, not {cell!r}{hint}")
+        hint = " (a header in the wrong place?)" if cell == cells.name else ""
+        cell = f"{cell:g}" if isinstance(cell, float) else repr(cell)
+        raise RowError(wrong, f"the label '{cells.name}' must be 0 or 1, not {cell}{hint}")
     return numbers.astype(np.uint8)

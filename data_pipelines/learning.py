@@ -8,10 +8,35 @@ import dataclasses
 import numpy as np
 import polars as pl
 
+from ctrzoo.data_pipelines.encoding import codes_of, numbers_of, texts_of, tokens_of
+
 # Counts of the parts are added up when so many rows wait, or twice as many as were counted so far.
 PENDING_VALUES = 4_000_000
 # Boundaries of quantile buckets come from at most so many rows, drawn by chance.
 SAMPLE_ROWS = 262_144
+
+
+def learn_field(field, cells):
+    """Return a field's encoding with what it learns from a whole column.
+
+    Args:
+        field: The `FieldEncoding`.
+        cells: The column, a polars series.
+
+    >>> from ctrzoo.data_pipelines.encoding import FieldEncoding
+    >>> learn_field(FieldEncoding("city"), pl.Series(["Rome", "Oslo", "Rome"])).values.to_list()
+    ['Oslo', 'Rome']
+    """
+    if field.kind == "numerical" or field.transform == "quantile":
+        return learn_numbers(field, [numbers_of(cells)])
+    texts = texts_of(field, cells) if field.kind == "categorical" else None
+    if field.kind == "multivalued":
+        lengths, texts, _ = tokens_of(field, cells)
+        field = dataclasses.replace(field, max_values=field.max_values or max(1, int(lengths.max(initial=0))))
+    if not field.uses_vocabulary:
+        return field
+    codes, uniques = codes_of(texts)
+    return learn_vocabulary(field, [(uniques, np.bincount(codes, minlength=len(uniques)))])
 
 
 def learn_vocabulary(field, parts):

@@ -7,6 +7,8 @@ from ctrzoo.data_pipelines.encoding import FieldEncoding
 from ctrzoo.data_pipelines.splits import Fractions
 
 LEARN_FROM = ("train", "all")
+# How a benchmark is prepared: as the original was, or as one should.
+PROTOCOLS = ("reference", "clean")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,3 +54,13 @@ class TablePlan:
             "split": [type(self.split).__name__, dataclasses.asdict(self.split)],
             "learn_from": self.learn_from,
         }
+
+
+def check_protocol(protocol):
+    """Refuse an unknown protocol of a benchmark.
+
+    Raises:
+        ValueError: If it is neither `"reference"` nor `"clean"`.
+    """
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"`protocol` must be one of {', '.join(map(repr, PROTOCOLS))}. Received: {protocol!r}.")

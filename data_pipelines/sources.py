@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from ctrzoo.data_pipelines.text import Format, header_of, parse
+from ctrzoo.suggest import unknown
 
 CHUNK_BYTES = 64 << 20
 CHUNK_ROWS = 262_144
@@ -101,7 +102,7 @@ class TextSource:
                 raise ValueError(
                     f"{path}: the header differs from that of {self.paths[0]}. Prepare like tables together."
                 )
-            with _readable(path), open_raw(path) as (file, share_read):
+            with readable(path), open_raw(path) as (file, share_read):
                 line, offset, read = 1, 0, 0
                 if self.format.columns is None:
                     read = offset = len(_first_line(file))
@@ -126,7 +127,7 @@ class TextSource:
                     yield Chunk(str(path), _parser(self.format, columns, content, first), place, split)
 
     def _header(self, path):
-        with _readable(path), open_raw(path) as (file, _):
+        with readable(path), open_raw(path) as (file, _):
             return header_of(path, _first_line(file), self.format)
 
 
@@ -154,7 +155,7 @@ class ParquetSource:
 
     def columns(self):
         """Return the names of the columns of the first file."""
-        with _readable(self.paths[0]):
+        with readable(self.paths[0]):
             return pa.parquet.ParquetFile(self.paths[0]).schema_arrow.names
 
     def chunks(self, finished):
@@ -162,7 +163,7 @@ class ParquetSource:
         places = [(place["file"], place["start"]) for place in finished]
         for index, path in enumerate(self.paths):
             split = self.splits[index] if self.splits else None
-            with _readable(path):
+            with readable(path):
                 rows = pa.parquet.ParquetFile(path).metadata.num_rows
             if not rows:
                 raise ValueError(f"{path} has no rows. Leave it out, or correct the path.")
@@ -177,7 +178,7 @@ class ParquetSource:
 
 def _parquet_parser(path, start, chunk_rows):
     def parse_chunk(needed):
-        with _readable(path):
+        with readable(path):
             frame = pl.scan_parquet(path).slice(start, chunk_rows).select(list(needed)).collect()
         return Rows(frame.to_arrow(), np.arange(start + 1, start + 1 + len(frame)), [])
 
@@ -217,13 +218,72 @@ class FrameSource:
             yield None if index < done else Chunk(str(self.path), parse_chunk, place, None)
 
 
+@dataclasses.dataclass(frozen=True)
+class DerivedSource:
+    """Another source whose rows are worked on after parsing.
+
+    Args:
+        source: The source.
+        derive: Function from a polars frame of text columns to a frame of the same rows.
+        derived: Names of the columns that `derive` returns.
+        needed: Names of the columns that it takes.
+    """
+
+    source: TextSource
+    derive: typing.Callable
+    derived: tuple
+    needed: tuple
+
+    def describe(self):
+        """Return what the rows depend on, for JSON."""
+        return {**self.source.describe(), "derived": list(self.derived)}
+
+    def columns(self):
+        """Return the names of the columns.
+
+        Raises:
+            ValueError: If the source lacks a column.
+        """
+        known = self.source.columns()
+        for column in self.needed:
+            if column not in known:
+                raise ValueError(f"{self.source.describe()['files'][0][0]}: {unknown('column', column, known)}")
+        return list(self.derived)
+
+    def chunks(self, finished):
+        """Yield the chunks; see `TextSource.chunks`."""
+        for chunk in self.source.chunks(finished):
+            yield chunk and chunk._replace(parse=self._parser(chunk.parse))
+
+    def _parser(self, parse_chunk):
+        def parse_and_derive(needed):
+            rows = parse_chunk(dict.fromkeys(self.needed, False))
+            return rows._replace(table=self.derive(pl.from_arrow(rows.table)).select(list(needed)).to_arrow())
+
+        return parse_and_derive
+
+
+def raw_files(raw, what):
+    """Return the path given as `raw`, as a tuple.
+
+    Raises:
+        ValueError: If none was given.
+    """
+    if raw is None:
+        raise ValueError(f"The raw data cannot be downloaded. Pass {what} as `raw` (--raw).")
+    if pathlib.Path(raw).is_dir():
+        raise ValueError(f"{raw} is a folder. Pass {what}.")
+    return (pathlib.Path(raw),)
+
+
 def _constant(rows):
     return lambda needed: rows
 
 
 def _stamp(path):
     """Name a file and what changes when it is written again."""
-    status = pathlib.Path(path).stat()
+    with readable(path):
+        status = pathlib.Path(path).stat()
     return [str(pathlib.Path(path).absolute()), status.st_size, status.st_mtime_ns]
 
 
@@ -253,7 +313,7 @@ def open_raw(path):
             yield file, lambda: file.tell() / size
 
 
-class _readable:
+class readable:  # noqa: N801  (used like a function)
     """Turns what the libraries raise for damaged files into one line that names the file."""
 
     def __init__(self, path):
@@ -265,6 +325,7 @@ class _readable:
             raise FileNotFoundError(f"There is no {path}. Correct the path.")
         if path.is_file() and not path.stat().st_size:
             raise ValueError(f"{path} is empty.")
+        return self
 
     def __exit__(self, kind, error, traceback):
         if isinstance(

@@ -165,8 +165,12 @@ class Shuffled:
         return splits
 
 
-def split_from_dict(config):
+def split_from_dict(config, seed=0):
     """Build a split from a user's schema: shares, or a column and its bounds.
+
+    Args:
+        config: Arguments of `Fractions` or `ByColumn`.
+        seed: Seed of a division by chance, if `config` gives none.
 
     Raises:
         ValueError: If a key is unknown.
@@ -175,5 +179,8 @@ def split_from_dict(config):
     known = [entry.name for entry in dataclasses.fields(kind)]
     for key in config:
         if key not in known:
-            raise ValueError(unknown("key of `split`", key, known))
-    return kind(**config)
+            raise ValueError(unknown("key of `split`", key, [*known, "column"]))
+    missing = {"column", "valid_from"} - set(config) if kind is ByColumn else ()
+    if missing:
+        raise ValueError(f"A split by column needs the keys column and valid_from. Missing: {', '.join(missing)}.")
+    return kind(**config) if kind is ByColumn else kind(**{"seed": seed, **config})
