@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from ctrzoo.data_pipelines.errors import RowError
-from ctrzoo.data_pipelines.transforms import TRANSFORMS, to_buckets, to_numbers
+from ctrzoo.data_pipelines.transforms import TRANSFORMS, from_numbers, to_buckets, to_numbers
 from ctrzoo.schema import KINDS, POOLINGS, Field, Schema
 from ctrzoo.suggest import unknown
 
@@ -181,6 +181,19 @@ class FieldEncoding:
         scaled = (to_numbers(self.transform, numbers) - self.offset) / self.scale
         return np.nan_to_num(scaled).astype(np.float32)
 
+    def unscaled(self, numbers):
+        """Return what numbers were before `scaled`, float64; floor(ln(x)^2) stays."""
+        numbers = np.asarray(numbers, np.float64) * self.scale + self.offset
+        return from_numbers(self.transform, numbers)
+
+    def texts(self, local_ids):
+        """Return the text of each local id; null is absent."""
+        if self.uses_vocabulary:
+            names = [None, *["(rare)"] * self.has_rare_id, *self.values, *["(unused)"] * self.unused_ids]
+        else:
+            names = [None, *(f"#{bucket}" for bucket in range(1, self.schema_field().vocabulary_size + 1))]
+        return pl.Series(names, dtype=pl.String).gather(local_ids)
+
     @functools.cached_property
     def _lookup(self):
         first = 1 + self.has_rare_id
@@ -281,6 +294,33 @@ class TableEncoding:
             return field.bucket_ids(numbers_of(cells))
         codes, uniques = codes_of(texts_of(field, cells))
         return field.local_ids(uniques)[codes]
+
+    def decode(self, ids, numbers):
+        """Return a polars frame of what stored ids and numbers mean, to look at.
+
+        Args:
+            ids: Global ids, int32 `(rows, stored slots)`.
+            numbers: float32 `(rows, numerical fields and weighted slots)`.
+
+        Returns:
+            A column a field: the text of a category (null if it is absent, `"(rare)"`, `"#3"` for the third hash
+            or quantile bucket), a number (as it was, but `log_squared` and missing numbers stay as stored), a list of
+            texts. Weights are left out.
+        """
+        columns, slot, number = [], 0, 0
+        for field, first, shape in zip(self.fields, self.schema.first_ids, self.schema.fields, strict=True):
+            if field.kind == "numerical":
+                columns.append(pl.Series(field.name, field.unscaled(numbers[:, number])))
+                number += 1
+                continue
+            local = ids[:, slot : slot + shape.num_slots]
+            texts = field.texts(np.where(local > 0, local - (first - 1), 0).ravel())
+            if field.kind == "multivalued":
+                texts = texts.reshape((-1, shape.num_slots)).arr.to_list().list.drop_nulls()
+            columns.append(texts.alias(field.name))
+            slot += shape.num_slots
+            number += shape.num_slots if shape.weighted else 0
+        return pl.DataFrame(columns)
 
     def to_dict(self, with_values=True):
         """Return the encoding as plain dictionaries and lists; `with_values=False` leaves vocabularies out."""

@@ -15,7 +15,7 @@ from ctrzoo.data_pipelines.errors import RowError
 from ctrzoo.data_pipelines.records import SPLITS
 from ctrzoo.suggest import unknown
 
-# Rows of one label that are divided exactly.
+# Shares are whole parts of it.
 GROUP = 100
 
 
@@ -23,7 +23,8 @@ GROUP = 100
 class Fractions:
     """By chance, in stated shares, with the same shares of positives and negatives.
 
-    Each 100 consecutive rows of one label within a chunk are divided exactly, in random order.
+    Consecutive rows of one label within a chunk are divided exactly, each ten (a hundred, if the shares are
+    no whole tenths) in random order.
 
     Args:
         train: Share of the training rows, in whole hundredths.
@@ -56,11 +57,11 @@ class Fractions:
         """Return the index in `SPLITS` of each row, uint8 `(rows,)`."""
         generator = np.random.default_rng((self.seed, chunk))
         shares = np.rint(np.array([self.train, self.valid, self.test]) * GROUP).astype(int)
-        group = np.repeat(np.arange(3, dtype=np.uint8), shares)
+        group = np.repeat(np.arange(3, dtype=np.uint8), shares // np.gcd.reduce(shares))
         splits = np.empty(len(labels), np.uint8)
         for label in (0, 1):
             rows = np.flatnonzero(labels == label)
-            groups = np.tile(group, (-(-len(rows) // GROUP), 1))
+            groups = np.tile(group, (-(-len(rows) // len(group)), 1))
             splits[rows] = generator.permuted(groups, axis=1).ravel()[: len(rows)]
         return splits
 

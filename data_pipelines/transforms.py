@@ -30,6 +30,15 @@ def to_numbers(transform, numbers):
     return numbers
 
 
+def from_numbers(transform, numbers):
+    """Undo `to_numbers` where that can be done.
+
+    >>> from_numbers("log1p", np.log(np.array([1.0, 4.0]))).tolist()
+    [0.0, 3.0]
+    """
+    return np.sign(numbers) * np.expm1(np.abs(numbers)) if transform == "log1p" else numbers
+
+
 def to_buckets(transform, numbers):
     """Return the bucket of each number, whole numbers as float64; NaN stays.
 
