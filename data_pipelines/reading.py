@@ -239,6 +239,22 @@ class PreparedData:
         features = {key: np.concatenate([batch[key] for batch, _ in batches]) for key in ("ids", "values")}
         return features, np.concatenate([labels for _, labels in batches])
 
+    def frame(self, split):
+        """Return a whole split as a pandas frame: raw cells as far as `encoding.decode` knows them, and the label.
+
+        Rows are in stored order.
+
+        Raises:
+            ValueError: If the split is unknown, or made-up data has no raw cells.
+        """
+        features, labels = self.arrays(split)
+        if self.encoding is None:
+            raise ValueError(f"{self.name} was made without an encoding of raw cells. Use `arrays`.")
+        stored = features["ids"][:, stored_slots(self.schema)], features["values"][:, number_slots(self.schema)]
+        frame = self.encoding.decode(*stored).to_pandas()
+        frame[self.schema.label] = labels[:, 0].astype(np.uint8)
+        return frame
+
     def _check_split(self, split):
         if split not in self.num_rows:
             raise ValueError(f"{self.name}: {unknown('split', split, self.num_rows)}")

@@ -12,6 +12,7 @@ from ctrzoo.data_pipelines.engine import prepare_table
 from ctrzoo.data_pipelines.plan import TablePlan
 from ctrzoo.data_pipelines.records import SPLITS
 from ctrzoo.data_pipelines.sources import COMPRESSIONS, ParquetSource, TextSource
+from ctrzoo.data_pipelines.sparse_text import SparseTextSource
 from ctrzoo.data_pipelines.splits import ByFile, split_from_dict
 from ctrzoo.data_pipelines.text import Format
 from ctrzoo.suggest import unknown
@@ -27,7 +28,8 @@ def prepare_own_table(folder, name, tables, schema, *, bad_rows="error", seed=0)
         folder: The folder to make.
         name: Name of the data set: letters, digits and underscores.
         tables: A path or pattern such as `"logs/*.parquet"`, or one for each split,
-            `{"train": ..., "valid": ..., "test": ...}`. Files end in `.csv`, `.tsv`, `.txt` or `.parquet`;
+            `{"train": ..., "valid": ..., "test": ...}`. Files end in `.csv`, `.tsv`, `.txt` or `.parquet`, `.libsvm`,
+            `.svm`, `.libffm` or `.ffm` (see `SparseTextSource` for their columns);
             text may be compressed (`.gz`, `.bz2`, `.zst`, `.zip`).
         schema: Path of the schema file (JSON or YAML), or its content as a mapping: `label`, `fields`
             (arguments of `FieldEncoding`), `split` (arguments of `Fractions` or `ByColumn`), `learn_from`, and
@@ -107,12 +109,14 @@ def table_source(files, splits, config):
     kind = kinds.pop()
     if kind == "parquet":
         return ParquetSource(files, splits)
+    if kind in ("libsvm", "libffm"):
+        return SparseTextSource(files, kind, splits=splits)
     format = {key: config[key] for key in FORMAT_KEYS if key in config}
     return TextSource(files, Format(**{"separator": "," if kind == "csv" else "\t", **format}), splits)
 
 
 def kind_of(path):
-    """Return `"csv"`, `"tsv"` or `"parquet"` by the ending of a file's name.
+    """Return `"csv"`, `"tsv"`, `"parquet"`, `"libsvm"` or `"libffm"` by the ending of a file's name.
 
     Raises:
         ValueError: If it ends otherwise.
@@ -121,6 +125,7 @@ def kind_of(path):
     if path.suffix in (*COMPRESSIONS, ".zip"):
         path = path.with_suffix("")
     kinds = {".csv": "csv", ".tsv": "tsv", ".txt": "tsv", ".parquet": "parquet"}
+    kinds |= {".libsvm": "libsvm", ".svm": "libsvm", ".libffm": "libffm", ".ffm": "libffm"}
     if path.suffix not in kinds:
         raise ValueError(f"{path}: expected a file that ends in {', '.join(kinds)} (text may be compressed).")
     return kinds[path.suffix]

@@ -2,6 +2,7 @@ import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -9,6 +10,7 @@ from small_table import SCHEMA, random_block
 
 from ctrzoo.data_pipelines import Block, PreparedWriter, load, records
 from ctrzoo.data_pipelines.passes import Share
+from ctrzoo.data_pipelines.table import prepare_own_table
 
 ROWS = 70_000
 
@@ -147,6 +149,16 @@ def test_rows_travel_far(data):
     assert means.std() < 1.5 * np.sqrt(0.25 / 1000)
 
 
+def test_reading_alone_mixes_rows_that_lie_sorted(write):
+    # 70,000 rows are 18 blocks: 16 of them, from the whole split, are permuted together.
+    block = random_block(ROWS)._replace(labels=np.arange(ROWS) >= ROWS // 2)
+    folder = write(train=random_block(10), valid=block)
+    rows, labels = rows_and_labels(load(folder).dataset("valid", 512, shuffle=True))
+    assert abs(np.corrcoef(labels[1:], labels[:-1])[0, 1]) < 0.1
+    # A row of a perfectly shuffled table is a third of the table away from its place.
+    np.testing.assert_allclose(np.abs(rows - np.arange(ROWS)).mean() / ROWS, 1 / 3, atol=0.05)
+
+
 def test_without_shuffling_rows_keep_their_order(data):
     for shuffle in (None, False):
         rows, _ = rows_and_labels(data.dataset("valid", 64, shuffle=shuffle))
@@ -164,6 +176,24 @@ def test_batches_have_the_stated_number_and_shapes(data, batch_size, drop_remain
     sizes = [len(labels) for _, labels in dataset]
     assert len(sizes) == batches and set(sizes[:-1]) <= {batch_size}
     assert sum(sizes) == (batches * batch_size if drop_remainder else 1000)
+
+
+def test_a_split_is_a_frame_of_raw_cells(tmp_path):
+    raw = list(zip(np.arange(50) + 0.5, ["Oslo", "Rome"] * 25, [0, 1, 1, 0, 0] * 10, strict=True))
+    lines = [f"{price},{city},{click}" for price, city, click in raw]
+    (tmp_path / "raw.csv").write_text("\n".join(["price,city,click", *lines]))
+    config = {"label": "click", "fields": [{"name": "price", "kind": "numerical", "transform": "standard"}, "city"]}
+    prepare_own_table(tmp_path / "data", "data", tmp_path / "raw.csv", config)
+    data = load(tmp_path / "data")
+    frame = pd.concat([data.frame(split) for split in data.num_rows]).sort_values("price")
+    assert list(frame.columns) == ["price", "city", "click"]
+    np.testing.assert_allclose(frame["price"], [price for price, _, _ in raw], atol=1e-4)
+    assert list(zip(frame["city"], frame["click"], strict=True)) == [(city, click) for _, city, click in raw]
+
+
+def test_made_up_data_is_no_frame(data):
+    with pytest.raises(ValueError, match="small was made without an encoding of raw cells. Use `arrays`."):
+        data.frame("valid")
 
 
 def test_keras_trains_on_it(data):
