@@ -6,11 +6,11 @@ import pathlib
 import polars as pl
 import yaml
 
-from ctrzoo.data_pipelines.sources import ParquetSource
 from ctrzoo.data_pipelines.table import find_tables, kind_of, table_source
 from ctrzoo.files import write_text
 
 LABELS = ("label", "click", "clicked", "is_click", "target", "y")
+SPLIT = {"train": 0.8, "valid": 0.1, "test": 0.1, "seed": 0}
 SAMPLE_ROWS = 100_000
 # A column of numbers with fewer different values is taken for categories.
 FEW_VALUES = 30
@@ -41,10 +41,15 @@ def draft_schema(tables, path):
         raise ValueError(f"{files[0]} has no rows below its header.")
     table = first.parse(dict.fromkeys(source.columns(), False)).table
     frame = pl.from_arrow(table.slice(0, SAMPLE_ROWS))
-    schema = draft(frame)
-    if not isinstance(source, ParquetSource):
-        schema = {"separator": "," if kind_of(files[0]) == "csv" else "\t", **schema}
-    text = json.dumps(schema, indent=2) if path.suffix == ".json" else yaml.safe_dump(schema, sort_keys=False)
+    kind = kind_of(files[0])
+    schema = draft_sparse(frame) if kind in ("libsvm", "libffm") else draft(frame)
+    if kind in ("csv", "tsv"):
+        schema = {"separator": "," if kind == "csv" else "\t", **schema}
+    text = (
+        json.dumps(schema, indent=2)
+        if path.suffix == ".json"
+        else yaml.safe_dump(json.loads(json.dumps(schema)), sort_keys=False)
+    )
     write_text(path, text)
     return schema
 
@@ -63,8 +68,29 @@ def draft(frame):
     if label is None:
         raise ValueError(f"No column holds 0 and 1 alone, as a label does. Columns: {', '.join(frame.columns)}.")
     fields = [_field(frame[name], len(frame)) for name in frame.columns if name != label]
-    split = {"train": 0.8, "valid": 0.1, "test": 0.1, "seed": 0}
-    return {"label": label, "fields": [field for field in fields if field], "split": split}
+    return {"label": label, "fields": [field for field in fields if field], "split": SPLIT}
+
+
+def draft_sparse(frame):
+    """Return a schema for sample rows of libsvm or libffm text, as `SparseTextSource` reads them.
+
+    >>> frame = pl.DataFrame({"field0": ["3", "4"], "value0": ["1", "1"], "field1": ["1:0.5", "1:2"]})
+    >>> [field["kind"] for field in draft_sparse(frame)["fields"]]
+    ['categorical', 'numerical']
+    """
+    fields = []
+    for name in frame.columns:
+        cells = frame[name].drop_nulls()
+        if name == "label" or name.startswith("value") or not len(cells):
+            continue
+        one_feature = cells.str.extract(r"^([^:]*)").n_unique() == 1
+        if name != "features" and one_feature and cells.str.contains(r"^[^ ]*:[^ ]*$").any():
+            fields.append({"name": name, "column": name.replace("field", "value"), "kind": "numerical"})
+        elif cells.str.contains("[ :]").any():
+            fields.append({"name": name, "kind": "multivalued", "separator": " ", "weight_separator": ":"})
+        else:
+            fields.append({"name": name, "kind": "categorical", "min_count": 2})
+    return {"label": "label", "fields": fields, "split": SPLIT}
 
 
 def _is_label(cells):
