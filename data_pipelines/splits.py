@@ -184,4 +184,6 @@ def split_from_dict(config, seed=0):
     missing = {"column", "valid_from"} - set(config) if kind is ByColumn else ()
     if missing:
         raise ValueError(f"A split by column needs the keys column and valid_from. Missing: {', '.join(missing)}.")
-    return kind(**config) if kind is ByColumn else kind(**{"seed": seed, **config})
+    if kind is ByColumn:  # YAML reads 2024-06-01 as a date
+        return kind(**{key: value if isinstance(value, (int, float)) else str(value) for key, value in config.items()})
+    return kind(**{"seed": seed, **config})

@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 
+from ctrzoo.data_pipelines.progress import console
 from ctrzoo.files import write_json
 
 
@@ -19,7 +20,7 @@ def kept_state(folder, description):
         description: What the result depends on, for JSON. A state of another description is deleted.
 
     Raises:
-        FileExistsError: If the folder is there already, or another process is making it.
+        FileExistsError: If the folder is there already, or another process has made it meanwhile.
     """
     state = folder.with_name(f".{folder.name}.preparing")
     if folder.exists():
@@ -30,7 +31,10 @@ def kept_state(folder, description):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise FileExistsError(f"{folder} is being made by another process. Wait for it.") from None
+            console.print(f"{folder} is being made by another process; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.exists():
+            raise FileExistsError(f"{folder} was made by another process in the meantime.")
         text = json.dumps(description, sort_keys=True)
         recorded = state / "description.json"
         if not recorded.is_file() or json.dumps(json.loads(recorded.read_text("utf-8")), sort_keys=True) != text:

@@ -211,6 +211,14 @@ def test_rows_are_divided_by_a_column(prepared):
     np.testing.assert_array_equal(stored_block(data.folder, ["test"]).numbers[:, 0], np.arange(90, 100) + 0.5)
 
 
+def test_rows_are_divided_by_a_day_of_a_yaml_schema(prepared, tmp_path):
+    rows = [f"{row % 2},s,2024-06-{row + 1:02d}\n" for row in range(30)]
+    split = "split: {column: day, valid_from: 2024-06-21, test_from: 2024-06-26}"
+    (tmp_path / "schema.yaml").write_text(f"label: click\nfields: [site]\n{split}\n")
+    data, _ = prepared("click,site,day\n" + "".join(rows), tmp_path / "schema.yaml")
+    assert data.num_rows == {"train": 20, "valid": 5, "test": 5}
+
+
 def test_separate_files_are_the_splits_and_only_the_first_is_learned_from(tmp_path):
     for name, rows in (("a", ROWS[:60]), ("b", ["1,new,1,a:1\n", *ROWS[60:80]])):
         (tmp_path / f"{name}.csv").write_text(HEADER + "".join(rows))

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from ctrzoo.experiments import prepare
+
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -61,10 +63,15 @@ def test_a_table_is_drafted_prepared_reported_and_trained_on(clicks):
         (["clicks.csv"], "Unknown argument 'clicks.csv'"),
     ],
 )
-def test_failures_are_one_line_and_leave_nothing(clicks, arguments, message):
+def test_failures_are_one_line_and_leave_nothing(clicks, arguments, message, monkeypatch, capsys):
     (clicks / "schema.json").write_text('{"label": "click", "fields": ["site"]}')
-    failed = run("prepare", *arguments, folder=clicks)
-    assert failed.returncode == 1
-    (line,) = failed.stderr.splitlines()
+    monkeypatch.chdir(clicks)
+    monkeypatch.setattr("sys.argv", ["ctrzoo-prepare", "--data_dir=data", *arguments])
+    for flag in prepare.FLAGS:
+        prepare.FLAGS[flag].unparse()  # what an earlier test set
+    with pytest.raises(SystemExit) as stopped:
+        prepare.run()
+    assert stopped.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("ctrzoo-prepare: ") and message in line
     assert not (clicks / "data" / "criteo").exists() and not (clicks / "data" / "clicks").exists()
