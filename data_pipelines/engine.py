@@ -7,6 +7,7 @@ random order. Each chunk, field and shard is a file that is complete or not ther
 goes on where it was, and gives the same bytes.
 """
 
+import errno
 import pathlib
 import time
 
@@ -80,9 +81,15 @@ def prepare_table(folder, name, plan, source, *, options=None, bad_rows="error",
         "seed": shuffle_seed,
         "shard_rows": _shard_rows(),
     }
-    with kept_state(folder, description) as state:
-        preparation = _Preparation(state, name, plan, source, bad_rows, shuffle_seed)
-        return preparation.run(folder, options)
+    try:
+        with kept_state(folder, description) as state:
+            preparation = _Preparation(state, name, plan, source, bad_rows, shuffle_seed)
+            return preparation.run(folder, options)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        message = f"the disk of {folder} is full. Make room and run the same again: it goes on where it was"
+        raise OSError(errno.ENOSPC, message) from None
 
 
 def _shard_rows():
@@ -288,7 +295,8 @@ def _read_chunk(files, number, chunk, plan, needed, bad_rows):
     if bad and bad_rows == "error":
         row, reason = min(bad)
         raise ValueError(f"{chunk.path}, row {row:,}: {reason}. Pass --bad_rows=skip to leave such rows out.")
-    lengths = [arrays.get(f"lengths_{index}", np.zeros(1, int)) for index in range(len(plan.fields))]
+    learn = arrays["split"] == 0 if plan.learn_from == "train" else np.ones(len(table), bool)
+    lengths = [arrays.get(f"lengths_{index}", np.zeros(len(table), int))[learn] for index in range(len(plan.fields))]
     facts = {
         "rows": len(table),
         "bad": len(bad),

@@ -73,7 +73,8 @@ class TextSource:
 
     def describe(self):
         """Return what the rows depend on, for JSON."""
-        return {"files": [_stamp(path) for path in self.paths], **dataclasses.asdict(self.format)}
+        files = [_stamp(path) for path in self.paths]
+        return {"files": files, "chunk_bytes": self.chunk_bytes, **dataclasses.asdict(self.format)}
 
     def columns(self):
         """Return the names of the columns.
@@ -151,7 +152,7 @@ class ParquetSource:
 
     def describe(self):
         """Return what the rows depend on, for JSON."""
-        return {"files": [_stamp(path) for path in self.paths]}
+        return {"files": [_stamp(path) for path in self.paths], "chunk_rows": self.chunk_rows}
 
     def columns(self):
         """Return the names of the columns of the first file."""
@@ -201,7 +202,7 @@ class FrameSource:
 
     def describe(self):
         """Return what the rows depend on, for JSON."""
-        return {"files": [_stamp(self.path)], "rows": len(self.frame)}
+        return {"files": [_stamp(self.path)], "rows": len(self.frame), "chunk_rows": self.chunk_rows}
 
     def columns(self):
         """Return the names of the columns."""

@@ -185,5 +185,10 @@ def split_from_dict(config, seed=0):
     if missing:
         raise ValueError(f"A split by column needs the keys column and valid_from. Missing: {', '.join(missing)}.")
     if kind is ByColumn:  # YAML reads 2024-06-01 as a date
-        return kind(**{key: value if isinstance(value, (int, float)) else str(value) for key, value in config.items()})
+        return kind(
+            **{
+                key: value if isinstance(value, (int, float, type(None))) else str(value)
+                for key, value in config.items()
+            }
+        )
     return kind(**{"seed": seed, **config})

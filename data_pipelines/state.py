@@ -55,11 +55,11 @@ def _clear(state):
 
 def remove_temporary(state):
     """Delete half-written files of a process that was killed; their names begin with a point."""
-    for path in state.rglob(".*"):
+    for path in list(state.rglob(".*")):
         if path.is_dir():
             shutil.rmtree(path)
         else:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

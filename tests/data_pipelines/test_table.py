@@ -266,7 +266,7 @@ def test_a_full_disk_is_one_line_and_the_preparation_goes_on_later(prepared, tmp
 
     with monkeypatch.context() as patch:
         patch.setattr(compact.np, "savez", fail)
-        with pytest.raises(OSError, match="No space left on device"):
+        with pytest.raises(OSError, match="the disk of .*prepared is full. Make room and run the same again"):
             prepared(TEXT)
     assert not (tmp_path / "prepared").exists()
     assert sum(prepared(TEXT)[0].num_rows.values()) == 100
