@@ -20,7 +20,7 @@ def _inside(folder):
     return [f"{folder}.{name}" for name in find_packages(folder)]
 
 
-TEST = ["pytest>=8.0", "ruff>=0.9", "scikit-learn>=1.5", "jax>=0.10.2", "pytest-xdist>=3.8"]
+TEST = ["pytest>=8.0", "ruff>=0.9", "scikit-learn>=1.5", "jax>=0.10.2", "pytest-xdist>=3.8", "hypothesis>=6.130"]
 
 setup(
     name="ctrzoo",
@@ -39,6 +39,10 @@ setup(
         "tensorflow-datasets>=4.9.10",
         "numpy>=2.0",
         "pandas>=2.2",
+        "polars>=1.35",
+        "pyarrow>=21.0",
+        "google-crc32c>=1.5",
+        "pyyaml>=6.0",
         "absl-py>=2.1",
         "matplotlib>=3.9",
         "rich>=13.7",
@@ -48,6 +52,7 @@ setup(
         "console_scripts": [
             "ctrzoo-train = ctrzoo.experiments.train:run",
             "ctrzoo-bench = ctrzoo.experiments.benchmarks.bench:run",
+            "ctrzoo-prepare = ctrzoo.experiments.prepare:run",
         ]
     },
 )

@@ -28,6 +28,7 @@ class Field:
         vocabulary_size: Number of ids of the field, 1 for a numerical field.
         num_slots: The most ids a row can hold, more than 1 for a multi-valued field only.
         pooling: `"mean"` or `"sum"` of the ids of a multi-valued field.
+        weighted: Whether the ids of a multi-valued field have weights in the data.
 
     Raises:
         ValueError: If an argument is out of range or does not fit the kind.
@@ -41,6 +42,7 @@ class Field:
     vocabulary_size: int = 1
     num_slots: int = 1
     pooling: str = "mean"
+    weighted: bool = False
 
     def __post_init__(self):
         if not isinstance(self.name, str) or not self.name:
@@ -64,6 +66,8 @@ class Field:
                 f"{where}: only a multi-valued field has several slots. Received: {self.kind}, "
                 f"{self.num_slots} slots. Set kind='multivalued' or num_slots=1."
             )
+        if self.weighted and self.kind != "multivalued":
+            raise ValueError(f"{where}: only a multi-valued field has weights. Set kind='multivalued'.")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,8 +9,12 @@ import json
 import pathlib
 import time
 
+from ctrzoo.data_pipelines.avazu import prepare_avazu
+from ctrzoo.data_pipelines.criteo import prepare_criteo
 from ctrzoo.data_pipelines.frame import FrameEncoder
+from ctrzoo.data_pipelines.kdd12 import prepare_kdd12
 from ctrzoo.data_pipelines.movielens import prepare_movielens_1m
+from ctrzoo.data_pipelines.movielens_100k import prepare_movielens_100k
 from ctrzoo.data_pipelines.progress import console
 from ctrzoo.data_pipelines.reading import PreparedData, load
 from ctrzoo.data_pipelines.records import Block, PreparedWriter
@@ -22,7 +26,11 @@ __all__ = ["DATASETS", "Block", "FrameEncoder", "PreparedData", "PreparedWriter"
 # Each function makes a folder: `(folder, raw=None, *, options...)`.
 DATASETS = {
     "synthetic": prepare_synthetic,
+    "criteo": prepare_criteo,
+    "avazu": prepare_avazu,
+    "kdd12": prepare_kdd12,
     "movielens_1m": prepare_movielens_1m,
+    "movielens_100k": prepare_movielens_100k,
 }
 
 
@@ -30,7 +38,7 @@ def options_of(name):
     """Return the options of a data set and their defaults.
 
     >>> options_of("movielens_1m")
-    {'split_seed': 2019}
+    {'protocol': 'reference', 'split_seed': 2019}
     """
     if name not in DATASETS:
         raise ValueError(unknown("data set", name, DATASETS))

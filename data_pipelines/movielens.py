@@ -1,4 +1,4 @@
-"""MovieLens-1M as a click-through-rate task: does a user like a film?"""
+"""MovieLens as a click-through-rate task: does a user like a film?"""
 
 import csv
 import io
@@ -7,11 +7,14 @@ import urllib.request
 import zipfile
 import zlib
 
-import numpy as np
 import pandas as pd
+import polars as pl
 
-from ctrzoo.data_pipelines.frame import FrameEncoder
-from ctrzoo.data_pipelines.records import SPLITS, Block, PreparedWriter
+from ctrzoo.data_pipelines.encoding import FieldEncoding
+from ctrzoo.data_pipelines.engine import prepare_table
+from ctrzoo.data_pipelines.plan import TablePlan, check_protocol
+from ctrzoo.data_pipelines.sources import FrameSource
+from ctrzoo.data_pipelines.splits import Fractions, Shuffled
 
 URL = "https://files.grouplens.org/datasets/movielens/ml-1m.zip"
 TABLES = {
@@ -19,20 +22,35 @@ TABLES = {
     "movies.dat": ["movie", "title", "genres"],
     "ratings.dat": ["user", "movie", "rating", "timestamp"],
 }
-FIELDS = ("gender", "age", "occupation", "zip_code", "release_year", "timestamp", "genres")
+MAX_GENRES = 6
 
 
-def prepare_movielens_1m(folder, raw=None, *, split_seed=2019):
-    """Make a prepared folder of MovieLens-1M, by the protocol of AutoInt and GraphFM.
+def movielens_plan(protocol, split_seed, unused_ids=0):
+    """Return the `TablePlan` of MovieLens' seven fields; see `prepare_movielens_1m`."""
+    check_protocol(protocol)
+    fields = [
+        *(FieldEncoding(name) for name in ("gender", "age", "occupation", "zip_code", "release_year")),
+        FieldEncoding("timestamp", "numerical", transform="min_max"),
+        FieldEncoding("genres", "multivalued", max_values=MAX_GENRES, unused_ids=unused_ids),
+    ]
+    if protocol == "reference":
+        return TablePlan(fields, "liked", Shuffled(split_seed), "all")
+    return TablePlan(fields, "liked", Fractions(seed=split_seed))
+
+
+def prepare_movielens_1m(folder, raw=None, *, protocol="reference", split_seed=2019):
+    """Make a prepared folder of MovieLens-1M.
 
     Ratings of 4 and 5 are positive, 1 and 2 negative, 3 is left out: 739,012 rows, divided 8:1:1 at
     random. Seven fields, neither the user nor the film among them: gender, age group, occupation, zip code,
-    release year (one id a decade before 1970), time of the rating (scaled to 0..1 over all rows),
-    genres (up to 6, mean-pooled). Together 3,524 ids; published are 3,529, which counts 5 padding ids.
+    release year (one id a decade before 1970), time of the rating (scaled to 0..1), genres (up to 6,
+    mean-pooled). `"reference"` is the preparation of AutoInt and GraphFM: everything is learned from all rows;
+    3,529 ids, of which 5 were for padding and are unused here. `"clean"` learns from training rows alone.
 
     Args:
         folder: The folder to make.
         raw: GroupLens' `ml-1m.zip` or the unpacked folder; by default it is downloaded.
+        protocol: `"reference"` or `"clean"`.
         split_seed: Seed of the division into train, valid and test.
 
     Raises:
@@ -40,23 +58,11 @@ def prepare_movielens_1m(folder, raw=None, *, split_seed=2019):
         FileNotFoundError: If `raw` is missing.
         ConnectionError: If the download fails.
     """
-    frame = _frame(*_read_tables(pathlib.Path(raw) if raw else _download(pathlib.Path(folder).parent / "downloads")))
-    encoder = FrameEncoder(
-        label="liked",
-        categorical=FIELDS[:5],
-        numerical=["timestamp"],
-        multivalued=["genres"],
-        order=FIELDS,
-        scaling="min_max",
-        max_values=6,
-    ).fit(frame)
-    block = encoder.block(frame)
-    order = np.random.default_rng(split_seed).permutation(len(frame))
-    ends = [len(frame) * 8 // 10, len(frame) * 8 // 10 + len(frame) // 10]
-    options = {"split_seed": split_seed}
-    with PreparedWriter(folder, "movielens_1m", encoder.schema, encoder.to_dict(), options, split_seed) as writer:
-        for split, rows in zip(SPLITS, np.split(order, ends), strict=True):
-            writer.add(split, Block(*(array[rows] for array in block)))
+    plan = movielens_plan(protocol, split_seed, unused_ids=5 if protocol == "reference" else 0)
+    raw = pathlib.Path(raw) if raw else _download(pathlib.Path(folder).parent / "downloads")
+    source = FrameSource(raw, pl.from_pandas(_frame(*_read_tables(raw))))
+    options = {"protocol": protocol, "split_seed": split_seed}
+    prepare_table(folder, "movielens_1m", plan, source, options=options, shuffle_seed=split_seed)
 
 
 def _download(folder):
@@ -78,44 +84,70 @@ def _read_tables(raw):
     """Return users, movies and ratings, from the zip or the unpacked folder."""
     if not raw.exists():
         raise FileNotFoundError(f"There is no {raw}. Pass GroupLens' ml-1m.zip or its unpacked folder.")
-    return [_table(raw, filename, columns) for filename, columns in TABLES.items()]
-
-
-def _table(raw, filename, columns):
     # The C parser takes one character as separator, and is twenty times faster than the other.
-    content = _content(raw, filename).replace(b"::", b"\t")
+    return [
+        read_table(raw, filename, columns, "\t", content.replace(b"::", b"\t"), "ml-1m.zip")
+        for filename, columns in TABLES.items()
+        for content in [content_of(raw, filename, "ml-1m")]
+    ]
+
+
+def read_table(raw, filename, columns, separator, content, archive):
+    """Parse one table of MovieLens as a pandas frame.
+
+    Args:
+        raw: The zip or folder, for messages.
+        filename: The table's file.
+        columns: Names of the columns.
+        separator: The character between columns.
+        content: The bytes of the file.
+        archive: What to fetch if it is damaged.
+
+    Raises:
+        ValueError: If it is no such table.
+    """
     try:
         table = pd.read_csv(
-            io.BytesIO(content), sep="\t", names=columns, encoding="latin-1", quoting=csv.QUOTE_NONE, index_col=False
+            io.BytesIO(content),
+            sep=separator,
+            names=columns,
+            encoding="latin-1",
+            quoting=csv.QUOTE_NONE,
+            index_col=False,
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f"{raw}: {filename} is no MovieLens table ({error}). Fetch ml-1m.zip again.") from None
-    if table.isna().any(axis=None):
-        raise ValueError(f"{raw}: {filename} has a row with too few columns. Fetch ml-1m.zip again.")
+        raise ValueError(f"{raw}: {filename} is no MovieLens table ({error}). Fetch {archive} again.") from None
+    if table[columns[-1]].isna().any():
+        raise ValueError(f"{raw}: {filename} has a row with too few columns. Fetch {archive} again.")
     return table
 
 
-def _content(raw, filename):
+def content_of(raw, filename, folder):
+    """Return the bytes of a file of the zip or of the unpacked folder.
+
+    Raises:
+        ValueError: If there is no such file, or the zip is damaged.
+    """
     if raw.is_dir():
-        path = next((path for path in (raw / filename, raw / "ml-1m" / filename) if path.is_file()), None)
+        path = next((path for path in (raw / filename, raw / folder / filename) if path.is_file()), None)
         if path is None:
-            raise ValueError(f"{raw} holds no {filename}. Pass GroupLens' ml-1m.zip or its unpacked folder.")
+            raise ValueError(f"{raw} holds no {filename}. Pass GroupLens' {folder}.zip or its unpacked folder.")
         return path.read_bytes()
     try:
         with zipfile.ZipFile(raw) as archive:
             names = [name for name in archive.namelist() if pathlib.PurePosixPath(name).name == filename]
             if not names:
-                raise ValueError(f"{raw} holds no {filename}. Pass GroupLens' ml-1m.zip.")
+                raise ValueError(f"{raw} holds no {filename}. Pass GroupLens' {folder}.zip.")
             return archive.read(names[0])
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"{raw} is no complete zip file ({error}). Fetch ml-1m.zip again.") from None
+        raise ValueError(f"{raw} is no complete zip file ({error}). Fetch {folder}.zip again.") from None
 
 
 def _frame(users, movies, ratings):
     """Join the tables and leave out the ratings of 3."""
     ratings = ratings[ratings["rating"] != 3]
     movies = movies.set_index("movie")
-    movies["release_year"] = _release_year(movies["title"])
+    movies["release_year"] = release_year(movies["title"])
     frame = pd.concat(
         [
             users.set_index("user").reindex(ratings["user"]).reset_index(drop=True),
@@ -128,11 +160,19 @@ def _frame(users, movies, ratings):
     return frame
 
 
-def _release_year(titles):
-    """Return the year at the end of each title, the decade before 1970, all years before 1930 as one."""
+def release_year(titles):
+    """Return the group of the year at the end of each title."""
     years = titles.str.extract(r"\((\d{4})\)\s*$", expand=False)
     if years.isna().any():
         raise ValueError(f"The title {titles[years.isna()].iloc[0]!r} in movies.dat does not end in a year.")
-    years = years.astype(int)
+    return year_groups(years.astype(int)).astype(str)
+
+
+def year_groups(years):
+    """Return years of a pandas series, the decade before 1970, all years before 1930 as one.
+
+    >>> year_groups(pd.Series([1925, 1969, 1970])).to_list()
+    [1920, 1960, 1970]
+    """
     decades = years // 10 * 10
-    return years.where(years >= 1970, decades.where(years >= 1930, 1920)).astype(str)
+    return years.where(years >= 1970, decades.where(years >= 1930, 1920))

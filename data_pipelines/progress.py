@@ -1,10 +1,12 @@
-"""A progress bar on a terminal, silence elsewhere."""
+"""What one sees of work on many rows: bars on a terminal, few lines elsewhere."""
 
 import contextlib
+import time
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+HEARTBEAT_SECONDS = 30
 console = Console(stderr=True, highlight=False)
 
 
@@ -32,3 +34,38 @@ def rows_progress(description, total):
             progress.update(task, rate=f"{speed:,.0f} rows/s" if speed else "")
 
         yield advance
+
+
+class StepProgress:
+    """Shows a step of a long work, as a context manager: share done, rows/s and time left.
+
+    On a terminal a bar is redrawn; in a file there is a line each half minute.
+
+    Args:
+        description: What is being done.
+    """
+
+    def __init__(self, description):
+        self.description, self.rows = description, 0
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"))
+        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+    def __enter__(self):
+        self._start = self._shown = time.monotonic()
+        self._bar.start()
+        self._task = self._bar.add_task(self.description, total=1.0, state="")
+        return self
+
+    def advance(self, rows, share):
+        """Tell how many more rows are done, and the share of the whole step, 0 to 1."""
+        self.rows += rows
+        now = time.monotonic()
+        rate, left = self.rows / (now - self._start), (now - self._start) * (1 - share) / max(share, 1e-9)
+        state = f"{share:.0%}" + (f", {rate:,.0f} rows/s" if self.rows else "") + f", {left:,.0f} s left"
+        self._bar.update(self._task, completed=share, state=state)
+        if not console.is_terminal and now - self._shown > HEARTBEAT_SECONDS:
+            self._shown = now
+            console.print(f"{self.description}: {state}")
+
+    def __exit__(self, kind, error, traceback):
+        self._bar.stop()

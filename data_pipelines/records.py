@@ -1,9 +1,10 @@
 """The prepared folder on disk: blocks of rows in TFRecord shards, written whole or not at all.
 
 One `tf.train.Example` holds up to 4,096 rows as raw little-endian bytes: `ids` (int32, the slots of
-categorical and multi-valued fields, in schema order), `numbers` (float32, the numerical fields) and
-`label` (uint8). An Example a row would be written 40 and read 10 times slower. The folder is in the
-format of TensorFlow Datasets: `tfds.builder_from_directory(folder)` reads it without ctrzoo.
+categorical and multi-valued fields, in schema order), `numbers` (float32, the slots of numerical fields
+and the weights of weighted ones, in schema order) and `label` (uint8). An Example a row would be written
+40 and read 10 times slower. The folder is in the format of TensorFlow Datasets:
+`tfds.builder_from_directory(folder)` reads it without ctrzoo.
 """
 
 import fcntl
@@ -17,9 +18,10 @@ import uuid
 
 import numpy as np
 
+from ctrzoo.data_pipelines.tfrecord import write_example, write_tfds_metadata
 from ctrzoo.suggest import unknown
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SPLITS = ("train", "valid", "test")
 BLOCK_ROWS = 4096
 SHARD_BLOCKS = 128
@@ -31,7 +33,8 @@ class Block(typing.NamedTuple):
 
     Args:
         ids: int32 `(rows, stored slots)`: global ids of categorical and multi-valued fields, 0 if absent.
-        numbers: float32 `(rows, numerical fields)`: scaled numbers, 0 if missing.
+        numbers: float32 `(rows, number slots)`: scaled numbers, 0 if missing; weights of the ids of
+            weighted fields, 0 for padding.
         labels: `(rows,)`, 0 or 1.
     """
 
@@ -45,26 +48,112 @@ def stored_slots(schema):
     return [slot for slot, field in enumerate(schema.slot_fields) if schema.fields[field].kind != "numerical"]
 
 
-def num_numbers(schema):
-    """Return the number of numerical fields."""
-    return sum(field.kind == "numerical" for field in schema.fields)
+def number_slots(schema):
+    """Return the indices of the slots whose numbers are stored: scaled numbers and weights of ids."""
+    owners = [schema.fields[field] for field in schema.slot_fields]
+    return [slot for slot, field in enumerate(owners) if field.kind == "numerical" or field.weighted]
 
 
 def stored_widths(schema):
     """Return what the shards and the schema must agree on."""
-    return {"ids": len(stored_slots(schema)), "numbers": num_numbers(schema), "vocabulary": schema.num_ids}
+    return {"ids": len(stored_slots(schema)), "numbers": len(number_slots(schema)), "vocabulary": schema.num_ids}
 
 
-def block_features(schema):
-    """Return the features of a block as TensorFlow Datasets describes them."""
-    import tensorflow_datasets as tfds
-
+def block_tensors(schema):
+    """Return type and shape of the features of a block, `{name: (dtype, shape)}`."""
     widths = stored_widths(schema)
-    features = {"label": tfds.features.Tensor(shape=(None,), dtype=np.uint8, encoding="bytes")}
-    for name, dtype in (("ids", np.int32), ("numbers", np.float32)):
-        if widths[name]:
-            features[name] = tfds.features.Tensor(shape=(None, widths[name]), dtype=dtype, encoding="bytes")
-    return tfds.features.FeaturesDict(features)
+    wide = {name: (dtype, (None, widths[name])) for name, dtype in (("ids", "int32"), ("numbers", "float32"))}
+    return {"label": ("uint8", (None,)), **{name: tensor for name, tensor in wide.items() if widths[name]}}
+
+
+def write_blocks(file, tensors, block):
+    """Write rows to an open shard, 4,096 an example; return the number of examples.
+
+    Args:
+        file: The shard, open for writing bytes.
+        tensors: What `block_tensors` returned.
+        block: The `Block`.
+    """
+    arrays = {"ids": block.ids, "numbers": block.numbers, "label": block.labels}
+    starts = range(0, len(block.labels), BLOCK_ROWS)
+    for start in starts:
+        rows = slice(start, start + BLOCK_ROWS)
+        features = {
+            name: arrays[name][rows].astype(np.dtype(dtype).newbyteorder("<"), copy=False).tobytes()
+            for name, (dtype, _) in tensors.items()
+        }
+        write_example(file, features)
+    return len(starts)
+
+
+class Split(typing.NamedTuple):
+    """What was written of a split.
+
+    Args:
+        rows: Number of rows.
+        positives: Number of rows with label 1.
+        shards: Size of each shard in bytes, by file name.
+        blocks: Number of blocks of each shard.
+    """
+
+    rows: int
+    positives: int
+    shards: dict
+    blocks: list
+
+
+def write_metadata(folder, name, schema, splits, options, encoding):
+    """Write all files of a prepared folder but its shards.
+
+    Args:
+        folder: The folder, which holds the shards.
+        name: Name of the data set.
+        schema: The `Schema`.
+        splits: `{split: Split}`.
+        options: What the preparation depends on, for JSON.
+        encoding: The `TableEncoding`, or None for made-up data.
+    """
+    description = f"{name}: each example is a block of up to {BLOCK_ROWS} rows; see schema.json."
+    write_tfds_metadata(folder, name, description, block_tensors(schema), splits)
+    (folder / "schema.json").write_text(schema.to_json(), encoding="utf-8")
+    if encoding is not None:
+        encoding.save(folder)
+    counts = ("rows", "positives", "shards")
+    preparation = {
+        "format_version": FORMAT_VERSION,
+        "name": name,
+        "options": options,
+        "widths": stored_widths(schema),
+        "splits": {split: {key: getattr(written, key) for key in counts} for split, written in splits.items()},
+    }
+    (folder / "preparation.json").write_text(json.dumps(preparation, indent=2), encoding="utf-8")
+
+
+def publish(partial, folder):
+    """Give a complete folder its name, when all of it is on disk.
+
+    Raises:
+        FileExistsError: If somebody else has made the folder in the meantime.
+    """
+    for path in (*partial.iterdir(), partial):
+        _sync(path)
+    try:
+        partial.rename(folder)
+    except OSError as reason:
+        if folder.exists():
+            raise FileExistsError(f"{folder} was made by somebody else in the meantime.") from reason
+        raise
+    _sync(folder.parent)
+
+
+def check_name(name):
+    """Refuse a name that TensorFlow Datasets would not find.
+
+    Raises:
+        ValueError: If it is not letters, digits and underscores.
+    """
+    if not re.fullmatch(r"[a-zA-Z]\w*", name):
+        raise ValueError(f"A data set's name must be letters, digits and underscores. Received: {name!r}.")
 
 
 class PreparedWriter:
@@ -79,7 +168,7 @@ class PreparedWriter:
         folder: The folder to make. It must not exist.
         name: Name of the data set: letters, digits and underscores.
         schema: The `Schema` of the rows.
-        vocabularies: What the ids and numbers mean, for JSON.
+        encoding: The `TableEncoding` that made the ids and numbers, if one did.
         options: What the preparation depends on, for JSON.
         shuffle_seed: Seed of the order of the `train` rows.
 
@@ -98,13 +187,12 @@ class PreparedWriter:
     {'train': 2}
     """
 
-    def __init__(self, folder, name, schema, vocabularies=None, options=None, shuffle_seed=0):
-        if not re.fullmatch(r"[a-zA-Z]\w*", name):
-            raise ValueError(f"A data set's name must be letters, digits and underscores. Received: {name!r}.")
+    def __init__(self, folder, name, schema, encoding=None, options=None, shuffle_seed=0):
+        check_name(name)
         self.folder = pathlib.Path(folder).absolute()
         self.name = name
         self.schema = schema
-        self.vocabularies = vocabularies or {}
+        self.encoding = encoding
         self.options = options or {}
         self.shuffle_seed = shuffle_seed
 
@@ -118,14 +206,13 @@ class PreparedWriter:
         # Held until this process ends: tells another writer that this folder is no leftover.
         self._lock = open(self._partial / ".lock", "w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        features = block_features(self.schema)
-        self._splits = {split: _SplitWriter(self._partial, self.name, split, features) for split in SPLITS}
+        tensors = block_tensors(self.schema)
+        self._splits = {split: _SplitWriter(self._partial, self.name, split, tensors) for split in SPLITS}
         widths = stored_widths(self.schema)
         self._row_dtype = np.dtype(
             [("ids", "<i4", (widths["ids"],)), ("numbers", "<f4", (widths["numbers"],)), ("label", "u1")]
         )
         self._shuffler = _Shuffler(self._partial, self._row_dtype, self.shuffle_seed)
-        self._features = features
         return self
 
     def add(self, split, block):
@@ -169,56 +256,20 @@ class PreparedWriter:
         written = {split: writer for split, writer in self._splits.items() if writer.close()}
         if "train" not in written:
             raise ValueError(f"Data set '{self.name}' has no row in the split 'train'.")
-        self._write_tfds_metadata(written)
-        (self._partial / "schema.json").write_text(self.schema.to_json(), encoding="utf-8")
-        self.add_json("vocabularies.json", self.vocabularies)
-        preparation = {
-            "format_version": FORMAT_VERSION,
-            "name": self.name,
-            "options": self.options,
-            "widths": stored_widths(self.schema),
-            "splits": {
-                split: {"rows": writer.rows, "positives": writer.positives, "shards": writer.shard_sizes()}
-                for split, writer in written.items()
-            },
+        splits = {
+            split: Split(writer.rows, writer.positives, writer.shard_sizes(), writer.shard_blocks)
+            for split, writer in written.items()
         }
-        self.add_json("preparation.json", preparation)
-        for path in (*self._partial.iterdir(), self._partial):
-            _sync(path)
-        try:
-            self._partial.rename(self.folder)
-        except OSError as reason:
-            if self.folder.exists():
-                raise FileExistsError(f"{self.folder} was made by somebody else in the meantime.") from reason
-            raise
+        write_metadata(self._partial, self.name, self.schema, splits, self.options, self.encoding)
+        publish(self._partial, self.folder)
         (self.folder / ".lock").unlink()
-        _sync(self.folder.parent)
-
-    def _write_tfds_metadata(self, written):
-        import tensorflow_datasets as tfds
-
-        tfds.folder_dataset.write_metadata(
-            data_dir=self._partial,
-            features=self._features,
-            split_infos=[
-                tfds.core.SplitInfo(
-                    name=split,
-                    shard_lengths=writer.shard_blocks,
-                    num_bytes=sum(writer.shard_sizes().values()),
-                    filename_template=tfds.core.ShardedFileTemplate(data_dir=self._partial, split=split),
-                )
-                for split, writer in written.items()
-            ],
-            check_data=False,
-            description=f"{self.name}: each example is a block of up to {BLOCK_ROWS} rows; see schema.json.",
-        )
 
 
 class _SplitWriter:
     """Cuts rows into blocks, and blocks into shards."""
 
-    def __init__(self, folder, name, split, features):
-        self._folder, self._name, self._split, self._features = folder, name, split, features
+    def __init__(self, folder, name, split, tensors):
+        self._folder, self._name, self._split, self._tensors = folder, name, split, tensors
         self._pending = None
         self._writer = None
         self.rows = self.positives = 0
@@ -235,14 +286,12 @@ class _SplitWriter:
         self._pending = rows[whole:]
 
     def _write(self, rows):
-        import tensorflow as tf
-
         if self._writer is None:
-            self._writer = tf.io.TFRecordWriter(str(self._path(len(self.shard_blocks))))
+            self._writer = open(self._path(len(self.shard_blocks)), "wb")
             self.shard_blocks.append(0)
-        block = {key: np.ascontiguousarray(rows[key]) for key in self._features}
-        self._writer.write(self._features.serialize_example(block))
-        self.shard_blocks[-1] += 1
+        self.shard_blocks[-1] += write_blocks(
+            self._writer, self._tensors, Block(*(rows[key] for key in rows.dtype.names))
+        )
         if self.shard_blocks[-1] == SHARD_BLOCKS:
             self.discard()
 

@@ -82,7 +82,7 @@ def resolve(flags, assignments=(), config=None):
         tuned = CONFIGS / f"{pathlib.Path(chosen['dataset']).name}_{chosen['model']}.py"
         config = tuned if tuned.is_file() else "none"
     from_file = {} if config == "none" else _read_config(pathlib.Path(config))
-    merged = {**from_file, **flags, **dict(_parse(text) for text in assignments)}
+    merged = {**from_file, **flags, **dict(parse_assignment(text) for text in assignments)}
     return _sort(merged), None if config == "none" else str(config)
 
 
@@ -122,7 +122,8 @@ def _names(value):
     return tuple(name.strip() for name in names if name.strip())
 
 
-def _parse(text):
+def parse_assignment(text):
+    """Return key and value of a text `key=value`; the value is Python where it can be, else text."""
     key, sign, value = text.partition("=")
     if not sign or not key:
         raise ValueError(f"--set needs key=value. Received: {text!r}.")

@@ -1,5 +1,7 @@
 """A small table of all field kinds."""
 
+import json
+
 import numpy as np
 
 from ctrzoo.data_pipelines import Block
@@ -25,3 +27,20 @@ def random_block(rows, seed=0):
     ids = (first + random.integers(0, size, (rows, 6))) * random.integers(0, 2, (rows, 6))
     numbers = np.stack([np.arange(rows), random.standard_normal(rows)], axis=1)
     return Block(ids.astype(np.int32), numbers.astype(np.float32), random.integers(0, 2, rows))
+
+
+def stored_block(folder, splits=("train", "valid", "test")):
+    """The stored rows of a prepared folder, by TensorFlow's own readers and not by ours."""
+    import tensorflow as tf
+
+    widths = json.loads((folder / "preparation.json").read_text())["widths"]
+    parts = {"ids": [], "numbers": [], "label": []}
+    dtypes = {"ids": np.int32, "numbers": np.float32, "label": np.uint8}
+    for split in splits:
+        for path in sorted(folder.glob(f"*-{split}.tfrecord*")):
+            for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+                features = tf.train.Example.FromString(record).features.feature
+                for name in features:
+                    parts[name].append(np.frombuffer(features[name].bytes_list.value[0], dtypes[name]))
+    ids, numbers, labels = (np.concatenate(part) if part else np.empty(0) for part in parts.values())
+    return Block(ids.reshape(len(labels), widths["ids"]), numbers.reshape(len(labels), widths["numbers"]), labels)

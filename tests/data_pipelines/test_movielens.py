@@ -3,11 +3,11 @@ import urllib.error
 import zipfile
 
 import numpy as np
-import pandas as pd
+import polars as pl
 import pytest
 import tensorflow_datasets as tfds
 
-from ctrzoo.data_pipelines import FrameEncoder, load, prepare
+from ctrzoo.data_pipelines import load, prepare
 
 USERS = "1::F::1::10::48067\n2::M::56::16::70072-11\n3::M::25::15::55117\n"
 MOVIES = (
@@ -45,19 +45,16 @@ def test_a_tiny_zip_by_the_protocol(tmp_path, raw):
     sizes = {field.name: field.vocabulary_size for field in data.schema.fields}
     assert list(sizes) == ["gender", "age", "occupation", "zip_code", "release_year", "timestamp", "genres"]
     assert sizes == {
-        "gender": 2, "age": 3, "occupation": 3, "zip_code": 3, "release_year": 3, "timestamp": 1, "genres": 4,
+        "gender": 2, "age": 3, "occupation": 3, "zip_code": 3, "release_year": 3, "timestamp": 1, "genres": 4 + 5,
     }  # fmt: skip
     assert data.schema.fields[-1].num_slots == 6 and data.schema.fields[-1].pooling == "mean"
     features, labels = all_rows(data)
     # The kept timestamps are 100 to 300, the last at user 1's one star for film 20.
     last = np.argmax(features["values"][:, 5])
-    encoder = FrameEncoder.from_dict(data.vocabularies)
     expected = {"gender": "F", "age": 1, "occupation": 10, "zip_code": "48067", "release_year": "1920"}
-    row = pd.DataFrame([{**expected, "timestamp": 300, "genres": "Comedy|Drama|War", "liked": 0}])
-    expected_features, expected_label = encoder.encode(row)
-    for key in ("ids", "values"):
-        np.testing.assert_array_equal(features[key][last : last + 1], expected_features[key])
-    assert labels[last] == expected_label[0] == 0
+    ids, numbers = data.encoding.encode(pl.DataFrame([{**expected, "timestamp": 300, "genres": "Comedy|Drama|War"}]))
+    np.testing.assert_array_equal(np.delete(features["ids"][last], 5), ids[0])
+    assert labels[last] == 0 and numbers == [[1.0]] and (ids[0, 5:8] > 0).all() and not ids[0, 8:].any()
     assert features["values"][:, 5].min() == 0 and features["values"][last, 5] == 1
 
 
@@ -143,9 +140,9 @@ def test_the_real_data_have_the_published_counts(tmp_path, real_data):
     data = load(prepare("movielens_1m", tmp_path, raw=real_data / "ml-1m.zip"))
     assert data.num_rows == {"train": 591_209, "valid": 73_901, "test": 73_902}
     assert sum(data.num_positives.values()) == 575_281
-    # 3,529 are published, 5 of them for padding; one more row of a table is for id 0.
-    assert data.schema.num_ids - 1 == 3_529 - 5
-    assert [field.vocabulary_size for field in data.schema.fields] == [2, 7, 21, 3439, 36, 1, 18]
+    # 5 of the published ids are for padding; one more row of a table is for id 0.
+    assert data.schema.num_ids - 1 == 3_529
+    assert [field.vocabulary_size for field in data.schema.fields] == [2, 7, 21, 3439, 36, 1, 18 + 5]
     features, _ = data.arrays("test")
     genres = (features["ids"][:, 6:] > 0).sum(axis=1)
     assert genres.min() == 1 and 2 <= genres.mean() <= 3

@@ -1,0 +1,161 @@
+"""Parsing a piece of a text table, and finding the rows that are wrong in it."""
+
+import csv
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+# Pieces that the processor's cache holds are parsed in half the time of large ones.
+PARSE_BYTES = 1 << 19
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    r"""How a text table is written.
+
+    Args:
+        separator: The character between columns.
+        columns: Names of the columns; None if the first line of each file names them.
+        quote: The character around cells that hold a separator or a line end; None if there is none.
+        missing: Texts that stand for a missing cell beside the empty one, such as `"NULL"`.
+
+    Raises:
+        ValueError: If the separator is not one character.
+
+    >>> Format(separator="\t", columns=("label", "site"), quote=None).columns
+    ('label', 'site')
+    """
+
+    separator: str = ","
+    columns: tuple[str, ...] | None = None
+    quote: str | None = '"'
+    missing: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        for key in ("separator", "quote"):
+            value = getattr(self, key)
+            if not (value is None and key == "quote") and (not isinstance(value, str) or len(value.encode()) != 1):
+                raise ValueError(f"`{key}` must be one character. Received: {value!r}.")
+        for key in ("columns", "missing"):
+            if getattr(self, key) is not None:
+                object.__setattr__(self, key, tuple(getattr(self, key)))
+
+    def last_line_end(self, content):
+        """Return the length of the whole lines at the beginning of some bytes."""
+        end = content.rfind(b"\n") + 1
+        quote = self.quote and self.quote.encode()
+        # Within quotes a line end is part of the cell: then the quotes before it are an odd number.
+        while quote and end and content.count(quote, 0, end) % 2:
+            end = content.rfind(b"\n", 0, end - 1) + 1
+        return end
+
+
+def header_of(path, line, format):
+    """Return the column names in the first line of a file.
+
+    Raises:
+        ValueError: If the line is empty or no text.
+    """
+    try:
+        text = line.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}, row 1: the header is no UTF-8 text. Convert the file to UTF-8.") from None
+    quoting = {"quotechar": format.quote} if format.quote else {"quoting": csv.QUOTE_NONE}
+    names = next(csv.reader([text], delimiter=format.separator, **quoting), [])
+    if not any(names):
+        raise ValueError(f"{path}, row 1: expected the names of the columns, the line is empty.")
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError(f"{path}, row 1: the header names these columns more than once: {', '.join(twice)}.")
+    return names
+
+
+def parse(content, columns, needed, format, first):
+    """Parse whole lines of a table.
+
+    Args:
+        content: The bytes.
+        columns: Names of all columns.
+        needed: The columns wanted, `{name: whether they are numbers}`.
+        format: The `Format`.
+        first: The number of the first line in its file.
+
+    Returns:
+        The `pyarrow.Table`, the number of each row, and `(number, reason)` of each row that cannot be used. Numbers are
+        float64 where all of them are numbers, else text; all other columns are text. Missing cells are null.
+    """
+    if first == 1 and content.startswith(b"\xef\xbb\xbf"):
+        content = content[3:]
+    types = {name: pa.float64() if is_number else pa.string() for name, is_number in needed.items()}
+    try:
+        table = _read(content, columns, types, format)
+        return table, _row_numbers(content, first, len(table)), []
+    except pa.ArrowInvalid:
+        return _parse_carefully(content, columns, needed, format, first)
+
+
+def _read(content, columns, types, format, handler=None):
+    return pa.csv.read_csv(
+        pa.py_buffer(content),
+        pa.csv.ReadOptions(use_threads=False, block_size=PARSE_BYTES, column_names=columns),
+        pa.csv.ParseOptions(
+            delimiter=format.separator,
+            quote_char=format.quote or False,
+            newlines_in_values=format.quote is not None,
+            invalid_row_handler=handler,
+        ),
+        pa.csv.ConvertOptions(
+            column_types=types,
+            include_columns=list(types),
+            strings_can_be_null=True,
+            null_values=["", *format.missing],
+        ),
+    )
+
+
+def _parse_carefully(content, columns, needed, format, first):
+    """Parse all columns as bytes, and note the rows of another width or that are no UTF-8."""
+    bad = []
+
+    def note(row):
+        bad.append((row.number, f"{row.actual_columns} columns, expected {len(columns)}"))
+        return "skip"
+
+    table = _read(content, columns, dict.fromkeys(needed, pa.binary()), format, note)
+    lines = _row_numbers(content, first, len(table) + len(bad))
+    is_bad = np.zeros(len(lines), bool)
+    is_bad[[number - 1 for number, _ in bad]] = True
+    bad = [(int(lines[number - 1]), reason) for number, reason in bad]
+    numbers = lines[~is_bad]
+    kept = np.ones(len(table), bool)
+    texts = {}
+    for name in needed:
+        cells = table[name].combine_chunks()
+        try:
+            texts[name] = cells.cast(pa.string())
+        except pa.ArrowInvalid:
+            decoded = [_decoded(cell) for cell in cells.to_pylist()]
+            for row, text in enumerate(decoded):
+                if text is False and kept[row]:
+                    kept[row] = False
+                    bad.append((int(numbers[row]), f"column '{name}' is no UTF-8 text"))
+            texts[name] = pa.array([text or None for text in decoded], pa.string())
+    return pa.table(texts).filter(pa.array(kept)), numbers[kept], sorted(bad)
+
+
+def _decoded(cell):
+    try:
+        return cell if cell is None else cell.decode()
+    except UnicodeDecodeError:
+        return False
+
+
+def _row_numbers(content, first, rows):
+    """Return the number of the line of each row; where line ends are within cells, rows are numbered instead."""
+    if content.count(b"\n") + (not content.endswith(b"\n")) != rows:
+        lines = first + np.flatnonzero([bool(line.strip(b"\r")) for line in content.split(b"\n")])
+        if len(lines) == rows:
+            return lines
+    return first + np.arange(rows)

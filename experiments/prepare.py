@@ -1,0 +1,110 @@
+"""Prepare a data set: `ctrzoo-prepare`, or `python -m ctrzoo.experiments.prepare`.
+
+A benchmark: `ctrzoo-prepare --dataset=criteo --raw=train.txt --data_dir=data`. A table of your own: draft a schema
+with `ctrzoo-prepare --table=clicks.csv --schema=schema.yaml --infer_schema`, edit it, and run the same without
+`--infer_schema`. A run that was stopped goes on where it was.
+"""
+
+import json
+import pathlib
+import re
+import sys
+
+from absl import flags
+from rich.console import Console
+
+from ctrzoo import data_pipelines
+from ctrzoo.data_pipelines.draft import draft_schema
+from ctrzoo.data_pipelines.report import REPORT_FILE, tables_of
+from ctrzoo.data_pipelines.table import kind_of, prepare_own_table
+from ctrzoo.experiments.settings import parse_assignment
+
+# Flags of its own: those of other programs have the same names.
+FLAGS = flags.FlagValues()
+flags.DEFINE_string("dataset", None, f"A benchmark: {', '.join(data_pipelines.DATASETS)}.", flag_values=FLAGS)
+flags.DEFINE_string("raw", None, "The raw file or folder of the benchmark.", flag_values=FLAGS)
+flags.DEFINE_enum("protocol", None, ["reference", "clean"], "How the benchmark is prepared.", flag_values=FLAGS)
+flags.DEFINE_multi_string("set", [], "key=value for an option of the benchmark; repeatable.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "table", None, "A table of your own: a file or a pattern such as 'logs/*.parquet'.", flag_values=FLAGS
+)
+flags.DEFINE_string("valid_table", None, "The table's validation rows, if in files of their own.", flag_values=FLAGS)
+flags.DEFINE_string("test_table", None, "The table's test rows, if in files of their own.", flag_values=FLAGS)
+flags.DEFINE_string("schema", None, "The schema of the table, JSON or YAML.", flag_values=FLAGS)
+flags.DEFINE_bool("infer_schema", False, "Draft the schema from the table and stop.", flag_values=FLAGS)
+flags.DEFINE_string("name", None, "Name of the table's data set; by default the file's.", flag_values=FLAGS)
+flags.DEFINE_integer("seed", 0, "Seed of the table's split and order.", flag_values=FLAGS)
+flags.DEFINE_enum("bad_rows", "error", ["error", "skip"], "What to do with wrong rows.", flag_values=FLAGS)
+flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "Where prepared data will lie.", flag_values=FLAGS)
+flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
+
+
+def main():
+    """Run what the flags ask for."""
+    if (FLAGS.dataset is None) == (FLAGS.table is None):
+        raise ValueError("Pass either --dataset, a benchmark, or --table, a table of your own. --help says more.")
+    console = Console(highlight=False, soft_wrap=True)
+    folder = _prepare_benchmark() if FLAGS.dataset else _prepare_table(console)
+    if folder is None:
+        return
+    report = folder / REPORT_FILE
+    for table in tables_of(json.loads(report.read_text(encoding="utf-8"))) if report.is_file() else ():
+        console.print(table)
+    console.print(f"The data are in {folder}: ctrzoo-train --dataset={FLAGS.dataset or folder}")
+
+
+def _prepare_benchmark():
+    options = dict(parse_assignment(text) for text in FLAGS.set)
+    known = data_pipelines.options_of(FLAGS.dataset)
+    for key, value in (("protocol", FLAGS.protocol), ("bad_rows", FLAGS.bad_rows)):
+        if value is not None and (key in known or value not in (None, "error")):
+            options[key] = value
+    return data_pipelines.prepare(FLAGS.dataset, _data_dir(), raw=FLAGS.raw, **options)
+
+
+def _prepare_table(console):
+    if FLAGS.schema is None:
+        raise ValueError("A table needs --schema. Draft one with --infer_schema --schema=schema.yaml.")
+    if FLAGS.infer_schema:
+        schema = draft_schema(FLAGS.table, FLAGS.schema)
+        console.print(f"{FLAGS.schema}: label '{schema['label']}', {len(schema['fields'])} fields. Edit it before use.")
+        return None
+    tables = {"train": FLAGS.table, "valid": FLAGS.valid_table, "test": FLAGS.test_table}
+    tables = {split: path for split, path in tables.items() if path}
+    name = FLAGS.name or _name_of(FLAGS.table)
+    folder = _data_dir() / name
+    arguments = {"bad_rows": FLAGS.bad_rows, "seed": FLAGS.seed}
+    prepare_own_table(folder, name, tables if len(tables) > 1 else FLAGS.table, FLAGS.schema, **arguments)
+    return folder
+
+
+def _data_dir():
+    return pathlib.Path(FLAGS.data_dir).expanduser()
+
+
+def _name_of(table):
+    kind_of(table)
+    name = re.sub(r"\W+", "_", pathlib.Path(table).name.split(".")[0]).strip("_")
+    return name if re.match("[a-zA-Z]", name) else f"table_{name}".rstrip("_")
+
+
+def run():
+    """Start `ctrzoo-prepare`: an expected failure is one line on the standard error stream, exit code 1."""
+    try:
+        rest = FLAGS(sys.argv)[1:]
+        if FLAGS.help:
+            print(f"{__doc__}\n{FLAGS.get_help()}")
+            return
+        if rest:
+            raise ValueError(f"Unknown argument '{rest[0]}'. Everything is given as flags, such as --dataset=criteo.")
+        main()
+    except (ValueError, OSError, flags.Error) as error:
+        print(f"ctrzoo-prepare: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("ctrzoo-prepare: interrupted; the same command goes on where it was", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,295 @@
+"""Tables of one's own: every kind of file and field, and what is wrong with rows."""
+
+import errno
+import gzip
+import json
+import zipfile
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from small_table import stored_block
+
+from ctrzoo.data_pipelines import compact, load
+from ctrzoo.data_pipelines.draft import draft_schema
+from ctrzoo.data_pipelines.table import prepare_own_table, read_schema
+
+HEADER = "click,site,price,tags\n"
+ROWS = [f"{row % 2},s{row % 3},{row}.5,a:1|b:2\n" for row in range(100)]
+SCHEMA = {
+    "label": "click",
+    "fields": [
+        "site",
+        {"name": "price", "kind": "numerical"},
+        {"name": "tags", "kind": "multivalued", "weight_separator": ":", "pooling": "sum"},
+    ],
+}
+
+
+@pytest.fixture(autouse=True)
+def without_pictures(monkeypatch):
+    monkeypatch.setattr("ctrzoo.data_pipelines.report.draw_fields", lambda report, path: None)
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    """Return a function that writes a table and prepares it."""
+
+    def prepare(content, schema=SCHEMA, suffix=".csv", **options):
+        path = tmp_path / f"clicks{suffix}"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        report = prepare_own_table(tmp_path / "prepared", "clicks", path, schema, **options)
+        return load(tmp_path / "prepared"), report
+
+    return prepare
+
+
+def zipped(text, tmp_path):
+    with zipfile.ZipFile(tmp_path / "other.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("clicks.csv", text)
+    return (tmp_path / "other.zip").read_bytes()
+
+
+def zstandard(text, tmp_path):
+    with pa.CompressedOutputStream(str(tmp_path / "other.zst"), "zstd") as file:
+        file.write(text.encode())
+    return (tmp_path / "other.zst").read_bytes()
+
+
+def all_rows(data):
+    """Stored ids, numbers and labels of all splits, sorted by price."""
+    ids, numbers, labels = stored_block(data.folder)
+    order = np.argsort(numbers[:, 0])
+    return ids[order], numbers[order], labels[order]
+
+
+# Sites 1 to 3, price 4, tags a and b 5 and 6 with weights 1 and 2.
+IDS = [[1 + row % 3, 5, 6] for row in range(100)]
+NUMBERS = [[row + 0.5, 1, 2] for row in range(100)]
+
+
+def test_a_text_table_becomes_the_features_of_the_design(prepared):
+    data, report = prepared(HEADER + "".join(ROWS))
+    ids, numbers, labels = all_rows(data)
+    np.testing.assert_array_equal(ids, IDS)
+    np.testing.assert_array_equal(numbers, NUMBERS)
+    np.testing.assert_array_equal(labels, np.arange(100) % 2)
+    features, _ = data.arrays("test")
+    np.testing.assert_array_equal(features["ids"][:, 1:], [[4, 5, 6]] * 10)
+    np.testing.assert_array_equal(features["values"][:, [0, 2, 3]], [[1, 1, 2]] * 10)
+    assert data.num_rows == {"train": 80, "valid": 10, "test": 10} and data.num_positives["test"] == 5
+    assert report["rows"] == 100 and report["positives"] == 50 and report["bad_rows"] == 0
+    assert report["bytes_per_row"] > 25 and report["peak_memory_bytes"] > 2**20 and report["rows_per_second"] > 0
+    shares = [(field["name"], field["vocabulary_size"], field["missing_share"]) for field in report["fields"]]
+    assert shares == [("site", 3, 0), ("price", 1, 0), ("tags", 2, 0)]
+    assert json.loads((data.folder / "report.json").read_text())["rows"] == 100
+
+
+@pytest.mark.parametrize(
+    ("suffix", "pack"),
+    [
+        (".csv.gz", lambda text, folder: gzip.compress(text.encode())),
+        (".csv.zip", zipped),
+        (".csv.zst", zstandard),
+        (".csv", lambda text, folder: text.replace("\n", "\r\n")),
+        (".csv", lambda text, folder: "\ufeff" + text.rstrip("\n")),
+        (".tsv", lambda text, folder: text.replace(",", "\t").replace("\n", "\n\n")),
+    ],
+    ids=["gz", "zip", "zstd", "other line ends", "mark and no last line end", "tabs and blank lines"],
+)
+def test_other_ways_to_write_a_table_give_the_same(prepared, tmp_path, suffix, pack):
+    data, _ = prepared(pack(HEADER + "".join(ROWS), tmp_path), suffix=suffix)
+    ids, numbers, _ = all_rows(data)
+    np.testing.assert_array_equal(ids, IDS)
+    np.testing.assert_array_equal(numbers, NUMBERS)
+
+
+def test_parquet_files_of_typed_columns(tmp_path):
+    rows = range(100)
+    columns = {"click": [row % 2 == 1 for row in rows], "site": [row % 3 for row in rows]}
+    columns |= {"price": [row + 0.5 for row in rows], "tags": [["a:1", "b:2"] for row in rows]}
+    for part in range(2):
+        pl.DataFrame(columns)[part * 50 : part * 50 + 50].write_parquet(tmp_path / f"part{part}.parquet")
+    prepare_own_table(tmp_path / "prepared", "clicks", tmp_path / "*.parquet", SCHEMA)
+    data = load(tmp_path / "prepared")
+    np.testing.assert_array_equal(all_rows(data)[0], IDS)
+    assert data.encoding.fields[0].values.to_list() == ["0", "1", "2"]
+
+
+def wrong(line):
+    return HEADER + "".join(ROWS[:50]) + line + "".join(ROWS[50:])
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("1,s1,2\n", "3 columns, expected 4"),
+        ("1,s1,2,a:1,5\n", "5 columns, expected 4"),
+        ("1,s1,cheap,a:1\n", "column 'price' must hold finite numbers, not 'cheap'"),
+        ("1,s1,-inf,a:1\n", "column 'price' must hold finite numbers, not -inf"),
+        ("1,s1,2,a:many\n", "weights: column 'tags' must hold finite numbers, not 'many'"),
+        (b"1,s\xff1,2,a:1\n", "column 'site' is no UTF-8 text"),
+        ("2,s1,2,a:1\n", "the label 'click' must be 0 or 1, not 2"),
+        (",s1,2,a:1\n", "the label 'click' must be 0 or 1, not None"),
+        (HEADER, r"the label 'click' must be 0 or 1, not 'click' \(a header in the wrong place\?\)"),
+    ],
+)
+def test_a_wrong_row_is_named_or_left_out(prepared, tmp_path, line, reason):
+    before, after = (HEADER + "".join(ROWS[:50])).encode(), "".join(ROWS[50:]).encode()
+    content = before + (line if isinstance(line, bytes) else line.encode()) + after
+    # The header is row 1, so the line after 50 rows is row 52.
+    with pytest.raises(ValueError, match=rf"clicks.csv, row 52: {reason}. Pass --bad_rows=skip") as caught:
+        prepared(content)
+    assert "\n" not in str(caught.value) and not (tmp_path / "prepared").exists()
+    data, report = prepared(content, bad_rows="skip")
+    assert (report["rows"], report["bad_rows"]) == (100, 1) and "row 52" in report["first_bad_row"]
+    np.testing.assert_array_equal(all_rows(data)[0], IDS)
+
+
+TEXT = HEADER + "".join(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("content", "suffix", "message"),
+    [
+        ("", ".csv", "clicks.csv is empty"),
+        (HEADER, ".csv", "has no rows that can be used"),
+        ("\n" + TEXT, ".csv", "row 1: expected the names of the columns, the line is empty"),
+        ("".join(ROWS), ".csv", "Unknown label column 'click'.* seems to be no header"),
+        (TEXT.replace("site", "click", 1), ".csv", "header names these columns more than once: click"),
+        (gzip.compress(TEXT.encode())[:-50], ".csv.gz", "clicks.csv.gz is damaged"),
+        (TEXT, ".csv.gz", "clicks.csv.gz is damaged or of another kind"),
+        (TEXT, ".csv.zip", "clicks.csv.zip is damaged or of another kind"),
+        (TEXT, ".csv.zst", "clicks.csv.zst is damaged or of another kind"),
+        (TEXT, ".parquet", "clicks.parquet is damaged or of another kind"),
+        (TEXT, ".xlsx", "expected a file that ends in .csv, .tsv, .txt, .parquet"),
+    ],
+)
+def test_a_wrong_file_is_named_in_one_line(prepared, tmp_path, content, suffix, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        prepared(content, suffix=suffix)
+    assert "\n" not in str(caught.value) and not (tmp_path / "prepared").exists()
+
+
+def test_a_table_without_its_header_says_so_in_its_first_row(prepared):
+    columns = ["click", "site", "price", "tags"]
+    with pytest.raises(ValueError, match=r"row 1: the label .* not 'click' \(a header in the wrong place\?\)"):
+        prepared(TEXT, {**SCHEMA, "columns": columns})
+    data, _ = prepared("".join(ROWS), {**SCHEMA, "columns": columns})
+    assert sum(data.num_rows.values()) == 100
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"label": "clicked"}, "Unknown label column 'clicked'. Did you mean 'click'?"),
+        ({"fields": ["sites"]}, "Unknown column 'sites'. Did you mean 'site'?"),
+        (
+            {"fields": [{"name": "site", "mincount": 3}]},
+            "Field 'site': Unknown key 'mincount'. Did you mean 'min_count'",
+        ),
+        ({"fields": [{"name": "site", "values": ["a"]}]}, "values is learned"),
+        ({"fields": []}, "the key 'fields' is missing"),
+        ({"feilds": []}, "Unknown key 'feilds'. Did you mean 'fields'?"),
+        ({"split": {"colum": "price"}}, "Unknown key of `split` 'colum'. Did you mean 'column'?"),
+        ({"split": {"column": "price"}}, "Missing: valid_from"),
+        ({"split": {"train": 0.5}}, "must be whole hundredths that add up to 1"),
+        ({"split": {"column": "price", "valid_from": 0}}, "no row in the split 'train'"),
+        ({"separator": "::"}, "`separator` must be one character"),
+        ({"learn_from": "test"}, "`learn_from` must be 'train' or 'all'"),
+    ],
+)
+def test_a_wrong_schema_is_named(prepared, change, message):
+    with pytest.raises(ValueError, match=message):
+        prepared(TEXT, {**SCHEMA, **change})
+
+
+def test_rows_are_divided_by_a_column(prepared):
+    data, _ = prepared(TEXT, {**SCHEMA, "split": {"column": "price", "valid_from": 60, "test_from": "90"}})
+    assert data.num_rows == {"train": 60, "valid": 30, "test": 10}
+    np.testing.assert_array_equal(stored_block(data.folder, ["test"]).numbers[:, 0], np.arange(90, 100) + 0.5)
+
+
+def test_rows_are_divided_by_a_day_of_a_yaml_schema(prepared, tmp_path):
+    rows = [f"{row % 2},s,2024-06-{row + 1:02d}\n" for row in range(30)]
+    split = "split: {column: day, valid_from: 2024-06-21, test_from: 2024-06-26}"
+    (tmp_path / "schema.yaml").write_text(f"label: click\nfields: [site]\n{split}\n")
+    data, _ = prepared("click,site,day\n" + "".join(rows), tmp_path / "schema.yaml")
+    assert data.num_rows == {"train": 20, "valid": 5, "test": 5}
+
+
+def test_separate_files_are_the_splits_and_only_the_first_is_learned_from(tmp_path):
+    for name, rows in (("a", ROWS[:60]), ("b", ["1,new,1,a:1\n", *ROWS[60:80]])):
+        (tmp_path / f"{name}.csv").write_text(HEADER + "".join(rows))
+    schema = {**SCHEMA, "fields": [{"name": "site", "rare": True}, *SCHEMA["fields"][1:]]}
+    tables = {"train": tmp_path / "a.csv", "test": tmp_path / "b.csv"}
+    prepare_own_table(tmp_path / "prepared", "clicks", tables, schema)
+    data = load(tmp_path / "prepared")
+    assert data.num_rows == {"train": 60, "test": 21}
+    assert data.encoding.fields[0].values.to_list() == ["s0", "s1", "s2"]
+    np.testing.assert_array_equal(stored_block(data.folder, ["test"]).ids[:2, 0], [1, 2])  # rare, then s0
+
+
+def test_every_transform_and_hashing_by_schema(prepared):
+    keras = pytest.importorskip("keras")
+    kinds = ("log_squared", "log1p", "min_max", "standard")
+    fields = [{"name": kind, "column": "price", "kind": "numerical", "transform": kind} for kind in kinds]
+    fields += [
+        {"name": "price", "kind": "numerical"},
+        {"name": "quarter", "column": "price", "transform": "quantile", "num_buckets": 4},
+        {"name": "bucket", "column": "price", "transform": "log_squared_bucket"},
+        {"name": "hashed", "column": "site", "hash_buckets": 7},
+        {"name": "often", "column": "site", "min_count": 34},
+    ]
+    data, _ = prepared(TEXT, {"label": "click", "fields": fields, "learn_from": "all"})
+    ids, values, _ = stored_block(data.folder)
+    order = np.argsort(values[:, 4])
+    first, ids, values = data.schema.first_ids, ids[order], values[order]
+    price = np.arange(100) + 0.5
+    logs = [np.floor(np.log(x) ** 2) if x > 2 else x for x in price]
+    expected = [logs, np.log1p(price), (price - 0.5) / 99, (price - price.mean()) / price.std(), price]
+    np.testing.assert_allclose(values[:, :5], np.transpose(expected), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(ids[:, 0] - first[5], np.arange(100) // 25)
+    names = [str(int(value)) if x > 2 else str(int(x) - 3) for x, value in zip(price, logs, strict=True)]
+    known = sorted(set(names))
+    np.testing.assert_array_equal(ids[:, 1] - first[6], [known.index(name) for name in names])
+    hashed = keras.layers.Hashing(7)(np.array([[f"s{row % 3}"] for row in range(100)]))
+    np.testing.assert_array_equal(ids[:, 2] - first[7], np.ravel(hashed))
+    # s0 is in 34 rows, s1 and s2 in 33: rare.
+    np.testing.assert_array_equal(ids[:, 3] - first[8], [row % 3 == 0 for row in range(100)])
+
+
+def test_a_full_disk_is_one_line_and_the_preparation_goes_on_later(prepared, tmp_path, monkeypatch):
+    def fail(file, **arrays):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(compact.np, "savez", fail)
+        with pytest.raises(OSError, match="the disk of .*prepared is full. Make room and run the same again"):
+            prepared(TEXT)
+    assert not (tmp_path / "prepared").exists()
+    assert sum(prepared(TEXT)[0].num_rows.values()) == 100
+    assert not list(tmp_path.glob(".prepared*"))
+
+
+def test_an_existing_folder_is_not_overwritten(prepared):
+    prepared(TEXT)
+    with pytest.raises(FileExistsError, match="Delete it"):
+        prepared(TEXT)
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".json"])
+def test_a_drafted_schema_prepares_the_table(prepared, tmp_path, suffix):
+    lines = [f"u{row},{row % 2},{row * 1.5},{'x|y' if row % 2 else 'z'},c{row % 7}\n" for row in range(500)]
+    content = "key,click,price,tags,city\n" + "".join(lines)
+    (tmp_path / "sample.csv").write_text(content)
+    draft_schema(tmp_path / "sample.csv", tmp_path / f"schema{suffix}")
+    schema = read_schema(tmp_path / f"schema{suffix}")
+    kinds = {field["name"]: field["kind"] for field in schema["fields"]}
+    assert schema["label"] == "click"
+    assert kinds == {"price": "numerical", "tags": "multivalued", "city": "categorical"}
+    data, _ = prepared(content, tmp_path / f"schema{suffix}")
+    assert data.schema.names == ("price", "tags", "city") and sum(data.num_rows.values()) == 500
+    with pytest.raises(FileExistsError, match="Delete it"):
+        draft_schema(tmp_path / "sample.csv", tmp_path / f"schema{suffix}")

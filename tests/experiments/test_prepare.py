@@ -1,0 +1,77 @@
+"""`ctrzoo-prepare` from end to end on few rows, and its failures in one line."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from ctrzoo.experiments import prepare
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def run(module, *arguments, folder):
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    command = [sys.executable, "-m", f"ctrzoo.experiments.{module}", f"--data_dir={folder / 'data'}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=300)
+
+
+@pytest.fixture
+def clicks(tmp_path):
+    lines = [f"{row % 2},{'ab'[row % 2]}{row % 3},{row * 1.5}\n" for row in range(600)]
+    (tmp_path / "clicks.csv").write_text("click,site,price\n" + "".join(lines))
+    return tmp_path
+
+
+def test_a_table_is_drafted_prepared_reported_and_trained_on(clicks):
+    drafted = run("prepare", "--table=clicks.csv", "--schema=schema.yaml", "--infer_schema", folder=clicks)
+    assert drafted.returncode == 0, drafted.stderr
+    assert "label 'click', 2 fields" in drafted.stdout
+    prepared = run("prepare", "--table=clicks.csv", "--schema=schema.yaml", folder=clicks)
+    assert prepared.returncode == 0, prepared.stderr
+    folder = clicks / "data" / "clicks"
+    for word in ("600 rows", "train 480 (240 positive)", "rows/s", "peak memory", "site", "categorical"):
+        assert word in prepared.stdout
+    report = json.loads((folder / "report.json").read_text())
+    assert report["rows"] == 600 and report["fields"][0]["vocabulary_size"] == 7  # 6 sites and the rare id
+    assert (folder / "fields.png").read_bytes().startswith(b"\x89PNG")
+    again = run("prepare", "--table=clicks.csv", "--schema=schema.yaml", folder=clicks)
+    assert again.returncode == 1 and "Delete it, or choose another folder" in again.stderr
+    options = ("--model=lr", "--epochs=1", "--config=none", "--workdir=work")
+    trained = run("train", f"--dataset={folder}", *options, folder=clicks)
+    assert trained.returncode == 0, trained.stderr
+    assert json.loads((clicks / "work" / "metrics.json").read_text())["dataset"] == "clicks"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Pass either --dataset, a benchmark, or --table"),
+        (["--dataset=criteo", "--table=clicks.csv"], "Pass either --dataset"),
+        (["--dataset=kriteo"], "Unknown data set 'kriteo'. Did you mean 'criteo'?"),
+        (["--dataset=criteo"], "Pass train.txt of the Criteo display advertising challenge as `raw` (--raw)"),
+        (["--dataset=criteo", "--raw=clicks.csv"], "clicks.csv, row 1: 1 columns, expected 40."),
+        (["--dataset=criteo", "--raw=absent.txt"], "There is no absent.txt"),
+        (["--dataset=criteo", "--set", "splitseed=3"], "Unknown option 'splitseed'. Did you mean 'split_seed'?"),
+        (["--table=clicks.csv"], "A table needs --schema"),
+        (["--table=clicks.csv", "--schema=absent.yaml"], "There is no schema absent.yaml"),
+        (["--table=click.csv", "--schema=schema.json"], "There is no"),
+        (["--tabel=clicks.csv"], "Unknown command line flag 'tabel'"),
+        (["clicks.csv"], "Unknown argument 'clicks.csv'"),
+    ],
+)
+def test_failures_are_one_line_and_leave_nothing(clicks, arguments, message, monkeypatch, capsys):
+    (clicks / "schema.json").write_text('{"label": "click", "fields": ["site"]}')
+    monkeypatch.chdir(clicks)
+    monkeypatch.setattr("sys.argv", ["ctrzoo-prepare", "--data_dir=data", *arguments])
+    for flag in prepare.FLAGS:
+        prepare.FLAGS[flag].unparse()  # what an earlier test set
+    with pytest.raises(SystemExit) as stopped:
+        prepare.run()
+    assert stopped.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("ctrzoo-prepare: ") and message in line
+    assert not (clicks / "data" / "criteo").exists() and not (clicks / "data" / "clicks").exists()
