@@ -120,7 +120,8 @@ def train(
     ):
         while not state.finished:
             progress.start_epoch(state.epoch + 1, state.rows)
-            batches = data.dataset("train", batch_size, seed=seed, first_pass=state.epoch, first_batch=state.step)
+            position = {"first_pass": state.epoch, "first_batch": state.step}
+            batches = data.dataset("train", batch_size, seed=seed, **position) if state.rows < num_rows else ()
             saved = time.monotonic()
             for losses in _guarded_steps(step, batches, state, data.schema, folder, checkpoint_steps):
                 progress.update(state.rows, state.loss)
