@@ -2,7 +2,7 @@
 
 A step is the same for all of them: each replica computes an equal part of the global batch, gradients are
 summed, and every replica makes the same update. A batch that cannot be divided, such as the last of an epoch, is
-computed whole by every replica, and each counts for its share: no row is lost or counted twice.
+computed whole by every replica, and one of them counts: no row is lost or counted twice.
 """
 
 import ctrzoo.startup  # noqa: F401  (before Keras)
@@ -156,8 +156,13 @@ class ReplicatedStep:
         return self._strategy.gather(probabilities, axis=0) if self.num_replicas > 1 else probabilities
 
     def _train_replica(self, batch, divided):
-        features, labels = self._own_part(batch) if divided else batch
-        loss, gradients = (self._gradients or self._loss_and_gradients)(features, labels)
+        weight = 1.0
+        if divided:
+            batch = self._own_part(batch)
+        elif self.num_replicas > 1:  # all compute the same, so only the first one's gradient counts
+            index = tf.distribute.get_replica_context().replica_id_in_sync_group
+            weight = self.num_replicas * tf.cast(tf.equal(index, 0), tf.float32)
+        loss, gradients = (self._gradients or self._loss_and_gradients)(*batch, weight)
         if self._sum_first:
             gradients = tf.distribute.get_replica_context().all_reduce("SUM", gradients)
             gradients = [_divided(gradient, self.num_replicas) for gradient in gradients]  # the optimizer sums again
@@ -174,11 +179,11 @@ class ReplicatedStep:
             rows = tf.shape(batch[0]["ids"])[0] // self.num_replicas
             return tf.nest.map_structure(lambda tensor: tensor[index * rows : (index + 1) * rows], batch)
 
-    def _loss_and_gradients(self, features, labels):
+    def _loss_and_gradients(self, features, labels, weight):
         with tf.GradientTape() as tape:
             probabilities = self._model(features, training=True)
             # Keras divides the loss by the number of replicas, so that their sum is the mean over the batch.
-            loss = self._model.compute_loss(features, labels, probabilities, training=True)
+            loss = self._model.compute_loss(features, labels, probabilities, training=True) * weight
             scaled = self._model.optimizer.scale_loss(loss)
         return loss, tape.gradient(scaled, self._model.trainable_variables)
 

@@ -92,7 +92,7 @@ class PreparedData:
                 f"{path} has {found:,} bytes, it was written with {size:,}. Delete the folder and prepare it again."
             )
 
-    def dataset(self, split, batch_size, shuffle=None, seed=0, drop_remainder=False, first_pass=0, first_batch=0):
+    def dataset(self, split, batch_size, shuffle=None, seed=0, drop_remainder=False):
         """Return a split as batches for `model.fit`.
 
         Args:
@@ -113,7 +113,6 @@ class PreparedData:
         """
         import tensorflow as tf
 
-        seed = seed + 7919 * first_pass
         self._check_split(split)
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
@@ -134,7 +133,7 @@ class PreparedData:
         batches = rows.rebatch(batch_size, drop_remainder=drop_remainder)
         rest = 0 if drop_remainder else batch_size - 1
         count = (self.num_rows[split] + rest) // batch_size
-        batches = batches.apply(tf.data.experimental.assert_cardinality(count)).skip(first_batch).prefetch(8)
+        batches = batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(8)
         options = tf.data.Options()
         # By rows and not by files: each worker of several then has the stated number of batches.
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
