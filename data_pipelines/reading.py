@@ -7,12 +7,21 @@ import pathlib
 
 import numpy as np
 
+from ctrzoo.data_pipelines.passes import (
+    Share,
+    blocks_of_pass,
+    index_blocks,
+    read_blocks,
+    shuffled_rows,
+    slice_blocks,
+    stored_rows,
+)
 from ctrzoo.data_pipelines.records import FORMAT_VERSION, SPLITS, stored_slots, stored_widths
 from ctrzoo.schema import Schema
 from ctrzoo.suggest import unknown
 
-SHUFFLE_ROWS = 65_536
-SHUFFLE_BLOCKS = 64
+ARRAY_ROWS = 65_536
+MOST_RUNS = 4
 
 
 class PreparedData:
@@ -64,6 +73,7 @@ class PreparedData:
         splits = preparation["splits"]
         self.num_rows = {split: splits[split]["rows"] for split in SPLITS if split in splits}
         self.num_positives = {split: splits[split]["positives"] for split in self.num_rows}
+        self._indices = {}
         self._shards = {split: list(splits[split]["shards"]) for split in self.num_rows}
         for split in self.num_rows:
             for shard, size in splits[split]["shards"].items():
@@ -92,54 +102,127 @@ class PreparedData:
                 f"{path} has {found:,} bytes, it was written with {size:,}. Delete the folder and prepare it again."
             )
 
-    def dataset(self, split, batch_size, shuffle=None, seed=0, drop_remainder=False):
+    def dataset(
+        self,
+        split,
+        batch_size,
+        shuffle=None,
+        seed=0,
+        drop_remainder=False,
+        repeat=False,
+        first_pass=0,
+        first_batch=0,
+        num_shards=1,
+        shard_index=0,
+        cache=False,
+    ):
         """Return a split as batches for `model.fit`.
+
+        The order of the rows of a pass depends on `seed` and the number of the pass alone: on no
+        other seed, and on no earlier pass. Two ways to read several passes:
+
+        - `fit(dataset(...), epochs=3)`: each iteration of a shuffled dataset is the next pass.
+        - `fit(dataset(..., repeat=True), steps_per_epoch=n, epochs=3)`, `n` batches being a pass: one
+          endless iteration over all passes, which is the same whenever it begins anew. A run that
+          was cut off after `step` steps goes on as if it had not been with
+          `first_pass, first_batch = divmod(step, n)`; what comes before is not read.
+
+        Several workers: `strategy.distribute_datasets_from_function(lambda context: data.dataset("train",
+        context.get_per_replica_batch_size(1024), num_shards=context.num_input_pipelines,
+        shard_index=context.input_pipeline_id))`. Each reads its own part of every pass. Replicas of
+        one worker share a dataset, as `fit` does by itself.
 
         Args:
             split: `"train"`, `"valid"` or `"test"`.
-            batch_size: Rows a batch.
-            shuffle: Whether to shuffle rows; by default for `"train"` alone. Each pass over the
-                dataset has another order.
-            seed: Seed of the orders. The same seed gives the same sequence of orders, unless
-                `tf.random.set_seed` is another, on which TensorFlow makes them depend too.
-            drop_remainder: Whether to leave out a last batch that is not full.
+            batch_size: Rows a batch, of one shard.
+            shuffle: Whether to shuffle rows; by default for `"train"` alone.
+            seed: Seed of the orders, a whole number.
+            drop_remainder: Whether each pass leaves out the rows that do not fill a batch (other rows
+                in each, if shuffled). All batches have the same static shape then.
+            repeat: Whether an iteration goes on for ever, instead of ending with the pass.
+            first_pass: Number of the first pass, from 0.
+            first_batch: Batches of the first pass that are left out.
+            num_shards: Parts that each pass is divided into: every row is in one, their sizes differ by
+                one row at most, and all have the same number of batches.
+            shard_index: Which part to read, from 0.
+            cache: Whether to keep the decoded rows of the split in memory, `4 * (stored slots + numerical
+                fields) + 1` bytes each.
 
         Returns:
             A `tf.data.Dataset` of `({"ids": int32 (batch, num_slots), "values": float32 (batch,
-            num_slots)}, label float32 (batch, 1))`, whose number of batches is known.
+            num_slots)}, label float32 (batch, 1))`. The number of batches is known, unless the first
+            pass is not whole.
 
         Raises:
-            ValueError: If the split is unknown or the batch size is no positive number.
+            ValueError: If the split is unknown, a number is out of range, or there are too few rows for
+                so many shards.
         """
         import tensorflow as tf
 
         self._check_split(split)
-        if batch_size < 1:
-            raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
-        shuffle = split == "train" if shuffle is None else shuffle
-        files = tf.data.Dataset.from_tensor_slices([str(self.folder / shard) for shard in self._shards[split]])
-        decode = functools.partial(_decode, stored_widths(self.schema))
-        to_features = functools.partial(_to_features, self.schema)
-        if shuffle:
-            blocks = files.shuffle(len(self._shards[split]), seed).interleave(
-                tf.data.TFRecordDataset, cycle_length=4, num_parallel_calls=1, deterministic=True
+        share = Share(self.num_rows[split], batch_size, drop_remainder, num_shards, shard_index)
+        if first_pass < 0 or not 0 <= first_batch < max(share.num_batches, 1):
+            raise ValueError(
+                f"`first_pass` must be at least 0, `first_batch` at least 0 and less than the {share.num_batches} "
+                f"batches of a pass. Received: {first_pass}, {first_batch}."
             )
-            rows = blocks.shuffle(SHUFFLE_BLOCKS, seed).map(decode).rebatch(SHUFFLE_ROWS)
-            seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2)
-            rows = tf.data.Dataset.zip(rows, seeds).map(lambda rows, seed: to_features(_permute(rows, seed)))
-            rows = rows.prefetch(1)
+        shuffle = split == "train" if shuffle is None else shuffle
+        read = self._reader(split, cache)
+        rows_of_pass = shuffled_rows if shuffle else stored_rows
+        to_features = functools.partial(_to_features, self.schema)
+
+        def batches_of_pass(number):
+            skipped = tf.where(number == first_pass, np.int64(first_batch), np.int64(0))
+            rows = rows_of_pass(self._index(split), read, seed, number, share.start, share.stop, skipped * batch_size)
+            sizes = batch_size if drop_remainder else tf.constant(share.batch_sizes)[skipped:]
+            return rows.map(to_features).prefetch(1).rebatch(sizes, drop_remainder=drop_remainder)
+
+        if repeat:
+            passes = tf.data.Dataset.range(first_pass, np.iinfo(np.int64).max)
+        elif shuffle:
+            numbers = itertools.count(first_pass)
+            passes = tf.data.Dataset.from_generator(
+                lambda: [next(numbers)], output_signature=tf.TensorSpec([], tf.int64)
+            )
         else:
-            rows = tf.data.TFRecordDataset(files).map(decode).map(to_features)
-        batches = rows.rebatch(batch_size, drop_remainder=drop_remainder)
-        rest = 0 if drop_remainder else batch_size - 1
-        count = (self.num_rows[split] + rest) // batch_size
-        batches = batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(8)
+            passes = tf.data.Dataset.from_tensors(np.int64(first_pass))
+        batches = passes.flat_map(batches_of_pass)
+        if repeat:
+            batches = batches.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+        elif first_batch == 0:
+            batches = batches.apply(tf.data.experimental.assert_cardinality(share.num_batches))
         options = tf.data.Options()
-        # By rows and not by files: each worker of several then has the stated number of batches.
-        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+        # What is not sharded yet is sharded by rows and not by files, as passes know no files.
+        policy = tf.data.experimental.AutoShardPolicy
+        options.experimental_distribute.auto_shard_policy = policy.DATA if num_shards == 1 else policy.OFF
         # Autotuning waits for seconds at the end of each pass, with nothing here to tune.
         options.autotune.enabled = False
-        return batches.with_options(options)
+        return batches.prefetch(8).with_options(options)
+
+    def _index(self, split):
+        if split not in self._indices:
+            paths = [str(self.folder / shard) for shard in self._shards[split]]
+            self._indices[split] = index_blocks(paths, _count_rows)
+            found = int(self._indices[split].rows.sum())
+            if found != self.num_rows[split]:
+                raise ValueError(
+                    f"{self.folder} has {found:,} rows in '{split}', preparation.json says {self.num_rows[split]:,}. "
+                    "Delete the folder and prepare it again."
+                )
+        return self._indices[split]
+
+    def _reader(self, split, cache):
+        """Return a function from blocks to a `tf.data.Dataset` of their rows."""
+        import tensorflow as tf
+
+        index, decode = self._index(split), functools.partial(_decode, stored_widths(self.schema))
+        from_files = functools.partial(read_blocks, index, decode)
+        if not cache:
+            return from_files
+        with tf.device("CPU:0"):
+            blocks = list(from_files(blocks_of_pass(index, None, 0, self.num_rows[split])))
+            whole = {name: tf.concat([block[name] for block in blocks], axis=0) for name in blocks[0]}
+        return functools.partial(slice_blocks, index, whole)
 
     def arrays(self, split):
         """Return a whole split as `({"ids": ..., "values": ...}, labels)` of NumPy arrays, in stored order.
@@ -148,7 +231,7 @@ class PreparedData:
             ValueError: If the split is unknown.
         """
         self._check_split(split)
-        batches = list(self.dataset(split, SHUFFLE_ROWS, shuffle=False).as_numpy_iterator())
+        batches = list(self.dataset(split, ARRAY_ROWS, shuffle=False).as_numpy_iterator())
         features = {key: np.concatenate([batch[key] for batch, _ in batches]) for key in ("ids", "values")}
         return features, np.concatenate([labels for _, labels in batches])
 
@@ -185,19 +268,29 @@ def assemble(schema, ids, numbers):
         present /= tf.maximum(present @ together.astype(np.float32), 1.0)
     own_ids = [schema.first_ids[owner] for owner, field in enumerate(schema.fields) if field.kind == "numerical"]
     own_ids = tf.zeros_like(numbers, tf.int32) + tf.constant(own_ids, tf.int32)
-    # Whole runs of columns: picking single columns with `gather` takes four times as long.
-    all_ids, values, stored, numerical = [], [], 0, 0
-    for is_number, run in itertools.groupby(schema.slot_fields, lambda owner: schema.fields[owner].kind == "numerical"):
-        width = len(list(run))
-        if is_number:
-            all_ids.append(own_ids[:, numerical : numerical + width])
-            values.append(numbers[:, numerical : numerical + width])
-            numerical += width
-        else:
-            all_ids.append(ids[:, stored : stored + width])
-            values.append(present[:, stored : stored + width])
-            stored += width
-    return {"ids": tf.concat(all_ids, axis=1), "values": tf.concat(values, axis=1)}
+    is_number = np.array([schema.fields[owner].kind == "numerical" for owner in schema.slot_fields])
+    if (np.diff(is_number.astype(int)) != 0).sum() <= MOST_RUNS:
+        return {"ids": _runs(is_number, ids, own_ids), "values": _runs(is_number, present, numbers)}
+    return {"ids": _columns(is_number, ids, own_ids), "values": _columns(is_number, present, numbers)}
+
+
+def _runs(is_number, stored, numerical):
+    """Put columns in slot order by whole runs of one kind."""
+    import tensorflow as tf
+
+    pieces, taken = [], {False: 0, True: 0}
+    for kind, run in itertools.groupby(is_number.tolist()):
+        first, taken[kind] = taken[kind], taken[kind] + len(list(run))
+        pieces.append((numerical if kind else stored)[:, first : taken[kind]])
+    return tf.concat(pieces, axis=1)
+
+
+def _columns(is_number, stored, numerical):
+    """Put columns in slot order as rows of the transposed tables, which is fast where runs are many and short."""
+    import tensorflow as tf
+
+    order = np.argsort(np.argsort(is_number, kind="stable"))
+    return tf.transpose(tf.gather(tf.concat([tf.transpose(stored), tf.transpose(numerical)], axis=0), order))
 
 
 def _decode(widths, serialized):
@@ -214,12 +307,11 @@ def _decode(widths, serialized):
     return rows
 
 
-def _permute(rows, seed):
+def _count_rows(serialized):
     import tensorflow as tf
 
-    count = tf.shape(rows["label"])[0]
-    order = tf.random.experimental.stateless_shuffle(tf.range(count), seed)
-    return {name: tf.gather(column, order) for name, column in rows.items()}
+    label = tf.io.parse_single_example(serialized, {"label": tf.io.FixedLenFeature([], tf.string)})["label"]
+    return len(label.numpy())
 
 
 def _to_features(schema, rows):
