@@ -51,8 +51,9 @@ def train(
     checkpoint_steps=None,
     checkpoint_minutes=10,
     keep_checkpoints=2,
+    optimizer=None,
 ):
-    """Train with Adam until the validation log loss stops falling; evaluate the best epoch's weights.
+    """Train until the validation log loss stops falling; evaluate the best epoch's weights.
 
     Build the model within the scope of a strategy of `ctrzoo.strategy` to train on several devices. With a
     folder, a run that was killed goes on from its last checkpoint when it is started again; on one device and
@@ -65,7 +66,7 @@ def train(
             train, valid and test. The order of a pass must depend on its number and the seed alone.
         epochs: The most passes over the training rows.
         batch_size: Rows a step, on all devices together.
-        learning_rate: Step size of Adam.
+        learning_rate: Step size of the optimizer.
         patience: Epochs without a lower validation log loss before training stops.
         seed: Seed of the order of rows. Call `set_seed` before building the model to fix the rest.
         jit_compile: Whether XLA compiles the training step.
@@ -75,6 +76,7 @@ def train(
         checkpoint_steps: Steps between checkpoints within an epoch; `None` goes by the clock alone.
         checkpoint_minutes: Minutes between checkpoints within an epoch. There is one after each epoch too.
         keep_checkpoints: How many checkpoints to keep.
+        optimizer: A function from the learning rate to a Keras optimizer; `None` is Adam.
 
     Returns:
         A dictionary of `history` (a row an epoch), `valid` and `test` metrics of the best epoch,
@@ -97,7 +99,7 @@ def train(
             f"The batch size must be a multiple of the {strategy.num_replicas_in_sync} devices. Received: {batch_size}."
         )
     with strategy.scope():
-        model.compile(keras.optimizers.Adam(learning_rate, epsilon=1e-8))
+        model.compile((optimizer or _adam)(learning_rate))
         model.optimizer.build(model.trainable_variables)
     description = _describe(model, data, epochs, batch_size, patience, seed, jit_compile)
     store = _Store(model, folder, keep_checkpoints, description) if folder else None
@@ -160,6 +162,10 @@ def train(
         "test": evaluator.evaluate(test),
         "history": state.history,
     }
+
+
+def _adam(learning_rate):
+    return keras.optimizers.Adam(learning_rate, epsilon=1e-8)
 
 
 @dataclasses.dataclass

@@ -10,7 +10,7 @@ import sys
 import keras
 import numpy as np
 
-from ctrzoo import models
+from ctrzoo import models, optimizers
 from ctrzoo.evaluation import Evaluator
 from ctrzoo.schema import Field, Schema
 from ctrzoo.strategy import ReplicatedStep, make_strategy
@@ -56,7 +56,8 @@ def train_model(case, strategy):
 
 def optimizer(options):
     """Return the optimizer that the options of a case name, Adam by default."""
-    return keras.optimizers.Adam(0.01, epsilon=1e-4)
+    adam = optimizers.Adam if "rowwise" in options else keras.optimizers.Adam
+    return adam(0.01, epsilon=1e-4)
 
 
 def main(strategy, devices, path, *cases):

@@ -21,7 +21,8 @@ class FieldEmbedding(keras.layers.Layer):
         dim: Size of an embedding vector.
         initializer: Initial values of the table; the default N(0, 0.01^2) is the one of the AFM, NFM,
             AutoInt and GraphFM code.
-        l2: Strength of the penalty `l2 / 2 * ||table||^2` (TensorFlow 1's and FuxiCTR's convention).
+        l2: Strength of the penalty `l2 / 2 * ||table||^2` (TensorFlow 1's and FuxiCTR's convention). It reads and
+            updates all rows at every step, also under the row-wise optimizers of `ctrzoo.optimizers`.
 
     Input shape: `{"ids": (batch, slots) int, "values": (batch, slots) float}`.
     Output shape: `(batch, fields, dim)`.
@@ -49,8 +50,9 @@ class FieldEmbedding(keras.layers.Layer):
         )
 
     def call(self, features):
+        # `value` is TensorFlow's variable: rows are read from it alone, where the table itself would be copied whole.
         # Mixed precision casts the rows it looks up, not the whole table.
-        embedded = ops.cast(ops.take(self.table, features["ids"], axis=0), self.compute_dtype)
+        embedded = ops.cast(ops.take(self.table.value, features["ids"], axis=0), self.compute_dtype)
         embedded = embedded * ops.expand_dims(ops.cast(features["values"], self.compute_dtype), axis=-1)
         if self.schema.num_slots == self.schema.num_fields:
             return embedded

@@ -1,0 +1,249 @@
+"""Row-wise optimizers: a step touches the rows of an embedding table that its batch used, and no others.
+
+Adam, Adagrad, FTRL and SGD for `compile(optimizer=...)` of any Keras model on the TensorFlow backend. A table
+that is looked up by id has a gradient of few rows (`tf.IndexedSlices`); Keras turns it into one of all rows
+and updates the whole table, so that a step costs what the vocabulary costs. Here it costs what the batch does.
+All other weights are treated exactly as Keras treats them, state included.
+
+| | rows of the batch | other rows of the table |
+|---|---|---|
+| repeated ids | their gradients are summed first, as in a dense gradient | |
+| weight decay | `w -= learning_rate * weight_decay * w`, before the step | keep their value |
+| moments, momentum | decay and move | stay bit for bit, however long the row is absent |
+| bias correction of Adam | by the number of steps of the optimizer, not of the row | |
+| clipping | by the norm of the summed gradient, the same as that of the dense one | |
+| `use_ema` | averaged at each step | averaged at each step, as by Keras: this costs the whole table |
+
+So SGD without momentum and Adagrad are what Keras computes. FTRL is too, except that a row keeps its initial
+value until its first batch (Keras sets all rows to the solution for no data, zero, at the first step).
+Adam and momentum differ: with Keras an absent row goes on moving by its old momentum while both moments decay.
+`lazy=False` is the exact dense optimizer of Keras.
+
+A step is cheap only where the table is looked up straight from its variable, as
+`ctrzoo.layers.FieldEmbedding` does. `keras.layers.Embedding` reads its whole table at each lookup, a copy, so
+there a step still grows with the table, a few times less than under Keras' optimizers. A penalty on the whole
+table (`l2`), a constraint on it, averaging (`use_ema`) and the loss scaling of float16 are dense by their nature
+and cost the whole table; with a penalty the table's gradient is dense, and so is its update.
+"""
+
+import ctrzoo.startup  # noqa: F401  (before Keras)
+
+import keras
+import tensorflow as tf
+
+
+class _RowWise(keras.optimizers.Optimizer):
+    """What the row-wise optimizers share; a subclass says in `_update_rows` how rows move."""
+
+    def __init__(self, *args, lazy=True, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.lazy = lazy
+        for name in ("gradient_accumulation_steps", "loss_scale_factor"):
+            if lazy and getattr(self, name):
+                raise ValueError(
+                    f"A row-wise optimizer has no `{name}`: Keras keeps or divides the gradients of all rows for it. "
+                    f"Pass `lazy=False`, or leave it out. Received: {name}={getattr(self, name)}."
+                )
+
+    def _backend_apply_gradients(self, grads, trainable_variables):
+        if self._is_clipped:
+            grads = [_sum_repeated(gradient) for gradient in grads]
+        super()._backend_apply_gradients(grads, trainable_variables)
+
+    @property
+    def _is_clipped(self):
+        return any((self.clipnorm, self.clipvalue, self.global_clipnorm))
+
+    def _clip_gradients(self, grads):
+        clipped = super()._clip_gradients([_values(gradient) for gradient in grads])
+        return [_with_values(gradient, values) for gradient, values in zip(grads, clipped, strict=True)]
+
+    def _apply_weight_decay(self, variables):
+        if not self.lazy:
+            super()._apply_weight_decay(variables)
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Update the rows of a sparse gradient, or all of a dense one as Keras does."""
+        if not self.lazy:
+            super().update_step(tf.convert_to_tensor(gradient), variable, learning_rate)
+            return
+        decay = self.weight_decay if self.weight_decay and self._use_weight_decay(variable) else 0.0
+        shrink = 1 - tf.cast(learning_rate, variable.dtype) * tf.cast(decay, variable.dtype) if decay else None
+        if not isinstance(gradient, tf.IndexedSlices):
+            if decay:
+                variable.assign(variable * shrink)
+            super().update_step(gradient, variable, learning_rate)
+            return
+        if not self._is_clipped or tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            gradient = _sum_repeated(gradient)  # otherwise that was done before clipping
+        weights = tf.gather(variable, gradient.indices)
+        self._update_rows(
+            tf.cast(gradient.values, variable.dtype),
+            weights * shrink if decay else weights,
+            _Rows(self, variable, gradient.indices),
+            tf.cast(learning_rate, variable.dtype),
+        )
+
+    def _update_rows(self, gradient, weights, rows, learning_rate):
+        """Compute the new rows and `rows.set` them.
+
+        Args:
+            gradient: The summed gradient, `(rows, ...)`.
+            weights: The rows of the variable after weight decay, `(rows, ...)`.
+            rows: Reads and writes the same rows of the optimizer's state.
+            learning_rate: A scalar.
+        """
+        raise NotImplementedError
+
+    def get_config(self):
+        return {**super().get_config(), "lazy": self.lazy}
+
+
+class _Rows:
+    """Some rows of a variable and of the state that an optimizer keeps for it."""
+
+    def __init__(self, optimizer, variable, ids):
+        self.optimizer, self.variable, self.ids = optimizer, variable, ids
+        self.index = optimizer._get_variable_index(variable)
+
+    def of(self, states):
+        """Return the rows of this variable's entry in a list of state variables."""
+        return tf.gather(states[self.index].value, self.ids)
+
+    def set(self, states, rows):
+        """Write the rows of this variable's entry in a list of state variables."""
+        self.optimizer.assign(states[self.index], tf.IndexedSlices(rows, self.ids))
+
+    def set_weights(self, rows):
+        """Write the rows of the variable itself."""
+        self.optimizer.assign(self.variable, tf.IndexedSlices(rows, self.ids))
+
+
+def _sum_repeated(gradient):
+    """Return an equal gradient in which every row occurs once."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    ids, places = tf.unique(gradient.indices)
+    values = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(ids))
+    return tf.IndexedSlices(values, ids, gradient.dense_shape)
+
+
+def _values(gradient):
+    return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
+
+
+def _with_values(gradient, values):
+    if not isinstance(gradient, tf.IndexedSlices):
+        return values
+    return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+
+
+@keras.saving.register_keras_serializable("ctrzoo")
+class SGD(_RowWise, keras.optimizers.SGD):
+    """Gradient descent that moves only the rows of the batch; with momentum, only their momentum decays.
+
+    Args:
+        *args: Arguments of `keras.optimizers.SGD`, in its order.
+        lazy: False computes exactly what Keras does, for all rows.
+        **kwargs: Arguments of `keras.optimizers.SGD` by name.
+
+    Raises:
+        ValueError: For `gradient_accumulation_steps` or `loss_scale_factor` together with `lazy`.
+
+    >>> SGD(0.1, momentum=0.9).lazy
+    True
+    """
+
+    def _update_rows(self, gradient, weights, rows, learning_rate):
+        step = -learning_rate * gradient
+        if self.momentum:
+            momentum = self.momentum * rows.of(self.momentums) + step
+            rows.set(self.momentums, momentum)
+            step = self.momentum * momentum + step if self.nesterov else momentum
+        rows.set_weights(weights + step)
+
+
+@keras.saving.register_keras_serializable("ctrzoo")
+class Adagrad(_RowWise, keras.optimizers.Adagrad):
+    """Adagrad that touches only the rows of the batch; the same numbers as Keras' Adagrad.
+
+    Args:
+        *args: Arguments of `keras.optimizers.Adagrad`, in its order.
+        lazy: False updates all rows as Keras does.
+        **kwargs: Arguments of `keras.optimizers.Adagrad` by name.
+
+    Raises:
+        ValueError: For `gradient_accumulation_steps` or `loss_scale_factor` together with `lazy`.
+
+    >>> Adagrad(0.05).lazy
+    True
+    """
+
+    def _update_rows(self, gradient, weights, rows, learning_rate):
+        accumulator = rows.of(self._accumulators) + tf.square(gradient)
+        rows.set(self._accumulators, accumulator)
+        rows.set_weights(weights - learning_rate * gradient / tf.sqrt(accumulator + self.epsilon))
+
+
+@keras.saving.register_keras_serializable("ctrzoo")
+class Adam(_RowWise, keras.optimizers.Adam):
+    """Adam that moves only the rows of the batch, whose moments alone decay (known as lazy or sparse Adam).
+
+    Args:
+        *args: Arguments of `keras.optimizers.Adam`, in its order.
+        lazy: False computes exactly what Keras does, for all rows.
+        **kwargs: Arguments of `keras.optimizers.Adam` by name.
+
+    Raises:
+        ValueError: For `gradient_accumulation_steps` or `loss_scale_factor` together with `lazy`.
+
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Embedding(100, 4), keras.layers.Flatten()])
+    >>> model.compile(Adam(0.001), "mse")
+    """
+
+    def _update_rows(self, gradient, weights, rows, learning_rate):
+        step = tf.cast(self.iterations + 1, gradient.dtype)
+        beta_1, beta_2 = (tf.cast(beta, gradient.dtype) for beta in (self.beta_1, self.beta_2))
+        rate = learning_rate * tf.sqrt(1 - beta_2**step) / (1 - beta_1**step)
+        momentum = rows.of(self._momentums)
+        momentum += (gradient - momentum) * (1 - self.beta_1)
+        velocity = rows.of(self._velocities)
+        velocity += (tf.square(gradient) - velocity) * (1 - self.beta_2)
+        rows.set(self._momentums, momentum)
+        rows.set(self._velocities, velocity)
+        if self.amsgrad:
+            velocity = tf.maximum(rows.of(self._velocity_hats), velocity)
+            rows.set(self._velocity_hats, velocity)
+        rows.set_weights(weights - rate * momentum / (tf.sqrt(velocity) + self.epsilon))
+
+
+@keras.saving.register_keras_serializable("ctrzoo")
+class Ftrl(_RowWise, keras.optimizers.Ftrl):
+    """FTRL-proximal that touches only the rows of the batch.
+
+    The same numbers as Keras' Ftrl for rows that start at zero or have been in a batch; other rows keep their
+    initial value. Source: McMahan et al., 2013, algorithm 1, https://research.google/pubs/pub41159/.
+
+    Args:
+        *args: Arguments of `keras.optimizers.Ftrl`, in its order.
+        lazy: False updates all rows as Keras does.
+        **kwargs: Arguments of `keras.optimizers.Ftrl` by name.
+
+    Raises:
+        ValueError: For `gradient_accumulation_steps` or `loss_scale_factor` together with `lazy`.
+
+    >>> Ftrl(0.1, l1_regularization_strength=0.01).lazy
+    True
+    """
+
+    def _update_rows(self, gradient, weights, rows, learning_rate):
+        power, l1 = -self.learning_rate_power, self.l1_regularization_strength
+        l2 = self.l2_regularization_strength + self.beta / (2 * learning_rate)
+        accumulator = rows.of(self._accumulators)
+        grown = accumulator + tf.square(gradient)
+        shrunken = gradient + 2 * self.l2_shrinkage_regularization_strength * weights
+        sigma = (grown**power - accumulator**power) / learning_rate
+        linear = rows.of(self._linears) + shrunken - sigma * weights
+        rows.set(self._accumulators, grown)
+        rows.set(self._linears, linear)
+        rows.set_weights((tf.clip_by_value(linear, -l1, l1) - linear) / (grown**power / learning_rate + 2 * l2))
