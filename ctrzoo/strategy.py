@@ -7,8 +7,6 @@ computed whole by every replica, and one of them counts: no row is lost or count
 
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
-import contextlib
-
 import keras
 import tensorflow as tf
 
@@ -100,9 +98,11 @@ class ReplicatedStep:
     def __init__(self, model, jit_compile=False):
         self._model, self._strategy = model, model.distribute_strategy
         self.num_replicas = self._strategy.num_replicas_in_sync
+        layers = model._flatten_layers() if self.num_replicas > 1 else ()
+        self._batch_norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
         if self.num_replicas > 1:
             _check_optimizer(model.optimizer)
-            if jit_compile and _batch_norms(model):
+            if jit_compile and self._batch_norms:
                 raise ValueError(
                     "Batch normalisation over several devices exchanges sums, which XLA does not compile. "
                     "Leave jit_compile out, or train without batch normalisation."
@@ -126,18 +126,6 @@ class ReplicatedStep:
             numbers = self._strategy.run(lambda: tf.constant(float(number), tf.float64))
             return float(self._strategy.reduce("MEAN", numbers, axis=None))
 
-    @contextlib.contextmanager
-    def synchronized_batch_norm(self):
-        """Let batch normalisation use the statistics of the global batch while the context lasts."""
-        layers = _batch_norms(self._model) if self.num_replicas > 1 else []
-        for layer in layers:
-            layer.synchronized = True
-        try:
-            yield
-        finally:
-            for layer in layers:
-                layer.synchronized = False
-
     def _call(self, step, batch):
         divided = self.num_replicas > 1 and len(batch[0]["ids"]) % self.num_replicas == 0
         if (step, divided) not in self._steps:
@@ -145,7 +133,13 @@ class ReplicatedStep:
                 lambda tensor: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype), batch
             )
             self._steps[step, divided] = tf.function(lambda *batch: step(batch, divided), input_signature=specification)
-        return self._steps[step, divided](*batch)
+        for layer in self._batch_norms:  # statistics of the global batch, not of each part
+            layer.synchronized = divided
+        try:
+            return self._steps[step, divided](*batch)
+        finally:
+            for layer in self._batch_norms:
+                layer.synchronized = False
 
     def _train_all(self, batch, divided):
         losses = self._strategy.run(self._train_replica, args=(batch, divided))
@@ -192,10 +186,6 @@ def _divided(gradient, number):
     if isinstance(gradient, tf.IndexedSlices):
         return tf.IndexedSlices(gradient.values / number, gradient.indices, gradient.dense_shape)
     return None if gradient is None else gradient / number
-
-
-def _batch_norms(model):
-    return [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
 
 
 def _check_optimizer(optimizer):

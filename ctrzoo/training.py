@@ -116,7 +116,6 @@ def train(
     strengths = _strengths(model, valid.take(1)) if folder else None
     num_rows, writes = data.num_rows["train"], folder and is_chief(strategy)
     with (
-        step.synchronized_batch_norm(),
         TrainingProgress(model.name, num_rows, epochs, console) as progress,
         Records(folder) if writes else contextlib.nullcontext() as records,
     ):
@@ -283,10 +282,10 @@ class _Store:
 
 def _describe(model, data, epochs, batch_size, patience, seed, jit_compile):
     """Return what decides the outcome of a run, as a flat dictionary that JSON can hold."""
-    optimizer = keras.saving.serialize_keras_object(model.optimizer)
+    optimizer = _without_names(keras.saving.serialize_keras_object(model.optimizer))
     description = {
         "model": type(model).__name__,
-        **{f"model.{key}": value for key, value in model.get_config().items()},
+        **{f"model.{key}": value for key, value in model.get_config().items() if key != "name"},
         "optimizer": optimizer["class_name"],
         **{f"optimizer.{key}": value for key, value in optimizer["config"].items()},
         "precision": keras.mixed_precision.dtype_policy().name,
@@ -299,6 +298,13 @@ def _describe(model, data, epochs, batch_size, patience, seed, jit_compile):
         "data fingerprint": getattr(data, "fingerprint", None),
     }
     return json.loads(json.dumps(description, default=str))
+
+
+def _without_names(config):
+    """Leave out the names, which Keras numbers by what else the process has made."""
+    if not isinstance(config, dict):
+        return config
+    return {key: _without_names(value) for key, value in config.items() if key != "name"}
 
 
 def _strengths(model, dataset):
