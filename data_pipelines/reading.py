@@ -1,6 +1,7 @@
 """Prepared folders as `tf.data` batches and as arrays."""
 
 import functools
+import hashlib
 import itertools
 import json
 import pathlib
@@ -82,6 +83,12 @@ class PreparedData:
     def __repr__(self):
         rows = ", ".join(f"{split} {count:,}" for split, count in self.num_rows.items())
         return f"<PreparedData {self.name}: {rows} rows, {self.schema.num_fields} fields, {self.folder}>"
+
+    @functools.cached_property
+    def fingerprint(self):
+        """What tells this data from any other: a hash of its vocabularies, options, counts and sizes."""
+        parts = ((self.folder / name).read_bytes() for name in ("vocabularies.json", "preparation.json"))
+        return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
 
     def _read_json(self, filename):
         path = self.folder / filename
