@@ -18,7 +18,8 @@ class MeanExplanations:
         @tf.function(reduce_retracing=True)
         def sums(features):
             outputs = explainer(features, training=False)
-            return {name: tf.reduce_sum(tf.abs(outputs[name]), axis=0) for name in model.explanation_names}
+            wide = {name: tf.cast(outputs[name], tf.float32) for name in model.explanation_names}  # sums of many rows
+            return {name: tf.reduce_sum(tf.abs(output), axis=0) for name, output in wide.items()}
 
         self._sums = sums
 

@@ -28,6 +28,7 @@ def make_strategy(name="auto", num_devices=None):
     """
     if name not in STRATEGIES:
         raise ValueError(f"The strategy must be one of {', '.join(STRATEGIES)}. Received: {name!r}.")
+    tf.get_logger().setLevel("ERROR")  # or it tells of every sum over devices
     gpus = tf.config.list_physical_devices("GPU")
     if name == "auto":
         several = (num_devices or len(gpus)) > 1
@@ -122,9 +123,13 @@ class ReplicatedStep:
 
     def agree(self, number):
         """Return the mean of a number over all replicas: all workers must call it with the same number."""
-        with self._strategy.scope():
-            numbers = self._strategy.run(lambda: tf.constant(float(number), tf.float64))
-            return float(self._strategy.reduce("MEAN", numbers, axis=None))
+
+        @tf.function
+        def mean():
+            numbers = self._strategy.run(lambda: tf.constant(number, tf.float64))
+            return self._strategy.reduce("MEAN", numbers, axis=None)
+
+        return float(mean())
 
     def _call(self, step, batch):
         divided = self.num_replicas > 1 and len(batch[0]["ids"]) % self.num_replicas == 0
