@@ -68,9 +68,15 @@ def watch(samples, seconds):
 
 
 def growth(samples):
-    """Return the slope of memory over the second half of the time, MB an hour."""
-    times, sizes = np.array(samples[len(samples) // 2 :]).T
-    return float(np.polyfit(times / 3600, sizes, 1)[0])
+    """Return the growth of memory in the second half of the time, MB an hour, between its peaks at checkpoints.
+
+    >>> growth([(second, 500 + second / 36 + 200 * (second % 60 < 5)) for second in range(0, 3600)])
+    100.0
+    """
+    times, sizes = np.array(samples[len(samples) // 2 :], float).T
+    windows = np.array_split(np.arange(len(times)), max(2, int(np.ptp(times) // 60)))
+    lowest = [window[np.argmin(sizes[window])] for window in windows]
+    return round(float(np.polyfit(times[lowest] / 3600, sizes[lowest], 1)[0]), 1)
 
 
 def main(_):
