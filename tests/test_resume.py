@@ -81,7 +81,8 @@ def test_a_killed_run_equals_the_undisturbed_one(undisturbed, tmp_path):
         process, before = start(tmp_path), newest(tmp_path)
         while process.poll() is None and newest(tmp_path) == before:
             time.sleep(0.01)
-        time.sleep(chance.uniform(0, 0.3))
+        time.sleep(chance.uniform(0, 0.1))
+        assert process.poll() is None, "the run was over before it could be killed"
         process.kill()
         process.wait()
         for path in (tmp_path / "checkpoints").glob("[0-9]*.zip"):
