@@ -4,11 +4,14 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 
 
 @contextlib.contextmanager
 def replaced(path):
     """Yield a temporary path beside `path`, of the same suffix, that takes its place on success.
+
+    The new content is on the disk before it takes the place, so that a power cut leaves one or the other.
 
     >>> with replaced("/tmp/example.txt") as temporary:
     ...     _ = temporary.write_text("whole")
@@ -17,9 +20,18 @@ def replaced(path):
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield temporary
+        _synchronize(temporary)
         os.replace(temporary, path)
+        _synchronize(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder):
+    """Delete the temporary files that killed processes left in a folder to which nobody else writes."""
+    for path in pathlib.Path(folder).glob(".*"):
+        if re.fullmatch(r"\..+\.\d+(\.\w+)?", path.name) and path.is_file():
+            path.unlink()
 
 
 def write_text(path, text):
@@ -31,6 +43,14 @@ def write_text(path, text):
 def write_json(path, content):
     """Write a JSON file; NaN, which JSON does not know, becomes null."""
     write_text(path, json.dumps(_without_nan(content), indent=2) + "\n")
+
+
+def _synchronize(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _without_nan(content):

@@ -2,6 +2,7 @@
 
 import matplotlib
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ctrzoo.files import replaced
@@ -64,6 +65,20 @@ def plot_interactions(matrix, names, path, title, planted=None):
         axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
         axes.set_yticks(range(len(names)), names)
     _save(figure, path)
+
+
+def interaction_picture(matrix, names, title):
+    """Return a heat map of the strength of each pair of fields as an image, uint8 `(height, width, 4)`."""
+    size = 1.6 + 0.36 * len(names)
+    figure = Figure(figsize=(size + 1, size + 0.6), layout="constrained", dpi=80)
+    axes = figure.subplots()
+    figure.colorbar(axes.imshow(matrix, cmap="Blues"), ax=axes, shrink=0.8)
+    axes.set_title(title, fontsize=9)
+    axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
+    axes.set_yticks(range(len(names)), names)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())
 
 
 def _save(figure, path):

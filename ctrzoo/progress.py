@@ -1,65 +1,60 @@
 """What one sees of a training run: a bar with rows/s and time left, and a line for each epoch."""
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
-
 import time
 
-import keras
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 HEARTBEAT_SECONDS = 30
 
 
-class TrainingProgress(keras.callbacks.Callback):
-    """Show rows/s, time left and loss within an epoch, and validation metrics after it.
+class TrainingProgress:
+    """Show rows/s, time left and loss within an epoch, and validation metrics after it; a context manager.
 
     On a terminal a bar is redrawn; in a file there is a line each half minute and one an epoch.
 
     Args:
         name: What is being trained.
         num_rows: Rows of an epoch.
-        batch_size: Rows of a step.
+        epochs: The most epochs.
         console: The `rich` console to write to; by default the standard error stream.
     """
 
-    def __init__(self, name, num_rows, batch_size, console=None):
-        super().__init__()
-        self.name, self.num_rows, self.batch_size = name, num_rows, batch_size
+    def __init__(self, name, num_rows, epochs, console=None):
+        self.name, self.num_rows, self.epochs = name, num_rows, epochs
         self.console = console or Console(stderr=True, highlight=False)
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[state]}"))
         self._bar = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
 
-    def on_train_begin(self, logs=None):
+    def __enter__(self):
         self._bar.start()
+        return self
 
-    def on_train_end(self, logs=None):
+    def __exit__(self, *error):
         self._bar.stop()
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self._epoch = epoch
+    def start_epoch(self, epoch, rows):
+        """Begin an epoch, counted from 1, of which some rows may have been done by an earlier process."""
+        self._title, self._first_row = f"{self.name}, epoch {epoch}/{self.epochs}", rows
         self._start = self._shown = time.monotonic()
-        self._task = self._bar.add_task(self._title(), total=self.num_rows, state="")
+        self._task = self._bar.add_task(self._title, total=self.num_rows, completed=rows, state="")
 
-    def on_train_batch_end(self, batch, logs=None):
+    def update(self, rows, loss):
+        """Show how many rows of the epoch are done and the mean loss so far."""
         now = time.monotonic()
-        rows = min((batch + 1) * self.batch_size, self.num_rows)
-        interval = 0.2 if self.console.is_terminal else HEARTBEAT_SECONDS
-        if now - self._shown < interval:
+        if now - self._shown < (0.2 if self.console.is_terminal else HEARTBEAT_SECONDS):
             return
         self._shown = now
-        rate = rows / (now - self._start)
-        state = f"{rate:,.0f} rows/s, {(self.num_rows - rows) / rate:.0f} s left, loss {logs['loss']:.4f}"
+        rate = (rows - self._first_row) / (now - self._start)
+        state = f"{rate:,.0f} rows/s, {(self.num_rows - rows) / rate:.0f} s left, loss {loss:.4f}"
         self._bar.update(self._task, completed=rows, state=state)
         if not self.console.is_terminal:
-            self.console.print(f"{self._title()}: {rows / self.num_rows:.0%}, {state}")
+            self.console.print(f"{self._title}: {rows / self.num_rows:.0%}, {state}")
 
-    def on_epoch_end(self, epoch, logs=None):
+    def end_epoch(self, row):
+        """Show the row of the history that the epoch became."""
         self._bar.remove_task(self._task)
         self.console.print(
-            f"{self._title()}: loss {logs['loss']:.4f}, valid AUC {logs['valid_auc']:.4f}, "
-            f"log loss {logs['valid_log_loss']:.4f} ({logs['rows_per_second']:,.0f} rows/s, {logs['seconds']:.1f} s)"
+            f"{self._title}: loss {row['loss']:.4f}, valid AUC {row['valid_auc']:.4f}, "
+            f"log loss {row['valid_log_loss']:.4f} ({row['rows_per_second']:,.0f} rows/s, {row['seconds']:.1f} s)"
         )
-
-    def _title(self):
-        return f"{self.name}, epoch {self._epoch + 1}/{self.params['epochs']}"

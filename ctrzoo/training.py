@@ -1,9 +1,12 @@
-"""Train a model on a data set, watch it, keep the best of it."""
+"""Train a model on a data set, watch it, keep the best of it, and go on after an interruption."""
 
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
-import csv
-import io
+import contextlib
+import dataclasses
+import functools
+import json
+import math
 import pathlib
 import statistics
 import time
@@ -13,40 +16,26 @@ import numpy as np
 import tensorflow as tf
 
 from ctrzoo import optimizers
-from ctrzoo.files import replaced, write_text
-from ctrzoo.metrics import evaluate_scores
+from ctrzoo.checkpoints import Checkpoints
+from ctrzoo.evaluation import Evaluator
+from ctrzoo.explain import MeanExplanations
+from ctrzoo.files import remove_leftovers, replaced
+from ctrzoo.guards import check_ids, check_loss, check_same_run, check_schema, diverged
 from ctrzoo.progress import TrainingProgress
+from ctrzoo.records import Records
+from ctrzoo.strategy import ReplicatedStep, is_chief
 
 EVALUATION_BATCH = 8192
+# Losses are fetched, and guarded, after so many steps or seconds: fetching each would keep a GPU waiting.
+GUARDED_STEPS = 20
+GUARDED_SECONDS = 1
+RECORDED_STEPS = 100
 
 
 def set_seed(seed):
     """Fix everything that a seed can fix: initial weights, dropout, order of rows, order of sums."""
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
-
-
-class Evaluator:
-    """Exact metrics of a model over whole splits; compiled once, used after every epoch.
-
-    Args:
-        model: A model with probabilities `(batch, 1)` as output.
-    """
-
-    def __init__(self, model):
-        self._predict = tf.function(lambda features: model(features, training=False), reduce_retracing=True)
-
-    def predict(self, dataset):
-        """Return labels and probabilities of all rows of a `tf.data.Dataset` of batches, two arrays `(rows,)`."""
-        labels, probabilities = [], []
-        for features, batch_labels in dataset:
-            probabilities.append(np.ravel(self._predict(features)))
-            labels.append(np.ravel(batch_labels))
-        return np.concatenate(labels), np.concatenate(probabilities)
-
-    def evaluate(self, dataset):
-        """Return `{"auc", "log_loss", "calibration"}` over all rows of a `tf.data.Dataset` of batches."""
-        return evaluate_scores(*self.predict(dataset))
 
 
 def train(
@@ -61,30 +50,44 @@ def train(
     jit_compile=False,
     folder=None,
     console=None,
+    checkpoint_steps=None,
+    checkpoint_minutes=10,
+    keep_checkpoints=2,
 ):
     """Train until the validation log loss stops falling; evaluate the best epoch's weights.
 
+    Build the model within the scope of a strategy of `ctrzoo.strategy` to train on several devices. With a
+    folder, a run that was killed goes on from its last checkpoint when it is started again; on one device and
+    after `set_seed` it ends with the same bits as if it had not been killed.
+
     Args:
         model: A `CTRModel`.
-        data: The data: `schema`, `num_rows` by split and `dataset(split, batch_size, seed=...)`, as
-            `ctrzoo.data_pipelines.load` returns it, with the splits train, valid and test.
+        data: The data: `schema`, `num_rows` by split and `dataset(split, batch_size, shuffle=..., seed=...,
+            first_pass=..., first_batch=...)`, as `ctrzoo.data_pipelines.load` returns it, with the splits
+            train, valid and test. The order of a pass must depend on its number and the seed alone.
         epochs: The most passes over the training rows.
-        batch_size: Rows a step.
+        batch_size: Rows a step, on all devices together.
         learning_rate: Step size of the optimizer.
         optimizer: A name of `ctrzoo.optimizers.OPTIMIZERS`.
         patience: Epochs without a lower validation log loss before training stops.
         seed: Seed of the order of rows. Call `set_seed` before building the model to fix the rest.
         jit_compile: Whether XLA compiles the training step.
-        folder: An existing folder for `history.csv`, TensorBoard events and the best `model.keras`;
-            `None` writes nothing.
+        folder: An existing folder for `history.csv`, TensorBoard events, `checkpoints` and the best
+            `model.keras`; `None` writes nothing. Several hosts need one that they share.
         console: The `rich` console for progress.
+        checkpoint_steps: Steps between checkpoints within an epoch; `None` goes by the clock alone.
+        checkpoint_minutes: Minutes between checkpoints within an epoch. There is one after each epoch too.
+        keep_checkpoints: How many checkpoints to keep.
 
     Returns:
         A dictionary of `history` (a row an epoch), `valid` and `test` metrics of the best epoch,
         `best_epoch` (from 1), `seconds_per_epoch` (median) and `rows_per_second`.
 
     Raises:
-        ValueError: If the model was built for another schema or task, the optimizer is unknown, or it diverges.
+        ValueError: If the model was built for another schema or task, the optimizer is unknown, the folder has
+            checkpoints of another run, a row has an id outside the table, or the loss diverges; the batch is then
+            in the folder.
+        OSError: If a file cannot be written. Earlier checkpoints stay.
     """
     check_schema(model, data)
     if model.task != "classification":
@@ -92,99 +95,219 @@ def train(
             "Training is watched by the log loss of click probabilities, so the task must be 'classification'. "
             f"Received: {model.task!r}. Use `model.compile` and `model.fit` for other tasks."
         )
-    model.compile(optimizers.build(optimizer, learning_rate), jit_compile=jit_compile)
-    num_rows = data.num_rows["train"]
+    strategy = model.distribute_strategy
+    if batch_size % strategy.num_replicas_in_sync:
+        raise ValueError(
+            f"The batch size must be a multiple of the {strategy.num_replicas_in_sync} devices. Received: {batch_size}."
+        )
+    with strategy.scope():
+        model.compile(optimizers.build(optimizer, learning_rate))
+        model.optimizer.build(model.trainable_variables)
+    description = _describe(model, data, epochs, batch_size, patience, seed, jit_compile)
+    store = _Store(model, folder, keep_checkpoints, description) if folder else None
+    state, best = (store and store.restore()) or (RunState(), [])
+    step = ReplicatedStep(model, jit_compile)
+    if step.agree(state.steps) != state.steps:
+        raise ValueError(
+            "The workers would go on from different checkpoints. Give them one folder (--workdir) on a shared disk."
+        )
     evaluator = Evaluator(model)
-    splits = {split: data.dataset(split, EVALUATION_BATCH, shuffle=False) for split in ("valid", "test")}
-    records = _EpochRecords(evaluator, splits["valid"], num_rows, folder)
-    best = keras.callbacks.EarlyStopping("valid_log_loss", mode="min", patience=patience, restore_best_weights=True)
-    progress = TrainingProgress(model.name, num_rows, batch_size, console)
-    callbacks = [records, progress, _SaveBest(folder), best] if folder else [records, progress, best]
-    rows = data.dataset("train", batch_size, seed=seed)
-    model.fit(rows, epochs=epochs, callbacks=callbacks, shuffle=False, verbose=0)
-    seconds = statistics.median(row["seconds"] for row in records.history)
+    rows = EVALUATION_BATCH // step.num_replicas * step.num_replicas
+    valid, test = (data.dataset(split, rows, shuffle=False) for split in ("valid", "test"))
+    seen = data.dataset("train", rows, shuffle=False).take(math.ceil(data.num_rows["valid"] / rows))
+    strengths = _strengths(model, valid.take(1)) if folder else None
+    num_rows, writes = data.num_rows["train"], folder and is_chief(strategy)
+    with (
+        TrainingProgress(model.name, num_rows, epochs, console) as progress,
+        Records(folder) if writes else contextlib.nullcontext() as records,
+    ):
+        while not state.finished:
+            progress.start_epoch(state.epoch + 1, state.rows)
+            position = {"first_pass": state.epoch, "first_batch": state.step}
+            batches = data.dataset("train", batch_size, seed=seed, **position) if state.rows < num_rows else ()
+            saved = time.monotonic()
+            for losses in _guarded_steps(step, batches, state, data.schema, folder, checkpoint_steps):
+                progress.update(state.rows, state.loss)
+                if records and state.step // RECORDED_STEPS > (state.step - len(losses)) // RECORDED_STEPS:
+                    records.write_steps(state.steps, np.mean(losses), state.rows / state.seconds)
+                by_steps = checkpoint_steps and state.step % checkpoint_steps == 0
+                if writes and (by_steps or time.monotonic() - saved > 60 * checkpoint_minutes):
+                    store.save(state, best)
+                    saved = time.monotonic()
+            row = {
+                "epoch": state.epoch + 1,
+                "loss": state.loss,
+                "learning_rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)),
+                "seconds": state.seconds,
+                "rows_per_second": num_rows / state.seconds,
+                **{f"train_{name}": value for name, value in evaluator.evaluate(seen).items()},
+                **{f"valid_{name}": value for name, value in evaluator.evaluate(valid).items()},
+            }
+            state.end_epoch(row, epochs, patience)
+            progress.end_epoch(row)
+            if state.best_epoch == state.epoch:
+                best = model.get_weights()
+            if writes:
+                records.write_epoch(state.history, strengths and strengths(), data.schema.names)
+                if state.best_epoch == state.epoch:
+                    with replaced(pathlib.Path(folder) / "model.keras") as temporary:
+                        model.save(temporary)
+                store.save(state, best)
+    model.set_weights(best)
+    seconds = statistics.median(row["seconds"] for row in state.history)
     return {
-        "best_epoch": best.best_epoch + 1,
+        "best_epoch": state.best_epoch,
         "seconds_per_epoch": seconds,
         "rows_per_second": num_rows / seconds,
-        "valid": evaluator.evaluate(splits["valid"]),
-        "test": evaluator.evaluate(splits["test"]),
-        "history": records.history,
+        "valid": evaluator.evaluate(valid),
+        "test": evaluator.evaluate(test),
+        "history": state.history,
     }
 
 
-def check_schema(model, data):
-    """Refuse data whose schema is not the one that the model was built for.
+@dataclasses.dataclass
+class RunState:
+    """Where a run is; with the variables, all that it needs to go on.
 
-    Raises:
-        ValueError: With the first differences.
+    Attributes:
+        epoch: Finished epochs.
+        step: Finished steps of the epoch after them.
+        steps: Finished steps of all epochs.
+        rows: Rows of those `step` steps.
+        loss_sum: Sum of their losses.
+        seconds: Time that they took.
+        first_loss: Loss of the very first step.
+        best_epoch: The epoch, from 1, with the lowest validation log loss; 0 before the first.
+        finished: Whether training is over.
+        history: A dictionary of numbers for each finished epoch.
     """
-    differences = model.schema.differences(data.schema)
-    if differences:
-        more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
-        raise ValueError(
-            f"The model '{model.name}' was built for another schema than that of the data: "
-            f"{'; '.join(differences[:3])}{more} (model and data). Build the model from the data's schema."
-        )
+
+    epoch: int = 0
+    step: int = 0
+    steps: int = 0
+    rows: int = 0
+    loss_sum: float = 0.0
+    seconds: float = 0.0
+    first_loss: float | None = None
+    best_epoch: int = 0
+    finished: bool = False
+    history: list = dataclasses.field(default_factory=list)
+
+    @property
+    def loss(self):
+        """Mean loss of the epoch so far."""
+        return self.loss_sum / self.rows
+
+    def add_step(self, loss, rows):
+        """Count a step."""
+        self.step, self.steps, self.rows = self.step + 1, self.steps + 1, self.rows + rows
+        self.loss_sum += loss * rows
+
+    def end_epoch(self, row, epochs, patience):
+        """Count an epoch and decide whether it was the best or the last."""
+        self.history.append(row)
+        self.epoch, self.step, self.rows, self.loss_sum, self.seconds = self.epoch + 1, 0, 0, 0.0, 0.0
+        if not self.best_epoch or row["valid_log_loss"] < self.history[self.best_epoch - 1]["valid_log_loss"]:
+            self.best_epoch = self.epoch
+        self.finished = self.epoch == epochs or self.epoch - self.best_epoch >= patience
 
 
-class _EpochRecords(keras.callbacks.Callback):
-    """Time each epoch, evaluate after it, and write it down as CSV and for TensorBoard."""
-
-    def __init__(self, evaluator, valid, num_rows, folder):
-        super().__init__()
-        self.evaluator, self.valid, self.num_rows = evaluator, valid, num_rows
-        self.folder = pathlib.Path(folder) if folder else None
-        self.history = []
-
-    def on_train_begin(self, logs=None):
-        self._events = tf.summary.create_file_writer(str(self.folder / "tensorboard")) if self.folder else None
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._start = time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        seconds = time.monotonic() - self._start
-        if not np.isfinite(logs["loss"]):
-            raise ValueError(
-                f"The training loss of epoch {epoch + 1} is {logs['loss']}: the run has diverged. "
-                "Lower the learning rate, or look for extreme numbers in the data."
-            )
-        logs["seconds"], logs["rows_per_second"] = seconds, self.num_rows / seconds
-        logs |= {f"valid_{name}": value for name, value in self.evaluator.evaluate(self.valid).items()}
-        self.history.append({"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}})
-        if self.folder:
-            self._write_csv()
-            self._write_events(epoch + 1, logs)
-
-    def on_train_end(self, logs=None):
-        if self._events:
-            self._events.close()
-
-    def _write_csv(self):
-        text = io.StringIO()
-        writer = csv.DictWriter(text, self.history[0])
-        writer.writeheader()
-        writer.writerows(self.history)
-        write_text(self.folder / "history.csv", text.getvalue())
-
-    def _write_events(self, epoch, logs):
-        with self._events.as_default(step=epoch):
-            for name, value in logs.items():
-                split, _, metric = name.partition("_") if name.startswith("valid_") else ("train", "", name)
-                tf.summary.scalar(f"{metric}/{split}", value)
-        self._events.flush()
+def _guarded_steps(step, batches, state, schema, folder, stop_every):
+    """Train on batches; yield the losses of some steps at a time, once they are known to be sound."""
+    pending, start = [], time.monotonic()
+    for batch in batches:
+        check_ids(batch[0], schema)
+        pending.append((batch, step.train(batch)))
+        at_stop = stop_every and (state.step + len(pending)) % stop_every == 0
+        if at_stop or len(pending) >= GUARDED_STEPS or time.monotonic() - start > GUARDED_SECONDS:
+            yield _counted(pending, start, state, folder)
+            pending, start = [], time.monotonic()
+    if pending:
+        yield _counted(pending, start, state, folder)
 
 
-class _SaveBest(keras.callbacks.Callback):
-    """Save the model after each epoch that is the best so far."""
+def _counted(pending, start, state, folder):
+    losses = [float(loss) for _, loss in pending]
+    if state.first_loss is None:
+        state.first_loss = losses[0]
+    wrong = check_loss(losses, state.first_loss)
+    if wrong is not None:
+        batch = tf.nest.map_structure(np.asarray, pending[wrong][0])
+        raise diverged(losses[wrong], state.epoch + 1, state.step + wrong + 1, batch, folder)
+    for (batch, _), loss in zip(pending, losses, strict=True):
+        state.add_step(loss, len(batch[1]))
+    state.seconds += time.monotonic() - start
+    return losses
 
-    def __init__(self, folder):
-        super().__init__()
-        self.path, self.best = pathlib.Path(folder) / "model.keras", np.inf
 
-    def on_epoch_end(self, epoch, logs=None):
-        if logs["valid_log_loss"] < self.best:
-            self.best = logs["valid_log_loss"]
-            with replaced(self.path) as temporary:
-                self.model.save(temporary)
+class _Store:
+    """The checkpoints of a run: its state, the variables of model and optimizer, the best weights."""
+
+    def __init__(self, model, folder, keep, description):
+        self.model, self.description = model, description
+        self.checkpoints = Checkpoints(pathlib.Path(folder) / "checkpoints", keep)
+        if is_chief(model.distribute_strategy):
+            remove_leftovers(folder)
+
+    def save(self, state, best):
+        arrays = {f"best/{index}": weight for index, weight in enumerate(best)}
+        if state.finished:
+            self.checkpoints.keep = 1  # what remains to be done needs the best weights alone
+        else:
+            arrays |= {name: functools.partial(keras.ops.convert_to_numpy, v) for name, v in self._variables()}
+        content = {"run": self.description, "state": dataclasses.asdict(state)}
+        self.checkpoints.save(state.steps, content, arrays)
+
+    def restore(self):
+        """Return the state and the best weights of the last checkpoint and restore all variables, or None."""
+        restored = self.checkpoints.restore()
+        if restored is None:
+            return None
+        content, arrays = restored
+        check_same_run(content["run"], self.description, self.checkpoints.folder)
+        state = RunState(**content["state"])
+        if not state.finished:
+            for name, variable in self._variables():
+                variable.assign(arrays[name])
+        best = [arrays[f"best/{index}"] for index in range(sum(name.startswith("best/") for name in arrays))]
+        return state, best
+
+    def _variables(self):
+        # `variables` and not `weights`: the states of dropout are among them.
+        for owner, variables in (("model", self.model.variables), ("optimizer", self.model.optimizer.variables)):
+            yield from ((f"{owner}/{index}", variable) for index, variable in enumerate(variables))
+
+
+def _describe(model, data, epochs, batch_size, patience, seed, jit_compile):
+    """Return what decides the outcome of a run, as a flat dictionary that JSON can hold."""
+    optimizer = _without_names(keras.saving.serialize_keras_object(model.optimizer))
+    description = {
+        "model": type(model).__name__,
+        **{f"model.{key}": value for key, value in model.get_config().items() if key != "name"},
+        "optimizer": optimizer["class_name"],
+        **{f"optimizer.{key}": value for key, value in optimizer["config"].items()},
+        "precision": keras.mixed_precision.dtype_policy().name,
+        "jit_compile": jit_compile,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "patience": patience,
+        "seed": seed,
+        "num_rows": data.num_rows,
+        "data fingerprint": getattr(data, "fingerprint", None),
+    }
+    return json.loads(json.dumps(description, default=str))
+
+
+def _without_names(config):
+    """Leave out the names, which Keras numbers by what else the process has made."""
+    if not isinstance(config, dict):
+        return config
+    return {key: _without_names(value) for key, value in config.items() if key != "name"}
+
+
+def _strengths(model, dataset):
+    """Return a function to the explanations of the model that are matrices `(fields, fields)`, None without any."""
+    if not model.explanation_names:
+        return None
+    explain = MeanExplanations(model)
+    return lambda: {name: mean for name, mean in explain(dataset).items() if mean.ndim == 2}

@@ -1,13 +1,14 @@
 """Prepared folders as `tf.data` batches and as arrays."""
 
 import functools
+import hashlib
 import itertools
 import json
 import pathlib
 
 import numpy as np
 
-from ctrzoo.data_pipelines.encoding import ENCODING_FILE, TableEncoding
+from ctrzoo.data_pipelines.encoding import ENCODING_FILE, VOCABULARY_FILE, TableEncoding
 from ctrzoo.data_pipelines.passes import (
     Share,
     blocks_of_pass,
@@ -23,6 +24,8 @@ from ctrzoo.suggest import unknown
 
 ARRAY_ROWS = 65_536
 MOST_RUNS = 4
+# The files that tell one data set from another.
+FINGERPRINTED = ("preparation.json", "schema.json", ENCODING_FILE, VOCABULARY_FILE)
 
 
 class PreparedData:
@@ -86,6 +89,12 @@ class PreparedData:
     def encoding(self):
         """The `TableEncoding` that turns raw cells into ids and numbers; None for made-up data."""
         return TableEncoding.load(self.folder) if (self.folder / ENCODING_FILE).is_file() else None
+
+    @functools.cached_property
+    def fingerprint(self):
+        """What tells this data from any other: a hash of its vocabularies, options, counts and sizes."""
+        names = (name for name in FINGERPRINTED if (self.folder / name).is_file())
+        return hashlib.sha256(b"".join((self.folder / name).read_bytes() for name in names)).hexdigest()[:16]
 
     def _read_json(self, filename):
         path = self.folder / filename

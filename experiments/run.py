@@ -1,70 +1,125 @@
 """One experiment, from settings to a folder of results."""
 
+import ctrzoo.startup  # noqa: F401  (before Keras)
+
+import contextlib
+import fcntl
 import json
 import pathlib
 
+import keras
+import tensorflow as tf
 from rich.console import Console
 
 import ctrzoo
 from ctrzoo import data_pipelines, models
+from ctrzoo.experiments.report import report
 from ctrzoo.explain import mean_explanations
 from ctrzoo.files import write_json, write_text
 from ctrzoo.plots import plot_interactions, plot_learning_curves
+from ctrzoo.strategy import is_chief, make_strategy, scaled_learning_rate
 from ctrzoo.training import EVALUATION_BATCH, set_seed, train
 
 BASELINES = "baselines"
 
 
-def run_experiment(settings, data_dir, raw, workdir):
+def run_experiment(settings, data_dir, raw, workdir, strategy="auto", num_devices=None, **checkpoint_options):
     """Prepare the data if need be, train the model and its baselines, write all results.
 
     Args:
         settings: The `Settings`.
         data_dir: Folder of prepared data sets.
         raw: Raw file or folder of the data set, or None.
-        workdir: Folder of the results: the model's own files, and a folder for each baseline.
+        workdir: Folder of the results: the model's own files, and a folder for each baseline. If it holds an
+            interrupted run with the same settings, this run goes on with it.
+        strategy: Where to train, see `ctrzoo.strategy.make_strategy`.
+        num_devices: How many devices, see there.
+        **checkpoint_options: `checkpoint_steps`, `checkpoint_minutes` and `keep_checkpoints` of `training.train`.
 
     Returns:
-        `{"dataset", "models": {name: metrics}, "bayes": {...} or None, "notes": [...]}`.
+        `{"dataset", "models": {name: metrics}, "bayes": {...} or None, "notes": [...]}`; None on a worker that
+        is not the chief.
 
     Raises:
         ValueError: If a setting does not fit, or the workdir holds another experiment.
         FileNotFoundError: If raw or prepared files are missing.
+        ConnectionError: If another worker was lost.
     """
     _check_workdir(workdir, settings)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    strategy = make_strategy(strategy, num_devices)
+    chief = is_chief(strategy)
+    console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=not chief)
     data = _load(settings, data_dir, raw)
     console.print(f"{data!r}")
+    keras.mixed_precision.set_dtype_policy(settings.precision)
     for name in (*settings.baselines, settings.model):
         _build(name, data.schema, settings)  # refuses wrong hyperparameters before anything is written
-    workdir.mkdir(parents=True, exist_ok=True)
-    write_json(workdir / "experiment.json", _description(settings, data))
-    results, histories = {}, {}
-    for name in (*settings.baselines, settings.model):
-        folder = workdir if name == settings.model else workdir / BASELINES / name
-        folder.mkdir(parents=True, exist_ok=True)
-        set_seed(settings.seed)
-        model = _build(name, data.schema, settings)
-        result = train(
+    with _locked(workdir) if chief else contextlib.nullcontext():
+        if chief:
+            write_json(workdir / "experiment.json", _description(settings, data, strategy))
+        results, histories = {}, {}
+        for name in (*settings.baselines, settings.model):
+            folder = workdir if name == settings.model else workdir / BASELINES / name
+            if chief:
+                folder.mkdir(parents=True, exist_ok=True)
+            set_seed(settings.seed)
+            with strategy.scope():
+                model = _build(name, data.schema, settings)
+            result = _train(model, data, settings, folder, console, checkpoint_options)
+            histories[name] = result.pop("history")
+            facts = {"model": name, "dataset": data.name, "seed": settings.seed, "num_parameters": model.count_params()}
+            results[name] = {**facts, "epochs": len(histories[name]), **result}
+            if chief:
+                write_json(folder / "metrics.json", results[name])
+        if not chief:
+            return None
+        bayes = data.truth["bayes"] if data.truth else None
+        notes = _explain(model, data, workdir)
+        plot_learning_curves(histories, workdir / "learning_curves.png", bayes and bayes["valid"])
+        outcome = {"dataset": data.name, "models": results, "bayes": bayes and bayes["test"], "notes": notes}
+        write_text(workdir / "report.md", report(settings, data, outcome, histories))
+        return outcome
+
+
+def _train(model, data, settings, folder, console, checkpoint_options):
+    strategy = model.distribute_strategy
+    num_replicas = strategy.num_replicas_in_sync
+    try:
+        return train(
             model,
             data,
             epochs=settings.epochs,
             batch_size=settings.batch_size,
-            learning_rate=settings.learning_rate,
+            learning_rate=scaled_learning_rate(settings.learning_rate, settings.learning_rate_scaling, num_replicas),
             optimizer=settings.optimizer,
             patience=settings.patience,
             seed=settings.seed,
+            jit_compile=settings.jit_compile,
             folder=folder,
             console=console,
+            **checkpoint_options,
         )
-        histories[name] = result.pop("history")
-        facts = {"model": name, "dataset": data.name, "seed": settings.seed, "num_parameters": model.count_params()}
-        results[name] = {**facts, "epochs": len(histories[name]), **result}
-        write_json(folder / "metrics.json", results[name])
-    bayes = data.truth["bayes"] if data.truth else None
-    notes = _explain(model, data, workdir)
-    plot_learning_curves(histories, workdir / "learning_curves.png", bayes and bayes["valid"])
-    return {"dataset": data.name, "models": results, "bayes": bayes and bayes["test"], "notes": notes}
+    except tf.errors.OpError as error:
+        if strategy.cluster_resolver is None:
+            raise
+        raise ConnectionError(
+            f"A worker was lost ({type(error).__name__}). Start the same command on all workers again: the run goes "
+            "on from its last checkpoint."
+        ) from error
+
+
+@contextlib.contextmanager
+def _locked(workdir):
+    """Make the workdir and keep other processes from writing into it."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    with open(workdir / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"Another process is writing into {workdir}. Wait for it, or choose another --workdir."
+            ) from None
+        yield
 
 
 def _check_workdir(workdir, settings):
@@ -97,13 +152,11 @@ def _build(name, schema, settings):
         raise ValueError(f"Model '{name}' cannot be built with {hyperparameters}: {error}") from error
 
 
-def _description(settings, data):
-    import keras
-    import tensorflow as tf
-
+def _description(settings, data, strategy):
     return {
         "settings": settings.to_dict(),
         "data": {"folder": str(data.folder), "num_rows": data.num_rows, "options": data.options},
+        "devices": {"strategy": type(strategy).__name__, "number": strategy.num_replicas_in_sync},
         "versions": {"ctrzoo": ctrzoo.__version__, "tensorflow": tf.__version__, "keras": keras.__version__},
     }
 

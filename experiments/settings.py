@@ -9,6 +9,10 @@ from collections.abc import Mapping
 from ctrzoo import data_pipelines
 from ctrzoo.suggest import unknown
 
+CHOICES = {
+    "learning_rate_scaling": ("none", "sqrt", "linear"),
+    "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
+}
 CONFIGS = pathlib.Path(__file__).parent / "configs"
 
 
@@ -21,9 +25,12 @@ class Settings:
         model: The model of the zoo to train.
         baselines: Models trained beside it on the same data.
         epochs: The most passes over the training rows.
-        batch_size: Rows a step.
+        batch_size: Rows a step, on all devices together.
         learning_rate: Step size of the optimizer.
+        learning_rate_scaling: `"none"`, or how the step size grows with the number of devices: `"sqrt"`, `"linear"`.
         optimizer: The optimizer: adam (updates the rows of the batch), dense_adam (all rows), adagrad, ftrl or sgd.
+        precision: `"float32"`, `"mixed_bfloat16"`, or `"mixed_float16"`, which scales the loss.
+        jit_compile: Whether XLA compiles the training step.
         patience: Epochs without a lower validation log loss before training stops.
         seed: Seed of weights, dropout and order of rows.
         hyperparameters: Arguments of the model (and of those baselines that have them).
@@ -36,7 +43,10 @@ class Settings:
     epochs: int = 50
     batch_size: int = 1024
     learning_rate: float = 1e-3
+    learning_rate_scaling: str = "none"
     optimizer: str = "dense_adam"
+    precision: str = "float32"
+    jit_compile: bool = False
     patience: int = 3
     seed: int = 2018
     hyperparameters: Mapping = dataclasses.field(default_factory=dict)
@@ -47,6 +57,10 @@ class Settings:
             self._check(key, int, lambda number: number >= 1, "a whole number of at least 1")
         self._check("seed", int, lambda number: 0 <= number < 2**32, "a whole number from 0 to 4,294,967,295")
         self._check("learning_rate", (int, float), lambda number: number > 0, "a number above 0")
+        for key, choices in CHOICES.items():
+            self._check(key, str, lambda name, choices=choices: name in choices, f"one of {', '.join(choices)}")
+        if not isinstance(self.jit_compile, bool):
+            raise ValueError(f"The setting 'jit_compile' must be True or False. Received: {self.jit_compile!r}.")
 
     def _check(self, key, kind, is_right, wanted):
         value = getattr(self, key)

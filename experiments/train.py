@@ -11,7 +11,7 @@ from absl import app, flags
 from rich.console import Console
 from rich.table import Table
 
-from ctrzoo.experiments.settings import Settings, resolve
+from ctrzoo.experiments.settings import CHOICES, Settings, resolve
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("dataset", Settings.dataset, "A data set of the zoo, or the path of a prepared folder.")
@@ -19,10 +19,20 @@ flags.DEFINE_string("model", Settings.model, "The model to train.")
 flags.DEFINE_string("baselines", None, "Models to train beside it, by commas. Without --model: lr,fm.")
 flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "Where prepared data lies, or will lie.")
 flags.DEFINE_string("raw", None, "The raw file or folder of the data set.")
-flags.DEFINE_string("workdir", None, "Where results go. By default a new folder in runs/.")
+flags.DEFINE_string("workdir", None, "Where results go, and where an interrupted run goes on. By default runs/....")
 flags.DEFINE_integer("epochs", Settings.epochs, "The most passes over the training rows.")
-flags.DEFINE_integer("batch_size", Settings.batch_size, "Rows a step.")
+flags.DEFINE_integer("batch_size", Settings.batch_size, "Rows a step, on all devices together.")
 flags.DEFINE_float("learning_rate", Settings.learning_rate, "Step size of the optimizer.")
+flags.DEFINE_enum(
+    "learning_rate_scaling",
+    Settings.learning_rate_scaling,
+    CHOICES["learning_rate_scaling"],
+    "How --learning_rate, tuned for one device, grows with the number of devices.",
+)
+flags.DEFINE_enum(
+    "precision", Settings.precision, CHOICES["precision"], "Numbers within the model; weights are float32."
+)
+flags.DEFINE_boolean("jit_compile", Settings.jit_compile, "Whether XLA compiles the training step.")
 flags.DEFINE_string(
     "optimizer",
     Settings.optimizer,
@@ -35,9 +45,34 @@ flags.DEFINE_string(
     "A Python file whose get_config() returns settings. By default the tuned one for data set and model, "
     "if there is one; 'none' for none.",
 )
+flags.DEFINE_enum(
+    "strategy",
+    "auto",
+    ("auto", "one_device", "mirrored", "multi_worker"),
+    "Where to train: auto takes all hosts of TF_CONFIG, else all GPUs.",
+)
+flags.DEFINE_integer(
+    "num_devices", None, "GPUs to use, or parts of the CPU with --strategy=mirrored; all GPUs if not given."
+)
+flags.DEFINE_float("checkpoint_minutes", 10, "Minutes between checkpoints within an epoch.")
+flags.DEFINE_integer("checkpoint_steps", None, "Steps between checkpoints within an epoch, beside the minutes.")
+flags.DEFINE_integer("keep_checkpoints", 2, "How many checkpoints to keep.", lower_bound=1)
 flags.DEFINE_multi_string("set", [], "key=value for any setting, hyperparameter or data set option; repeatable.")
 
-SETTING_FLAGS = ("dataset", "model", "baselines", "epochs", "batch_size", "learning_rate", "optimizer", "seed")
+SETTING_FLAGS = (
+    "dataset",
+    "model",
+    "baselines",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "learning_rate_scaling",
+    "optimizer",
+    "precision",
+    "jit_compile",
+    "seed",
+)
+RUNNING_FLAGS = ("strategy", "num_devices", "checkpoint_minutes", "checkpoint_steps", "keep_checkpoints")
 
 
 def main(argv):
@@ -54,7 +89,11 @@ def main(argv):
     from ctrzoo.experiments.run import run_experiment  # slow: it loads TensorFlow
 
     workdir = FLAGS.workdir or _new_workdir(settings)
-    results = run_experiment(settings, pathlib.Path(FLAGS.data_dir).expanduser(), FLAGS.raw, pathlib.Path(workdir))
+    running = {name: FLAGS[name].value for name in RUNNING_FLAGS}
+    data_dir = pathlib.Path(FLAGS.data_dir).expanduser()
+    results = run_experiment(settings, data_dir, FLAGS.raw, pathlib.Path(workdir), **running)
+    if results is None:  # another worker tells
+        return
     console.print(table_of(results))
     for note in results["notes"]:
         console.print(note)
@@ -104,7 +143,7 @@ def _main_or_one_line(argv):
     except (ValueError, OSError) as error:
         _fail(str(error))
     except KeyboardInterrupt:
-        _fail("interrupted")
+        _fail("interrupted. The same command with the same --workdir goes on from the last checkpoint.")
 
 
 def run():

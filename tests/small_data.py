@@ -17,12 +17,15 @@ class SmallData:
     def arrays(self, split):
         return self._rows[split]
 
-    def dataset(self, split, batch_size, shuffle=None, seed=0):
+    def dataset(self, split, batch_size, shuffle=None, seed=0, first_pass=0, first_batch=0):
         import tensorflow as tf
 
-        rows = tf.data.Dataset.from_tensor_slices(self._rows[split])
-        shuffle = split == "train" if shuffle is None else shuffle
-        return (rows.shuffle(self.num_rows[split], seed=seed) if shuffle else rows).batch(batch_size)
+        order = np.arange(self.num_rows[split])
+        if split == "train" if shuffle is None else shuffle:
+            order = np.random.default_rng((seed, first_pass)).permutation(order)
+        features, labels = self._rows[split]
+        rows = ({key: array[order] for key, array in features.items()}, labels[order])
+        return tf.data.Dataset.from_tensor_slices(rows).batch(batch_size).skip(first_batch)
 
 
 def random_rows(schema, num_rows, random):

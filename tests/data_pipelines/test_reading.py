@@ -259,3 +259,11 @@ def test_a_damaged_folder_is_refused_in_one_line(write, damage, error, message):
     with pytest.raises(error, match=message) as caught:
         load(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_the_fingerprint_tells_changed_vocabularies(write):
+    folder = write(train=random_block(20))
+    before = load(folder).fingerprint
+    assert load(folder).fingerprint == before
+    edit("vocabularies.json", lambda content: content.update(city=["moved"]))(folder)
+    assert load(folder).fingerprint != before

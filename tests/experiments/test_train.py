@@ -50,6 +50,8 @@ def test_files_of_a_run(finished):
     with open(work / "interactions.csv", newline="") as file:
         pairs = list(csv.DictReader(file))
     assert len(pairs) == 45 and sum(int(pair["planted"]) for pair in pairs) == 5
+    report = (work / "report.md").read_text()
+    assert f"| graphfm | {metrics['test']['auc']:.4f} |" in report and "## Epochs of graphfm" in report
     for picture in ("learning_curves.png", "interactions.png"):
         assert (work / picture).read_bytes().startswith(b"\x89PNG")
     assert list((work / "tensorboard").iterdir())
@@ -66,6 +68,9 @@ def test_the_same_seed_gives_the_same_metrics_and_another_experiment_is_refused(
     assert [run.returncode for run in runs] == [0, 0]
     one, two = (json.loads((folder / name / "metrics.json").read_text()) for name in ("one", "two"))
     assert one["test"] == two["test"] and one["valid"] == two["valid"]
+    again = ctrzoo_train(*alone, "--workdir=one", folder=folder)
+    assert again.returncode == 0 and "epoch 1/1" not in again.stderr  # it was finished
+    assert json.loads((folder / "one" / "metrics.json").read_text()) == one
     other = ctrzoo_train(*alone, "--seed=3", "--workdir=one", folder=folder)
     assert other.returncode == 1
     assert "one holds another experiment: seed was 2018, is 3." in other.stderr

@@ -1,0 +1,106 @@
+"""Checkpoints of a training run: one file each, written whole or not at all, the last few kept.
+
+A file is a zip of `state.json` and NumPy arrays. Nothing in it is code, and its checksums tell damage.
+"""
+
+import json
+import pathlib
+import zipfile
+import zlib
+
+import numpy as np
+
+from ctrzoo.files import remove_leftovers, replaced
+
+FORMAT_VERSION = 1
+_STATE = "state.json"
+
+
+class Checkpoints:
+    """The checkpoints in a folder.
+
+    Args:
+        folder: The folder, made when the first checkpoint is written.
+        keep: How many to keep; older ones are deleted after a new one is on the disk.
+
+    >>> import tempfile
+    >>> checkpoints = Checkpoints(tempfile.mkdtemp())
+    >>> checkpoints.save(20, {"epoch": 1}, {"weights/0": np.ones(2)})
+    >>> state, arrays = checkpoints.restore()
+    >>> state["epoch"], arrays["weights/0"]
+    (1, array([1., 1.]))
+    """
+
+    def __init__(self, folder, keep=2):
+        self.folder, self.keep = pathlib.Path(folder), keep
+
+    def paths(self):
+        """Return the checkpoint files, oldest first."""
+        return sorted(self.folder.glob("[0-9]*.zip"))
+
+    def save(self, step, state, arrays):
+        """Write a checkpoint and delete those that are too old.
+
+        Args:
+            step: Steps since the run began, the name of the file.
+            state: What JSON can hold.
+            arrays: NumPy arrays by name, or functions that return them, called one after the other.
+
+        Raises:
+            OSError: If the file cannot be written, such as on a full disk; the earlier ones stay.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(self.folder)
+        path = self.folder / f"{step:012}.zip"
+        try:
+            with replaced(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+                archive.writestr(_STATE, json.dumps({"format_version": FORMAT_VERSION, **state}))
+                for name, array in arrays.items():
+                    with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                        array = np.asarray(array() if callable(array) else array)
+                        np.lib.format.write_array(file, array, allow_pickle=False)
+        except OSError as error:
+            kept = self.paths()
+            rest = f"The one before it, {kept[-1].name}, is whole: " if kept else "There is none before it. "
+            raise OSError(
+                f"The checkpoint {path} could not be written: {error.strerror or error}. {rest}"
+                f"free some space and start the same command again."
+            ) from error
+        for old in self.paths()[: -self.keep]:
+            old.unlink()
+
+    def restore(self):
+        """Return `(state, arrays)` of the newest checkpoint, or None if there is none.
+
+        Raises:
+            ValueError: If it is damaged, or of another format version.
+        """
+        paths = self.paths()
+        return read_checkpoint(paths[-1]) if paths else None
+
+
+def read_checkpoint(path):
+    """Return the state and the arrays of a checkpoint file.
+
+    Raises:
+        ValueError: If it is damaged, or of another format version.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            state = json.loads(archive.read(_STATE))
+            version = state.pop("format_version", None)
+            if version != FORMAT_VERSION:
+                raise ValueError(
+                    f"The checkpoint {path} has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. "
+                    "Go on with the ctrzoo that wrote it, or choose another folder."
+                )
+            arrays = {}
+            for name in archive.namelist():
+                if name != _STATE:
+                    with archive.open(name) as file:
+                        arrays[name.removesuffix(".npy")] = np.lib.format.read_array(file, allow_pickle=False)
+    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"The checkpoint {path} is damaged ({error}). Delete it to go on from the one before it."
+        ) from error
+    return state, arrays

@@ -1,0 +1,33 @@
+"""Exact metrics of a model over whole splits, on all devices of its strategy."""
+
+import ctrzoo.startup  # noqa: F401  (before Keras)
+
+import numpy as np
+
+from ctrzoo.guards import check_ids
+from ctrzoo.metrics import evaluate_scores
+from ctrzoo.strategy import ReplicatedStep
+
+
+class Evaluator:
+    """Exact metrics of a model over whole splits; compiled once, used after every epoch.
+
+    Args:
+        model: A model with probabilities `(batch, 1)` as output.
+    """
+
+    def __init__(self, model):
+        self._schema, self._step = model.schema, ReplicatedStep(model)
+
+    def predict(self, dataset):
+        """Return labels and probabilities of all rows of a `tf.data.Dataset` of batches, two arrays `(rows,)`."""
+        labels, probabilities = [], []
+        for features, batch_labels in dataset:
+            check_ids(features, self._schema)
+            probabilities.append(np.ravel(self._step.predict(features)))
+            labels.append(np.ravel(batch_labels))
+        return np.concatenate(labels), np.concatenate(probabilities)
+
+    def evaluate(self, dataset):
+        """Return `{"auc", "log_loss", "calibration"}` over all rows of a `tf.data.Dataset` of batches."""
+        return evaluate_scores(*self.predict(dataset))

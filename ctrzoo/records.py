@@ -1,0 +1,58 @@
+"""What a run writes down while it goes on: the history as CSV, scalars and pictures for TensorBoard."""
+
+import ctrzoo.startup  # noqa: F401  (before Keras)
+
+import csv
+import io
+import pathlib
+
+import tensorflow as tf
+
+from ctrzoo.files import write_text
+from ctrzoo.plots import interaction_picture
+
+
+class Records:
+    """Write `history.csv` and TensorBoard events into a folder; a context manager.
+
+    Args:
+        folder: An existing folder.
+    """
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+
+    def __enter__(self):
+        self._events = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
+        return self
+
+    def __exit__(self, *error):
+        self._events.close()
+
+    def write_steps(self, step, loss, rows_per_second):
+        """Write how training went up to a step, counted from the beginning of the run."""
+        with self._events.as_default(step=step):
+            tf.summary.scalar("steps/loss", loss)
+            tf.summary.scalar("steps/rows_per_second", rows_per_second)
+
+    def write_epoch(self, history, strengths=None, names=()):
+        """Write the history, and the scalars and pictures of its last epoch.
+
+        Args:
+            history: The rows of the history so far, dictionaries of numbers.
+            strengths: Matrices `(fields, fields)` by name, drawn as heat maps.
+            names: Names of the fields.
+        """
+        text = io.StringIO()
+        writer = csv.DictWriter(text, history[0])
+        writer.writeheader()
+        writer.writerows(history)
+        write_text(self.folder / "history.csv", text.getvalue())
+        with self._events.as_default(step=history[-1]["epoch"]):
+            for name, value in history[-1].items():
+                split, _, metric = name.partition("_")
+                tag = f"{metric}/{split}" if split in ("train", "valid") else f"{name}/train"
+                tf.summary.scalar(tag, value)
+            for name, matrix in (strengths or {}).items():
+                tf.summary.image(name, interaction_picture(matrix, names, name)[None])
+        self._events.flush()

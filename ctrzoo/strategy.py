@@ -1,0 +1,207 @@
+"""Where a model is trained: one device, the devices of a host, or several hosts.
+
+A step is the same for all of them: each replica computes an equal part of the global batch, gradients are
+summed, and every replica makes the same update. A batch that cannot be divided, such as the last of an epoch, is
+computed whole by every replica, and one of them counts: no row is lost or counted twice.
+"""
+
+import ctrzoo.startup  # noqa: F401  (before Keras)
+
+import keras
+import tensorflow as tf
+
+STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
+LEARNING_RATE_SCALING = ("none", "sqrt", "linear")
+
+
+def make_strategy(name="auto", num_devices=None):
+    """Return a `tf.distribute.Strategy`. Call it before anything else uses TensorFlow.
+
+    Args:
+        name: `"one_device"`; `"mirrored"`, all GPUs of this host, or its CPU divided into logical devices;
+            `"multi_worker"`, the hosts that the environment variable TF_CONFIG lists; `"auto"`: several hosts
+            if there is a TF_CONFIG, all GPUs if there are several, else one device.
+        num_devices: Devices of `"mirrored"`; None for all GPUs.
+
+    Raises:
+        ValueError: If the name is unknown, or there are fewer devices.
+    """
+    if name not in STRATEGIES:
+        raise ValueError(f"The strategy must be one of {', '.join(STRATEGIES)}. Received: {name!r}.")
+    tf.get_logger().setLevel("ERROR")  # or it tells of every sum over devices
+    gpus = tf.config.list_physical_devices("GPU")
+    if name == "auto":
+        several = (num_devices or len(gpus)) > 1
+        name = "multi_worker" if _has_cluster() else "mirrored" if several else "one_device"
+        num_devices = num_devices if several else None
+    if num_devices is not None and name != "mirrored":
+        raise ValueError(f"`num_devices` is for the strategy 'mirrored'. Received: {num_devices} with '{name}'.")
+    if name == "one_device":
+        return tf.distribute.get_strategy()
+    if name == "multi_worker":
+        if not _has_cluster():
+            raise ValueError("The strategy 'multi_worker' needs the environment variable TF_CONFIG on every host.")
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if gpus and num_devices and num_devices > len(gpus):
+        raise ValueError(f"`num_devices` is {num_devices}, but this host has {len(gpus)} GPUs.")
+    if gpus:
+        return tf.distribute.MirroredStrategy([f"GPU:{index}" for index in range(num_devices or len(gpus))])
+    if not num_devices:
+        raise ValueError("There is no GPU. Use the strategy 'one_device', or `num_devices` parts of the CPU.")
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    try:
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * num_devices)
+    except RuntimeError:
+        raise ValueError("The CPU can be divided only before TensorFlow is used: call `make_strategy` first.") from None
+    return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(num_devices)])
+
+
+def is_chief(strategy):
+    """Return whether this process writes the files of the run: the first worker, or the only process."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or not resolver.task_type:
+        return True
+    first = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
+    return resolver.task_type == first and resolver.task_id == 0
+
+
+def scaled_learning_rate(learning_rate, scaling, num_replicas):
+    """Return the step size for a batch that was enlarged with the number of devices.
+
+    Args:
+        learning_rate: Step size tuned for one device and its part of the batch.
+        scaling: `"none"`, `"sqrt"` (with the root of the number of devices) or `"linear"`.
+        num_replicas: Number of devices.
+
+    Raises:
+        ValueError: If the scaling is unknown.
+
+    >>> scaled_learning_rate(0.001, "linear", 8), scaled_learning_rate(0.001, "sqrt", 4)
+    (0.008, 0.002)
+    """
+    if scaling not in LEARNING_RATE_SCALING:
+        choices = ", ".join(LEARNING_RATE_SCALING)
+        raise ValueError(f"The learning rate scaling must be one of {choices}. Received: {scaling!r}.")
+    return learning_rate * {"none": 1, "sqrt": num_replicas**0.5, "linear": num_replicas}[scaling]
+
+
+class ReplicatedStep:
+    """The training step and the prediction of a compiled model, on the strategy in whose scope it was made.
+
+    Args:
+        model: A compiled `CTRModel`.
+        jit_compile: Whether XLA compiles loss and gradient; the update stays outside.
+
+    Raises:
+        ValueError: If the model or its optimizer has something that several devices would compute otherwise.
+    """
+
+    def __init__(self, model, jit_compile=False):
+        self._model, self._strategy = model, model.distribute_strategy
+        self.num_replicas = self._strategy.num_replicas_in_sync
+        layers = model._flatten_layers() if self.num_replicas > 1 else ()
+        self._batch_norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
+        if self.num_replicas > 1:
+            _check_optimizer(model.optimizer)
+            if jit_compile and self._batch_norms:
+                raise ValueError(
+                    "Batch normalisation over several devices exchanges sums, which XLA does not compile. "
+                    "Leave jit_compile out, or train without batch normalisation."
+                )
+        # Loss scaling must look at the sum, or one replica's overflow would be applied by the others.
+        self._sum_first = self.num_replicas > 1 and isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+        self._gradients = tf.function(self._loss_and_gradients, jit_compile=True) if jit_compile else None
+        self._steps = {}
+
+    def train(self, batch):
+        """Train on a global batch `(features, labels)` of host tensors; return its loss, a tensor on the device."""
+        return self._call(self._train_all, batch)
+
+    def predict(self, features):
+        """Return the probabilities `(rows, 1)` of a global batch of host tensors."""
+        return self._call(self._predict_all, (features,))[: len(features["ids"])]
+
+    def agree(self, number):
+        """Return the mean of a number over all replicas: all workers must call it with the same number."""
+
+        @tf.function
+        def mean():
+            numbers = self._strategy.run(lambda: tf.constant(number, tf.float64))
+            return self._strategy.reduce("MEAN", numbers, axis=None)
+
+        return float(mean())
+
+    def _call(self, step, batch):
+        divided = self.num_replicas > 1 and len(batch[0]["ids"]) % self.num_replicas == 0
+        if (step, divided) not in self._steps:
+            specification = tf.nest.map_structure(
+                lambda tensor: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype), batch
+            )
+            self._steps[step, divided] = tf.function(lambda *batch: step(batch, divided), input_signature=specification)
+        for layer in self._batch_norms:  # statistics of the global batch, not of each part
+            layer.synchronized = divided
+        try:
+            return self._steps[step, divided](*batch)
+        finally:
+            for layer in self._batch_norms:
+                layer.synchronized = False
+
+    def _train_all(self, batch, divided):
+        losses = self._strategy.run(self._train_replica, args=(batch, divided))
+        return self._strategy.reduce("SUM", losses, axis=None)
+
+    def _predict_all(self, batch, divided):
+        probabilities = self._strategy.run(self._predict_replica, args=(batch, divided))
+        return self._strategy.gather(probabilities, axis=0) if self.num_replicas > 1 else probabilities
+
+    def _train_replica(self, batch, divided):
+        weight = 1.0
+        if divided:
+            batch = self._own_part(batch)
+        elif self.num_replicas > 1:  # all compute the same, so only the first one's gradient counts
+            index = tf.distribute.get_replica_context().replica_id_in_sync_group
+            weight = self.num_replicas * tf.cast(tf.equal(index, 0), tf.float32)
+        loss, gradients = (self._gradients or self._loss_and_gradients)(*batch, weight)
+        if self._sum_first:
+            gradients = tf.distribute.get_replica_context().all_reduce("SUM", gradients)
+            gradients = [_divided(gradient, self.num_replicas) for gradient in gradients]  # the optimizer sums again
+        self._model.optimizer.apply(gradients, self._model.trainable_variables)
+        return loss
+
+    def _predict_replica(self, batch, divided):
+        return self._model((self._own_part(batch) if divided else batch)[0], training=False)
+
+    def _own_part(self, batch):
+        """Cut the replica's part out of a batch, in the memory of the host."""
+        index = tf.distribute.get_replica_context().replica_id_in_sync_group
+        with tf.device("CPU:0"):
+            rows = tf.shape(batch[0]["ids"])[0] // self.num_replicas
+            return tf.nest.map_structure(lambda tensor: tensor[index * rows : (index + 1) * rows], batch)
+
+    def _loss_and_gradients(self, features, labels, weight):
+        with tf.GradientTape() as tape:
+            probabilities = self._model(features, training=True)
+            # Keras divides the loss by the number of replicas, so that their sum is the mean over the batch.
+            loss = self._model.compute_loss(features, labels, probabilities, training=True) * weight
+            scaled = self._model.optimizer.scale_loss(loss)
+        return loss, tape.gradient(scaled, self._model.trainable_variables)
+
+
+def _divided(gradient, number):
+    if isinstance(gradient, tf.IndexedSlices):
+        return tf.IndexedSlices(gradient.values / number, gradient.indices, gradient.dense_shape)
+    return None if gradient is None else gradient / number
+
+
+def _check_optimizer(optimizer):
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    for setting in ("clipnorm", "global_clipnorm", "clipvalue", "gradient_accumulation_steps"):
+        if getattr(optimizer, setting, None):
+            raise ValueError(
+                f"On several devices Keras applies the optimizer's `{setting}` to each device's gradients before "
+                "they are summed, which is another training than on one device. Leave it out, or use one device."
+            )
+
+
+def _has_cluster():
+    return bool(tf.distribute.cluster_resolver.TFConfigClusterResolver().cluster_spec().jobs)

@@ -1,0 +1,114 @@
+"""Several devices and several workers train to what one device does."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from ctrzoo.strategy import _check_optimizer, make_strategy, scaled_learning_rate
+from tests.interrupted import run
+
+CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
+# CTRZOO_DEVICES=2,4,8 pytest tests/test_strategy.py -k devices
+DEVICES = [int(number) for number in os.environ.get("CTRZOO_DEVICES", "2").split(",")]
+CASES = ["lr", "fm:rowwise", "fm:mixed_bfloat16", "deepfm_batch_norm", "graphfm"]
+if len(DEVICES) > 1:
+    CASES += ["lr:rowwise", "fm", "fm:jit", "deepfm", "deepfm:rowwise", "graphfm:rowwise"]
+
+
+def python(*arguments, **environment):
+    command = [sys.executable, "-W", "ignore", "-m", *(str(argument) for argument in arguments)]
+    return subprocess.Popen(command, cwd=CHECKOUT, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture(scope="module")
+def one_device(tmp_path_factory):
+    path = tmp_path_factory.mktemp("one") / "one.npz"
+    process = python("tests.replicas", "one_device", 1, path, *CASES)
+    assert process.wait(timeout=600) == 0, process.stderr.read()
+    return np.load(path)
+
+
+@pytest.mark.parametrize("devices", DEVICES)
+def test_devices_give_the_losses_weights_and_metrics_of_one(one_device, devices, tmp_path):
+    process = python("tests.replicas", "mirrored", devices, tmp_path / "several.npz", *CASES)
+    assert process.wait(timeout=1200) == 0, process.stderr.read()
+    several = np.load(tmp_path / "several.npz")
+    for case in CASES:
+        tolerance = 2e-3 if "mixed" in case else 2e-5
+        auc, expected_auc = (found[f"{case}/metrics"][0] for found in (several, one_device))
+        # Rounding may swap a pair of rows that are nearly tied.
+        assert auc == expected_auc or ("mixed" in case or "norm" in case) and abs(auc - expected_auc) < 2e-3, case
+        for key, first in (("losses", 0), ("weights", 0), ("metrics", 1)):
+            found, expected = several[f"{case}/{key}"][first:], one_device[f"{case}/{key}"][first:]
+            np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance, err_msg=f"{case}, {key}")
+
+
+def test_loss_scaling_on_several_devices_learns(tmp_path):
+    process = python("tests.replicas", "mirrored", 2, tmp_path / "scaled.npz", "lr:mixed_float16")
+    assert process.wait(timeout=300) == 0, process.stderr.read()
+    losses = np.load(tmp_path / "scaled.npz")["lr:mixed_float16/losses"]
+    assert np.isfinite(losses).all() and losses[-8:].mean() < losses[:8].mean() - 0.01
+
+
+def test_two_workers_give_what_one_process_gives_also_after_one_was_killed(tmp_path):
+    one = run(None, dropout=0.0)[0]
+    workers = start_workers(tmp_path)
+    while not list((tmp_path / "checkpoints").glob("[0-9]*.zip")):
+        assert all(worker.poll() is None for worker in workers), workers[0].stderr.read()
+        time.sleep(0.05)
+    workers[1].kill()
+    assert workers[0].wait(timeout=120) != 0  # it does not go on alone, and does not hang
+    workers = start_workers(tmp_path)
+    assert [worker.wait(timeout=300) for worker in workers] == [0, 0], workers[0].stderr.read()
+    two = json.loads((tmp_path / "result.json").read_text())
+    for key in ("valid", "test"):
+        np.testing.assert_allclose(list(two[key].values()), list(one[key].values()), rtol=1e-5)
+    for found, expected in zip(two["weights"], one["weights"], strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+
+
+def start_workers(folder):
+    hosts = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+    tasks = [{"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}} for index in range(2)]
+    return [python("tests.interrupted", folder, 0, TF_CONFIG=json.dumps(task)) for task in tasks]
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def test_the_learning_rate_grows_as_chosen():
+    assert scaled_learning_rate(0.01, "none", 8) == 0.01
+    assert scaled_learning_rate(0.01, "linear", 8) == 0.08
+    assert scaled_learning_rate(0.01, "sqrt", 4) == 0.02
+    with pytest.raises(ValueError, match="one of none, sqrt, linear"):
+        scaled_learning_rate(0.01, "cubic", 8)
+
+
+@pytest.mark.parametrize("setting", [{"global_clipnorm": 1.0}, {"clipnorm": 1.0}, {"gradient_accumulation_steps": 2}])
+def test_what_keras_computes_otherwise_on_several_devices_is_refused(setting):
+    with pytest.raises(ValueError, match=f"`{next(iter(setting))}`.*another training than on one device"):
+        _check_optimizer(keras.optimizers.Adam(**setting))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("all",), "must be one of auto, one_device"),
+        (("one_device", 4), "`num_devices` is for the strategy 'mirrored'"),
+        (("multi_worker",), "TF_CONFIG"),
+    ],
+)
+def test_strategies_that_cannot_be_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        make_strategy(*arguments)
