@@ -285,7 +285,7 @@ def _describe(model, data, epochs, batch_size, patience, seed, jit_compile):
         "model": type(model).__name__,
         **{f"model.{key}": value for key, value in model.get_config().items() if key != "name"},
         "optimizer": optimizer["class_name"],
-        **{f"optimizer.{key}": value for key, value in optimizer["config"].items()},
+        **{f"optimizer.{key}": _shortened(value) for key, value in optimizer["config"].items()},
         "precision": keras.mixed_precision.dtype_policy().name,
         "jit_compile": jit_compile,
         "epochs": epochs,
@@ -303,6 +303,11 @@ def _without_names(config):
     if not isinstance(config, dict):
         return config
     return {key: _without_names(value) for key, value in config.items() if key != "name"}
+
+
+def _shortened(value):
+    """Print a float32 with the digits that it has."""
+    return float(f"{value:.7g}") if isinstance(value, float) else value
 
 
 def _strengths(model, dataset):

@@ -29,5 +29,5 @@ def test_examples(name):
             raise
         pytest.skip(f"{error.name} is not installed")
     names = {"np": np, "keras": keras, **vars(module)}
-    results = doctest.testmod(module, extraglobs=names, optionflags=doctest.NORMALIZE_WHITESPACE)
+    results = doctest.testmod(module, extraglobs=names, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
     assert results.failed == 0
