@@ -32,6 +32,7 @@ setup(
     python_requires=">=3.11",
     packages=packages(),
     package_dir={"ctrzoo": "ctrzoo", **{f"ctrzoo.{folder}": folder for folder in FOLDERS}},
+    package_data={"ctrzoo.experiments.published": ["*.csv"]},
     install_requires=[
         "tensorflow>=2.21",
         "tensorboard>=2.20",
@@ -52,6 +53,7 @@ setup(
         "console_scripts": [
             "ctrzoo-train = ctrzoo.experiments.train:run",
             "ctrzoo-bench = ctrzoo.experiments.benchmarks.bench:run",
+            "ctrzoo-sweep = ctrzoo.experiments.sweep:run",
             "ctrzoo-prepare = ctrzoo.experiments.prepare:run",
         ]
     },
