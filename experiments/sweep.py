@@ -17,25 +17,18 @@ from ctrzoo.experiments.settings import parse_assignment
 from ctrzoo.experiments.sweeps.results import rows_of, table_of, write_results
 
 FLAGS = flags.FlagValues()
-flags.DEFINE_string(
-    "config", None, "A sweep of configs/sweeps/ by its name, or the path of a Python file.", flag_values=FLAGS
-)
-flags.DEFINE_string(
-    "folder", None, "Where results go, and where a sweep goes on. By default runs/<config>.", flag_values=FLAGS
-)
-flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "Where prepared data lies, or will lie.", flag_values=FLAGS)
-flags.DEFINE_multi_string(
-    "raw", [], "dataset=path of the raw file or folder of a data set; repeatable.", flag_values=FLAGS
-)
-flags.DEFINE_integer(
-    "workers", None, "Runs at a time. By default one, or one a GPU of --gpus.", lower_bound=1, flag_values=FLAGS
-)
-flags.DEFINE_list("gpus", [], "Ids of GPUs, by commas; each run has one.", flag_values=FLAGS)
-flags.DEFINE_boolean("retry_failed", False, "Do failed runs again.", flag_values=FLAGS)
-flags.DEFINE_multi_string(
-    "set", [], "key=value for all runs, in place of what the sweep says; repeatable.", flag_values=FLAGS
-)
-flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
+for define, name, default, text in (
+    (flags.DEFINE_string, "config", None, "A sweep of configs/sweeps/ by its name, or the path of a Python file."),
+    (flags.DEFINE_string, "folder", None, "Where results go, and where a sweep goes on. By default runs/<config>."),
+    (flags.DEFINE_string, "data_dir", "~/.cache/ctrzoo", "Where prepared data lies, or will lie."),
+    (flags.DEFINE_multi_string, "raw", [], "dataset=path of the raw file or folder of a data set; repeatable."),
+    (flags.DEFINE_integer, "workers", None, "Runs at a time. By default one, or one a GPU of --gpus."),
+    (flags.DEFINE_list, "gpus", [], "Ids of GPUs, by commas; each run has one."),
+    (flags.DEFINE_bool, "retry_failed", False, "Do failed runs again."),
+    (flags.DEFINE_multi_string, "set", [], "key=value for all runs, in place of what the sweep says; repeatable."),
+    (flags.DEFINE_bool, "help", False, "Show this help."),
+):
+    define(name, default, text, flag_values=FLAGS)
 
 
 def main(argv):
@@ -44,6 +37,8 @@ def main(argv):
         raise ValueError(f"Unknown argument '{argv[1]}'. A sweep is given as --config={argv[1]}.")
     if not FLAGS.config:
         raise ValueError("Which sweep? Give --config=table2, or the path of a Python file with get_sweep().")
+    if FLAGS.workers is not None and FLAGS.workers < 1:
+        raise ValueError(f"--workers must be at least 1. Received: {FLAGS.workers}.")
     from ctrzoo.experiments.sweeps.plan import plan, read_sweep
     from ctrzoo.experiments.sweeps.workers import Workers
 
@@ -65,7 +60,7 @@ def main(argv):
     write_results(rows, folder)
     if write_report:
         write_report(rows, folder)
-    console.print(f"Results are in {folder / 'results.md'}")
+    console.print(f"\nResults are in {folder / 'results.md'}")
 
 
 def _raw(text):

@@ -145,16 +145,14 @@ def table_of(rows, at_work):
     title = f"{states.count('finished')} of {len(rows)} runs finished, {states.count('failed')} failed"
     working = [f"{run.name}, epoch {outcome.epochs_of(run) + 1}" for run in at_work]
     table = Table(title=title, caption="at work: " + "; ".join(working) if working else None)
-    for column in ("data set", "label", "variant", "seeds", "failed", "test AUC", "test log loss", "min a run"):
-        right = column not in ("data set", "label", "variant")
-        table.add_column(column, justify="right" if right else "left", no_wrap=column != "variant")
+    for column in ("data set", "runs", "seeds", "test AUC", "test log loss", "min a run"):
+        left = column in ("data set", "runs")
+        table.add_column(column, justify="left" if left else "right", no_wrap=column != "runs")
     for group in summary_of(rows):
         table.add_row(
             group["dataset"],
-            group["label"],
-            group["variant"],
-            f"{group['finished']}/{group['runs']}",
-            str(group["failed"] or ""),
+            f"{group['label']} {group['variant']}",
+            f"{group['finished']}/{group['runs']}" + (f", {group['failed']} failed" if group["failed"] else ""),
             spread(group, "test_auc"),
             spread(group, "test_log_loss"),
             _number(group["seconds"] and group["seconds"] / 60, "{:.1f}"),
