@@ -51,13 +51,15 @@ def main(argv):
         _forget_failures(runs)
     console = Console(highlight=False, soft_wrap=True)
     with Live(console=console, refresh_per_second=2) as live:
-        Workers(runs, FLAGS.workers or max(1, len(FLAGS.gpus)), FLAGS.gpus).work(
-            changed=lambda at_work: live.update(table_of(rows_of(runs), at_work)),
-            told=live.console.print,
-        )
-        rows = rows_of(runs)
-        live.update(table_of(rows, []))
-    write_results(rows, folder)
+        try:
+            Workers(runs, FLAGS.workers or max(1, len(FLAGS.gpus)), FLAGS.gpus).work(
+                changed=lambda at_work: live.update(table_of(rows_of(runs), at_work)),
+                told=live.console.print,
+            )
+        finally:  # also of a sweep that is interrupted
+            rows = rows_of(runs)
+            live.update(table_of(rows, []))
+            write_results(rows, folder)
     if write_report:
         write_report(rows, folder)
     console.print(f"\nResults are in {folder / 'results.md'}")

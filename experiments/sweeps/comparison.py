@@ -62,8 +62,6 @@ def _markdown(compared):
         f"{sum(reached)} of {len(reached)} rows reach the published AUC. Mean ± sample standard deviation over seeds; "
         "published numbers are printed without spread.",
     ]
-    if any(row["dataset"] == "movielens_1m" for row in compared):
-        lines.append("The split of MovieLens-1M is another draw than the published one, by the same rule.")
     lines += ["", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     for row in compared:
         label = f"{row['label']} {row['variant']}".strip()

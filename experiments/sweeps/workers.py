@@ -14,6 +14,7 @@ from ctrzoo.experiments.sweeps import outcome
 TRAIN = (sys.executable, "-m", "ctrzoo.experiments.train")
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_OF_TABLE = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,18 +43,25 @@ class Workers:
         """Do the runs.
 
         Args:
-            changed: Is called again and again with the runs at work in this process.
+            changed: Is called with the runs at work in this process, when they change and every ten seconds.
             told: Is called with a sentence when a run ends.
 
         When an exception, such as `KeyboardInterrupt`, ends the work, runs at work are ended; the next sweep
         goes on with them from their last checkpoints.
         """
-        waiting = list(self.runs)
+        waiting, seen = list(self.runs), None
         try:
             while waiting or self._busy:
                 self._collect(told)
                 waiting = [run for run in waiting if not self._settled(run)]
-                changed([busy.run for busy in self._busy.values()])
+                state = (
+                    len(waiting),
+                    [busy.run for busy in self._busy.values()],
+                    int(time.monotonic() / SECONDS_OF_TABLE),
+                )
+                if state != seen:  # reading the results of a hundred runs takes a while
+                    changed(state[1])
+                    seen = state
                 if waiting or self._busy:
                     time.sleep(SECONDS_BETWEEN_LOOKS)
         finally:
