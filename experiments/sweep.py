@@ -46,7 +46,7 @@ def main(argv):
     folder = pathlib.Path(FLAGS.folder or f"runs/{pathlib.Path(FLAGS.config).stem}")
     data_dir = pathlib.Path(FLAGS.data_dir).expanduser()
     overrides = dict(parse_assignment(text) for text in FLAGS.set)
-    runs = plan(choices, folder, data_dir, dict(_raw(text) for text in FLAGS.raw), overrides)
+    runs = plan(choices, folder, data_dir, dict(raw_of(text) for text in FLAGS.raw), overrides)
     if FLAGS.retry_failed:
         _forget_failures(runs)
     console = Console(highlight=False, soft_wrap=True)
@@ -65,7 +65,8 @@ def main(argv):
     console.print(f"\nResults are in {folder / 'results.md'}")
 
 
-def _raw(text):
+def raw_of(text):
+    """Return data set and path of a text `dataset=path`."""
     dataset, sign, path = text.partition("=")
     if not sign:
         raise ValueError(f"--raw needs dataset=path, such as movielens_1m=ml-1m.zip. Received: {text!r}.")

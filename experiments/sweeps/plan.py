@@ -56,6 +56,22 @@ def read_sweep(config):
     Raises:
         ValueError: If there is no such file, it fails, or it returns something else.
     """
+    choices, module = read_config(config, "get_sweep")
+    if not isinstance(choices, list) or not choices or not all(isinstance(choice, Mapping) for choice in choices):
+        raise ValueError(f"`get_sweep` of {config} must return a list of dictionaries, one a run, and at least one.")
+    return choices, getattr(module, "write_report", None)
+
+
+def read_config(config, function):
+    """Return what a function of a configuration returns, and the module.
+
+    Args:
+        config: Path of a Python file, or the name of one in `configs/sweeps/`.
+        function: Name of the function.
+
+    Raises:
+        ValueError: If there is no such file, or it fails.
+    """
     path = pathlib.Path(config)
     if not path.is_file():
         path = CONFIGS / f"{config}.py"
@@ -64,16 +80,13 @@ def read_sweep(config):
         raise ValueError(f"There is no sweep {config}. Give the path of a Python file, or one of {known}.")
     specification = importlib.util.spec_from_file_location("ctrzoo_sweep", path)
     if specification is None:
-        raise ValueError(f"The sweep {path} is no Python file. Its name must end in .py.")
+        raise ValueError(f"The configuration {path} is no Python file. Its name must end in .py.")
     module = importlib.util.module_from_spec(specification)
     try:
         specification.loader.exec_module(module)
-        choices = list(module.get_sweep())
+        return getattr(module, function)(), module
     except Exception as error:
-        raise ValueError(f"The sweep {path} failed: {type(error).__name__}: {error}.") from error
-    if not choices or not all(isinstance(choice, Mapping) for choice in choices):
-        raise ValueError(f"`get_sweep` of {path} must return a list of dictionaries, one a run, and at least one.")
-    return choices, getattr(module, "write_report", None)
+        raise ValueError(f"The configuration {path} failed: {type(error).__name__}: {error}.") from error
 
 
 def plan(choices, folder, data_dir, raw=None, overrides=None):

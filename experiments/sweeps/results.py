@@ -143,7 +143,7 @@ def table_of(rows, at_work):
     """
     states = [row["state"] for row in rows]
     title = f"{states.count('finished')} of {len(rows)} runs finished, {states.count('failed')} failed"
-    working = [f"{run.name}, epoch {outcome.epochs_of(run) + 1}" for run in at_work]
+    working = [f"{run.name}, epoch {len(outcome.history_of(run)) + 1}" for run in at_work]
     table = Table(title=title, caption="at work: " + "; ".join(working) if working else None)
     for column in ("data set", "runs", "seeds", "test AUC", "test log loss", "min a run"):
         left = column in ("data set", "runs")

@@ -2,16 +2,13 @@
 
 import dataclasses
 import os
-import pathlib
 import subprocess
-import sys
 import time
 import typing
 
-import ctrzoo
 from ctrzoo.experiments.sweeps import outcome
+from ctrzoo.experiments.sweeps.process import TRAIN, start_training
 
-TRAIN = (sys.executable, "-m", "ctrzoo.experiments.train")
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_OF_TABLE = 10
@@ -92,26 +89,13 @@ class Workers:
         return False
 
     def _start(self, run, place, lock):
-        with open(run.folder / outcome.LOG, "ab") as log:
-            return subprocess.Popen(
-                (*self.train, *run.arguments),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self._environment(place),
-                pass_fds=(lock.fileno(),),
-                start_new_session=True,  # Ctrl-C reaches the sweep alone, which then ends its runs
-            )
-
-    def _environment(self, place):
-        path = [str(pathlib.Path(ctrzoo.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
+        environment = {}
         if self.gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = self.gpus[place % len(self.gpus)]
+            environment = {"CUDA_VISIBLE_DEVICES": self.gpus[place % len(self.gpus)]}
         elif self.number > 1:
             share = max(1, len(os.sched_getaffinity(0)) // self.number)
-            environment = {**dict.fromkeys(THREAD_SETTINGS, str(share)), **environment}
-        return environment
+            environment = {name: os.environ.get(name, str(share)) for name in THREAD_SETTINGS}
+        return start_training(run, lock, self.train, environment)
 
     def _collect(self, told):
         for place, busy in list(self._busy.items()):
