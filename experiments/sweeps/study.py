@@ -71,7 +71,7 @@ def open_study(folder, space, sampler="tpe", seed=0):
             f"sqlite:///{folder / 'study.db'}",
             engine_kwargs={"connect_args": {"timeout": 100}},
             heartbeat_interval=HEARTBEAT_SECONDS,
-            heartbeat_stale_trial_callback=optuna.storages.RetryFailedTrialCallback(),
+            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
         )
     return optuna.create_study(
         study_name="search",
