@@ -56,7 +56,7 @@ def open_study(folder, space, sampler="tpe", seed=0):
     ranges = [name for name, value in space.items() if isinstance(value, Between)]
     if sampler == "grid" and ranges:
         raise ValueError(f"A grid needs lists of values. '{ranges[0]}' is a range; take the sampler tpe or random.")
-    lists = {name: list(range(len(value))) for name, value in space.items() if isinstance(value, list)}
+    lists = {name: [repr(choice) for choice in value] for name, value in space.items() if isinstance(value, list)}
     samplers = {
         "tpe": lambda: optuna.samplers.TPESampler(seed=seed),
         "random": lambda: optuna.samplers.RandomSampler(seed=seed),
@@ -173,7 +173,8 @@ def _suggest(trial, name, value):
     if isinstance(value, Between):
         return value.suggest(trial, name)
     if isinstance(value, list):
-        return value[trial.suggest_categorical(name, list(range(len(value))))]
+        choices = {repr(choice): choice for choice in value}  # Optuna stores no tuples
+        return choices[trial.suggest_categorical(name, list(choices))]
     return value
 
 

@@ -71,8 +71,8 @@ def test_ranges_are_kept_and_failures_are_not_fatal(make):
 
 def test_a_trial_that_is_worse_than_the_median_is_ended_early(make):
     study, searching = make("random", learning_rate=[0.01, 9.0])
-    for place in (0, 0, 0, 0, 0, 1):
-        study.enqueue_trial({"learning_rate": place})
+    for rate in 5 * ["0.01"] + ["9.0"]:
+        study.enqueue_trial({"learning_rate": rate})
     searching.work(num_trials=6)
     assert [trial.state.name for trial in study.trials] == 5 * ["COMPLETE"] + ["PRUNED"]
     assert max(study.trials[-1].intermediate_values) < 4
@@ -81,14 +81,14 @@ def test_a_trial_that_is_worse_than_the_median_is_ended_early(make):
 def test_the_trial_of_a_killed_process_is_done_again(make, monkeypatch):
     monkeypatch.setattr(search, "HEARTBEAT_SECONDS", 1)
     study, searching = make("random", learning_rate=[0.02, 0.03])
-    study.enqueue_trial({"learning_rate": 1})
+    study.enqueue_trial({"learning_rate": "0.03"})
     killed = study.ask()
-    killed.suggest_categorical("learning_rate", [0, 1])
+    killed.suggest_categorical("learning_rate", ["0.02", "0.03"])
     study._storage.record_heartbeat(killed._trial_id)
     time.sleep(3.5)
     searching.work(num_trials=1)
     assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE"]
-    assert study.trials[1].params == {"learning_rate": 1}
+    assert study.trials[1].params == {"learning_rate": "0.03"}
 
 
 def test_a_grid_of_a_range_is_refused(make):
