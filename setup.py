@@ -21,6 +21,7 @@ def _inside(folder):
 
 
 TEST = ["pytest>=8.0", "ruff>=0.9", "scikit-learn>=1.5", "jax>=0.10.2", "pytest-xdist>=3.8", "hypothesis>=6.130"]
+SEARCH = ["optuna>=5.0"]
 
 setup(
     name="ctrzoo",
@@ -32,6 +33,7 @@ setup(
     python_requires=">=3.11",
     packages=packages(),
     package_dir={"ctrzoo": "ctrzoo", **{f"ctrzoo.{folder}": folder for folder in FOLDERS}},
+    package_data={"ctrzoo.experiments.published": ["*.csv"]},
     install_requires=[
         "tensorflow>=2.21",
         "tensorboard>=2.20",
@@ -47,11 +49,13 @@ setup(
         "matplotlib>=3.9",
         "rich>=13.7",
     ],
-    extras_require={"test": TEST},
+    extras_require={"search": SEARCH, "test": [*TEST, *SEARCH]},
     entry_points={
         "console_scripts": [
             "ctrzoo-train = ctrzoo.experiments.train:run",
             "ctrzoo-bench = ctrzoo.experiments.benchmarks.bench:run",
+            "ctrzoo-sweep = ctrzoo.experiments.sweep:run",
+            "ctrzoo-search = ctrzoo.experiments.search:run",
             "ctrzoo-prepare = ctrzoo.experiments.prepare:run",
         ]
     },

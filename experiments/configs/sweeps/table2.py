@@ -1,0 +1,30 @@
+"""GraphFM's Table 2, and models that are not in it: three seeds each, five of GraphFM in both formulations.
+
+Command: `ctrzoo-sweep --config=table2 --raw=movielens_1m=ml-1m.zip --workers=2`
+
+Criteo and Avazu: `--set=dataset=criteo --raw=criteo=train.txt --folder=runs/table2_criteo` (or avazu, train.csv).
+Hyperparameters tuned on validation rows come from `configs/<data set>_<model>.py`. Nothing is known yet of the time
+and accuracy of the whole sweep.
+"""
+
+from ctrzoo.experiments.sweeps.comparison import compare
+from ctrzoo.experiments.sweeps.grid import grid
+
+TABLE = ["lr", "fm", "afm", "nfm", "hofm", "deep_crossing", "cross_net", "cin", "autoint", "fignn", "interhat"]
+BESIDE = ["ffm", "hoafm", "wide_deep", "deepfm", "xdeepfm", "dcn_v2"]
+
+
+def get_sweep():
+    """Return the settings of each run."""
+    common = {"dataset": "movielens_1m", "patience": 4}
+    seeds = [2018, 2019, 2020]
+    return (
+        grid(model=TABLE + BESIDE, seed=seeds, **common)
+        + grid(model="graphfm", formulation="reference", seed=[*seeds, 2021, 2022], **common)
+        + grid(model="graphfm", label="graphfm (paper)", formulation="paper", seed=[*seeds, 2021, 2022], **common)
+    )
+
+
+def write_report(rows, folder):
+    """Set ours beside Table 2 of GraphFM and Table 5 of AutoInt."""
+    compare(rows, ["graphfm_table2", "autoint_table5"], folder)

@@ -1,0 +1,76 @@
+"""Search hyperparameters by Optuna: `ctrzoo-search`, or `python -m ctrzoo.experiments.search`.
+
+`ctrzoo-search --config=space.py --trials=40`. The configuration is a Python file whose `get_search()` returns settings,
+hyperparameters and data set options: a list is searched, and a `ctrzoo.experiments.sweeps.study.Between`; all else is
+fixed. Trials are judged by the log loss of the validation rows, and ended early if after an epoch it is above the
+median. The same command, several times at once with different seeds or later again, goes on with the study.
+"""
+
+import pathlib
+import signal
+import sys
+
+from absl import flags
+
+FLAGS = flags.FlagValues()
+for define, name, default, text in (
+    (flags.DEFINE_string, "config", None, "A Python file with get_search()."),
+    (flags.DEFINE_string, "folder", None, "Where the study lies, or will lie. By default runs/<config>."),
+    (flags.DEFINE_string, "data_dir", "~/.cache/ctrzoo", "Where prepared data lies, or will lie."),
+    (flags.DEFINE_multi_string, "raw", [], "dataset=path of the raw file or folder of a data set; repeatable."),
+    (flags.DEFINE_integer, "trials", 20, "Trials that the study shall have, of all processes together."),
+    (flags.DEFINE_string, "sampler", "tpe", "tpe, random or grid."),
+    (flags.DEFINE_integer, "seed", 0, "Seed of the sampler; give each process its own."),
+    (flags.DEFINE_bool, "help", False, "Show this help."),
+):
+    define(name, default, text, flag_values=FLAGS)
+
+
+def main(argv):
+    """Do the search that the flags ask for."""
+    if len(argv) > 1 or not FLAGS.config:
+        raise ValueError("What is to be searched? Give --config= and the path of a Python file with get_search().")
+    from ctrzoo.experiments.sweep import raw_of
+    from ctrzoo.experiments.sweeps.plan import read_config
+
+    try:
+        from ctrzoo.experiments.sweeps.study import Search, open_study, write_search
+    except ModuleNotFoundError as error:
+        raise ValueError(f"The search needs {error.name}: pip install 'ctrzoo[search]'.") from error
+    space, _ = read_config(FLAGS.config, "get_search")
+    folder = pathlib.Path(FLAGS.folder or f"runs/{pathlib.Path(FLAGS.config).stem}")
+    study = open_study(folder, space, FLAGS.sampler, FLAGS.seed)
+    raw = dict(raw_of(text) for text in FLAGS.raw)
+    try:
+        Search(study, space, folder, pathlib.Path(FLAGS.data_dir).expanduser(), raw).work(FLAGS.trials)
+    finally:
+        write_search(study, folder)
+    print((folder / "search.md").read_text(encoding="utf-8"))
+
+
+def _fail(message):
+    print(f"ctrzoo-search: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def run():
+    """Start `ctrzoo-search`: an expected failure is one line on the standard error stream, exit code 1."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        arguments = FLAGS(sys.argv)
+        if FLAGS.help:
+            print(f"{__doc__}\n{FLAGS.get_help()}")
+        else:
+            main(arguments)
+    except (ValueError, OSError, flags.Error) as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("interrupted. The same command goes on with the study.")
+
+
+if __name__ == "__main__":
+    run()

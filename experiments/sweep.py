@@ -1,0 +1,111 @@
+"""Train many models and set them beside each other: `ctrzoo-sweep`, or `python -m ctrzoo.experiments.sweep`.
+
+`ctrzoo-sweep --config=table2 --raw=movielens_1m=ml-1m.zip --workers=2`. The configuration is a Python file whose
+`get_sweep()` returns a dictionary of settings for each run; `ctrzoo.experiments.sweeps.grid.grid` makes such lists.
+The same command goes on where it was ended. It may run several times at once, also on several hosts that share a disk.
+"""
+
+import pathlib
+import signal
+import sys
+
+from absl import flags
+from rich.console import Console
+from rich.live import Live
+
+from ctrzoo.experiments.settings import parse_assignment
+from ctrzoo.experiments.sweeps.results import rows_of, table_of, write_results
+
+FLAGS = flags.FlagValues()
+for define, name, default, text in (
+    (flags.DEFINE_string, "config", None, "A sweep of configs/sweeps/ by its name, or the path of a Python file."),
+    (flags.DEFINE_string, "folder", None, "Where results go, and where a sweep goes on. By default runs/<config>."),
+    (flags.DEFINE_string, "data_dir", "~/.cache/ctrzoo", "Where prepared data lies, or will lie."),
+    (flags.DEFINE_multi_string, "raw", [], "dataset=path of the raw file or folder of a data set; repeatable."),
+    (flags.DEFINE_integer, "workers", None, "Runs at a time. By default one, or one a GPU of --gpus."),
+    (flags.DEFINE_list, "gpus", [], "Ids of GPUs, by commas; each run has one."),
+    (flags.DEFINE_bool, "retry_failed", False, "Do failed runs again."),
+    (flags.DEFINE_multi_string, "set", [], "key=value for all runs, in place of what the sweep says; repeatable."),
+    (flags.DEFINE_bool, "help", False, "Show this help."),
+):
+    define(name, default, text, flag_values=FLAGS)
+
+
+def main(argv):
+    """Do the sweep that the flags ask for."""
+    if len(argv) > 1:
+        raise ValueError(f"Unknown argument '{argv[1]}'. A sweep is given as --config={argv[1]}.")
+    if not FLAGS.config:
+        raise ValueError("Which sweep? Give --config=table2, or the path of a Python file with get_sweep().")
+    if FLAGS.workers is not None and FLAGS.workers < 1:
+        raise ValueError(f"--workers must be at least 1. Received: {FLAGS.workers}.")
+    from ctrzoo.experiments.sweeps.plan import plan, read_sweep
+    from ctrzoo.experiments.sweeps.workers import Workers
+
+    choices, write_report = read_sweep(FLAGS.config)
+    folder = pathlib.Path(FLAGS.folder or f"runs/{pathlib.Path(FLAGS.config).stem}")
+    data_dir = pathlib.Path(FLAGS.data_dir).expanduser()
+    overrides = dict(parse_assignment(text) for text in FLAGS.set)
+    runs = plan(choices, folder, data_dir, dict(raw_of(text) for text in FLAGS.raw), overrides)
+    if FLAGS.retry_failed:
+        _forget_failures(runs)
+    console = Console(highlight=False, soft_wrap=True)
+    with Live(console=console, refresh_per_second=2) as live:
+        try:
+            Workers(runs, FLAGS.workers or max(1, len(FLAGS.gpus)), FLAGS.gpus).work(
+                changed=lambda at_work: live.update(table_of(rows_of(runs), at_work)),
+                told=live.console.print,
+            )
+        finally:  # also of a sweep that is interrupted
+            rows = rows_of(runs)
+            live.update(table_of(rows, []))
+            write_results(rows, folder)
+    if write_report:
+        write_report(rows, folder)
+    console.print(f"\nResults are in {folder / 'results.md'}")
+
+
+def raw_of(text):
+    """Return data set and path of a text `dataset=path`."""
+    dataset, sign, path = text.partition("=")
+    if not sign:
+        raise ValueError(f"--raw needs dataset=path, such as movielens_1m=ml-1m.zip. Received: {text!r}.")
+    return dataset, path
+
+
+def _forget_failures(runs):
+    from ctrzoo.experiments.sweeps import outcome
+
+    for run in runs:
+        lock = outcome.take(run)
+        if lock:
+            outcome.forget_failure(run)
+            lock.close()
+
+
+def _fail(message):
+    print(f"ctrzoo-sweep: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def run():
+    """Start `ctrzoo-sweep`: an expected failure is one line on the standard error stream, exit code 1."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        arguments = FLAGS(sys.argv)
+        if FLAGS.help:
+            print(f"{__doc__}\n{FLAGS.get_help()}")
+        else:
+            main(arguments)
+    except (ValueError, OSError, flags.Error) as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("interrupted. The same command goes on: finished runs are not repeated.")
+
+
+if __name__ == "__main__":
+    run()

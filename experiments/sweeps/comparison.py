@@ -1,0 +1,105 @@
+"""Our results beside published ones: Markdown, CSV and a picture."""
+
+from matplotlib.figure import Figure
+
+from ctrzoo.experiments.published import read_published
+from ctrzoo.experiments.sweeps.results import spread, summary_of, write_csv
+from ctrzoo.files import replaced, write_text
+
+COLUMNS = ("data set", "label", "seeds", "published AUC", "our AUC", "difference", "published log loss", "our log loss")
+
+
+def compare(rows, published, folder):
+    """Write `comparison.md`, `comparison.csv` and `comparison.png`.
+
+    Args:
+        rows: The rows of a sweep, see `results.rows_of`.
+        published: Names of files of `ctrzoo.experiments.published`, the first that has a row of the data set and
+            label is taken. A label's addition in brackets, such as "graphfm (paper)", is left out to find it.
+        folder: Where to write.
+    """
+    compared = compared_rows(summary_of(rows), [read_published(name) for name in published])
+    write_csv(folder / "comparison.csv", compared)
+    write_text(folder / "comparison.md", _markdown(compared))
+    _plot(compared, folder / "comparison.png")
+
+
+def compared_rows(groups, tables):
+    """Return a dictionary for each group of runs: ours, the published numbers (None without any), the difference."""
+    printed = {}
+    for table in tables:
+        for row in table.itertuples():
+            printed.setdefault((row.dataset, row.label), row)
+    compared = []
+    for group in groups:
+        row = printed.get((group["dataset"], group["label"].split(" (")[0]))
+        compared.append(
+            {
+                "dataset": group["dataset"],
+                "label": group["label"],
+                "variant": group["variant"],
+                "seeds": group["finished"],
+                "published_auc": row and float(row.auc),
+                "auc": group["test_auc"],
+                "auc_deviation": group["test_auc_deviation"],
+                "published_log_loss": row and float(row.log_loss),
+                "log_loss": group["test_log_loss"],
+                "log_loss_deviation": group["test_log_loss_deviation"],
+                "auc_difference": group["test_auc"] - float(row.auc) if row and group["test_auc"] else None,
+                "auc_text": spread(group, "test_auc"),
+                "log_loss_text": spread(group, "test_log_loss"),
+                "source": row.source if row else "",
+            }
+        )
+    return compared
+
+
+def _markdown(compared):
+    reached = [row["auc_difference"] >= 0 for row in compared if row["auc_difference"] is not None]
+    lines = [
+        "# Beside the published numbers",
+        "",
+        f"{sum(reached)} of {len(reached)} rows reach the published AUC. Mean ± sample standard deviation over seeds; "
+        "published numbers are printed without spread.",
+    ]
+    lines += ["", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+    for row in compared:
+        label = f"{row['label']} {row['variant']}".strip()
+        difference = "" if row["auc_difference"] is None else f"{row['auc_difference']:+.4f}"
+        cells = [row["dataset"], label, str(row["seeds"]), _text(row["published_auc"]), row["auc_text"], difference]
+        lines.append(f"| {' | '.join([*cells, _text(row['published_log_loss']), row['log_loss_text']])} |")
+    sources = dict.fromkeys(row["source"] for row in compared if row["source"])
+    return "\n".join([*lines, "", "![AUC](comparison.png)", "", *(f"- {source}" for source in sources)]) + "\n"
+
+
+def _text(number):
+    return "" if number is None else f"{number:.4f}"
+
+
+def _plot(compared, path):
+    """Draw our AUC with its deviation and the published one, a panel a data set."""
+    datasets = list(dict.fromkeys(row["dataset"] for row in compared))
+    longest = max(sum(row["dataset"] == name for row in compared) for name in datasets)
+    figure = Figure(figsize=(6 * len(datasets), 1.4 + 0.3 * longest), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(datasets), squeeze=False)[0], datasets, strict=True):
+        rows = [row for row in compared if row["dataset"] == name][::-1]
+        axes.set_yticks(range(len(rows)), [f"{row['label']} {row['variant']}".strip() for row in rows])
+        ours = [(place, row) for place, row in enumerate(rows) if row["auc"] is not None]
+        theirs = [(place, row) for place, row in enumerate(rows) if row["published_auc"] is not None]
+        places, aucs = [place for place, _ in theirs], [row["published_auc"] for _, row in theirs]
+        axes.plot(aucs, places, "D", color="tab:gray", markersize=5, label="published")
+        axes.errorbar(
+            [row["auc"] for _, row in ours],
+            [place for place, _ in ours],
+            xerr=[row["auc_deviation"] or 0 for _, row in ours],
+            fmt="o",
+            color="tab:blue",
+            markersize=4,
+            capsize=3,
+            label="ours, ± standard deviation over seeds",
+        )
+        axes.set(title=name, xlabel="test AUC")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    with replaced(path) as temporary:
+        figure.savefig(temporary, dpi=120)

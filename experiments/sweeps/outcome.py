@@ -1,0 +1,108 @@
+"""How far a run is, read from its folder; and the lock that gives it to one process.
+
+A run is finished when `metrics.json` lies in its folder beside the `experiment.json` of the same settings. All else
+that a sweep knows of it, such as why it failed, is in `run.json`.
+"""
+
+import contextlib
+import csv
+import fcntl
+import json
+import time
+
+from ctrzoo.files import write_json
+
+LOCK, LOG, RECORD = "run.lock", "run.log", "run.json"
+
+
+def take(run):
+    """Return the locked file that makes a run this process' own, or None if another has it.
+
+    The training process inherits the lock: while it lives, nobody else starts the run, even if the sweep was killed.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    lock = open(run.folder / LOCK, "a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
+
+
+def is_finished(run):
+    """Tell whether the run has its metrics, and is of the same settings."""
+    experiment, metrics = _read(run.folder / "experiment.json"), _read(run.folder / "metrics.json")
+    return bool(metrics) and experiment.get("settings") == json.loads(json.dumps(run.settings.to_dict()))
+
+
+def is_failed(run):
+    """Tell whether the run ended without metrics; one that was killed has not ended."""
+    return not is_finished(run) and _read(run.folder / RECORD).get("state") == "failed"
+
+
+def metrics_of(run):
+    """Return the metrics of a finished run, else an empty dictionary."""
+    return _read(run.folder / "metrics.json") if is_finished(run) else {}
+
+
+def reason_of(run):
+    """Return why the run failed, else an empty text."""
+    return _read(run.folder / RECORD).get("reason", "") if is_failed(run) else ""
+
+
+def record_start(run):
+    """Note that the run starts, or goes on."""
+    record = _read(run.folder / RECORD)
+    spent = {"seconds": seconds_of(run), "starts": record.get("starts", 0) + 1}
+    write_json(run.folder / RECORD, {"state": "running", **spent, "started": time.time(), "command": run.command})
+
+
+def record_end(run, reason):
+    """Note that the run ended.
+
+    Args:
+        run: The `Run`.
+        reason: Why it failed; a failed run is not repeated by itself.
+    """
+    record = _read(run.folder / RECORD)
+    state = {"state": "failed", "reason": reason} if reason else {"state": "finished"}
+    spent = {"seconds": seconds_of(run), "starts": record["starts"]}
+    write_json(run.folder / RECORD, {**state, **spent, "command": run.command})
+
+
+def forget_failure(run):
+    """Let a failed run start again."""
+    record = _read(run.folder / RECORD)
+    if record.get("state") == "failed":
+        write_json(run.folder / RECORD, {**record, "state": "forgotten"})
+
+
+def seconds_of(run):
+    """Return the wall time of all starts of the run together, to the last sign of life of each."""
+    record = _read(run.folder / RECORD)
+    seconds = record.get("seconds", 0.0)
+    if record.get("state") == "running":
+        ends = [path.stat().st_mtime for name in ("metrics.json", LOG) if (path := run.folder / name).is_file()]
+        seconds += max([end - record["started"] for end in ends] + [0.0])
+    return seconds
+
+
+def history_of(run):
+    """Return the rows of the run's `history.csv`, one an epoch done, as texts by column."""
+    with contextlib.suppress(OSError), open(run.folder / "history.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+    return []
+
+
+def last_line(run):
+    """Return the last line that the run printed."""
+    lines = (run.folder / LOG).read_text(encoding="utf-8", errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "no message")
+
+
+def _read(path):
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}

@@ -1,0 +1,140 @@
+"""The runs of a sweep: from its configuration to a folder and a command for each."""
+
+import dataclasses
+import hashlib
+import importlib.util
+import json
+import pathlib
+import shlex
+from collections.abc import Mapping
+
+from ctrzoo.experiments.settings import Settings, resolve
+
+CONFIGS = pathlib.Path(__file__).resolve().parents[1] / "configs" / "sweeps"
+NAMES = ("dataset", "model")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Run:
+    """One training.
+
+    Attributes:
+        label: What tables call it; runs of the same label may differ in `choices`.
+        choices: What the sweep chose: settings, hyperparameters, data set options.
+        settings: All `Settings`, the tuned ones of data set and model included.
+        folder: Where its results go. Runs that differ in the seed alone have the same parent.
+        arguments: The flags of `ctrzoo-train`.
+    """
+
+    label: str
+    choices: Mapping
+    settings: Settings
+    folder: pathlib.Path
+    arguments: tuple[str, ...]
+
+    @property
+    def name(self):
+        """Name of the run within its sweep."""
+        return f"{self.folder.parent.name}/{self.folder.name}"
+
+    @property
+    def command(self):
+        """The command that does this run alone."""
+        return shlex.join(("ctrzoo-train", *self.arguments))
+
+
+def read_sweep(config):
+    """Read the configuration of a sweep.
+
+    Args:
+        config: Path of a Python file, or the name of one in `configs/sweeps/`.
+
+    Returns:
+        The list that its `get_sweep()` returns, a dictionary of choices for each run, and its function
+        `write_report(rows, folder)` or None.
+
+    Raises:
+        ValueError: If there is no such file, it fails, or it returns something else.
+    """
+    choices, module = read_config(config, "get_sweep")
+    if not isinstance(choices, list) or not choices or not all(isinstance(choice, Mapping) for choice in choices):
+        raise ValueError(f"`get_sweep` of {config} must return a list of dictionaries, one a run, and at least one.")
+    return choices, getattr(module, "write_report", None)
+
+
+def read_config(config, function):
+    """Return what a function of a configuration returns, and the module.
+
+    Args:
+        config: Path of a Python file, or the name of one in `configs/sweeps/`.
+        function: Name of the function.
+
+    Raises:
+        ValueError: If there is no such file, or it fails.
+    """
+    path = pathlib.Path(config)
+    if not path.is_file():
+        path = CONFIGS / f"{config}.py"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in CONFIGS.glob("[a-z]*.py")))
+        raise ValueError(f"There is no sweep {config}. Give the path of a Python file, or one of {known}.")
+    specification = importlib.util.spec_from_file_location("ctrzoo_sweep", path)
+    if specification is None:
+        raise ValueError(f"The configuration {path} is no Python file. Its name must end in .py.")
+    module = importlib.util.module_from_spec(specification)
+    try:
+        specification.loader.exec_module(module)
+        return getattr(module, function)(), module
+    except Exception as error:
+        raise ValueError(f"The configuration {path} failed: {type(error).__name__}: {error}.") from error
+
+
+def plan(choices, folder, data_dir, raw=None, overrides=None):
+    """Return the `Run`s of a sweep; those that turn out the same are done once.
+
+    Args:
+        choices: A dictionary of settings, hyperparameters and data set options for each run.
+        folder: The folder of the sweep.
+        data_dir: Folder of prepared data sets.
+        raw: The raw file or folder of each data set that needs one.
+        overrides: Choices that replace those of all runs.
+
+    Raises:
+        ValueError: If a key or value is wrong.
+    """
+    runs = {}
+    for choice in choices:
+        run = _run({**choice, **(overrides or {})}, pathlib.Path(folder), data_dir, raw or {})
+        runs.setdefault(run.folder, run)
+    return list(runs.values())
+
+
+def _run(choice, folder, data_dir, raw):
+    choice = {"dataset": Settings.dataset, "model": Settings.model, **choice}
+    label = choice.pop("label", choice["model"])
+    assignments = [f"{key}={_text(value)}" for key, value in choice.items() if key not in NAMES]
+    try:
+        settings, _ = resolve({key: choice[key] for key in NAMES}, assignments)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"The run {choice}: {error}") from error
+    workdir = folder / _group(settings) / f"seed_{settings.seed}"
+    source = raw.get(settings.dataset)
+    arguments = (
+        *(f"--{key}={choice[key]}" for key in NAMES),
+        *(f"--set={text}" for text in assignments),
+        f"--data_dir={data_dir}",
+        *([f"--raw={source}"] if source else []),
+        f"--workdir={workdir}",
+    )
+    return Run(label, choice, settings, workdir, arguments)
+
+
+def _text(value):
+    return value if isinstance(value, str) else repr(value)
+
+
+def _group(settings):
+    """Name the runs that differ in the seed alone."""
+    content = {key: value for key, value in settings.to_dict().items() if key != "seed"}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+    return f"{pathlib.Path(settings.dataset).name}_{settings.model}_{digest}"

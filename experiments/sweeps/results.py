@@ -1,0 +1,170 @@
+"""The results of a sweep: a row a run as CSV, mean and spread over seeds as Markdown and in the live table."""
+
+import csv
+import io
+import statistics
+
+from rich.table import Table
+
+from ctrzoo.experiments.sweeps import outcome
+from ctrzoo.files import write_text
+
+SCORES = ("test_auc", "test_log_loss", "valid_auc", "valid_log_loss")
+COSTS = ("best_epoch", "epochs", "num_parameters", "seconds_per_epoch", "seconds")
+
+
+def rows_of(runs):
+    """Return a dictionary for each run: what was chosen, its metrics (None until it is finished), time and command."""
+    varied = _varied(runs)
+    return [_row(run, varied) for run in runs]
+
+
+def _row(run, varied):
+    metrics = outcome.metrics_of(run)
+    scores = {name: metrics.get(split, {}).get(key) for name, split, key in _score_places()}
+    reason = outcome.reason_of(run)
+    return {
+        "dataset": run.settings.dataset,
+        "label": run.label,
+        "seed": run.settings.seed,
+        "state": "finished" if metrics else "failed" if reason else "open",
+        "variant": ", ".join(f"{key}={run.choices[key]}" for key in varied if key in run.choices),
+        "choices": dict(run.choices),
+        **scores,
+        **{key: metrics.get(key) for key in COSTS[:-1]},
+        "seconds": outcome.seconds_of(run),
+        "reason": reason,
+        "group": run.folder.parent.name,
+        "command": run.command,
+    }
+
+
+def _score_places():
+    return [(name, *name.split("_", 1)) for name in SCORES]
+
+
+def _varied(runs):
+    """Name the choices in which runs of one data set and label differ, the seed left out."""
+    values = {}
+    for run in runs:
+        for key in set(run.choices) - {"dataset", "seed"}:
+            values.setdefault((run.settings.dataset, run.label, key), set()).add(repr(run.choices[key]))
+    varied = {key for (_, _, key), found in values.items() if len(found) > 1}
+    return [key for key in dict.fromkeys(key for run in runs for key in run.choices) if key in varied]
+
+
+def summary_of(rows):
+    """Return a dictionary for each group of runs that differ in the seed alone: means, deviations, counts.
+
+    A standard deviation is that of a sample (divided by n - 1), None of fewer than two finished runs.
+    """
+    groups = {}
+    for row in rows:
+        groups.setdefault(row["group"], []).append(row)
+    return [_summary(members) for members in groups.values()]
+
+
+def _summary(members):
+    finished = [row for row in members if row["state"] == "finished"]
+    summary = {key: members[0][key] for key in ("dataset", "label", "variant", "choices", "group")}
+    summary |= {"runs": len(members), "finished": len(finished)}
+    summary["failed"] = sum(row["state"] == "failed" for row in members)
+    for key in (*SCORES, *COSTS):
+        values = [row[key] for row in finished if row[key] is not None]
+        summary[key] = statistics.fmean(values) if values else None
+        summary[f"{key}_deviation"] = statistics.stdev(values) if len(values) > 1 else None
+    return summary
+
+
+def write_results(rows, folder):
+    """Write `results.csv`, a row a run, and `results.md`: means over seeds, and the command of each run."""
+    write_csv(folder / "results.csv", [{key: row[key] for key in row if key != "choices"} for row in rows])
+    write_text(folder / "results.md", markdown(rows))
+
+
+def write_csv(path, rows):
+    """Write dictionaries of the same keys as a CSV file; None is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def markdown(rows):
+    """Return the results as Markdown."""
+    done = sum(row["state"] == "finished" for row in rows)
+    hours = sum(row["seconds"] for row in rows) / 3600
+    lines = [
+        "# Results",
+        "",
+        f"{done} of {len(rows)} runs are finished, {hours:.2f} hours of wall time together. Test metrics are of the "
+        "whole split, with the weights of the epoch of the lowest validation log loss. Mean ± sample standard "
+        "deviation over seeds.",
+        "",
+        "| data set | label | variant | seeds | test AUC | test log loss | valid AUC | best epoch | min a run |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for group in summary_of(rows):
+        cells = [
+            group["dataset"],
+            group["label"],
+            group["variant"],
+            f"{group['finished']}/{group['runs']}",
+            *(spread(group, key) for key in SCORES[:3]),
+            _number(group["best_epoch"], "{:.1f}"),
+            _number(group["seconds"] and group["seconds"] / 60, "{:.1f}"),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    failed = [row for row in rows if row["state"] == "failed"]
+    if failed:
+        lines += ["", "## Failed", ""]
+        lines += [f"- {row['group']}, seed {row['seed']}: {row['reason']}" for row in failed]
+    lines += [
+        "",
+        "## Runs",
+        "",
+        "| data set | label | variant | seed | state | test AUC | test log loss | s | command |",
+    ]
+    lines.append("|---|---|---|---|---|---|---|---|---|")
+    for row in rows:
+        scores = [_number(row[key]) for key in SCORES[:2]]
+        cells = [row["dataset"], row["label"], row["variant"], str(row["seed"]), row["state"], *scores]
+        lines.append(f"| {' | '.join(cells)} | {row['seconds']:.0f} | `{row['command']}` |")
+    return "\n".join(lines) + "\n"
+
+
+def table_of(rows, at_work):
+    """Return the live table.
+
+    Args:
+        rows: What `rows_of` returns.
+        at_work: The runs at work in this process.
+    """
+    states = [row["state"] for row in rows]
+    title = f"{states.count('finished')} of {len(rows)} runs finished, {states.count('failed')} failed"
+    working = [f"{run.name}, epoch {len(outcome.history_of(run)) + 1}" for run in at_work]
+    table = Table(title=title, caption="at work: " + "; ".join(working) if working else None)
+    for column in ("data set", "runs", "seeds", "test AUC", "test log loss", "min a run"):
+        left = column in ("data set", "runs")
+        table.add_column(column, justify="left" if left else "right", no_wrap=column != "runs")
+    for group in summary_of(rows):
+        table.add_row(
+            group["dataset"],
+            f"{group['label']} {group['variant']}",
+            f"{group['finished']}/{group['runs']}" + (f", {group['failed']} failed" if group["failed"] else ""),
+            spread(group, "test_auc"),
+            spread(group, "test_log_loss"),
+            _number(group["seconds"] and group["seconds"] / 60, "{:.1f}"),
+        )
+    return table
+
+
+def spread(group, key):
+    """Return mean ± standard deviation of a group of runs as text."""
+    deviation = group[f"{key}_deviation"]
+    return _number(group[key]) + (f" ± {deviation:.4f}" if deviation is not None else "")
+
+
+def _number(value, form="{:.4f}"):
+    return "" if value is None else form.format(value)

@@ -1,0 +1,115 @@
+"""Do runs in processes of their own, several at a time, beside other sweeps on the same folder."""
+
+import dataclasses
+import os
+import subprocess
+import time
+import typing
+
+from ctrzoo.experiments.sweeps import outcome
+from ctrzoo.experiments.sweeps.process import TRAIN, start_training
+
+THREAD_SETTINGS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_OF_TABLE = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class _Busy:
+    run: typing.Any
+    process: subprocess.Popen
+    lock: typing.IO
+
+
+class Workers:
+    """Does all runs that are neither finished nor failed, and waits for those that other sweeps do.
+
+    Args:
+        runs: The `Run`s.
+        number: How many to do at a time.
+        gpus: Ids of GPUs, one for each run at a time in turn; none leaves the choice to the run.
+        train: The command that trains, to which a run's arguments are added.
+    """
+
+    def __init__(self, runs, number=1, gpus=(), train=TRAIN):
+        self.runs, self.number, self.gpus, self.train = list(runs), number, tuple(gpus), tuple(train)
+        self._busy = {}  # place -> what runs there
+        self._tried = set()
+
+    def work(self, changed=lambda runs_at_work: None, told=lambda text: None):
+        """Do the runs.
+
+        Args:
+            changed: Is called with the runs at work in this process, when they change and every ten seconds.
+            told: Is called with a sentence when a run ends.
+
+        When an exception, such as `KeyboardInterrupt`, ends the work, runs at work are ended; the next sweep
+        goes on with them from their last checkpoints.
+        """
+        waiting, seen = list(self.runs), None
+        try:
+            while waiting or self._busy:
+                self._collect(told)
+                waiting = [run for run in waiting if not self._settled(run)]
+                state = (
+                    len(waiting),
+                    [busy.run for busy in self._busy.values()],
+                    int(time.monotonic() / SECONDS_OF_TABLE),
+                )
+                if state != seen:  # reading the results of a hundred runs takes a while
+                    changed(state[1])
+                    seen = state
+                if waiting or self._busy:
+                    time.sleep(SECONDS_BETWEEN_LOOKS)
+        finally:
+            for busy in self._busy.values():
+                busy.process.terminate()
+            for busy in self._busy.values():
+                busy.process.wait()
+                busy.lock.close()
+
+    def _settled(self, run):
+        """Start the run if it is free and there is a place; tell whether this process is done with it."""
+        if outcome.is_finished(run) or outcome.is_failed(run):
+            return True
+        if any(busy.run == run for busy in self._busy.values()):
+            return False
+        if run in self._tried:
+            return True  # killed from outside: the next sweep goes on with it
+        place = next((place for place in range(self.number) if place not in self._busy), None)
+        lock = None if place is None else outcome.take(run)
+        if lock is None:
+            return False
+        if outcome.is_finished(run) or outcome.is_failed(run):  # by another process, just now
+            lock.close()
+            return True
+        self._tried.add(run)
+        outcome.record_start(run)
+        self._busy[place] = _Busy(run, self._start(run, place, lock), lock)
+        return False
+
+    def _start(self, run, place, lock):
+        environment = {}
+        if self.gpus:
+            environment = {"CUDA_VISIBLE_DEVICES": self.gpus[place % len(self.gpus)]}
+        elif self.number > 1:
+            share = max(1, len(os.sched_getaffinity(0)) // self.number)
+            environment = {name: os.environ.get(name, str(share)) for name in THREAD_SETTINGS}
+        return start_training(run, lock, self.train, environment)
+
+    def _collect(self, told):
+        for place, busy in list(self._busy.items()):
+            code = busy.process.poll()
+            if code is None:
+                continue
+            run = busy.run
+            if outcome.is_finished(run):
+                outcome.record_end(run, "")
+                told(f"{run.name} finished: test AUC {outcome.metrics_of(run)['test']['auc']:.4f}")
+            elif code < 0:
+                told(f"{run.name} was killed by signal {-code}; the next sweep goes on with it")
+            else:
+                outcome.record_end(run, outcome.last_line(run).removeprefix("ctrzoo-train: "))
+                told(f"{run.name} failed: {outcome.reason_of(run)}")
+            busy.lock.close()
+            del self._busy[place]
