@@ -1,0 +1,100 @@
+"""Explain a trained model: `ctrzoo-explain`, or `python -m ctrzoo.experiments.explain`.
+
+Reads the folder of a `ctrzoo-train` run and writes `report.html`, pictures and tables: which pairs of fields the
+model says interact, in single rows and over a split, and whether shuffling these fields agrees.
+"""
+
+import json
+import pathlib
+import sys
+
+from absl import app, flags
+from rich.console import Console
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("workdir", None, "The folder of a finished ctrzoo-train run.")
+flags.DEFINE_string("output", None, "Where to write; by default WORKDIR/explanations.")
+flags.DEFINE_string("data", None, "The prepared folder, if it is no longer where the run found it.")
+flags.DEFINE_enum("split", "test", ("train", "valid", "test"), "The rows to explain.")
+flags.DEFINE_integer("rows", 10_000, "How many rows of the split, chosen by chance.", lower_bound=2)
+flags.DEFINE_integer("instances", 3, "Rows to show one by one: surest right click, right non-click, wrong, ...", 0)
+flags.DEFINE_multi_integer(
+    "row", [], "Number of a row of the split to show instead, from 0; repeatable.", lower_bound=0
+)
+flags.DEFINE_integer("repeats", 3, "Permutations of each field and pair of fields.", lower_bound=1)
+flags.DEFINE_integer("pairs", 60, "The most pairs of fields to shuffle; half the strongest, half by chance.", 2)
+flags.DEFINE_integer("seed", 2018, "Seed of the choice of rows and of the permutations.")
+flags.DEFINE_list("compare", [], "Folders of other runs on the same data (other models, other seeds), by commas.")
+
+
+def main(argv):
+    """Run what the flags ask for."""
+    if len(argv) > 1:
+        raise ValueError(f"Unknown argument '{argv[1]}'. Everything is given as flags, such as --workdir=runs/mine.")
+    if FLAGS.workdir is None:
+        raise ValueError("Which run? Give its folder as --workdir=runs/....")
+    workdir = pathlib.Path(FLAGS.workdir)
+    for path in (
+        workdir / "experiment.json",
+        *(pathlib.Path(run) / "model.keras" for run in (workdir, *FLAGS.compare)),
+    ):
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no {path}. --workdir and --compare need folders of finished runs.")
+    from ctrzoo.experiments.explaining import explain_run  # slow: it loads TensorFlow
+
+    console = Console(highlight=False, soft_wrap=True)
+    report = explain_run(
+        workdir,
+        pathlib.Path(FLAGS.output) if FLAGS.output else workdir / "explanations",
+        data_folder=FLAGS.data,
+        split=FLAGS.split,
+        num_rows=FLAGS.rows,
+        instances=FLAGS.instances,
+        chosen=FLAGS.row,
+        repeats=FLAGS.repeats,
+        most_pairs=FLAGS.pairs,
+        seed=FLAGS.seed,
+        compared=[pathlib.Path(run) for run in FLAGS.compare],
+        console=console,
+    )
+    console.print(f"Open {report}")
+
+
+def run_name(folder):
+    """Return the name of a run: its model, its seed, its folder."""
+    path = folder / "metrics.json"
+    facts = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return f"{facts.get('model', '?')}, seed {facts.get('seed', '?')}, {folder}"
+
+
+def _parse_flags(argv):
+    try:
+        return FLAGS(argv)
+    except flags.Error as error:
+        return _fail(str(error).replace("\n", " "))
+
+
+def _fail(message):
+    print(f"ctrzoo-explain: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _main_or_one_line(argv):
+    try:
+        main(argv)
+    except (ValueError, OSError) as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("interrupted.")
+
+
+def run():
+    """Start `ctrzoo-explain`: an expected failure is one line on the standard error stream, exit code 1."""
+    sys.modules["__main__"].__doc__ = __doc__  # what --help prints, also where a console script is the main module
+    for flag in FLAGS.get_key_flags_for_module(__name__):
+        FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+    app.run(_main_or_one_line, flags_parser=_parse_flags)
+
+
+if __name__ == "__main__":
+    run()
