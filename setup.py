@@ -52,6 +52,7 @@ setup(
         "console_scripts": [
             "ctrzoo-train = ctrzoo.experiments.train:run",
             "ctrzoo-bench = ctrzoo.experiments.benchmarks.bench:run",
+            "ctrzoo-explain = ctrzoo.experiments.explain:run",
             "ctrzoo-prepare = ctrzoo.experiments.prepare:run",
         ]
     },

@@ -38,12 +38,18 @@ class Analysis(typing.NamedTuple):
         return {"explanation": self.edges.mean[first, second], **ways}
 
     def agreement(self):
-        """Return the rank correlation of the explanation with each way of shuffling, `{way: correlation}`."""
+        """Return how the explanation goes with each way of shuffling, `{way: (correlation, rank correlation)}`.
+
+        Most pairs hardly interact, and their order is chance: then the first says more than the second.
+        """
         rankings = self.rankings()
         explanation = rankings.pop("explanation", None)
         if explanation is None:
             return {}
-        return {way: rank_correlation(explanation, scores) for way, scores in rankings.items()}
+        return {
+            way: (correlation(explanation, scores), rank_correlation(explanation, scores))
+            for way, scores in rankings.items()
+        }
 
     def precision(self):
         """Return which share of the planted pairs is among as many strongest shuffled pairs, `{way: share}`."""
@@ -126,16 +132,21 @@ def analyse(model, features, labels, planted=(), most_pairs=60, repeats=3, seed=
     return Analysis(names, edges, importance, planted)
 
 
-def rank_correlation(first, second):
-    """Return Spearman's rank correlation, ties with their mean rank; NaN if all of one are equal.
+def correlation(first, second):
+    """Return Pearson's correlation; NaN if all numbers of one are equal."""
+    centred = np.stack([first, second]).astype(np.float64)
+    centred -= centred.mean(axis=1, keepdims=True)
+    lengths = np.linalg.norm(centred, axis=1)
+    return float(centred[0] @ centred[1] / lengths.prod()) if lengths.all() else float("nan")
 
-    >>> float(rank_correlation([1, 2, 3], [2, 5, 4]))
+
+def rank_correlation(first, second):
+    """Return Spearman's rank correlation, ties with their mean rank; NaN if all numbers of one are equal.
+
+    >>> rank_correlation([1, 2, 3], [2, 5, 4])
     0.5
     """
-    ranks = np.stack([_ranks(first), _ranks(second)])
-    ranks -= ranks.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(ranks, axis=1)
-    return ranks[0] @ ranks[1] / lengths.prod() if lengths.all() else np.float64("nan")
+    return correlation(_ranks(first), _ranks(second))
 
 
 def _ranks(scores):

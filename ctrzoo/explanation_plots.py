@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ctrzoo.files import replaced
 
-MOST_COLUMNS = 4
+MOST_COLUMNS = 3
 # Longer texts of values are cut, in the middle.
 MOST_LETTERS = 22
 
@@ -18,7 +18,7 @@ def save_figure(figure, path):
     """Write a figure as `<path>.png` and `<path>.svg`."""
     for suffix in ("png", "svg"):
         with replaced(path.with_name(f"{path.name}.{suffix}")) as temporary:
-            figure.savefig(temporary, dpi=110)
+            figure.savefig(temporary, dpi=110, bbox_inches="tight", pad_inches=0.15)
 
 
 def shortened(text, length=MOST_LETTERS):
@@ -103,10 +103,9 @@ def graph_figure(mean, names, sizes, planted, title):
             axes.plot(x[[i, j]], y[[i, j]], color=color, linewidth=0.3 + 6 * share, alpha=0.15 + 0.8 * share, zorder=1)
     sizes = np.maximum(sizes, 0) / max(sizes.max(), 1e-12)
     axes.scatter(x, y, s=40 + 500 * sizes, color="#444444", zorder=2)
-    for name, angle, column, row in zip(names, angles, x, y, strict=True):
+    for name, angle, column in zip(names, angles, x, strict=True):
         side = "center" if abs(column) < 0.1 else "left" if column > 0 else "right"
         axes.text(1.13 * np.cos(angle), 1.11 * np.sin(angle), name, ha=side, va="center")
-        del row
     axes.set(xlim=(-1.6, 1.6), ylim=(-1.35, 1.35), title=title)
     axes.set_aspect("equal")
     axes.set_axis_off()

@@ -165,17 +165,17 @@ def _shown(row):
 
 
 def _check(folder, analysis):
-    rankings, pairs, agreement = analysis.rankings(), analysis.importance.pairs, analysis.agreement()
-    measures = {"AUC lost twice": "AUC lost twice", "logit difference": "logit difference"}
-    if agreement:
-        panels = [
-            (rankings["explanation"], rankings[way], "mean strength by the model", label, f"{agreement[way]:.2f}")
-            for way, label in measures.items()
-        ]
-        panels = [(*panel[:-1], f"rank correlation {panel[-1]}, {len(pairs)} pairs") for panel in panels]
-    else:
-        x, y = (rankings[way] for way in measures)
-        panels = [(x, y, *measures.values(), "")]
+    rankings, pairs = analysis.rankings(), analysis.importance.pairs
+    panels = [
+        (
+            rankings["explanation"],
+            rankings[way],
+            "mean strength by the model",
+            way,
+            f"correlation {linear:.2f}, of ranks {ranks:.2f}",
+        )
+        for way, (linear, ranks) in analysis.agreement().items()
+    ] or [(*rankings.values(), *rankings, f"{len(pairs)} pairs")]
     figure = plots.check_figure(panels, pairs, analysis.names, analysis.planted)
     parts = [
         "<h2>Does shuffling agree?</h2>",

@@ -4,7 +4,6 @@ Reads the folder of a `ctrzoo-train` run and writes `report.html`, pictures and 
 model says interact, in single rows and over a split, and whether shuffling these fields agrees.
 """
 
-import json
 import pathlib
 import sys
 
@@ -58,13 +57,6 @@ def main(argv):
         console=console,
     )
     console.print(f"Open {report}")
-
-
-def run_name(folder):
-    """Return the name of a run: its model, its seed, its folder."""
-    path = folder / "metrics.json"
-    facts = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return f"{facts.get('model', '?')}, seed {facts.get('seed', '?')}, {folder}"
 
 
 def _parse_flags(argv):

@@ -9,7 +9,7 @@ import numpy as np
 
 import ctrzoo.models  # noqa: F401  (the classes of saved models)
 from ctrzoo import data_pipelines
-from ctrzoo.analysis import analyse, rank_correlation
+from ctrzoo.analysis import analyse, correlation
 from ctrzoo.explain import explain_rows
 from ctrzoo.explanation_report import choose_rows, write_explanations
 
@@ -124,11 +124,11 @@ def _compared(folder, model, analysis, first):
             row[f"planted pairs found by {way}"] = precision.get(way)
     agreement = analysis.agreement()
     for way in ("AUC lost twice", "logit difference"):
-        row[f"rank correlation of explanation and {way}"] = agreement.get(way)
+        row[f"correlation of explanation and {way}"] = agreement[way][0] if agreement else None
     both = analysis.edges is not None and first.edges is not None
     first_pair, second_pair = np.triu_indices(len(analysis.names), 1)
     edges = [entry.edges.mean[first_pair, second_pair] for entry in (analysis, first)] if both else None
-    row["rank correlation with the first run's edges"] = float(rank_correlation(*edges)) if both else None
+    row["correlation with the first run's edges"] = correlation(*edges) if both else None
     return row
 
 
