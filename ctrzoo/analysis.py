@@ -111,9 +111,19 @@ def analyse(model, features, labels, planted=(), most_pairs=60, repeats=3, seed=
         The `Analysis`.
 
     Raises:
-        ValueError: If all labels are equal, `repeats` is less than 1 or a planted name is no field.
+        ValueError: If there is one field only, all labels are equal, `repeats` is less than 1 or a planted name is
+            no field.
+
+    >>> from ctrzoo import models
+    >>> from ctrzoo.schema import Field, Schema
+    >>> model = models.build("fm", Schema([Field("user", vocabulary_size=2), Field("ad", vocabulary_size=2)]))
+    >>> features = {"ids": np.array([[1, 3], [2, 3], [2, 4]]), "values": np.ones((3, 2))}
+    >>> analyse(model, features, labels=[0, 1, 1]).importance.pairs
+    [(0, 1)]
     """
     names = model.schema.names
+    if len(names) < 2:
+        raise ValueError(f"Interactions need at least two fields. Received: {', '.join(names)} alone.")
     for name in itertools.chain(*planted):
         if name not in names:
             raise ValueError(f"Planted pairs must be of the fields {', '.join(names)}. Received: '{name}'.")

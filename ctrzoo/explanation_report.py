@@ -100,7 +100,7 @@ def write_explanations(folder, model, analysis, features, labels, texts=None, ro
     parts += _edges(folder, analysis)
     parts += _check(folder, analysis)
     if comparison:
-        parts += ["<h2>Beside other models</h2>", _html_table(comparison)]
+        parts += ["<h2>Runs</h2>", _html_table(comparison)]
         _write_csv(folder / "comparison.csv", comparison)
     parts += _instances(folder, model, analysis, features, np.ravel(labels), texts, rows)
     page = f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'

@@ -7,29 +7,35 @@ model says interact, in single rows and over a split, and whether shuffling thes
 import pathlib
 import sys
 
-from absl import app, flags
+from absl import flags
 from rich.console import Console
 
-FLAGS = flags.FLAGS
-flags.DEFINE_string("workdir", None, "The folder of a finished ctrzoo-train run.")
-flags.DEFINE_string("output", None, "Where to write; by default WORKDIR/explanations.")
-flags.DEFINE_string("data", None, "The prepared folder, if it is no longer where the run found it.")
-flags.DEFINE_enum("split", "test", ("train", "valid", "test"), "The rows to explain.")
-flags.DEFINE_integer("rows", 10_000, "How many rows of the split, chosen by chance.", lower_bound=2)
-flags.DEFINE_integer("instances", 3, "Rows to show one by one: surest right click, right non-click, wrong, ...", 0)
-flags.DEFINE_multi_integer(
-    "row", [], "Number of a row of the split to show instead, from 0; repeatable.", lower_bound=0
+# Flags of its own: those of other programs have the same names.
+FLAGS = flags.FlagValues()
+flags.DEFINE_string("workdir", None, "The folder of a finished ctrzoo-train run.", flag_values=FLAGS)
+flags.DEFINE_string("output", None, "Where to write; by default WORKDIR/explanations.", flag_values=FLAGS)
+flags.DEFINE_string("data", None, "The prepared folder, if it is no longer where the run found it.", flag_values=FLAGS)
+flags.DEFINE_enum("split", "test", ("train", "valid", "test"), "The rows to explain.", flag_values=FLAGS)
+flags.DEFINE_integer("rows", 10_000, "How many rows of the split, chosen by chance.", lower_bound=2, flag_values=FLAGS)
+flags.DEFINE_integer(
+    "instances", 3, "Rows to show one by one: surest right click, right non-click, wrong, ...", 0, flag_values=FLAGS
 )
-flags.DEFINE_integer("repeats", 3, "Permutations of each field and pair of fields.", lower_bound=1)
-flags.DEFINE_integer("pairs", 60, "The most pairs of fields to shuffle; half the strongest, half by chance.", 2)
-flags.DEFINE_integer("seed", 2018, "Seed of the choice of rows and of the permutations.")
-flags.DEFINE_list("compare", [], "Folders of other runs on the same data (other models, other seeds), by commas.")
+flags.DEFINE_multi_integer(
+    "row", [], "Number of a row of the split to show instead, from 0; repeatable.", lower_bound=0, flag_values=FLAGS
+)
+flags.DEFINE_integer("repeats", 3, "Permutations of each field and pair of fields.", lower_bound=1, flag_values=FLAGS)
+flags.DEFINE_integer(
+    "pairs", 60, "The most pairs of fields to shuffle; half the strongest, half by chance.", 2, flag_values=FLAGS
+)
+flags.DEFINE_integer("seed", 2018, "Seed of the choice of rows and of the permutations.", flag_values=FLAGS)
+flags.DEFINE_list(
+    "compare", [], "Folders of other runs on the same data (other models, other seeds), by commas.", flag_values=FLAGS
+)
+flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
 
 
-def main(argv):
+def main():
     """Run what the flags ask for."""
-    if len(argv) > 1:
-        raise ValueError(f"Unknown argument '{argv[1]}'. Everything is given as flags, such as --workdir=runs/mine.")
     if FLAGS.workdir is None:
         raise ValueError("Which run? Give its folder as --workdir=runs/....")
     workdir = pathlib.Path(FLAGS.workdir)
@@ -59,33 +65,24 @@ def main(argv):
     console.print(f"Open {report}")
 
 
-def _parse_flags(argv):
-    try:
-        return FLAGS(argv)
-    except flags.Error as error:
-        return _fail(str(error).replace("\n", " "))
-
-
-def _fail(message):
-    print(f"ctrzoo-explain: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(1)
-
-
-def _main_or_one_line(argv):
-    try:
-        main(argv)
-    except (ValueError, OSError) as error:
-        _fail(str(error))
-    except KeyboardInterrupt:
-        _fail("interrupted.")
-
-
 def run():
     """Start `ctrzoo-explain`: an expected failure is one line on the standard error stream, exit code 1."""
-    sys.modules["__main__"].__doc__ = __doc__  # what --help prints, also where a console script is the main module
-    for flag in FLAGS.get_key_flags_for_module(__name__):
-        FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-    app.run(_main_or_one_line, flags_parser=_parse_flags)
+    try:
+        rest = FLAGS(sys.argv)[1:]
+        if FLAGS.help:
+            print(f"{__doc__}\n{FLAGS.get_help()}")
+            return
+        if rest:
+            raise ValueError(
+                f"Unknown argument '{rest[0]}'. Everything is given as flags, such as --workdir=runs/mine."
+            )
+        main()
+    except (ValueError, OSError, flags.Error) as error:
+        print(f"ctrzoo-explain: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("ctrzoo-explain: interrupted; the same command starts again", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":
