@@ -10,6 +10,9 @@ import numpy as np
 from ctrzoo.explain import EdgeStatistics, edge_statistics
 from ctrzoo.permutation import PermutationImportance, permutation_importance
 
+# Interactions below this are errors of float32 logits.
+ROUNDING = 1e-6
+
 
 class Analysis(typing.NamedTuple):
     """A model's interactions over rows.
@@ -52,14 +55,17 @@ class Analysis(typing.NamedTuple):
         }
 
     def precision(self):
-        """Return which share of the planted pairs is among as many strongest shuffled pairs, `{way: share}`."""
-        pairs, wanted = self.importance.pairs, set(self.planted)
-        return {
-            way: sum(pairs[index] in wanted for index in np.argsort(-scores, kind="stable")[: len(wanted)])
-            / len(wanted)
-            for way, scores in self.rankings().items()
-            if wanted
-        }
+        """Return which share of the planted pairs is among as many strongest shuffled pairs, `{way: share}`.
+
+        A pair whose number is zero, but for rounding, is not found.
+        """
+        if not self.planted:
+            return {}
+        pairs, count, shares = self.importance.pairs, len(self.planted), {}
+        for way, scores in self.rankings().items():
+            strongest = np.argsort(-scores, kind="stable")[:count]
+            shares[way] = sum(pairs[index] in self.planted and scores[index] > ROUNDING for index in strongest) / count
+        return shares
 
     def table(self):
         """Return a dictionary for each pair that was shuffled or has an edge, the strongest first.

@@ -139,7 +139,7 @@ def check_figure(panels, pairs, names, planted):
         figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
     ):
         axes.scatter(x, y, c=colors, s=22, alpha=0.8)
-        for index in np.argsort(y)[-5:]:
+        for index in np.argsort(y)[-4:]:
             i, j = pairs[index]
             right = x[index] > (np.min(x) + np.max(x)) / 2
             place = {

@@ -28,9 +28,10 @@ th:first-child, td:first-child { text-align: left; } th { background: #f4f4f4; v
 """
 READING = """<p>Each pair of fields is shuffled over rows, each field alone and both together. <b>Lost twice</b> is the
 AUC that each loses alone, added, less what both lose together: what two fields say only together is lost with either,
-so it counts twice. <b>Logit difference</b> is the root mean square of f - f<sub>i</sub> - f<sub>j</sub> +
-f<sub>ij</sub>: zero if the model just adds up the two. An explanation that tells what the model does rises with both;
-a strong edge at zero says something that the model does not use.</p>"""
+so it counts twice; below zero are strong fields that just add up, as AUC is no linear measure. <b>Logit difference</b>
+is the root mean square of f - f<sub>i</sub> - f<sub>j</sub> + f<sub>ij</sub>: zero if the model just adds up the two.
+An explanation that tells what the model does rises with both; a strong edge at zero says something that the model does
+not use.</p>"""
 
 
 def choose_rows(labels, probabilities, count=3):

@@ -344,7 +344,7 @@ def _unnamed(schema):
 
 def _text(cell):
     if isinstance(cell, float):
-        return f"{cell:.4g}"
+        return f"{cell:,.0f}" if abs(cell) >= 1e4 else f"{cell:.4g}"
     if isinstance(cell, list):
         return ", ".join(cell) or "(none)"
     return "(absent)" if cell is None else cell or "(empty)"

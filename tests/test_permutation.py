@@ -91,6 +91,16 @@ def test_a_model_without_explanations_is_told_of_by_shuffling_alone(planted):
     assert set(analysis.precision()) == {"AUC lost twice", "logit difference"}
 
 
+def test_a_model_that_adds_up_its_fields_finds_no_pair(planted):
+    _, features, labels, *_ = planted
+    model = models.build("lr", SCHEMA)
+    for weight in model.trainable_weights:
+        weight.assign(np.random.default_rng(2).normal(size=weight.shape))
+    every = list(itertools.combinations(SCHEMA.names, 2))
+    analysis = analyse(model, features, labels, planted=every, repeats=1)
+    assert analysis.precision()["logit difference"] == 0
+
+
 def test_correlations_with_ties():
     # Ranks of the first: 1, 2.5, 2.5, 4; of the second: 4, 1, 2, 3.
     ranks = np.corrcoef([1, 2.5, 2.5, 4], [4, 1, 2, 3])[0, 1]
