@@ -102,8 +102,8 @@ def strengths_of(explained, num_fields):
     Returns:
         Strengths `(rows, fields, fields)`, symmetric, zero on the diagonal; None if nothing explains pairs.
 
-    >>> strengths_of({"edges": np.array([[[0.9, 0.2], [0.4, 0.8]]])}, 2).round(2).tolist()
-    [[[0.0, 0.3], [0.3, 0.0]]]
+    >>> strengths_of({"edges": np.array([[[0.9, 0.25], [0.5, 0.8]]])}, 2).tolist()
+    [[[0.0, 0.375], [0.375, 0.0]]]
     """
     matrices = matrices_of(explained, num_fields)
     if not matrices:

@@ -94,6 +94,9 @@ def write_explanations(folder, model, analysis, features, labels, texts=None, ro
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    for earlier in folder.glob("row_*"):  # pictures of rows that an earlier report showed
+        if re.fullmatch(r"row_\d+\.(png|svg)", earlier.name):
+            earlier.unlink()
     rows = list(range(len(labels))) if rows is None else rows
     title = title or f"What {model.name} says of its fields"
     parts = [f"<h1>{html.escape(title)}</h1>", *_about(model, analysis)]
@@ -157,8 +160,8 @@ def _shown(row):
         deviation = row["deviation"] / row["mean"] if row["mean"] else 0.0
         shown |= {"mean strength": row["mean"], "deviation / mean over rows": deviation}
         shown["share of rows among the strongest"] = row["top_share"]
-    shown |= {"AUC lost: first": row["auc_lost_field"], "second": row["auc_lost_other_field"]}
-    shown |= {"together": row["auc_lost_together"], "lost twice": row["interaction"]}
+    shown |= {"AUC lost: first": row["auc_lost_field"], "AUC lost: second": row["auc_lost_other_field"]}
+    shown |= {"AUC lost: together": row["auc_lost_together"], "lost twice": row["interaction"]}
     shown |= {"± over permutations": row["interaction_deviation"], "logit difference": row["logit_interaction"]}
     if "planted" in row:
         shown["planted"] = "yes" if row["planted"] else ""
@@ -254,7 +257,7 @@ def _cell(names, cells, field):
 def _picture(path, figure, words):
     plots.save_figure(figure, path)
     data = base64.b64encode(path.with_name(f"{path.name}.png").read_bytes()).decode("ascii")
-    return f'<p><img alt="{html.escape(words)}" src="data:image/png;base64,{data}"></p>'
+    return f'<div><img alt="{html.escape(words)}" src="data:image/png;base64,{data}"></div>'
 
 
 def _html_table(rows):
