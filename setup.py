@@ -56,6 +56,7 @@ setup(
             "ctrzoo-bench = ctrzoo.experiments.benchmarks.bench:run",
             "ctrzoo-sweep = ctrzoo.experiments.sweep:run",
             "ctrzoo-search = ctrzoo.experiments.search:run",
+            "ctrzoo-explain = ctrzoo.experiments.explain:run",
             "ctrzoo-prepare = ctrzoo.experiments.prepare:run",
         ]
     },

@@ -1,7 +1,10 @@
-"""What a model learned about its fields: explanations averaged over a split."""
+"""What a model says about its fields: explanations of rows, and averaged over a split."""
 
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
+import typing
+
+import numpy as np
 import tensorflow as tf
 
 
@@ -50,3 +53,126 @@ def mean_explanations(model, dataset):
         ValueError: If there is no row.
     """
     return MeanExplanations(model)(dataset)
+
+
+def explain_rows(model, features, batch_size=1024):
+    """Return what a model says of rows.
+
+    Args:
+        model: A `CTRModel`.
+        features: `{"ids": (rows, slots), "values": (rows, slots)}`.
+        batch_size: Rows computed at once.
+
+    Returns:
+        `{"probability": (rows,), "logit": (rows,)}` and each explanation by its name, float32 arrays whose first
+        axis is rows.
+
+    Raises:
+        ValueError: If there is no row.
+    """
+    batches = list(_explained_batches(model, features, batch_size))
+    if not batches:
+        raise ValueError("There is no row to explain.")
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+
+
+def matrices_of(explained, num_fields):
+    """Return the explanations of pairs of fields, `(rows, fields, fields)`: heads and layers are averaged.
+
+    >>> {name: matrix.shape for name, matrix in matrices_of({"attention": np.ones((5, 2, 3, 3))}, 3).items()}
+    {'attention': (5, 3, 3)}
+    """
+    return {
+        name: array.mean(axis=tuple(range(1, array.ndim - 2)))
+        for name, array in explained.items()
+        if array.ndim > 2 and array.shape[-2:] == (num_fields, num_fields)
+    }
+
+
+def strengths_of(explained, num_fields):
+    """Return how strong each edge between two fields is in each row.
+
+    That is the absolute value of `pairs` where the model names it, else the mean over all its matrices (attention,
+    edges, gates) of their absolute values in both directions.
+
+    Args:
+        explained: What `explain_rows` returned.
+        num_fields: Number of fields.
+
+    Returns:
+        Strengths `(rows, fields, fields)`, symmetric, zero on the diagonal; None if nothing explains pairs.
+
+    >>> strengths_of({"edges": np.array([[[0.9, 0.25], [0.5, 0.8]]])}, 2).tolist()
+    [[[0.0, 0.375], [0.375, 0.0]]]
+    """
+    matrices = matrices_of(explained, num_fields)
+    if not matrices:
+        return None
+    chosen = [matrices["pairs"]] if "pairs" in matrices else list(matrices.values())
+    strengths = sum(np.abs(matrix, dtype=np.float32) for matrix in chosen) / len(chosen)
+    return (strengths + strengths.transpose(0, 2, 1)) / 2 * (1 - np.eye(num_fields, dtype=np.float32))
+
+
+class EdgeStatistics(typing.NamedTuple):
+    """How strong the edges between fields are over rows; matrices `(fields, fields)`, symmetric.
+
+    Args:
+        mean: Mean strength.
+        deviation: Standard deviation over rows.
+        top_share: Share of the rows in which the edge is among the row's strongest.
+        top: How many edges of a row count as its strongest.
+    """
+
+    mean: np.ndarray
+    deviation: np.ndarray
+    top_share: np.ndarray
+    top: int
+
+
+def edge_statistics(model, features, top=None, batch_size=1024):
+    """Return the mean graph of a model over rows, and how much it changes from row to row.
+
+    Args:
+        model: A `CTRModel`.
+        features: `{"ids": (rows, slots), "values": (rows, slots)}`.
+        top: How many edges of a row count as its strongest; by default as many as fields. An edge of strength
+            zero never counts.
+        batch_size: Rows computed at once.
+
+    Returns:
+        The `EdgeStatistics`, or None if the model names nothing that explains pairs.
+
+    Raises:
+        ValueError: If there is no row.
+    """
+    num_fields, rows = model.schema.num_fields, 0
+    first, second = np.triu_indices(num_fields, 1)
+    top = min(top or num_fields, len(first))
+    totals, squares, tops = np.zeros((3, len(first)))
+    for explained in _explained_batches(model, features, batch_size):
+        strengths = strengths_of(explained, num_fields)
+        if strengths is None:
+            return None
+        edges = strengths[:, first, second].astype(np.float64)
+        rows += len(edges)
+        totals += edges.sum(axis=0)
+        squares += (edges**2).sum(axis=0)
+        if top:
+            least = np.partition(edges, -top, axis=1)[:, [-top]]
+            tops += ((edges >= least) & (edges > 0)).sum(axis=0)
+    if not rows:
+        raise ValueError("There is no row to explain.")
+    mean = totals / rows
+    deviation = np.sqrt(np.maximum(squares / rows - mean**2, 0))
+    matrices = np.zeros((3, num_fields, num_fields))
+    matrices[:, first, second] = matrices[:, second, first] = mean, deviation, tops / rows
+    return EdgeStatistics(*matrices, top)
+
+
+def _explained_batches(model, features, batch_size):
+    explainer = model.explainer()
+    for start in range(0, len(features["ids"]), batch_size):
+        batch = {name: array[start : start + batch_size] for name, array in features.items()}
+        outputs = explainer.predict_on_batch(batch)
+        outputs = {name: np.asarray(output, np.float32) for name, output in outputs.items()}
+        yield {name: output[:, 0] if name in ("probability", "logit") else output for name, output in outputs.items()}

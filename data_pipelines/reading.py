@@ -8,7 +8,7 @@ import pathlib
 
 import numpy as np
 
-from ctrzoo.data_pipelines.encoding import ENCODING_FILE, VOCABULARY_FILE, TableEncoding
+from ctrzoo.data_pipelines.encoding import ENCODING_FILE, VOCABULARY_FILE, FieldEncoding, TableEncoding
 from ctrzoo.data_pipelines.passes import (
     Share,
     blocks_of_pass,
@@ -259,10 +259,21 @@ class PreparedData:
         features, labels = self.arrays(split)
         if self.encoding is None:
             raise ValueError(f"{self.name} was made without an encoding of raw cells. Use `arrays`.")
-        stored = features["ids"][:, stored_slots(self.schema)], features["values"][:, number_slots(self.schema)]
-        frame = self.encoding.decode(*stored).to_pandas()
+        frame = _raw_cells(self.encoding, features).to_pandas()
         frame[self.schema.label] = labels[:, 0].astype(np.uint8)
         return frame
+
+    def texts(self, features):
+        """Return what the fields of rows hold, as texts to read: a list of rows, each a list of one text a field.
+
+        Ids of data without an encoding of raw cells are written as `#3`, the third of their field.
+
+        Args:
+            features: `{"ids": (rows, num_slots), "values": (rows, num_slots)}`.
+        """
+        return [
+            [_text(cell) for cell in row] for row in _raw_cells(self.encoding or _unnamed(self.schema), features).rows()
+        ]
 
     def _check_split(self, split):
         if split not in self.num_rows:
@@ -310,6 +321,33 @@ def assemble(schema, ids, numbers):
         [len(slots) + columns.index(slot) if numerical[slot] else slots.index(slot) for slot in range(schema.num_slots)]
     )
     return {"ids": _in_order(order, ids, own_ids), "values": _in_order(order, values, numbers)}
+
+
+def _raw_cells(encoding, features):
+    schema = encoding.schema
+    return encoding.decode(features["ids"][:, stored_slots(schema)], features["values"][:, number_slots(schema)])
+
+
+def _unnamed(schema):
+    """Return an encoding that knows the fields of a schema, but no texts."""
+    return TableEncoding(
+        FieldEncoding(
+            field.name,
+            field.kind,
+            hash_buckets=None if field.kind == "numerical" else field.vocabulary_size,
+            max_values=field.num_slots,
+            weight_separator=":" if field.weighted else None,
+        )
+        for field in schema.fields
+    )
+
+
+def _text(cell):
+    if isinstance(cell, float):
+        return f"{cell:,.0f}" if abs(cell) >= 1e4 else f"{cell:.4g}"
+    if isinstance(cell, list):
+        return ", ".join(cell) or "(none)"
+    return "(absent)" if cell is None else cell or "(empty)"
 
 
 def _in_order(order, left, right):

@@ -11,6 +11,7 @@ from small_table import SCHEMA, random_block
 from ctrzoo.data_pipelines import Block, PreparedWriter, load, records
 from ctrzoo.data_pipelines.passes import Share
 from ctrzoo.data_pipelines.table import prepare_own_table
+from ctrzoo.schema import Field, Schema
 
 ROWS = 70_000
 
@@ -189,11 +190,23 @@ def test_a_split_is_a_frame_of_raw_cells(tmp_path):
     assert list(frame.columns) == ["price", "city", "click"]
     np.testing.assert_allclose(frame["price"], [price for price, _, _ in raw], atol=1e-4)
     assert list(zip(frame["city"], frame["click"], strict=True)) == [(city, click) for _, city, click in raw]
+    texts = data.texts(data.arrays("test")[0])
+    assert texts == [[f"{price:.4g}", city] for price, city in data.frame("test")[["price", "city"]].to_numpy()]
 
 
 def test_made_up_data_is_no_frame(data):
     with pytest.raises(ValueError, match="small was made without an encoding of raw cells. Use `arrays`."):
         data.frame("valid")
+
+
+def test_made_up_rows_are_told_by_the_number_of_each_id_within_its_field(tmp_path):
+    schema = Schema([Field("user", vocabulary_size=3), Field("age", "numerical"), Field("tags", "multivalued", 4, 2)])
+    ids, numbers = np.array([[3, 8, 5], [0, 0, 0]], np.int32), np.array([[0.25], [12345.0]], np.float32)
+    with PreparedWriter(tmp_path / "made", "made", schema) as writer:
+        writer.add("train", Block(ids, numbers, np.array([1, 0])))
+        writer.add("test", Block(ids, numbers, np.array([1, 0])))
+    data = load(tmp_path / "made")
+    assert data.texts(data.arrays("test")[0]) == [["#3", "0.25", "#4, #1"], ["(absent)", "12,345", "(none)"]]
 
 
 def test_keras_trains_on_it(data):

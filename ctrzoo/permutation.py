@@ -1,0 +1,87 @@
+"""What a model's fields and pairs of fields are worth, measured by shuffling them."""
+
+import ctrzoo.startup  # noqa: F401  (before Keras)
+
+import itertools
+import typing
+
+import keras
+import numpy as np
+
+from ctrzoo.metrics import auc
+
+
+class PermutationImportance(typing.NamedTuple):
+    """What shuffling costs; each row is one repetition.
+
+    Args:
+        auc: AUC of the rows as they are.
+        fields: AUC lost when a field is shuffled over rows, `(repeats, fields)`.
+        pairs: The pairs of fields that were shuffled, indices `(i, j)`.
+        together: AUC lost when both fields of a pair are shuffled, by the same permutation, `(repeats, pairs)`.
+        interaction: AUC lost by each alone, added, less that lost together, `(repeats, pairs)`. What two
+            interacting fields say together is lost with either one, so it counts twice; of fields that
+            add up it is near zero, but not exactly, as AUC is no linear function of the logit.
+        logit_interaction: Root mean square over rows of `f - f_i - f_j + f_ij`, for the logit f of the row as it is
+            and with one or both fields shuffled, `(repeats, pairs)`. Exactly zero if the model adds up the two
+            fields; it knows no labels.
+    """
+
+    auc: float
+    fields: np.ndarray
+    pairs: list
+    together: np.ndarray
+    interaction: np.ndarray
+    logit_interaction: np.ndarray
+
+
+def permutation_importance(model, features, labels, pairs=None, repeats=3, seed=0, batch_size=4096):
+    """Measure what fields and pairs of fields are worth to a model, whatever it says of itself.
+
+    Importance by permutation: Breiman, 2001, section 10, https://doi.org/10.1023/A:1010933404324. The mixed
+    difference of the logit is the interaction of Friedman and Popescu, 2008, section 8, taken at random points,
+    https://arxiv.org/abs/0811.1679. Cost: `repeats * (fields + pairs)` predictions of all rows.
+
+    Args:
+        model: A `CTRModel`.
+        features: `{"ids": (rows, slots), "values": (rows, slots)}`.
+        labels: 0 or 1 for each row, of both kinds.
+        pairs: Indices `(i, j)` of the fields to shuffle together; by default all pairs.
+        repeats: How many permutations to try.
+        seed: Seed of the permutations.
+        batch_size: Rows computed at once.
+
+    Returns:
+        The `PermutationImportance`.
+
+    Raises:
+        ValueError: If `repeats` is less than 1 or all labels are equal.
+    """
+    labels = np.ravel(labels)
+    if repeats < 1:
+        raise ValueError(f"`repeats` must be at least 1. Received: {repeats}.")
+    if len(np.unique(labels)) < 2:
+        raise ValueError(f"AUC needs rows with and without a click. Received: {len(labels):,} rows of one kind.")
+    schema, random = model.schema, np.random.default_rng(seed)
+    pairs = list(itertools.combinations(range(schema.num_fields), 2)) if pairs is None else [tuple(p) for p in pairs]
+    scorer = keras.Model(model.input, model.explainer().output["logit"])
+
+    def logits(order=None, fields=()):
+        slots = np.isin(schema.slot_fields, fields)
+        shuffled = {name: np.where(slots, array[order], array) if fields else array for name, array in features.items()}
+        return scorer.predict(shuffled, batch_size=batch_size, verbose=0)[:, 0].astype(np.float64)
+
+    base = logits()
+    base_auc = auc(labels, base)
+    losses, together = np.zeros((repeats, schema.num_fields)), np.zeros((repeats, len(pairs)))
+    interaction, logit_interaction = np.zeros_like(together), np.zeros_like(together)
+    for repeat in range(repeats):
+        order = random.permutation(len(labels))
+        alone = [logits(order, (field,)) for field in range(schema.num_fields)]
+        losses[repeat] = [base_auc - auc(labels, scores) for scores in alone]
+        for index, (i, j) in enumerate(pairs):
+            both = logits(order, (i, j))
+            together[repeat, index] = base_auc - auc(labels, both)
+            interaction[repeat, index] = losses[repeat, i] + losses[repeat, j] - together[repeat, index]
+            logit_interaction[repeat, index] = np.sqrt(np.mean((base - alone[i] - alone[j] + both) ** 2))
+    return PermutationImportance(base_auc, losses, pairs, together, interaction, logit_interaction)

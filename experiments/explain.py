@@ -1,0 +1,89 @@
+"""Explain a trained model: `ctrzoo-explain`, or `python -m ctrzoo.experiments.explain`.
+
+Reads the folder of a `ctrzoo-train` run and writes `report.html`, pictures and tables: which pairs of fields the
+model says interact, in single rows and over a split, and whether shuffling these fields agrees.
+"""
+
+import pathlib
+import sys
+
+from absl import flags
+from rich.console import Console
+
+# Flags of its own: those of other programs have the same names.
+FLAGS = flags.FlagValues()
+flags.DEFINE_string("workdir", None, "The folder of a finished ctrzoo-train run.", flag_values=FLAGS)
+flags.DEFINE_string("output", None, "Where to write; by default WORKDIR/explanations.", flag_values=FLAGS)
+flags.DEFINE_string("data", None, "The prepared folder, if it is no longer where the run found it.", flag_values=FLAGS)
+flags.DEFINE_enum("split", "test", ("train", "valid", "test"), "The rows to explain.", flag_values=FLAGS)
+flags.DEFINE_integer("rows", 10_000, "How many rows of the split, chosen by chance.", lower_bound=2, flag_values=FLAGS)
+flags.DEFINE_integer(
+    "instances", 3, "Rows to show one by one: surest right click, right non-click, wrong, ...", 0, flag_values=FLAGS
+)
+flags.DEFINE_multi_integer(
+    "row", [], "Number of a row of the split to show instead, from 0; repeatable.", lower_bound=0, flag_values=FLAGS
+)
+flags.DEFINE_integer("repeats", 3, "Permutations of each field and pair of fields.", lower_bound=1, flag_values=FLAGS)
+flags.DEFINE_integer(
+    "pairs", 60, "The most pairs of fields to shuffle; half the strongest, half by chance.", 2, flag_values=FLAGS
+)
+flags.DEFINE_integer("seed", 2018, "Seed of the choice of rows and of the permutations.", flag_values=FLAGS)
+flags.DEFINE_list(
+    "compare", [], "Folders of other runs on the same data (other models, other seeds), by commas.", flag_values=FLAGS
+)
+flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
+
+
+def main():
+    """Run what the flags ask for."""
+    if FLAGS.workdir is None:
+        raise ValueError("Which run? Give its folder as --workdir=runs/....")
+    workdir = pathlib.Path(FLAGS.workdir)
+    for path in (
+        workdir / "experiment.json",
+        *(pathlib.Path(run) / "model.keras" for run in (workdir, *FLAGS.compare)),
+    ):
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no {path}. --workdir and --compare need folders of finished runs.")
+    from ctrzoo.experiments.explaining import explain_run  # slow: it loads TensorFlow
+
+    console = Console(highlight=False, soft_wrap=True)
+    report = explain_run(
+        workdir,
+        pathlib.Path(FLAGS.output) if FLAGS.output else workdir / "explanations",
+        data_folder=FLAGS.data,
+        split=FLAGS.split,
+        num_rows=FLAGS.rows,
+        instances=FLAGS.instances,
+        chosen=FLAGS.row,
+        repeats=FLAGS.repeats,
+        most_pairs=FLAGS.pairs,
+        seed=FLAGS.seed,
+        compared=[pathlib.Path(run) for run in FLAGS.compare],
+        console=console,
+    )
+    console.print(f"Open {report}")
+
+
+def run():
+    """Start `ctrzoo-explain`: an expected failure is one line on the standard error stream, exit code 1."""
+    try:
+        rest = FLAGS(sys.argv)[1:]
+        if FLAGS.help:
+            print(f"{__doc__}\n{FLAGS.get_help()}")
+            return
+        if rest:
+            raise ValueError(
+                f"Unknown argument '{rest[0]}'. Everything is given as flags, such as --workdir=runs/mine."
+            )
+        main()
+    except (ValueError, OSError, flags.Error) as error:
+        print(f"ctrzoo-explain: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("ctrzoo-explain: interrupted; the same command starts again", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,85 @@
+"""`ctrzoo-explain` from end to end on few rows, and its failures in one line."""
+
+import csv
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ctrzoo import data_pipelines, models
+from ctrzoo.experiments.explaining import explain_run, rows_of
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def ctrzoo_explain(*arguments, folder):
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    command = [sys.executable, "-m", "ctrzoo.experiments.explain", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    data = data_pipelines.load(data_pipelines.prepare("synthetic", folder / "data", num_rows=2000))
+    for name in ("fm", "lr"):
+        (folder / name).mkdir()
+        models.build(name, data.schema).save(folder / name / "model.keras")
+    (folder / "fm" / "experiment.json").write_text(json.dumps({"data": {"folder": str(data.folder)}}))
+    return folder, data
+
+
+def test_a_run_is_explained_beside_another(run):
+    folder, data = run
+    options = ("--rows=100", "--repeats=1", "--pairs=3", "--row=7", "--compare=lr")
+    finished = ctrzoo_explain("--workdir=fm", *options, folder=folder)
+    assert finished.returncode == 0, finished.stderr
+    assert "Open fm/explanations/report.html" in finished.stdout
+    assert "Row 7: label" in (folder / "fm" / "explanations" / "report.html").read_text(encoding="utf-8")
+    with open(folder / "fm" / "explanations" / "comparison.csv", newline="") as file:
+        first, second = csv.DictReader(file)
+    assert (first["model"], second["model"]) == ("fm", "lr")
+    assert 0 <= float(first["planted pairs found by explanation"]) <= 1
+    assert second["planted pairs found by explanation"] == ""
+    with open(folder / "fm" / "explanations" / "edges.csv", newline="") as file:
+        assert sum(int(edge["planted"]) for edge in csv.DictReader(file)) == 5
+
+
+def test_rows_are_those_of_their_numbers_in_the_order_asked(run):
+    data = run[1]
+    features, labels = data.arrays("train")
+    numbers = [1500, 3, 1599, 0]
+    found, found_labels = rows_of(data, "train", numbers)
+    for name in features:
+        np.testing.assert_array_equal(found[name], features[name][numbers])
+    np.testing.assert_array_equal(found_labels, labels[numbers, 0])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"chosen": [200]}, "has 200 rows, counted from 0. Received: 200"), ({"split": "tests"}, "no split 'tests'")],
+)
+def test_rows_that_are_not_there_are_refused(options, message, run):
+    with pytest.raises(ValueError, match=message):
+        explain_run(run[0] / "fm", run[0] / "unused", **options)
+    assert not (run[0] / "unused").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Give its folder as --workdir"),
+        (["--workdir=absent"], "There is no absent/experiment.json"),
+        (["--workdir=fm", "--compare=absent"], "There is no absent/model.keras"),
+        (["--workdri=fm"], "Did you mean: workdir"),
+    ],
+)
+def test_failures_are_one_line(arguments, message, run):
+    finished = ctrzoo_explain(*arguments, folder=run[0])
+    assert finished.returncode == 1
+    assert message in finished.stderr.splitlines()[-1]
+    assert finished.stderr.splitlines()[-1].startswith("ctrzoo-explain: ") and "Traceback" not in finished.stderr
