@@ -20,9 +20,9 @@ def replaced(path):
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield temporary
-        _synchronize(temporary)
+        synchronize(temporary)
         os.replace(temporary, path)
-        _synchronize(path.parent)
+        synchronize(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -45,7 +45,8 @@ def write_json(path, content):
     write_text(path, json.dumps(_without_nan(content), indent=2) + "\n")
 
 
-def _synchronize(path):
+def synchronize(path):
+    """Wait until a file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -19,6 +19,7 @@ import uuid
 import numpy as np
 
 from ctrzoo.data_pipelines.tfrecord import write_example, write_tfds_metadata
+from ctrzoo.files import synchronize
 from ctrzoo.suggest import unknown
 
 FORMAT_VERSION = 2
@@ -136,14 +137,14 @@ def publish(partial, folder):
         FileExistsError: If somebody else has made the folder in the meantime.
     """
     for path in (*partial.iterdir(), partial):
-        _sync(path)
+        synchronize(path)
     try:
         partial.rename(folder)
     except OSError as reason:
         if folder.exists():
             raise FileExistsError(f"{folder} was made by somebody else in the meantime.") from reason
         raise
-    _sync(folder.parent)
+    synchronize(folder.parent)
 
 
 def check_name(name):
@@ -359,11 +360,3 @@ def _remove_leftovers(folder):
             continue
         except OSError:
             shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _sync(path):
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

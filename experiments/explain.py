@@ -5,10 +5,11 @@ model says interact, in single rows and over a split, and whether shuffling thes
 """
 
 import pathlib
-import sys
 
 from absl import flags
 from rich.console import Console
+
+from ctrzoo.experiments.command import run_command
 
 # Flags of its own: those of other programs have the same names.
 FLAGS = flags.FlagValues()
@@ -34,8 +35,10 @@ flags.DEFINE_list(
 flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
 
 
-def main():
+def main(argv):
     """Run what the flags ask for."""
+    if len(argv) > 1:
+        raise ValueError(f"Unknown argument '{argv[1]}'. Everything is given as flags, such as --workdir=runs/mine.")
     if FLAGS.workdir is None:
         raise ValueError("Which run? Give its folder as --workdir=runs/....")
     workdir = pathlib.Path(FLAGS.workdir)
@@ -67,22 +70,7 @@ def main():
 
 def run():
     """Start `ctrzoo-explain`: an expected failure is one line on the standard error stream, exit code 1."""
-    try:
-        rest = FLAGS(sys.argv)[1:]
-        if FLAGS.help:
-            print(f"{__doc__}\n{FLAGS.get_help()}")
-            return
-        if rest:
-            raise ValueError(
-                f"Unknown argument '{rest[0]}'. Everything is given as flags, such as --workdir=runs/mine."
-            )
-        main()
-    except (ValueError, OSError, flags.Error) as error:
-        print(f"ctrzoo-explain: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("ctrzoo-explain: interrupted; the same command starts again", file=sys.stderr)
-        sys.exit(1)
+    run_command("ctrzoo-explain", main, FLAGS, __doc__, "interrupted; the same command starts again")
 
 
 if __name__ == "__main__":

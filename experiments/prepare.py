@@ -8,7 +8,6 @@ with `ctrzoo-prepare --table=clicks.csv --schema=schema.yaml --infer_schema`, ed
 import json
 import pathlib
 import re
-import sys
 
 from absl import flags
 from rich.console import Console
@@ -17,6 +16,7 @@ from ctrzoo import data_pipelines
 from ctrzoo.data_pipelines.draft import draft_schema
 from ctrzoo.data_pipelines.report import REPORT_FILE, tables_of
 from ctrzoo.data_pipelines.table import kind_of, prepare_own_table
+from ctrzoo.experiments.command import run_command
 from ctrzoo.experiments.settings import parse_assignment
 
 # Flags of its own: those of other programs have the same names.
@@ -39,8 +39,10 @@ flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "Where prepared data will lie
 flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
 
 
-def main():
+def main(argv):
     """Run what the flags ask for."""
+    if len(argv) > 1:
+        raise ValueError(f"Unknown argument '{argv[1]}'. Everything is given as flags, such as --dataset=criteo.")
     if (FLAGS.dataset is None) == (FLAGS.table is None):
         raise ValueError("Pass either --dataset, a benchmark, or --table, a table of your own. --help says more.")
     console = Console(highlight=False, soft_wrap=True)
@@ -90,20 +92,7 @@ def _name_of(table):
 
 def run():
     """Start `ctrzoo-prepare`: an expected failure is one line on the standard error stream, exit code 1."""
-    try:
-        rest = FLAGS(sys.argv)[1:]
-        if FLAGS.help:
-            print(f"{__doc__}\n{FLAGS.get_help()}")
-            return
-        if rest:
-            raise ValueError(f"Unknown argument '{rest[0]}'. Everything is given as flags, such as --dataset=criteo.")
-        main()
-    except (ValueError, OSError, flags.Error) as error:
-        print(f"ctrzoo-prepare: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("ctrzoo-prepare: interrupted; the same command goes on where it was", file=sys.stderr)
-        sys.exit(1)
+    run_command("ctrzoo-prepare", main, FLAGS, __doc__, "interrupted; the same command goes on where it was")
 
 
 if __name__ == "__main__":

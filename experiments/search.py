@@ -7,10 +7,10 @@ median. The same command, several times at once with different seeds or later ag
 """
 
 import pathlib
-import signal
-import sys
 
 from absl import flags
+
+from ctrzoo.experiments.command import run_command
 
 FLAGS = flags.FlagValues()
 for define, name, default, text in (
@@ -48,28 +48,9 @@ def main(argv):
     print((folder / "search.md").read_text(encoding="utf-8"))
 
 
-def _fail(message):
-    print(f"ctrzoo-search: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(1)
-
-
-def _interrupt(*_):
-    raise KeyboardInterrupt
-
-
 def run():
     """Start `ctrzoo-search`: an expected failure is one line on the standard error stream, exit code 1."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        arguments = FLAGS(sys.argv)
-        if FLAGS.help:
-            print(f"{__doc__}\n{FLAGS.get_help()}")
-        else:
-            main(arguments)
-    except (ValueError, OSError, flags.Error) as error:
-        _fail(str(error))
-    except KeyboardInterrupt:
-        _fail("interrupted. The same command goes on with the study.")
+    run_command("ctrzoo-search", main, FLAGS, __doc__, "interrupted. The same command goes on with the study.")
 
 
 if __name__ == "__main__":

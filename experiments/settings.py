@@ -1,6 +1,7 @@
 """The settings of a run: defaults, then a configuration file, then flags, then `--set`."""
 
 import ast
+import contextlib
 import dataclasses
 import importlib.util
 import pathlib
@@ -147,18 +148,36 @@ def parse_assignment(text):
         return key.strip(), value
 
 
-def _read_config(path):
-    if not path.is_file():
-        raise ValueError(f"There is no configuration file {path}. Correct --config.")
+def run_file(path):
+    """Run a Python file, and return it as a module.
+
+    Raises:
+        ValueError: If it is no Python file, or fails.
+    """
     specification = importlib.util.spec_from_file_location("ctrzoo_config", path)
     if specification is None:
         raise ValueError(f"The configuration {path} is no Python file. Its name must end in .py.")
     module = importlib.util.module_from_spec(specification)
-    try:
+    with failing_in(path):
         specification.loader.exec_module(module)
-        config = module.get_config()
+    return module
+
+
+@contextlib.contextmanager
+def failing_in(path):
+    """Name the configuration file in which an error arose."""
+    try:
+        yield
     except Exception as error:
         raise ValueError(f"The configuration file {path} failed: {type(error).__name__}: {error}.") from error
+
+
+def _read_config(path):
+    if not path.is_file():
+        raise ValueError(f"There is no configuration file {path}. Correct --config.")
+    module = run_file(path)
+    with failing_in(path):
+        config = module.get_config()
     if not isinstance(config, Mapping):
         raise ValueError(f"`get_config` of {path} must return a dictionary. Received: {type(config).__name__}.")
     return dict(config)

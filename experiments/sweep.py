@@ -6,13 +6,12 @@ The same command goes on where it was ended. It may run several times at once, a
 """
 
 import pathlib
-import signal
-import sys
 
 from absl import flags
 from rich.console import Console
 from rich.live import Live
 
+from ctrzoo.experiments.command import run_command
 from ctrzoo.experiments.settings import parse_assignment
 from ctrzoo.experiments.sweeps.results import rows_of, table_of, write_results
 
@@ -83,28 +82,10 @@ def _forget_failures(runs):
             lock.close()
 
 
-def _fail(message):
-    print(f"ctrzoo-sweep: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(1)
-
-
-def _interrupt(*_):
-    raise KeyboardInterrupt
-
-
 def run():
     """Start `ctrzoo-sweep`: an expected failure is one line on the standard error stream, exit code 1."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        arguments = FLAGS(sys.argv)
-        if FLAGS.help:
-            print(f"{__doc__}\n{FLAGS.get_help()}")
-        else:
-            main(arguments)
-    except (ValueError, OSError, flags.Error) as error:
-        _fail(str(error))
-    except KeyboardInterrupt:
-        _fail("interrupted. The same command goes on: finished runs are not repeated.")
+    interrupted = "interrupted. The same command goes on: finished runs are not repeated."
+    run_command("ctrzoo-sweep", main, FLAGS, __doc__, interrupted)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@ With no flags it trains GraphFM, with LR and FM beside it, on made-up clicks of 
 
 import datetime
 import pathlib
-import sys
 
-from absl import app, flags
+from absl import flags
 from rich.console import Console
 from rich.table import Table
 
+from ctrzoo.experiments.command import run_app
 from ctrzoo.experiments.settings import CHOICES, Settings, resolve
 
 FLAGS = flags.FLAGS
@@ -125,33 +125,10 @@ def _new_workdir(settings):
     return f"runs/{pathlib.Path(settings.dataset).name}_{settings.model}_{now}"
 
 
-def _parse_flags(argv):
-    try:
-        return FLAGS(argv)
-    except flags.Error as error:
-        return _fail(str(error).replace("\n", " "))
-
-
-def _fail(message):
-    print(f"ctrzoo-train: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(1)
-
-
-def _main_or_one_line(argv):
-    try:
-        main(argv)
-    except (ValueError, OSError) as error:
-        _fail(str(error))
-    except KeyboardInterrupt:
-        _fail("interrupted. The same command with the same --workdir goes on from the last checkpoint.")
-
-
 def run():
     """Start `ctrzoo-train`: an expected failure is one line on the standard error stream, exit code 1."""
-    sys.modules["__main__"].__doc__ = __doc__  # what --help prints, also where a console script is the main module
-    for flag in FLAGS.get_key_flags_for_module(__name__):
-        FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-    app.run(_main_or_one_line, flags_parser=_parse_flags)
+    interrupted = "interrupted. The same command with the same --workdir goes on from the last checkpoint."
+    run_app("ctrzoo-train", main, __name__, interrupted)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ import os
 import shlex
 import sys
 
-from absl import app, flags
+from absl import flags
 from rich.console import Console
+
+from ctrzoo.experiments.command import run_app
 
 FLAGS = flags.FLAGS
 
@@ -118,34 +120,10 @@ def _line(suite, row):
     return f"{what}: {row['samples_per_second']:,.0f} samples/s, {row['peak_megabytes']:,.0f} MB, {row['ratio']:.2f}"
 
 
-def _parse_flags(argv):
-    try:
-        return FLAGS(argv)
-    except flags.Error as error:
-        return _fail(str(error).replace("\n", " "))
-
-
-def _fail(message):
-    print(f"ctrzoo-bench: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(1)
-
-
-def _main_or_one_line(argv):
-    try:
-        main(argv)
-    except (ValueError, OSError, RuntimeError) as error:
-        _fail(str(error))
-    except KeyboardInterrupt:
-        _fail("interrupted")
-
-
 def run():
     """Start `ctrzoo-bench`: an expected failure is one line on the standard error stream, exit code 1."""
     define_flags()
-    sys.modules["__main__"].__doc__ = __doc__  # what --help prints, also where a console script is the main module
-    for flag in FLAGS.get_key_flags_for_module(__name__):
-        FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-    app.run(_main_or_one_line, flags_parser=_parse_flags)
+    run_app("ctrzoo-bench", main, __name__, "interrupted", errors=(ValueError, OSError, RuntimeError))
 
 
 if __name__ == "__main__":

@@ -2,13 +2,12 @@
 
 import dataclasses
 import hashlib
-import importlib.util
 import json
 import pathlib
 import shlex
 from collections.abc import Mapping
 
-from ctrzoo.experiments.settings import Settings, resolve
+from ctrzoo.experiments.settings import Settings, failing_in, resolve, run_file
 
 CONFIGS = pathlib.Path(__file__).resolve().parents[1] / "configs" / "sweeps"
 NAMES = ("dataset", "model")
@@ -78,15 +77,9 @@ def read_config(config, function):
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in CONFIGS.glob("[a-z]*.py")))
         raise ValueError(f"There is no sweep {config}. Give the path of a Python file, or one of {known}.")
-    specification = importlib.util.spec_from_file_location("ctrzoo_sweep", path)
-    if specification is None:
-        raise ValueError(f"The configuration {path} is no Python file. Its name must end in .py.")
-    module = importlib.util.module_from_spec(specification)
-    try:
-        specification.loader.exec_module(module)
+    module = run_file(path)
+    with failing_in(path):
         return getattr(module, function)(), module
-    except Exception as error:
-        raise ValueError(f"The configuration {path} failed: {type(error).__name__}: {error}.") from error
 
 
 def plan(choices, folder, data_dir, raw=None, overrides=None):

@@ -1,0 +1,52 @@
+"""What all command line programs share: an expected failure is one line on the standard error stream, exit code 1."""
+
+import contextlib
+import signal
+import sys
+
+from absl import app, flags
+
+
+@contextlib.contextmanager
+def one_line_failures(name, interrupted, errors=(ValueError, OSError)):
+    """Turn errors that a user can mend, and interruptions, into one line.
+
+    Args:
+        name: The program's name, which begins the line.
+        interrupted: What to say after Ctrl-C or a request to end.
+        errors: The expected errors.
+    """
+    try:
+        yield
+    except (*errors, flags.Error) as error:
+        message = str(error)
+    except KeyboardInterrupt:
+        message = interrupted
+    else:
+        return
+    print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(1)
+
+
+def run_command(name, main, flag_values, description, interrupted):
+    """Run `main(arguments)` with flags of its own, or print them for `--help`; ending it counts as Ctrl-C."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    with one_line_failures(name, interrupted):
+        arguments = flag_values(sys.argv)
+        if flag_values.help:
+            print(f"{description}\n{flag_values.get_help()}")
+        else:
+            main(arguments)
+
+
+def run_app(name, main, module, interrupted, errors=(ValueError, OSError)):
+    """Run `main(arguments)` with the flags that the named module defined for the whole process."""
+    sys.modules["__main__"].__doc__ = sys.modules[module].__doc__  # what --help prints, also of a console script
+    for flag in flags.FLAGS.get_key_flags_for_module(module):
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+    with one_line_failures(name, interrupted, errors):
+        app.run(main, flags_parser=flags.FLAGS)
+
+
+def _interrupt(*_):
+    raise KeyboardInterrupt
