@@ -142,26 +142,22 @@ class _GraphLayer(keras.layers.Layer):
         edges = spread_to_fields(ops.sigmoid(edges + self.score_bias), self.num_fields)
         return spread_to_fields(scores, self.num_fields), edges[0]
 
-    def _aggregate(self, inputs, states, weights):
-        """Sum the interactions (or neighbours) of each field, the heads side by side.
+    def _messages(self, inputs, states, weights, kernel):
+        """Sum the interactions (or neighbours) of each field by each head, then multiply by the head's matrix.
 
-        Shapes: inputs `(b, n, d)`, the same states `(n, b, d)`, weights `(h, n, n, b)` -> `(n, b, h * d)`.
+        A matrix of few columns for each head costs half of one product for all heads, whose matrix would be
+        half zeros.
+
+        Shapes: inputs `(b, n, d)`, the same states `(n, b, d)`, weights `(h, n, n, b)`, kernel `(n, h, d, u)`
+        or `(h, d, u)` -> `(n, h, b, u)`.
         """
         num_fields, dim = inputs.shape[1:]
         weights = ops.reshape(ops.transpose(weights, (3, 1, 0, 2)), (-1, num_fields * self.num_heads, num_fields))
-        neighbors = ops.reshape(ops.matmul(weights, inputs), (-1, num_fields, self.num_heads * dim))
-        neighbors = ops.transpose(neighbors, (1, 0, 2))
-        if not self.use_interaction:
-            return neighbors
-        neighbors = ops.reshape(neighbors, (num_fields, -1, self.num_heads, dim))
-        return ops.reshape(neighbors * ops.expand_dims(states, 2), (num_fields, -1, self.num_heads * dim))
-
-    def _of_own_head(self, kernels):
-        """Let each head's kernel read its own head alone: `(..., d, h, u)` -> `(..., h * d, h * u)`."""
-        dim, heads, units = kernels.shape[-3:]
-        own = np.reshape(np.eye(heads), (heads, 1, heads, 1))
-        blocks = ops.expand_dims(kernels, -4) * ops.cast(own, kernels.dtype)
-        return ops.reshape(blocks, (*kernels.shape[:-3], heads * dim, heads * units))
+        sums = ops.transpose(ops.matmul(weights, inputs), (1, 0, 2))
+        sums = ops.reshape(sums, (num_fields, self.num_heads, -1, dim))
+        if self.use_interaction:
+            sums = sums * ops.expand_dims(states, 1)
+        return ops.matmul(sums, kernel)
 
     def compute_output_shape(self, input_shape):
         batch, fields, _ = input_shape
@@ -244,12 +240,11 @@ class GraphInteraction(_GraphLayer):
             attention = softmax(ops.where(kept, scores, lowest), axis=2)
             edges = ops.where(kept, edges, 0.0)
         weights = self.drop_attention(attention, training=training) * edges
-        messages = self._aggregate(inputs, states, weights)
+        messages = self._messages(inputs, states, weights, self.kernel)
         if self.average_heads:
-            kernel = ops.reshape(self.kernel, (-1, self.units)) / self.num_heads
+            outputs = ops.transpose(ops.mean(messages, axis=1), (1, 0, 2))
         else:
-            kernel = self._of_own_head(ops.transpose(self.kernel, (1, 0, 2)))
-        outputs = ops.transpose(ops.matmul(messages, kernel), (1, 0, 2))
+            outputs = ops.reshape(ops.transpose(messages, (2, 0, 1, 3)), (-1, self.num_fields, self.units))
         return self.activation(outputs), *_batch_first(attention, edges)
 
     def get_config(self):
@@ -322,9 +317,10 @@ class ReferenceGraphInteraction(_GraphLayer):
             edges = ops.where(kept, edges, 0.0)
             scores = scores * edges
         attention = softmax(scores, axis=2)
-        messages = self._aggregate(inputs, states, self.drop_attention(attention, training=training))
+        weights = self.drop_attention(attention, training=training)
         kernel = ops.reshape(self.kernel, (self.num_fields, -1, self.num_heads, self.units // self.num_heads))
-        outputs = ops.matmul(messages, self._of_own_head(kernel))
+        messages = self._messages(inputs, states, weights, ops.transpose(kernel, (0, 2, 1, 3)))
+        outputs = ops.reshape(ops.transpose(messages, (0, 2, 1, 3)), (self.num_fields, -1, self.units))
         if self.use_residual:
             outputs = outputs + ops.relu(ops.matmul(states, self.residual_kernel) + self.residual_bias)
         outputs = standardize(ops.relu(outputs)) * self.scale + self.shift

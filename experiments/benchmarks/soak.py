@@ -82,7 +82,6 @@ def growth(samples):
 def main(_):
     """Train until the time is over; write and draw the memory."""
     from ctrzoo import data_pipelines, models
-    from ctrzoo.optimizers import Adam
     from ctrzoo.training import set_seed, train
 
     workdir = pathlib.Path(FLAGS.workdir)
@@ -96,7 +95,7 @@ def main(_):
         threading.Thread(target=watch, args=(samples, 60 * FLAGS.minutes), daemon=True).start()
         endless = {"epochs": 10**6, "patience": 10**6, "checkpoint_minutes": FLAGS.minutes / 20}
         try:
-            train(model, data, folder=workdir, console=Console(), optimizer=Adam, **endless)
+            train(model, data, folder=workdir, console=Console(), optimizer="adam", **endless)
         except KeyboardInterrupt:
             print(f"{FLAGS.minutes:g} minutes are over. Memory grew by {growth(samples):.0f} MB an hour at the end.")
     finally:
