@@ -3,9 +3,15 @@
 A step is the same for all of them: each replica computes an equal part of the global batch, gradients are
 summed, and every replica makes the same update. A batch that cannot be divided, such as the last of an epoch, is
 computed whole by every replica, and one of them counts: no row is lost or counted twice.
+
+On one device a step may be divided into branches, which a CPU computes side by side. TensorFlow shares each small
+operation among all cores otherwise, and waits for the last of them at every one.
 """
 
 import ctrzoo.startup  # noqa: F401  (before Keras)
+
+import contextlib
+import os
 
 import keras
 import tensorflow as tf
@@ -14,7 +20,7 @@ STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 LEARNING_RATE_SCALING = ("none", "sqrt", "linear")
 
 
-def make_strategy(name="auto", num_devices=None):
+def make_strategy(name="auto", num_devices=None, branches=1):
     """Return a `tf.distribute.Strategy`. Call it before anything else uses TensorFlow.
 
     Args:
@@ -22,10 +28,17 @@ def make_strategy(name="auto", num_devices=None):
             `"multi_worker"`, the hosts that the environment variable TF_CONFIG lists; `"auto"`: several hosts
             if there is a TF_CONFIG, all GPUs if there are several, else one device.
         num_devices: Devices of `"mirrored"`; None for all GPUs.
+        branches: Parts of a batch that will be computed side by side, see `ReplicatedStep`: the cores are divided
+            among them. The environment variable TF_NUM_INTRAOP_THREADS goes before.
 
     Raises:
         ValueError: If the name is unknown, or there are fewer devices.
     """
+    if branches > 1 and "TF_NUM_INTRAOP_THREADS" not in os.environ:
+        # Without effect after TensorFlow's first use: the result is the same, only later.
+        with contextlib.suppress(RuntimeError):
+            cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+            tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // branches))
     if name not in STRATEGIES:
         raise ValueError(f"The strategy must be one of {', '.join(STRATEGIES)}. Received: {name!r}.")
     tf.get_logger().setLevel("ERROR")  # or it tells of every sum over devices
@@ -91,16 +104,26 @@ class ReplicatedStep:
     Args:
         model: A compiled `CTRModel`.
         jit_compile: Whether XLA compiles loss and gradient; the update stays outside.
+        branches: Parts of a batch, on one device, that are computed side by side, each as a graph of its own;
+            a batch that cannot be divided is one part.
 
     Raises:
-        ValueError: If the model or its optimizer has something that several devices would compute otherwise.
+        ValueError: If the model or its optimizer has something that several devices or branches would compute
+            otherwise.
     """
 
-    def __init__(self, model, jit_compile=False):
+    def __init__(self, model, jit_compile=False, branches=1):
         self._model, self._strategy = model, model.distribute_strategy
-        self.num_replicas = self._strategy.num_replicas_in_sync
-        layers = model._flatten_layers() if self.num_replicas > 1 else ()
+        self.num_replicas, self._branches = self._strategy.num_replicas_in_sync, branches
+        self._num_parts = self.num_replicas * branches
+        layers = model._flatten_layers() if self._num_parts > 1 else ()
         self._batch_norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
+        if branches > 1 and self.num_replicas > 1:
+            raise ValueError(f"`branches` divide the batch of one device, but there are {self.num_replicas}.")
+        if branches > 1 and self._batch_norms:
+            raise ValueError(
+                "Batch normalisation needs the whole batch, so it cannot be trained in branches. Set branches=1."
+            )
         if self.num_replicas > 1:
             _check_optimizer(model.optimizer)
             if jit_compile and self._batch_norms:
@@ -132,7 +155,7 @@ class ReplicatedStep:
         return float(mean())
 
     def _call(self, step, batch):
-        divided = self.num_replicas > 1 and len(batch[0]["ids"]) % self.num_replicas == 0
+        divided = self._num_parts > 1 and len(batch[0]["ids"]) % self._num_parts == 0
         if (step, divided) not in self._steps:
             specification = tf.nest.map_structure(
                 lambda tensor: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype), batch
@@ -155,13 +178,16 @@ class ReplicatedStep:
         return self._strategy.gather(probabilities, axis=0) if self.num_replicas > 1 else probabilities
 
     def _train_replica(self, batch, divided):
-        weight = 1.0
+        weight, parts = 1.0, [batch]
         if divided:
-            batch = self._own_part(batch)
+            parts, weight = self._own_parts(batch), 1 / self._branches
         elif self.num_replicas > 1:  # all compute the same, so only the first one's gradient counts
             index = tf.distribute.get_replica_context().replica_id_in_sync_group
             weight = self.num_replicas * tf.cast(tf.equal(index, 0), tf.float32)
-        loss, gradients = (self._gradients or self._loss_and_gradients)(*batch, weight)
+        found = [(self._gradients or self._loss_and_gradients)(*part, weight) for part in parts]
+        loss, gradients = found[0]
+        for other_loss, others in found[1:]:
+            loss, gradients = loss + other_loss, list(map(_sum, gradients, others))
         if self._sum_first:
             gradients = tf.distribute.get_replica_context().all_reduce("SUM", gradients)
             gradients = [_divided(gradient, self.num_replicas) for gradient in gradients]  # the optimizer sums again
@@ -169,14 +195,17 @@ class ReplicatedStep:
         return loss
 
     def _predict_replica(self, batch, divided):
-        return self._model((self._own_part(batch) if divided else batch)[0], training=False)
+        parts = self._own_parts(batch) if divided else [batch]
+        predictions = [self._model(features, training=False) for (features,) in parts]
+        return predictions[0] if len(parts) == 1 else tf.concat(predictions, axis=0)
 
-    def _own_part(self, batch):
-        """Cut the replica's part out of a batch, in the memory of the host."""
-        index = tf.distribute.get_replica_context().replica_id_in_sync_group
+    def _own_parts(self, batch):
+        """Cut the replica's part out of a batch, in the memory of the host, one piece a branch."""
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         with tf.device("CPU:0"):
-            rows = tf.shape(batch[0]["ids"])[0] // self.num_replicas
-            return tf.nest.map_structure(lambda tensor: tensor[index * rows : (index + 1) * rows], batch)
+            rows = tf.shape(batch[0]["ids"])[0] // self._num_parts
+            firsts = [(replica * self._branches + branch) * rows for branch in range(self._branches)]
+            return [tf.nest.map_structure(lambda tensor, i=i: tensor[i : i + rows], batch) for i in firsts]
 
     def _loss_and_gradients(self, features, labels, weight):
         with tf.GradientTape() as tape:
@@ -185,6 +214,13 @@ class ReplicatedStep:
             loss = self._model.compute_loss(features, labels, probabilities, training=True) * weight
             scaled = self._model.optimizer.scale_loss(loss)
         return loss, tape.gradient(scaled, self._model.trainable_variables)
+
+
+def _sum(gradient, other):
+    if isinstance(gradient, tf.IndexedSlices):
+        values = tf.concat([gradient.values, other.values], axis=0)
+        return tf.IndexedSlices(values, tf.concat([gradient.indices, other.indices], axis=0), gradient.dense_shape)
+    return None if gradient is None else gradient + other
 
 
 def _divided(gradient, number):

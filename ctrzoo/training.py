@@ -48,6 +48,7 @@ def train(
     patience=3,
     seed=2018,
     jit_compile=False,
+    branches=1,
     folder=None,
     console=None,
     checkpoint_steps=None,
@@ -72,6 +73,7 @@ def train(
         patience: Epochs without a lower validation log loss before training stops.
         seed: Seed of the order of rows. Call `set_seed` before building the model to fix the rest.
         jit_compile: Whether XLA compiles the training step.
+        branches: Parts of a batch that a CPU computes side by side, see `ctrzoo.strategy.ReplicatedStep`.
         folder: An existing folder for `history.csv`, TensorBoard events, `checkpoints` and the best
             `model.keras`; `None` writes nothing. Several hosts need one that they share.
         console: The `rich` console for progress.
@@ -103,15 +105,15 @@ def train(
     with strategy.scope():
         model.compile(optimizers.build(optimizer, learning_rate))
         model.optimizer.build(model.trainable_variables)
-    description = _describe(model, data, epochs, batch_size, patience, seed, jit_compile)
+    description = _describe(model, data, epochs, batch_size, patience, seed, jit_compile, branches)
     store = _Store(model, folder, keep_checkpoints, description) if folder else None
     state, best = (store and store.restore()) or (RunState(), [])
-    step = ReplicatedStep(model, jit_compile)
+    step = ReplicatedStep(model, jit_compile, branches)
     if step.agree(state.steps) != state.steps:
         raise ValueError(
             "The workers would go on from different checkpoints. Give them one folder (--workdir) on a shared disk."
         )
-    evaluator = Evaluator(model)
+    evaluator = Evaluator(model, branches)
     rows = EVALUATION_BATCH // step.num_replicas * step.num_replicas
     valid, test = (data.dataset(split, rows, shuffle=False) for split in ("valid", "test"))
     seen = data.dataset("train", rows, shuffle=False).take(math.ceil(data.num_rows["valid"] / rows))
@@ -278,7 +280,7 @@ class _Store:
             yield from ((f"{owner}/{index}", variable) for index, variable in enumerate(variables))
 
 
-def _describe(model, data, epochs, batch_size, patience, seed, jit_compile):
+def _describe(model, data, epochs, batch_size, patience, seed, jit_compile, branches):
     """Return what decides the outcome of a run, as a flat dictionary that JSON can hold."""
     optimizer = _without_names(keras.saving.serialize_keras_object(model.optimizer))
     description = {
@@ -288,6 +290,7 @@ def _describe(model, data, epochs, batch_size, patience, seed, jit_compile):
         **{f"optimizer.{key}": _shortened(value) for key, value in optimizer["config"].items()},
         "precision": keras.mixed_precision.dtype_policy().name,
         "jit_compile": jit_compile,
+        "branches": branches,
         "epochs": epochs,
         "batch_size": batch_size,
         "patience": patience,

@@ -46,7 +46,7 @@ def run_experiment(settings, data_dir, raw, workdir, strategy="auto", num_device
         ConnectionError: If another worker was lost.
     """
     _check_workdir(workdir, settings)
-    strategy = make_strategy(strategy, num_devices)
+    strategy = make_strategy(strategy, num_devices, settings.branches)
     chief = is_chief(strategy)
     console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=not chief)
     data = _load(settings, data_dir, raw)
@@ -95,6 +95,7 @@ def _train(model, data, settings, folder, console, checkpoint_options):
             patience=settings.patience,
             seed=settings.seed,
             jit_compile=settings.jit_compile,
+            branches=settings.branches,
             folder=folder,
             console=console,
             **checkpoint_options,

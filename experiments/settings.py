@@ -32,6 +32,7 @@ class Settings:
         optimizer: The optimizer: adam (updates the rows of the batch), dense_adam (all rows), adagrad, ftrl or sgd.
         precision: `"float32"`, `"mixed_bfloat16"`, or `"mixed_float16"`, which scales the loss.
         jit_compile: Whether XLA compiles the training step.
+        branches: Parts of a batch that a CPU computes side by side; helps models of many small operations.
         patience: Epochs without a lower validation log loss before training stops.
         seed: Seed of weights, dropout and order of rows.
         hyperparameters: Arguments of the model (and of those baselines that have them).
@@ -48,13 +49,14 @@ class Settings:
     optimizer: str = "dense_adam"
     precision: str = "float32"
     jit_compile: bool = False
+    branches: int = 1
     patience: int = 3
     seed: int = 2018
     hyperparameters: Mapping = dataclasses.field(default_factory=dict)
     dataset_options: Mapping = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
-        for key in ("epochs", "batch_size", "patience"):
+        for key in ("epochs", "batch_size", "branches", "patience"):
             self._check(key, int, lambda number: number >= 1, "a whole number of at least 1")
         self._check("seed", int, lambda number: 0 <= number < 2**32, "a whole number from 0 to 4,294,967,295")
         self._check("learning_rate", (int, float), lambda number: number > 0, "a number above 0")

@@ -12,8 +12,12 @@ import keras
 import numpy as np
 import pytest
 
-from ctrzoo.strategy import _check_optimizer, make_strategy, scaled_learning_rate
+from ctrzoo import models, optimizers
+from ctrzoo.evaluation import Evaluator
+from ctrzoo.strategy import ReplicatedStep, _check_optimizer, make_strategy, scaled_learning_rate
 from tests.interrupted import run
+from tests.replicas import SCHEMA
+from tests.small_data import SmallData
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 # CTRZOO_DEVICES=2,4,8 pytest tests/test_strategy.py -k devices
@@ -49,6 +53,37 @@ def test_devices_give_the_losses_weights_and_metrics_of_one(one_device, devices,
         for key, first in (("losses", 0), ("weights", 0), ("metrics", 1)):
             found, expected = several[f"{case}/{key}"][first:], one_device[f"{case}/{key}"][first:]
             np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance, err_msg=f"{case}, {key}")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "optimizer", "number"),
+    [
+        ("fm", {"embedding_l2": 0.1}, keras.optimizers.Adam, 2),
+        ("fm", {}, optimizers.Adam, 4),
+        ("graphfm", {"units": (8,)}, optimizers.Adam, 2),
+    ],
+    ids=["dense", "row-wise", "graphfm"],
+)
+def test_branches_give_the_losses_weights_and_metrics_of_the_whole(name, options, optimizer, number):
+    data, found = SmallData(SCHEMA, num_rows=3 * 64 + 27), []  # the last batch cannot be divided
+    for branches in (1, number):
+        keras.utils.set_random_seed(1)
+        model = models.build(name, SCHEMA, embedding_dim=4, **options)
+        model.compile(optimizer(0.01, epsilon=1e-4))
+        step, losses = ReplicatedStep(model, branches=branches), []
+        for epoch in range(3):
+            losses += [float(step.train(batch)) for batch in data.dataset("train", 64, first_pass=epoch)]
+        metrics = Evaluator(model, branches).evaluate(data.dataset("test", 48, shuffle=False))
+        found.append([losses, list(metrics.values()), *model.get_weights()])
+    for expected, divided in zip(*found, strict=True):
+        np.testing.assert_allclose(divided, expected, rtol=1e-4, atol=2e-5)
+
+
+def test_batch_normalisation_is_not_trained_in_branches():
+    model = models.build("deepfm", SCHEMA, deep_units=(4,), deep_batch_norm=True)
+    model.compile("adam")
+    with pytest.raises(ValueError, match="Set branches=1"):
+        ReplicatedStep(model, branches=2)
 
 
 def test_loss_scaling_on_several_devices_learns(tmp_path):

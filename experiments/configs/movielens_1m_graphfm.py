@@ -9,6 +9,7 @@ def get_config():
     return {
         "epochs": 50,
         "patience": 4,
+        "branches": 2,
         "num_neighbors": (7, 4, 2),
         "attention_dropout": 0.4,
         "embedding_dropout": 0.1,
