@@ -12,6 +12,7 @@ import io
 import os
 import pathlib
 import shutil
+import signal
 import threading
 import time
 
@@ -79,11 +80,24 @@ def growth(samples):
     return round(float(np.polyfit(times[lowest] / 3600, sizes[lowest], 1)[0]), 1)
 
 
+def draw(samples, title, path):
+    """Draw memory over time."""
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    axes = figure.subplots()
+    seconds, megabytes = np.array(samples).T
+    axes.plot(seconds / 60, megabytes)
+    axes.set(xlabel="minutes", ylabel="resident memory, MB", ylim=(0, None), title=title)
+    with replaced(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
 def main(_):
     """Train until the time is over; write and draw the memory."""
     from ctrzoo import data_pipelines, models
     from ctrzoo.training import set_seed, train
 
+    # A shell starts what runs in its background with SIGINT ignored, and then nothing would end the training.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     workdir = pathlib.Path(FLAGS.workdir)
     workdir.mkdir(parents=True)
     try:
@@ -103,14 +117,7 @@ def main(_):
     text = io.StringIO()
     csv.writer(text).writerows([("seconds", "megabytes"), *samples])
     write_text(workdir / "memory.csv", text.getvalue())
-    figure = Figure(figsize=(8, 3.4), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(*np.array(samples).T)
-    axes.set(
-        xlabel="seconds", ylabel="resident memory, MB", ylim=(0, None), title=f"{FLAGS.model}, {FLAGS.rows:,} rows"
-    )
-    with replaced(workdir / "memory.png") as temporary:
-        figure.savefig(temporary, dpi=120)
+    draw(samples, f"{FLAGS.model}, {FLAGS.rows:,} rows", workdir / "memory.png")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The soak trains until its time is over and leaves its memory as numbers and as a picture."""
 
+import functools
+import signal
 import subprocess
 import sys
 
@@ -10,7 +12,8 @@ def test_it_ends_by_itself_and_writes_what_it_saw(tmp_path):
     folder = tmp_path / "soak"
     command = [sys.executable, "-m", "ctrzoo.experiments.benchmarks.soak", f"--workdir={folder}"]
     options = ["--model=lr", "--rows=20000", "--minutes=0.1"]
-    done = subprocess.run(command + options, capture_output=True, text=True, timeout=300)
+    as_in_background = functools.partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    done = subprocess.run(command + options, capture_output=True, text=True, timeout=300, preexec_fn=as_in_background)
     assert done.returncode == 0, done.stderr
     assert "minutes are over" in done.stdout
     memory = pd.read_csv(folder / "memory.csv")
