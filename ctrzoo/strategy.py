@@ -34,11 +34,6 @@ def make_strategy(name="auto", num_devices=None, branches=1):
     Raises:
         ValueError: If the name is unknown, or there are fewer devices.
     """
-    if branches > 1 and "TF_NUM_INTRAOP_THREADS" not in os.environ:
-        # Without effect after TensorFlow's first use: the result is the same, only later.
-        with contextlib.suppress(RuntimeError):
-            cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-            tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // branches))
     if name not in STRATEGIES:
         raise ValueError(f"The strategy must be one of {', '.join(STRATEGIES)}. Received: {name!r}.")
     tf.get_logger().setLevel("ERROR")  # or it tells of every sum over devices
@@ -50,7 +45,9 @@ def make_strategy(name="auto", num_devices=None, branches=1):
     if num_devices is not None and name != "mirrored":
         raise ValueError(f"`num_devices` is for the strategy 'mirrored'. Received: {num_devices} with '{name}'.")
     if name == "one_device":
-        return tf.distribute.get_strategy()
+        strategy = tf.distribute.get_strategy()
+        _divide_cores(usable_branches(branches, strategy))
+        return strategy
     if name == "multi_worker":
         if not _has_cluster():
             raise ValueError("The strategy 'multi_worker' needs the environment variable TF_CONFIG on every host.")
@@ -67,6 +64,25 @@ def make_strategy(name="auto", num_devices=None, branches=1):
     except RuntimeError:
         raise ValueError("The CPU can be divided only before TensorFlow is used: call `make_strategy` first.") from None
     return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(num_devices)])
+
+
+def usable_branches(branches, strategy):
+    """Return in how many branches to compute a batch: the given number on one CPU, one where devices divide the work.
+
+    Args:
+        branches: The number that was asked for.
+        strategy: The `tf.distribute.Strategy`.
+    """
+    on_cpu = strategy.num_replicas_in_sync == 1 and not tf.config.list_physical_devices("GPU")
+    return branches if on_cpu else 1
+
+
+def _divide_cores(branches):
+    if branches == 1 or "TF_NUM_INTRAOP_THREADS" in os.environ:
+        return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    with contextlib.suppress(RuntimeError):  # TensorFlow is in use already: the result is the same, only later
+        tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // branches))
 
 
 def is_chief(strategy):

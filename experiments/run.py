@@ -17,7 +17,7 @@ from ctrzoo.experiments.report import report
 from ctrzoo.explain import mean_explanations
 from ctrzoo.files import write_json, write_text
 from ctrzoo.plots import plot_interactions, plot_learning_curves
-from ctrzoo.strategy import is_chief, make_strategy, scaled_learning_rate
+from ctrzoo.strategy import is_chief, make_strategy, scaled_learning_rate, usable_branches
 from ctrzoo.training import EVALUATION_BATCH, set_seed, train
 
 BASELINES = "baselines"
@@ -95,7 +95,7 @@ def _train(model, data, settings, folder, console, checkpoint_options):
             patience=settings.patience,
             seed=settings.seed,
             jit_compile=settings.jit_compile,
-            branches=settings.branches,
+            branches=usable_branches(settings.branches, strategy),
             folder=folder,
             console=console,
             **checkpoint_options,

@@ -32,7 +32,8 @@ class Settings:
         optimizer: The optimizer: adam (updates the rows of the batch), dense_adam (all rows), adagrad, ftrl or sgd.
         precision: `"float32"`, `"mixed_bfloat16"`, or `"mixed_float16"`, which scales the loss.
         jit_compile: Whether XLA compiles the training step.
-        branches: Parts of a batch that a CPU computes side by side; helps models of many small operations.
+        branches: Parts of a batch that a CPU computes side by side, for models of many small operations. Has no
+            effect on GPUs and on several devices.
         patience: Epochs without a lower validation log loss before training stops.
         seed: Seed of weights, dropout and order of rows.
         hyperparameters: Arguments of the model (and of those baselines that have them).

@@ -7,14 +7,16 @@ import socket
 import subprocess
 import sys
 import time
+import types
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ctrzoo import models, optimizers
 from ctrzoo.evaluation import Evaluator
-from ctrzoo.strategy import ReplicatedStep, _check_optimizer, make_strategy, scaled_learning_rate
+from ctrzoo.strategy import ReplicatedStep, _check_optimizer, make_strategy, scaled_learning_rate, usable_branches
 from tests.interrupted import run
 from tests.replicas import SCHEMA
 from tests.small_data import SmallData
@@ -77,6 +79,12 @@ def test_branches_give_the_losses_weights_and_metrics_of_the_whole(name, options
         found.append([losses, list(metrics.values()), *model.get_weights()])
     for expected, divided in zip(*found, strict=True):
         np.testing.assert_allclose(divided, expected, rtol=1e-4, atol=2e-5)
+
+
+def test_several_devices_divide_a_batch_themselves():
+    one, two = (types.SimpleNamespace(num_replicas_in_sync=number) for number in (1, 2))
+    assert usable_branches(3, two) == 1
+    assert usable_branches(3, one) == (1 if tf.config.list_physical_devices("GPU") else 3)
 
 
 def test_batch_normalisation_is_not_trained_in_branches():
