@@ -65,7 +65,7 @@ def explain_run(
     features, labels = rows_of(data, split, sample)
     analyses = {}
     for folder in (workdir, *compared):
-        model = _load_model(folder, data.schema)
+        model = load_model(folder, data.schema)
         if console:
             console.print(f"{folder}: {model.name}, {len(labels):,} rows of {data.name}/{split}")
         analyses[folder] = model, analyse(model, features, labels, planted, most_pairs, repeats, seed)
@@ -107,7 +107,8 @@ def rows_of(data, split, numbers):
     return features, np.concatenate([labels for _, _, labels in found])[order]
 
 
-def _load_model(folder, schema):
+def load_model(folder, schema):
+    """Load the best model of a run; refuse it if it was built for another schema."""
     model = keras.models.load_model(folder / "model.keras")
     differences = model.schema.differences(schema)
     if differences:

@@ -1,0 +1,82 @@
+"""How many planted pairs of fields the models of a sweep found: Markdown, CSV and a picture."""
+
+import ctrzoo.startup  # noqa: F401  (before Keras)
+
+import json
+import statistics
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ctrzoo import data_pipelines
+from ctrzoo.analysis import analyse
+from ctrzoo.experiments.explaining import load_model, rows_of
+from ctrzoo.experiments.sweeps.results import write_csv
+from ctrzoo.files import replaced, write_text
+
+WAYS = {
+    "explanation": "by what the model says",
+    "logit difference": "by shuffling, logit",
+    "AUC lost twice": "by shuffling, AUC",
+}
+SPLIT, NUM_ROWS, SEED = "test", 10_000, 2018
+
+
+def recover(rows, folder):
+    """Write `recovery.md`, `recovery.csv` and `recovery.png` on the finished runs of a sweep on made-up data.
+
+    A share is that of the planted pairs which are among as many strongest pairs, of 10,000 rows of the test split.
+
+    Args:
+        rows: The rows of a sweep, see `results.rows_of`.
+        folder: The folder of the sweep, where to write.
+    """
+    places = [(row, folder / row["group"] / f"seed_{row['seed']}") for row in rows if row["state"] == "finished"]
+    found = [{"label": row["label"], **_shares(place)} for row, place in places if (place / "model.keras").is_file()]
+    table = [_mean(label, found) for label in dict.fromkeys(entry["label"] for entry in found)]
+    table.sort(key=lambda row: [-(row[way] or 0) for way in WAYS])
+    if table:
+        write_csv(folder / "recovery.csv", table)
+    write_text(folder / "recovery.md", _markdown(table))
+    _plot(table, folder / "recovery.png")
+
+
+def _shares(workdir):
+    data = data_pipelines.load(json.loads((workdir / "experiment.json").read_text(encoding="utf-8"))["data"]["folder"])
+    model = load_model(workdir, data.schema)
+    sample = np.random.default_rng(SEED).choice(data.num_rows[SPLIT], NUM_ROWS, replace=False)
+    analysis = analyse(model, *rows_of(data, SPLIT, np.sort(sample)), data.truth["pairs"], seed=SEED)
+    shares = analysis.precision()
+    return {"auc": analysis.importance.auc, **{way: shares.get(way) for way in WAYS}}
+
+
+def _mean(label, found):
+    own = [entry for entry in found if entry["label"] == label]
+    mean = {"label": label, "seeds": len(own)}
+    for key in ("auc", *WAYS):
+        numbers = [entry[key] for entry in own if entry[key] is not None]
+        mean[key] = statistics.mean(numbers) if numbers else None
+    return mean
+
+
+def _markdown(table):
+    lines = ["# Planted pairs that were found", "", "Mean over seeds; – where a model says nothing of pairs.", ""]
+    lines += [f"| model | seeds | AUC | {' | '.join(WAYS.values())} |", "|---" * (3 + len(WAYS)) + "|"]
+    for row in table:
+        shares = ["–" if row[way] is None else f"{row[way]:.0%}" for way in WAYS]
+        lines.append(f"| {row['label']} | {row['seeds']} | {row['auc']:.4f} | {' | '.join(shares)} |")
+    return "\n".join([*lines, "", "![shares](recovery.png)"]) + "\n"
+
+
+def _plot(table, path):
+    figure = Figure(figsize=(8, 1.4 + 0.45 * len(table)), layout="constrained")
+    axes, height = figure.subplots(), 0.8 / len(WAYS)
+    for number, (way, name) in enumerate(WAYS.items()):
+        places = np.arange(len(table)) + (number - 1) * height
+        axes.barh(places, [row[way] or 0 for row in table], height * 0.9, label=name)
+    axes.set_yticks(range(len(table)), [row["label"] for row in table])
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1), xlabel="share of the planted pairs among as many strongest pairs")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(WAYS), fontsize=8, frameon=False)
+    with replaced(path) as temporary:
+        figure.savefig(temporary, dpi=120)
