@@ -46,14 +46,14 @@ def hidden_of_pairs(states, kernel, bias):
         partners = _partners(states)
         products = [_rows(x * y) for x, y in partners]
         hidden = [_hidden(product, kernel, bias) for product in products]
-        shape = (-1, ops.shape(states)[1], kernel.shape[-1])
+        num_pairs = len(unordered_pairs(states.shape[0])[0])
 
         def gradient(upstream):
             upstream = [_rows(part) for part in _cut(upstream, partners)]
             of_hidden = [part * ops.sign(active) for part, active in zip(upstream, hidden, strict=True)]
             return _gradients(partners, products, of_hidden, kernel)
 
-        return ops.reshape(ops.concatenate(hidden, axis=0), shape), gradient
+        return ops.reshape(ops.concatenate(hidden, axis=0), (num_pairs, -1, kernel.shape[-1])), gradient
 
     # Copies, because a custom gradient takes no variables.
     return network(states, ops.copy(kernel), ops.copy(bias))
@@ -82,7 +82,7 @@ def scores_of_pairs(states, kernel, bias, output_kernel):
         products = [_rows(x * y) for x, y in partners]
         hidden = [_hidden(product, kernel, bias) for product in products]
         scores = [ops.matmul(ops.transpose(output_kernel), ops.transpose(active)) for active in hidden]
-        shape = (output_kernel.shape[-1], -1, ops.shape(states)[1])
+        num_pairs = len(unordered_pairs(states.shape[0])[0])
 
         def gradient(upstream):
             upstream = [ops.reshape(part, (part.shape[0], -1)) for part in _cut(upstream, partners, axis=1)]
@@ -96,7 +96,7 @@ def scores_of_pairs(states, kernel, bias, output_kernel):
             ]
             return *_gradients(partners, products, of_hidden, kernel), _add_up(of_output_kernel)
 
-        return ops.reshape(ops.concatenate(scores, axis=1), shape), gradient
+        return ops.reshape(ops.concatenate(scores, axis=1), (output_kernel.shape[-1], num_pairs, -1)), gradient
 
     return network(states, ops.copy(kernel), ops.copy(bias), ops.copy(output_kernel))
 

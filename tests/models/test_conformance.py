@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from ctrzoo.metrics import auc
 from ctrzoo.models import MODELS, build, hyperparameters_of
+from ctrzoo.strategy import ReplicatedStep
 from tests.models.cases import CASES, arguments_of, predict, randomize, rows
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
@@ -101,6 +102,16 @@ def test_fitting_lowers_the_loss(case, mixed_schema):
     model.compile(keras.optimizers.Adam(0.05), model.default_loss, run_eagerly=True)
     model.fit(features, labels, batch_size=64, epochs=6, verbose=0)
     assert cross_entropy(predict(model, features), labels) < 0.9 * before
+
+
+def test_the_trainer_takes_batches_of_any_size(case, mixed_schema):
+    model = case.new(mixed_schema)
+    model.compile("adam")
+    step = ReplicatedStep(model)  # its graph does not know the number of rows
+    for size in (5, 3):
+        features, labels = rows(mixed_schema, size)
+        batch = tf.nest.map_structure(tf.constant, (features, np.asarray(labels, "float32").reshape(-1, 1)))
+        assert np.isfinite(float(step.train(batch)))
 
 
 def test_a_configuration_survives_json(model):
