@@ -44,7 +44,8 @@ def recover(rows, folder):
 def _shares(workdir):
     data = data_pipelines.load(json.loads((workdir / "experiment.json").read_text(encoding="utf-8"))["data"]["folder"])
     model = load_model(workdir, data.schema)
-    sample = np.random.default_rng(SEED).choice(data.num_rows[SPLIT], NUM_ROWS, replace=False)
+    total = data.num_rows[SPLIT]
+    sample = np.random.default_rng(SEED).choice(total, min(NUM_ROWS, total), replace=False)
     analysis = analyse(model, *rows_of(data, SPLIT, np.sort(sample)), data.truth["pairs"], seed=SEED)
     shares = analysis.precision()
     return {"auc": analysis.importance.auc, **{way: shares.get(way) for way in WAYS}}
