@@ -44,6 +44,7 @@ def train(
     epochs=10,
     batch_size=1024,
     learning_rate=1e-3,
+    learning_rate_decay=1.0,
     optimizer="dense_adam",
     patience=3,
     seed=2018,
@@ -69,6 +70,7 @@ def train(
         epochs: The most passes over the training rows.
         batch_size: Rows a step, on all devices together.
         learning_rate: Step size of the optimizer.
+        learning_rate_decay: Factor of the step size after each epoch without a lower validation log loss.
         optimizer: A name of `ctrzoo.optimizers.OPTIMIZERS`.
         patience: Epochs without a lower validation log loss before training stops.
         seed: Seed of the order of rows. Call `set_seed` before building the model to fix the rest.
@@ -105,7 +107,7 @@ def train(
     with strategy.scope():
         model.compile(optimizers.build(optimizer, learning_rate))
         model.optimizer.build(model.trainable_variables)
-    description = _describe(model, data, epochs, batch_size, patience, seed, jit_compile, branches)
+    description = _describe(model, data, epochs, batch_size, learning_rate_decay, patience, seed, jit_compile, branches)
     store = _Store(model, folder, keep_checkpoints, description) if folder else None
     state, best = (store and store.restore()) or (RunState(), [])
     step = ReplicatedStep(model, jit_compile, branches)
@@ -149,6 +151,8 @@ def train(
             progress.end_epoch(row)
             if state.best_epoch == state.epoch:
                 best = model.get_weights()
+            else:
+                model.optimizer.learning_rate = row["learning_rate"] * learning_rate_decay
             if writes:
                 records.write_epoch(state.history, strengths and strengths(), data.schema.names)
                 if state.best_epoch == state.epoch:
@@ -280,7 +284,7 @@ class _Store:
             yield from ((f"{owner}/{index}", variable) for index, variable in enumerate(variables))
 
 
-def _describe(model, data, epochs, batch_size, patience, seed, jit_compile, branches):
+def _describe(model, data, epochs, batch_size, learning_rate_decay, patience, seed, jit_compile, branches):
     """Return what decides the outcome of a run, as a flat dictionary that JSON can hold."""
     optimizer = _without_names(keras.saving.serialize_keras_object(model.optimizer))
     description = {
@@ -293,6 +297,7 @@ def _describe(model, data, epochs, batch_size, patience, seed, jit_compile, bran
         "branches": branches,
         "epochs": epochs,
         "batch_size": batch_size,
+        "learning_rate_decay": learning_rate_decay,
         "patience": patience,
         "seed": seed,
         "num_rows": data.num_rows,

@@ -10,7 +10,7 @@ def report(settings, data, results, histories):
         results: What `run_experiment` returns.
         histories: The rows of the history of each model.
     """
-    chosen = [f"- {key}: `{value}`" for key, value in settings.to_dict().items() if value not in ((), {})]
+    chosen = [f"- {key}: `{value}`" for key, value in settings.to_dict().items() if value not in ([], {})]
     rows = ", ".join(f"{split} {count:,}" for split, count in data.num_rows.items())
     lines = [
         f"# {settings.model} on {results['dataset']}",

@@ -91,6 +91,7 @@ def _train(model, data, settings, folder, console, checkpoint_options):
             epochs=settings.epochs,
             batch_size=settings.batch_size,
             learning_rate=scaled_learning_rate(settings.learning_rate, settings.learning_rate_scaling, num_replicas),
+            learning_rate_decay=settings.learning_rate_decay,
             optimizer=settings.optimizer,
             patience=settings.patience,
             seed=settings.seed,
@@ -128,8 +129,7 @@ def _check_workdir(workdir, settings):
     if not path.is_file():
         return
     earlier = json.loads(path.read_text(encoding="utf-8"))["settings"]
-    now = json.loads(json.dumps(settings.to_dict()))
-    differences = [f"{key} was {earlier.get(key)!r}, is {now[key]!r}" for key in now if earlier.get(key) != now[key]]
+    differences = [f"{key} was {was!r}, is {now!r}" for key, (was, now) in settings.differences(earlier).items()]
     if differences:
         raise ValueError(
             f"{workdir} holds another experiment: {'; '.join(differences)}. Choose another --workdir, or delete it."

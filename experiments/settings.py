@@ -4,6 +4,7 @@ import ast
 import contextlib
 import dataclasses
 import importlib.util
+import json
 import pathlib
 from collections.abc import Mapping
 
@@ -28,6 +29,7 @@ class Settings:
         epochs: The most passes over the training rows.
         batch_size: Rows a step, on all devices together.
         learning_rate: Step size of the optimizer.
+        learning_rate_decay: Factor of the step size after each epoch without a lower validation log loss; 1 keeps it.
         learning_rate_scaling: `"none"`, or how the step size grows with the number of devices: `"sqrt"`, `"linear"`.
         optimizer: The optimizer: adam (updates the rows of the batch), dense_adam (all rows), adagrad, ftrl or sgd.
         precision: `"float32"`, `"mixed_bfloat16"`, or `"mixed_float16"`, which scales the loss.
@@ -46,6 +48,7 @@ class Settings:
     epochs: int = 50
     batch_size: int = 1024
     learning_rate: float = 1e-3
+    learning_rate_decay: float = 1.0
     learning_rate_scaling: str = "none"
     optimizer: str = "dense_adam"
     precision: str = "float32"
@@ -61,6 +64,7 @@ class Settings:
             self._check(key, int, lambda number: number >= 1, "a whole number of at least 1")
         self._check("seed", int, lambda number: 0 <= number < 2**32, "a whole number from 0 to 4,294,967,295")
         self._check("learning_rate", (int, float), lambda number: number > 0, "a number above 0")
+        self._check("learning_rate_decay", (int, float), lambda factor: 0 < factor <= 1, "above 0 and at most 1")
         for key, choices in CHOICES.items():
             self._check(key, str, lambda name, choices=choices: name in choices, f"one of {', '.join(choices)}")
         if not isinstance(self.jit_compile, bool):
@@ -72,8 +76,25 @@ class Settings:
             raise ValueError(f"The setting '{key}' must be {wanted}. Received: {value!r}.")
 
     def to_dict(self):
-        """Return the settings as plain dictionaries."""
-        return dataclasses.asdict(self)
+        """Return the settings as JSON holds them."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    def changed(self):
+        """Return those that are not the defaults, as JSON holds them: a setting added later does not alter it."""
+        defaults = Settings().to_dict()
+        return {key: value for key, value in self.to_dict().items() if value != defaults[key]}
+
+    def differences(self, stored):
+        """Compare with settings that were stored, maybe before some of today's existed.
+
+        Args:
+            stored: What `to_dict` returned once.
+
+        Returns:
+            `{key: (stored value, value now)}` of those that differ.
+        """
+        stored, now = {**Settings().to_dict(), **stored}, self.to_dict()
+        return {key: (stored.get(key), now.get(key)) for key in {**stored, **now} if stored.get(key) != now.get(key)}
 
 
 NESTED = ("hyperparameters", "dataset_options")

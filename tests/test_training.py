@@ -57,6 +57,18 @@ def test_the_best_epoch_is_kept_and_training_stops(data, console, tmp_path):
     assert log_loss(labels, saved.predict(features, verbose=0)) == pytest.approx(min(losses), abs=1e-6)
 
 
+def test_the_step_size_falls_after_each_epoch_that_is_not_the_best(data, console):
+    model = fresh_model(data)
+    settings = {"epochs": 8, "batch_size": 32, "learning_rate": 0.3, "learning_rate_decay": 0.5, "patience": 8}
+    history = train(model, data, **settings, console=console)["history"]
+    expected, lowest = [0.3], np.inf
+    for row in history[:-1]:
+        expected.append(expected[-1] * (1 if row["valid_log_loss"] < lowest else 0.5))
+        lowest = min(lowest, row["valid_log_loss"])
+    assert len(set(expected)) > 2
+    np.testing.assert_allclose([row["learning_rate"] for row in history], expected, rtol=1e-6)
+
+
 def test_files(data, console, tmp_path):
     train(fresh_model(data), data, epochs=2, console=console, folder=tmp_path)
     with open(tmp_path / "history.csv", newline="") as file:

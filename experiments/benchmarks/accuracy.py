@@ -54,13 +54,13 @@ def run_all(todo, data, output, console=None):
         All lines of `output` as dictionaries.
     """
     for settings in todo:
-        described = json.loads(json.dumps(settings.to_dict()))
+        described = settings.to_dict()
         finished = finished_runs(output)
         if any(line["settings"] == described for line in finished):
             continue
         set_seed(settings.seed)
         model = models.build(settings.model, data.schema, **settings.hyperparameters)
-        keys = ("epochs", "batch_size", "learning_rate", "optimizer", "patience", "seed")
+        keys = ("epochs", "batch_size", "learning_rate", "learning_rate_decay", "optimizer", "patience", "seed")
         result = train(model, data, console=console, **{key: getattr(settings, key) for key in keys})
         epochs = len(result.pop("history"))
         finished.append({"settings": described, "epochs": epochs, **result})

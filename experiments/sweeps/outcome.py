@@ -33,7 +33,7 @@ def take(run):
 def is_finished(run):
     """Tell whether the run has its metrics, and is of the same settings."""
     experiment, metrics = _read(run.folder / "experiment.json"), _read(run.folder / "metrics.json")
-    return bool(metrics) and experiment.get("settings") == json.loads(json.dumps(run.settings.to_dict()))
+    return bool(metrics) and "settings" in experiment and not run.settings.differences(experiment["settings"])
 
 
 def is_failed(run):

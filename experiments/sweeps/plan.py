@@ -128,6 +128,6 @@ def _text(value):
 
 def _group(settings):
     """Name the runs that differ in the seed alone."""
-    content = {key: value for key, value in settings.to_dict().items() if key != "seed"}
+    content = {key: value for key, value in settings.changed().items() if key != "seed"}
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
     return f"{pathlib.Path(settings.dataset).name}_{settings.model}_{digest}"

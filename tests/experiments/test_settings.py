@@ -32,6 +32,15 @@ def test_values_are_python_or_text():
     assert settings.hyperparameters == {"formulation": "paper", "units": (8,), "use_selection": False}
 
 
+def test_settings_stored_before_one_was_added_are_the_same_run():
+    settings = Settings(model="fm", seed=3, hyperparameters={"units": (8, 8)})
+    stored = settings.to_dict()
+    del stored["branches"]
+    assert settings.differences(stored) == {}
+    assert settings.differences({**stored, "seed": 4}) == {"seed": (4, 3)}
+    assert settings.changed() == {"model": "fm", "seed": 3, "hyperparameters": {"units": [8, 8]}}
+
+
 @pytest.mark.parametrize(
     ("flags", "assignments", "message"),
     [
