@@ -1,9 +1,12 @@
 """Exact metrics equal their definitions and scikit-learn."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from ctrzoo.metrics import auc, calibration, log_loss
+from ctrzoo import metrics
+from ctrzoo.metrics import auc, calibration, evaluate_scores, log_loss
 
 
 @pytest.fixture
@@ -24,6 +27,21 @@ def test_metrics_equal_scikit_learn(rows):
     labels, scores = rows
     assert auc(labels, scores) == pytest.approx(sklearn.roc_auc_score(labels, scores), abs=1e-12)
     assert log_loss(labels, scores) == pytest.approx(sklearn.log_loss(labels, scores), abs=1e-6)
+
+
+def test_blocks_of_rows_give_the_same_and_need_little_beside_the_scores(rows, monkeypatch):
+    whole = evaluate_scores(*rows)
+    monkeypatch.setattr(metrics, "BLOCK", 7)
+    assert evaluate_scores(*rows) == pytest.approx(whole, abs=1e-12)
+    monkeypatch.setattr(metrics, "BLOCK", 1000)
+    random = np.random.default_rng(3)
+    scores = random.random(400_000, dtype=np.float32)
+    labels = random.random(400_000) < scores
+    tracemalloc.start()
+    evaluate_scores(labels, scores)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * scores.nbytes
 
 
 def test_shape_and_order_of_rows_do_not_matter(rows):
