@@ -44,6 +44,7 @@ def train(
     epochs=10,
     batch_size=1024,
     learning_rate=1e-3,
+    learning_rate_schedule="constant",
     learning_rate_decay=1.0,
     optimizer="dense_adam",
     patience=3,
@@ -69,7 +70,9 @@ def train(
             train, valid and test. The order of a pass must depend on its number and the seed alone.
         epochs: The most passes over the training rows.
         batch_size: Rows a step, on all devices together.
-        learning_rate: Step size of the optimizer.
+        learning_rate: Step size of the optimizer in the first epoch.
+        learning_rate_schedule: `"constant"`, or `"cosine"`: it falls from epoch to epoch along half a cosine, and
+            would be zero after all `epochs` (Loshchilov and Hutter, 2017, equation 5, https://arxiv.org/abs/1608.03983).
         learning_rate_decay: Factor of the step size after each epoch without a lower validation log loss.
         optimizer: A name of `ctrzoo.optimizers.OPTIMIZERS`.
         patience: Epochs without a lower validation log loss before training stops.
@@ -107,7 +110,8 @@ def train(
     with strategy.scope():
         model.compile(optimizers.build(optimizer, learning_rate))
         model.optimizer.build(model.trainable_variables)
-    description = _describe(model, data, epochs, batch_size, learning_rate_decay, patience, seed, jit_compile, branches)
+    falling = {"learning_rate_schedule": learning_rate_schedule, "learning_rate_decay": learning_rate_decay}
+    description = _describe(model, data, epochs, batch_size, falling, patience, seed, jit_compile, branches)
     store = _Store(model, folder, keep_checkpoints, description) if folder else None
     state, best = (store and store.restore()) or (RunState(), [])
     step = ReplicatedStep(model, jit_compile, branches)
@@ -127,6 +131,8 @@ def train(
     ):
         while not state.finished:
             progress.start_epoch(state.epoch + 1, state.rows)
+            share = state.share_of_step_size(epochs, learning_rate_schedule, learning_rate_decay)
+            model.optimizer.learning_rate = learning_rate * share
             position = {"first_pass": state.epoch, "first_batch": state.step}
             batches = data.dataset("train", batch_size, seed=seed, **position) if state.rows < num_rows else ()
             saved = time.monotonic()
@@ -151,8 +157,6 @@ def train(
             progress.end_epoch(row)
             if state.best_epoch == state.epoch:
                 best = model.get_weights()
-            else:
-                model.optimizer.learning_rate = row["learning_rate"] * learning_rate_decay
             if writes:
                 records.write_epoch(state.history, strengths and strengths(), data.schema.names)
                 if state.best_epoch == state.epoch:
@@ -203,6 +207,13 @@ class RunState:
     def loss(self):
         """Mean loss of the epoch so far."""
         return self.loss_sum / self.rows
+
+    def share_of_step_size(self, epochs, schedule, decay):
+        """Return by which factor the step size of the epoch at work is less than that of the first."""
+        lowest = np.minimum.accumulate([np.inf, *(row["valid_log_loss"] for row in self.history)])
+        not_best = self.epoch - np.count_nonzero(np.diff(lowest))
+        along = (1 + math.cos(math.pi * self.epoch / epochs)) / 2 if schedule == "cosine" else 1
+        return float(along * decay**not_best)
 
     def add_step(self, loss, rows):
         """Count a step."""
@@ -284,7 +295,7 @@ class _Store:
             yield from ((f"{owner}/{index}", variable) for index, variable in enumerate(variables))
 
 
-def _describe(model, data, epochs, batch_size, learning_rate_decay, patience, seed, jit_compile, branches):
+def _describe(model, data, epochs, batch_size, falling, patience, seed, jit_compile, branches):
     """Return what decides the outcome of a run, as a flat dictionary that JSON can hold."""
     optimizer = _without_names(keras.saving.serialize_keras_object(model.optimizer))
     description = {
@@ -297,7 +308,7 @@ def _describe(model, data, epochs, batch_size, learning_rate_decay, patience, se
         "branches": branches,
         "epochs": epochs,
         "batch_size": batch_size,
-        "learning_rate_decay": learning_rate_decay,
+        **falling,
         "patience": patience,
         "seed": seed,
         "num_rows": data.num_rows,

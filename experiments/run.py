@@ -91,6 +91,7 @@ def _train(model, data, settings, folder, console, checkpoint_options):
             epochs=settings.epochs,
             batch_size=settings.batch_size,
             learning_rate=scaled_learning_rate(settings.learning_rate, settings.learning_rate_scaling, num_replicas),
+            learning_rate_schedule=settings.learning_rate_schedule,
             learning_rate_decay=settings.learning_rate_decay,
             optimizer=settings.optimizer,
             patience=settings.patience,

@@ -13,6 +13,7 @@ from ctrzoo.suggest import unknown
 
 CHOICES = {
     "learning_rate_scaling": ("none", "sqrt", "linear"),
+    "learning_rate_schedule": ("constant", "cosine"),
     "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
 }
 CONFIGS = pathlib.Path(__file__).parent / "configs"
@@ -28,7 +29,9 @@ class Settings:
         baselines: Models trained beside it on the same data.
         epochs: The most passes over the training rows.
         batch_size: Rows a step, on all devices together.
-        learning_rate: Step size of the optimizer.
+        learning_rate: Step size of the optimizer in the first epoch.
+        learning_rate_schedule: `"constant"`, or `"cosine"`: it falls from epoch to epoch along half a cosine, and
+            would be zero after all `epochs`.
         learning_rate_decay: Factor of the step size after each epoch without a lower validation log loss; 1 keeps it.
         learning_rate_scaling: `"none"`, or how the step size grows with the number of devices: `"sqrt"`, `"linear"`.
         optimizer: The optimizer: adam (updates the rows of the batch), dense_adam (all rows), adagrad, ftrl or sgd.
@@ -48,6 +51,7 @@ class Settings:
     epochs: int = 50
     batch_size: int = 1024
     learning_rate: float = 1e-3
+    learning_rate_schedule: str = "constant"
     learning_rate_decay: float = 1.0
     learning_rate_scaling: str = "none"
     optimizer: str = "dense_adam"

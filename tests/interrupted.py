@@ -30,6 +30,8 @@ def run(folder, dropout=0.5, data=None, **settings):
         "epochs": 3,
         "batch_size": 16,
         "learning_rate": 0.01,
+        "learning_rate_schedule": "cosine",
+        "learning_rate_decay": 0.5,
         "checkpoint_steps": 5,
         **settings,
     }

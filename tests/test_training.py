@@ -69,6 +69,13 @@ def test_the_step_size_falls_after_each_epoch_that_is_not_the_best(data, console
     np.testing.assert_allclose([row["learning_rate"] for row in history], expected, rtol=1e-6)
 
 
+def test_the_step_size_falls_along_a_cosine(data, console):
+    settings = {"epochs": 4, "learning_rate": 0.1, "learning_rate_schedule": "cosine", "patience": 4}
+    history = train(fresh_model(data), data, **settings, console=console)["history"]
+    by_hand = [0.1, 0.1 * (1 + 0.5**0.5) / 2, 0.05, 0.1 * (1 - 0.5**0.5) / 2]
+    np.testing.assert_allclose([row["learning_rate"] for row in history], by_hand, rtol=1e-6)
+
+
 def test_files(data, console, tmp_path):
     train(fresh_model(data), data, epochs=2, console=console, folder=tmp_path)
     with open(tmp_path / "history.csv", newline="") as file:

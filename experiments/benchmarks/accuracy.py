@@ -60,7 +60,8 @@ def run_all(todo, data, output, console=None):
             continue
         set_seed(settings.seed)
         model = models.build(settings.model, data.schema, **settings.hyperparameters)
-        keys = ("epochs", "batch_size", "learning_rate", "learning_rate_decay", "optimizer", "patience", "seed")
+        keys = ("epochs", "batch_size", "learning_rate", "learning_rate_schedule", "learning_rate_decay", "optimizer")
+        keys += ("patience", "seed")
         result = train(model, data, console=console, **{key: getattr(settings, key) for key in keys})
         epochs = len(result.pop("history"))
         finished.append({"settings": described, "epochs": epochs, **result})
