@@ -112,7 +112,7 @@ def resolve(flags, assignments=(), config=None):
         flags: Settings given as flags, by name; they win over the configuration file.
         assignments: Texts `key=value`; the last word on any setting, hyperparameter or data set option.
         config: Path of a Python file whose `get_config()` returns a mapping of the same keys; `"none"`
-            for no file; `None` takes `configs/<dataset>_<model>.py` where there is one.
+            for no file; `None` takes `configs/<dataset>_<model>.py`, or else `configs/<dataset>.py`, where there is one.
 
     Returns:
         The `Settings` and the path of the configuration file that was used, or `None`.
@@ -122,8 +122,9 @@ def resolve(flags, assignments=(), config=None):
     """
     chosen = {"dataset": Settings.dataset, "model": Settings.model, **flags}
     if config is None:
-        tuned = CONFIGS / f"{pathlib.Path(chosen['dataset']).name}_{chosen['model']}.py"
-        config = tuned if tuned.is_file() else "none"
+        dataset = pathlib.Path(chosen["dataset"]).name
+        tuned = [CONFIGS / f"{name}.py" for name in (f"{dataset}_{chosen['model']}", dataset)]
+        config = next((path for path in tuned if path.is_file()), "none")
     from_file = {} if config == "none" else _read_config(pathlib.Path(config))
     merged = {**from_file, **flags, **dict(parse_assignment(text) for text in assignments)}
     return _sort(merged), None if config == "none" else str(config)

@@ -27,6 +27,12 @@ def test_tuned_settings_are_found_by_name():
     assert resolve({"dataset": "movielens_1m"}, config="none") == (Settings(dataset="movielens_1m"), None)
 
 
+def test_settings_of_the_data_set_serve_models_without_their_own():
+    assert resolve({"dataset": "criteo", "model": "graphfm"})[0].hyperparameters["num_neighbors"] == (39, 20, 5)
+    settings, used = resolve({"dataset": "criteo", "model": "fm"})
+    assert used.endswith("criteo.py") and settings.optimizer == "adam"
+
+
 def test_values_are_python_or_text():
     settings, _ = resolve({"model": "graphfm"}, ["formulation=paper", "units=(8,)", "use_selection=False"], "none")
     assert settings.hyperparameters == {"formulation": "paper", "units": (8,), "use_selection": False}

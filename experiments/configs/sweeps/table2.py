@@ -16,7 +16,7 @@ BESIDE = ["ffm", "hoafm", "wide_deep", "deepfm", "xdeepfm", "dcn_v2"]
 
 def get_sweep():
     """Return the settings of each run."""
-    common = {"dataset": "movielens_1m", "patience": 4}
+    common = {"dataset": "movielens_1m"}
     seeds = [2018, 2019, 2020]
     return (
         grid(model=TABLE + BESIDE, seed=seeds, **common)

@@ -1,0 +1,9 @@
+"""Any model on Avazu: a pass or two of its 32.3 million training rows are enough, and a step updates its rows alone.
+
+Command: `ctrzoo-train --dataset=avazu --model=deepfm --raw=train.csv`
+"""
+
+
+def get_config():
+    """Return the settings."""
+    return {"epochs": 5, "patience": 1, "optimizer": "adam"}

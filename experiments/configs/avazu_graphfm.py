@@ -1,0 +1,9 @@
+"""GraphFM on Avazu, with the neighbors of its paper; no dropout is needed on so many rows.
+
+Command: `ctrzoo-train --dataset=avazu --model=graphfm --raw=train.csv`
+"""
+
+
+def get_config():
+    """Return the settings."""
+    return {"epochs": 5, "patience": 1, "optimizer": "adam", "branches": 2, "num_neighbors": (23, 10, 2)}

@@ -1,0 +1,9 @@
+"""Any model on Criteo: a pass or two of its 36.7 million training rows are enough, and a step updates its rows alone.
+
+Command: `ctrzoo-train --dataset=criteo --model=deepfm --raw=train.txt`
+"""
+
+
+def get_config():
+    """Return the settings."""
+    return {"epochs": 5, "patience": 1, "optimizer": "adam"}
