@@ -5,6 +5,7 @@ import ctrzoo.startup  # noqa: F401  (before Keras)
 import inspect
 
 import keras
+import numpy as np
 
 from ctrzoo.layers import MLP
 from ctrzoo.losses import PairwiseLogisticLoss
@@ -20,6 +21,7 @@ if keras.backend.backend() == "tensorflow":
     import ctrzoo.optimizers  # noqa: F401  (so that saved models find theirs)
 
 FORMULATIONS = ("reference", "paper")
+PREDICTION_BATCH = 8192
 
 
 def feature_inputs(schema):
@@ -111,6 +113,34 @@ class CTRModel(keras.Model):
             **kwargs: All other arguments of `keras.Model.compile`.
         """
         super().compile(optimizer=optimizer, loss=loss or self.default_loss, jit_compile=jit_compile, **kwargs)
+
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """Return the probabilities `(rows, 1)` as `keras.Model.predict` does, faster for arrays.
+
+        Args:
+            x: `{"ids": (rows, slots), "values": (rows, slots)}`, or whatever else Keras takes.
+            batch_size: Rows computed at once; `None` takes 8,192 for arrays, not Keras' 32.
+            verbose: As in Keras. With `0`, arrays are cut into batches without a data pipeline: it would take as
+                long as a linear model itself.
+            steps: As in Keras.
+            callbacks: As in Keras.
+
+        Raises:
+            ValueError: If the arrays differ in their numbers of rows, or there is no row.
+        """
+        arrays = isinstance(x, dict) and all(isinstance(array, np.ndarray) for array in x.values())
+        if not arrays:
+            return super().predict(x, batch_size, verbose, steps, callbacks)
+        lengths = {name: len(array) for name, array in x.items()}
+        if len(set(lengths.values())) > 1 or 0 in lengths.values():
+            raise ValueError(f"All features need the same number of rows, at least one. Received: {lengths}.")
+        batch_size = batch_size or PREDICTION_BATCH
+        strategy = getattr(self, "distribute_strategy", None)  # TensorFlow's models have one
+        if verbose or steps or callbacks or getattr(strategy, "num_replicas_in_sync", 1) > 1:
+            return super().predict(x, batch_size, verbose, steps, callbacks)
+        starts = range(0, next(iter(lengths.values())), batch_size)
+        batches = ({name: array[start : start + batch_size] for name, array in x.items()} for start in starts)
+        return np.concatenate([self.predict_on_batch(batch) for batch in batches])
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))

@@ -112,7 +112,7 @@ def resolve(flags, assignments=(), config=None):
         flags: Settings given as flags, by name; they win over the configuration file.
         assignments: Texts `key=value`; the last word on any setting, hyperparameter or data set option.
         config: Path of a Python file whose `get_config()` returns a mapping of the same keys; `"none"`
-            for no file; `None` takes `configs/<dataset>_<model>.py`, or else `configs/<dataset>.py`, where there is one.
+            for no file; `None` takes `configs/<dataset>_<model>.py`, or else `configs/<dataset>.py`, if it is there.
 
     Returns:
         The `Settings` and the path of the configuration file that was used, or `None`.

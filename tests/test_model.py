@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ctrzoo import models
 from tests.models.reference import random_batch
@@ -28,6 +29,26 @@ def test_a_saved_model_goes_on_training_where_it_was(mixed_schema, tmp_path):
         trained.fit(features, labels, epochs=2, batch_size=64, shuffle=False, verbose=0)
     assert int(loaded.optimizer.iterations) == 4
     np.testing.assert_allclose(loaded.predict(features, verbose=0), model.predict(features, verbose=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [None, 5, 8, 100])
+def test_arrays_are_predicted_as_by_keras(mixed_schema, batch_size):
+    features, _ = random_batch(mixed_schema, rows=13)
+    model = models.build("deepfm", mixed_schema, embedding_dim=4, deep_units=(8,))
+    expected = keras.Model.predict(model, features, batch_size=13, verbose=0)
+    assert np.std(expected) > 0
+    for verbose in (0, 2):
+        np.testing.assert_allclose(model.predict(features, batch_size, verbose), expected, rtol=1e-6)
+    batches = tf.data.Dataset.from_tensor_slices((features,)).batch(4)
+    np.testing.assert_allclose(model.predict(batches, verbose=0), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [2, 0])
+def test_features_of_different_or_no_rows_are_refused(mixed_schema, rows):
+    features, _ = random_batch(mixed_schema, rows=3)
+    cut = {"ids": features["ids"][:rows], "values": features["values"][: rows and 3]}
+    with pytest.raises(ValueError, match=f"same number of rows, at least one. Received: {{'ids': {rows}"):
+        models.build("lr", mixed_schema).predict(cut, verbose=0)
 
 
 def test_confident_wrong_predictions_still_have_a_gradient(mixed_schema):
