@@ -34,7 +34,8 @@ def recover(rows, folder):
         folder: The folder of the sweep, where to write.
     """
     places = [(row, folder / row["group"] / f"seed_{row['seed']}") for row in rows if row["state"] == "finished"]
-    found = [{"label": row["label"], **_shares(place)} for row, place in places if (place / "model.keras").is_file()]
+    places = [(row, place) for row, place in places if any((place / name).is_file() for name in (KEPT, "model.keras"))]
+    found = [{"label": row["label"], **_shares(place)} for row, place in places]
     table = [_mean(label, found) for label in dict.fromkeys(entry["label"] for entry in found)]
     table.sort(key=lambda row: [-(row[way] or 0) for way in WAYS])
     if table:

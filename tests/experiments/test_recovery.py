@@ -27,6 +27,9 @@ def test_pairs_that_were_found_and_runs_that_are_not_there(tmp_path):
         model.save(folder / "model.keras")
         (folder / "experiment.json").write_text(json.dumps({"data": {"folder": str(data.folder)}}))
         rows.append({"state": "finished", "label": label, "group": label, "seed": 1})
+    recover(rows, tmp_path)
+    for label in ("knowing", "blind"):  # what was measured is kept
+        (tmp_path / label / "seed_1" / "model.keras").unlink()
     recover([*rows, {"state": "failed", "label": "failed", "group": "failed", "seed": 1}], tmp_path)
     with open(tmp_path / "recovery.csv", newline="") as file:
         found = {row["label"]: float(row["explanation"]) for row in csv.DictReader(file)}
