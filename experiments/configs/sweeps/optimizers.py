@@ -1,0 +1,16 @@
+"""Row-wise against dense Adam on MovieLens-1M: does the faster step cost accuracy? Five seeds each.
+
+Command: `ctrzoo-sweep --config=optimizers --raw=movielens_1m=ml-1m.zip --workers=2`
+
+Without a penalty on the embeddings, which would give every row of the table a gradient. On Criteo and Avazu:
+`--set=dataset=criteo --raw=criteo=train.txt --folder=runs/optimizers_criteo`.
+"""
+
+from ctrzoo.experiments.sweeps.grid import grid
+
+
+def get_sweep():
+    """Return the settings of each run."""
+    common = {"dataset": "movielens_1m", "optimizer": ["dense_adam", "adam"], "seed": [2018, 2019, 2020, 2021, 2022]}
+    falling = {"learning_rate": 3e-3, "learning_rate_decay": 0.3, "patience": 2, "embedding_l2": 0.0}
+    return grid(model="fm", **common, **falling) + grid(model=["deepfm", "graphfm"], **common)
