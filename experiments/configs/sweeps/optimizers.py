@@ -6,6 +6,7 @@ Without a penalty on the embeddings, which would give every row of the table a g
 `--set=dataset=criteo --raw=criteo=train.txt --folder=runs/optimizers_criteo`.
 """
 
+from ctrzoo.experiments.sweeps.comparison import compare
 from ctrzoo.experiments.sweeps.grid import grid
 
 
@@ -14,3 +15,8 @@ def get_sweep():
     common = {"dataset": "movielens_1m", "optimizer": ["dense_adam", "adam"], "seed": [2018, 2019, 2020, 2021, 2022]}
     falling = {"learning_rate": 3e-3, "learning_rate_decay": 0.3, "patience": 2, "embedding_l2": 0.0}
     return grid(model="fm", **common, **falling) + grid(model=["deepfm", "graphfm"], **common)
+
+
+def write_report(rows, folder):
+    """Draw the optimizers beside each other, and beside the published numbers."""
+    compare(rows, ["graphfm_table2", "autoint_table5"], folder)
