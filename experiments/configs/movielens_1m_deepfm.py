@@ -1,10 +1,18 @@
-"""DeepFM on MovieLens-1M: dropout of embeddings and hidden layers, one guess that was not searched further.
+"""DeepFM on MovieLens-1M: dropout and a penalty on the embeddings, chosen on validation rows.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=deepfm --raw=ml-1m.zip`
-Expected: test AUC 0.8512, log loss 0.3707 (one seed) after 31 epochs of 20 s on one core, beside other work.
+Expected: test AUC 0.8573, log loss 0.3628 (one seed) after 39 epochs of 20 s on one core, beside other work.
 """
 
 
 def get_config():
     """Return the settings."""
-    return {"epochs": 60, "embedding_dropout": 0.2, "deep_dropout": 0.2}
+    return {
+        "epochs": 60,
+        "patience": 2,
+        "learning_rate": 3e-3,
+        "learning_rate_decay": 0.3,
+        "embedding_dropout": 0.2,
+        "deep_dropout": 0.2,
+        "embedding_l2": 1e-4,
+    }

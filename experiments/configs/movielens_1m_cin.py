@@ -1,0 +1,17 @@
+"""CIN (xDeepFM without its MLP) on MovieLens-1M: 64 maps a layer, a tenth of the work of the published 200.
+
+Command: `ctrzoo-train --dataset=movielens_1m --model=cin --raw=ml-1m.zip`
+Expected: test AUC 0.8373, log loss 0.3859 (one seed) after 7 epochs of 60 to 120 s on one core, beside other work.
+"""
+
+
+def get_config():
+    """Return the settings."""
+    return {
+        "epochs": 60,
+        "patience": 2,
+        "learning_rate": 3e-3,
+        "learning_rate_decay": 0.3,
+        "units": (64, 64, 64),
+        "embedding_l2": 1e-5,
+    }

@@ -1,0 +1,10 @@
+"""HOFM on MovieLens-1M: the penalty on the embeddings was chosen on validation rows.
+
+Command: `ctrzoo-train --dataset=movielens_1m --model=hofm --raw=ml-1m.zip`
+Expected: test AUC 0.8307, log loss 0.3925 (one seed) after 21 epochs of 6 s on one core, beside other work.
+"""
+
+
+def get_config():
+    """Return the settings."""
+    return {"epochs": 60, "patience": 2, "learning_rate_decay": 0.3, "embedding_l2": 1e-5}

@@ -1,0 +1,10 @@
+"""NFM on MovieLens-1M: of dropout, batch normalisation and penalties, only a strong penalty on the embeddings helps.
+
+Command: `ctrzoo-train --dataset=movielens_1m --model=nfm --raw=ml-1m.zip`
+Expected: test AUC 0.8376, log loss 0.3858 (one seed) after 19 epochs of 5 to 10 s on one core, beside other work.
+"""
+
+
+def get_config():
+    """Return the settings."""
+    return {"epochs": 60, "patience": 2, "learning_rate": 3e-3, "learning_rate_decay": 0.3, "embedding_l2": 3e-4}
