@@ -43,6 +43,19 @@ def deep_logit(embedded, units, dropout=0.0, batch_norm=False, l2=0.0):
     return MLP(units, output_dim=1, dropout=dropout, batch_norm=batch_norm, l2=l2, name="deep")(flat)
 
 
+def predict_slices(model, features, batch_size):
+    """Return the outputs of a Keras model with one output for arrays, slice by slice, without a data pipeline.
+
+    Args:
+        model: The model.
+        features: Arrays by name, all of the same number of rows, at least one.
+        batch_size: Rows of a slice.
+    """
+    starts = range(0, len(next(iter(features.values()))), batch_size)
+    slices = ({name: array[start : start + batch_size] for name, array in features.items()} for start in starts)
+    return np.concatenate([model.predict_on_batch(batch) for batch in slices])
+
+
 def check_formulation(formulation):
     """Refuse a formulation other than the released code and the paper.
 
@@ -128,7 +141,7 @@ class CTRModel(keras.Model):
         Raises:
             ValueError: If the arrays differ in their numbers of rows, or there is no row.
         """
-        arrays = isinstance(x, dict) and all(isinstance(array, np.ndarray) for array in x.values())
+        arrays = isinstance(x, dict) and x and all(isinstance(array, np.ndarray) for array in x.values())
         if not arrays:
             return super().predict(x, batch_size, verbose, steps, callbacks)
         lengths = {name: len(array) for name, array in x.items()}
@@ -138,9 +151,7 @@ class CTRModel(keras.Model):
         strategy = getattr(self, "distribute_strategy", None)  # TensorFlow's models have one
         if verbose or steps or callbacks or getattr(strategy, "num_replicas_in_sync", 1) > 1:
             return super().predict(x, batch_size, verbose, steps, callbacks)
-        starts = range(0, next(iter(lengths.values())), batch_size)
-        batches = ({name: array[start : start + batch_size] for name, array in x.items()} for start in starts)
-        return np.concatenate([self.predict_on_batch(batch) for batch in batches])
+        return predict_slices(self, x, batch_size)
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from ctrzoo.metrics import auc
+from ctrzoo.model import predict_slices
 
 
 class PermutationImportance(typing.NamedTuple):
@@ -69,10 +70,7 @@ def permutation_importance(model, features, labels, pairs=None, repeats=3, seed=
     def logits(order=None, fields=()):
         slots = np.isin(schema.slot_fields, fields)
         shuffled = {name: np.where(slots, array[order], array) if fields else array for name, array in features.items()}
-        # `predict` would build a data pipeline for each of some hundred passes.
-        starts = range(0, len(labels), batch_size)
-        batches = [{name: array[start : start + batch_size] for name, array in shuffled.items()} for start in starts]
-        return np.concatenate([scorer.predict_on_batch(batch)[:, 0] for batch in batches]).astype(np.float64)
+        return predict_slices(scorer, shuffled, batch_size)[:, 0].astype(np.float64)
 
     base = logits()
     base_auc = auc(labels, base)

@@ -91,9 +91,9 @@ def train(
         `best_epoch` (from 1), `seconds_per_epoch` (median) and `rows_per_second`.
 
     Raises:
-        ValueError: If the model was built for another schema or task, the optimizer is unknown, the folder has
-            checkpoints of another run, a row has an id outside the table, or the loss diverges; the batch is then
-            in the folder.
+        ValueError: If the model was built for another schema or task, the optimizer or schedule is unknown, the
+            folder has checkpoints of another run, a row has an id outside the table, or the loss diverges; the
+            batch is then in the folder.
         OSError: If a file cannot be written. Earlier checkpoints stay.
     """
     check_schema(model, data)
@@ -101,6 +101,10 @@ def train(
         raise ValueError(
             "Training is watched by the log loss of click probabilities, so the task must be 'classification'. "
             f"Received: {model.task!r}. Use `model.compile` and `model.fit` for other tasks."
+        )
+    if learning_rate_schedule not in ("constant", "cosine"):
+        raise ValueError(
+            f"The learning rate schedule must be 'constant' or 'cosine'. Received: {learning_rate_schedule!r}."
         )
     strategy = model.distribute_strategy
     if batch_size % strategy.num_replicas_in_sync:

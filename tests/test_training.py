@@ -118,6 +118,11 @@ def test_another_task_is_refused(data, console):
         train(models.build("fm", data.schema, task="ranking"), data, console=console)
 
 
+def test_an_unknown_schedule_is_refused(data, console):
+    with pytest.raises(ValueError, match="must be 'constant' or 'cosine'. Received: 'cosin'"):
+        train(fresh_model(data), data, learning_rate_schedule="cosin", console=console)
+
+
 def test_divergence_stops_the_run(data, console):
     model = fresh_model(data)
     model.get_layer("embedding").table.assign(np.full(model.get_layer("embedding").table.shape, np.nan))
