@@ -1,0 +1,17 @@
+"""InterHAt on MovieLens-1M: a penalty on the embeddings and a little dropout of them, chosen on validation rows.
+
+Command: `ctrzoo-train --dataset=movielens_1m --model=interhat --raw=ml-1m.zip`
+Expected: test AUC 0.8490, log loss 0.3741 (one seed) after 12 epochs of 70 s on one core, beside other work.
+"""
+
+
+def get_config():
+    """Return the settings."""
+    return {
+        "epochs": 12,
+        "patience": 3,
+        "learning_rate": 3e-3,
+        "learning_rate_schedule": "cosine",
+        "embedding_dropout": 0.1,
+        "embedding_l2": 3e-4,
+    }
