@@ -1,10 +1,18 @@
-"""DCN-v2 on MovieLens-1M: dropout as for DeepFM.
+"""DCN-v2 on MovieLens-1M: a penalty on the embeddings, and dropout.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=dcn_v2 --raw=ml-1m.zip`
-Expected: test AUC 0.8524, log loss 0.3698 (one seed) after 25 epochs of 16 s on one core, beside other work.
+Expected: test AUC 0.8608, log loss 0.3583 (one seed) after 16 epochs of 16 s on one core, beside other work.
 """
 
 
 def get_config():
     """Return the settings."""
-    return {"epochs": 60, "patience": 2, "learning_rate_decay": 0.3, "embedding_dropout": 0.2, "deep_dropout": 0.2}
+    return {
+        "epochs": 16,
+        "patience": 3,
+        "learning_rate": 3e-3,
+        "learning_rate_schedule": "cosine",
+        "embedding_dropout": 0.1,
+        "embedding_l2": 6e-4,
+        "deep_dropout": 0.2,
+    }

@@ -1,10 +1,17 @@
-"""Deep Crossing on MovieLens-1M: one of two shares of dropout, chosen on validation rows.
+"""Deep Crossing on MovieLens-1M: a penalty on the embeddings and a little dropout of them.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=deep_crossing --raw=ml-1m.zip`
-Expected: test AUC 0.8486, log loss 0.3732 (one seed) after 25 epochs of 10 s on one core, beside other work.
+Expected: test AUC 0.8539, log loss 0.3665 (one seed) after 16 epochs of 8 s on one core, beside other work.
 """
 
 
 def get_config():
     """Return the settings."""
-    return {"epochs": 60, "embedding_dropout": 0.2}
+    return {
+        "epochs": 16,
+        "patience": 3,
+        "learning_rate": 3e-3,
+        "learning_rate_schedule": "cosine",
+        "embedding_dropout": 0.1,
+        "embedding_l2": 6e-4,
+    }

@@ -1,0 +1,18 @@
+"""Wide&Deep on MovieLens-1M: a penalty on the embeddings, and dropout.
+
+Command: `ctrzoo-train --dataset=movielens_1m --model=wide_deep --raw=ml-1m.zip`
+Expected: test AUC 0.8564, log loss 0.3637 (one seed) after 16 epochs of 14 s on one core, beside other work.
+"""
+
+
+def get_config():
+    """Return the settings."""
+    return {
+        "epochs": 16,
+        "patience": 3,
+        "learning_rate": 3e-3,
+        "learning_rate_schedule": "cosine",
+        "embedding_dropout": 0.1,
+        "embedding_l2": 6e-4,
+        "deep_dropout": 0.2,
+    }
