@@ -47,6 +47,7 @@ setup(
         "pyyaml>=6.0",
         "absl-py>=2.1",
         "matplotlib>=3.9",
+        "scipy>=1.15",
         "rich>=13.7",
     ],
     extras_require={"search": SEARCH, "test": [*TEST, *SEARCH]},

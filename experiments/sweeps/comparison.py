@@ -3,6 +3,7 @@
 from matplotlib.figure import Figure
 
 from ctrzoo.experiments.published import read_published
+from ctrzoo.experiments.sweeps.order import order_lines, orders
 from ctrzoo.experiments.sweeps.results import spread, summary_of, write_csv
 from ctrzoo.files import replaced, write_text
 
@@ -10,7 +11,7 @@ COLUMNS = ("data set", "label", "seeds", "published AUC", "our AUC", "difference
 
 
 def compare(rows, published, folder):
-    """Write `comparison.md`, `comparison.csv` and `comparison.png`.
+    """Write `comparison.md`, `comparison.csv`, `comparison.png`, and `order.csv` where two published rows have seeds.
 
     Args:
         rows: The rows of a sweep, see `results.rows_of`.
@@ -20,7 +21,10 @@ def compare(rows, published, folder):
     """
     compared = compared_rows(summary_of(rows), [read_published(name) for name in published])
     write_csv(folder / "comparison.csv", compared)
-    write_text(folder / "comparison.md", _markdown(compared))
+    pairs = orders(compared)
+    if pairs:
+        write_csv(folder / "order.csv", pairs)
+    write_text(folder / "comparison.md", _markdown(compared, pairs))
     _plot(compared, folder / "comparison.png")
 
 
@@ -54,7 +58,7 @@ def compared_rows(groups, tables):
     return compared
 
 
-def _markdown(compared):
+def _markdown(compared, pairs):
     reached = [row["auc_difference"] >= 0 for row in compared if row["auc_difference"] is not None]
     lines = [
         "# Beside the published numbers",
@@ -69,7 +73,8 @@ def _markdown(compared):
         cells = [row["dataset"], label, str(row["seeds"]), _text(row["published_auc"]), row["auc_text"], difference]
         lines.append(f"| {' | '.join([*cells, _text(row['published_log_loss']), row['log_loss_text']])} |")
     sources = dict.fromkeys(row["source"] for row in compared if row["source"])
-    return "\n".join([*lines, "", "![AUC](comparison.png)", "", *(f"- {source}" for source in sources)]) + "\n"
+    lines += ["", "![AUC](comparison.png)", "", *order_lines(pairs), "## Sources", ""]
+    return "\n".join([*lines, *(f"- {source}" for source in sources)]) + "\n"
 
 
 def _text(number):

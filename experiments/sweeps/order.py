@@ -1,0 +1,69 @@
+"""Whether the order of published results holds in ours beyond the noise of seeds."""
+
+import itertools
+
+from scipy.stats import ttest_ind_from_stats
+
+SIGNIFICANCE = 0.05
+COLUMNS = ("data set", "printed higher", "printed lower", "printed difference", "our difference", "p", "ours")
+_VERDICTS = ("as printed", "within noise", "the other way")
+
+
+def orders(compared):
+    """Set each pair of rows of one published table beside ours.
+
+    Args:
+        compared: The rows of `comparison.compared_rows`.
+
+    Returns:
+        A dictionary for each pair whose printed AUCs differ, with two finished seeds of each at least: our difference
+        of mean test AUC (`higher` is what is printed higher), `p` of Welch's t-test, and `ours`: "as printed",
+        "within noise" (p of 0.05 or more) or "the other way".
+    """
+    rows = [row for row in compared if row["published_auc"] is not None and row["seeds"] > 1]
+    return [
+        _order(*sorted(pair, key=lambda row: -row["published_auc"]))
+        for pair in itertools.combinations(rows, 2)
+        if len({(row["dataset"], row["source"]) for row in pair}) == 1
+        and pair[0]["published_auc"] != pair[1]["published_auc"]
+    ]
+
+
+def order_lines(pairs):
+    """Return lines of Markdown: how many pairs are as printed, and a table of those that are not."""
+    if not pairs:
+        return []
+    found = {verdict: sum(pair["ours"] == verdict for pair in pairs) for verdict in _VERDICTS}
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in found.items())
+    lines = [
+        "## Does the printed order hold?",
+        "",
+        f"Of {len(pairs)} pairs of rows: {counts}. Beyond noise is p < {SIGNIFICANCE} of Welch's t-test over seeds, "
+        "for each pair by itself: of 20 pairs without a difference, one is expected to show one.",
+    ]
+    deviating = [pair for pair in pairs if pair["ours"] != "as printed"]
+    if deviating:
+        lines += ["", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+    for pair in sorted(deviating, key=lambda pair: (pair["dataset"], pair["ours"], pair["auc_difference"])):
+        differences = [f"{pair[key]:+.4f}" for key in ("published_difference", "auc_difference")]
+        cells = [pair["dataset"], pair["higher"], pair["lower"], *differences, f"{pair['p']:.2g}", pair["ours"]]
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _order(higher, lower):
+    difference = higher["auc"] - lower["auc"]
+    if higher["auc_deviation"] == lower["auc_deviation"] == 0:  # the test divides by deviations
+        p = float(difference == 0)
+    else:
+        samples = [part for row in (higher, lower) for part in (row["auc"], row["auc_deviation"], row["seeds"])]
+        p = float(ttest_ind_from_stats(*samples, equal_var=False).pvalue)
+    return {
+        "dataset": higher["dataset"],
+        "higher": f"{higher['label']} {higher['variant']}".strip(),
+        "lower": f"{lower['label']} {lower['variant']}".strip(),
+        "published_difference": higher["published_auc"] - lower["published_auc"],
+        "auc_difference": difference,
+        "p": p,
+        "ours": _VERDICTS[1] if p >= SIGNIFICANCE else _VERDICTS[0] if difference > 0 else _VERDICTS[2],
+    }
