@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from ctrzoo.experiments.published import read_published
 from ctrzoo.experiments.sweeps.order import order_lines, orders
-from ctrzoo.experiments.sweeps.results import spread, summary_of, write_csv
+from ctrzoo.experiments.sweeps.results import name_of, spread, summary_of, write_csv
 from ctrzoo.files import replaced, write_text
 
 COLUMNS = ("data set", "label", "seeds", "published AUC", "our AUC", "difference", "published log loss", "our log loss")
@@ -68,9 +68,15 @@ def _markdown(compared, pairs):
     ]
     lines += ["", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     for row in compared:
-        label = f"{row['label']} {row['variant']}".strip()
         difference = "" if row["auc_difference"] is None else f"{row['auc_difference']:+.4f}"
-        cells = [row["dataset"], label, str(row["seeds"]), _text(row["published_auc"]), row["auc_text"], difference]
+        cells = [
+            row["dataset"],
+            name_of(row),
+            str(row["seeds"]),
+            _text(row["published_auc"]),
+            row["auc_text"],
+            difference,
+        ]
         lines.append(f"| {' | '.join([*cells, _text(row['published_log_loss']), row['log_loss_text']])} |")
     sources = dict.fromkeys(row["source"] for row in compared if row["source"])
     lines += ["", "![AUC](comparison.png)", "", *order_lines(pairs), "## Sources", ""]
@@ -88,7 +94,7 @@ def _plot(compared, path):
     figure = Figure(figsize=(6 * len(datasets), 1.4 + 0.3 * longest), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(datasets), squeeze=False)[0], datasets, strict=True):
         rows = [row for row in compared if row["dataset"] == name][::-1]
-        axes.set_yticks(range(len(rows)), [f"{row['label']} {row['variant']}".strip() for row in rows])
+        axes.set_yticks(range(len(rows)), [name_of(row) for row in rows])
         ours = [(place, row) for place, row in enumerate(rows) if row["auc"] is not None]
         theirs = [(place, row) for place, row in enumerate(rows) if row["published_auc"] is not None]
         places, aucs = [place for place, _ in theirs], [row["published_auc"] for _, row in theirs]

@@ -4,6 +4,8 @@ import itertools
 
 from scipy.stats import ttest_ind_from_stats
 
+from ctrzoo.experiments.sweeps.results import name_of
+
 SIGNIFICANCE = 0.05
 COLUMNS = ("data set", "printed higher", "printed lower", "printed difference", "our difference", "p", "ours")
 _VERDICTS = ("as printed", "within noise", "the other way")
@@ -60,8 +62,8 @@ def _order(higher, lower):
         p = float(ttest_ind_from_stats(*samples, equal_var=False).pvalue)
     return {
         "dataset": higher["dataset"],
-        "higher": f"{higher['label']} {higher['variant']}".strip(),
-        "lower": f"{lower['label']} {lower['variant']}".strip(),
+        "higher": name_of(higher),
+        "lower": name_of(lower),
         "published_difference": higher["published_auc"] - lower["published_auc"],
         "auc_difference": difference,
         "p": p,

@@ -160,6 +160,11 @@ def table_of(rows, at_work):
     return table
 
 
+def name_of(group):
+    """Return what tables call a group of runs: its label, and what varies within the label."""
+    return f"{group['label']} {group['variant']}".strip()
+
+
 def spread(group, key):
     """Return mean ± standard deviation of a group of runs as text."""
     deviation = group[f"{key}_deviation"]

@@ -3,7 +3,7 @@
 Command: `ctrzoo-sweep --config=neighborhood --raw=movielens_1m=ml-1m.zip --workers=2`
 
 49 cells of 3 runs. Cells are compared after ten epochs, half of what `movielens_1m_graphfm.py` takes: 7 minutes a run
-on one core beside another run, eight hours of two cores together. Not yet run as a whole.
+on one core beside another run, nine hours of two cores together. Not yet run as a whole.
 """
 
 from ctrzoo.experiments.sweeps.grid import grid
