@@ -33,6 +33,9 @@ class GraphFM(CTRModel):
         use_interaction: `False` is the ablation GraphFM(-I).
         use_residual: Whether the reference formulation adds its residual.
         average_heads: In the paper formulation, average heads (equation 14), not concatenate (13).
+        use_residual_norm: In the paper formulation, whether each layer gets the residual and the layer
+            normalisation of the released code, which the paper does not have. Without them a state of layer
+            k is a product of 2^k embeddings, small numbers, and deeper layers learn little.
         selector_units: Hidden size of the edge network.
         include_input: Whether the raw embeddings join the states that are averaged over fields.
         attention_dropout: Share of attention weights dropped in training.
@@ -60,6 +63,7 @@ class GraphFM(CTRModel):
         use_interaction=True,
         use_residual=True,
         average_heads=False,
+        use_residual_norm=False,
         selector_units=16,
         include_input=False,
         attention_dropout=0.0,
@@ -82,7 +86,8 @@ class GraphFM(CTRModel):
         if formulation == "reference":
             layer, common = ReferenceGraphInteraction, {**common, "use_residual": use_residual}
         elif formulation == "paper":
-            layer, common = GraphInteraction, {**common, "average_heads": average_heads}
+            layer = GraphInteraction
+            common |= {"average_heads": average_heads, "use_residual_norm": use_residual_norm}
         else:
             raise ValueError(f"The formulation must be 'reference' or 'paper'. Received: {formulation!r}.")
 
@@ -105,7 +110,7 @@ class GraphFM(CTRModel):
         self.formulation, self.embedding_dim, self.units = formulation, embedding_dim, tuple(units)
         self.num_heads, self.num_neighbors, self.selector_units = num_heads, num_neighbors, selector_units
         self.use_selection, self.use_interaction, self.use_residual = use_selection, use_interaction, use_residual
-        self.average_heads, self.include_input = average_heads, include_input
+        self.average_heads, self.use_residual_norm, self.include_input = average_heads, use_residual_norm, include_input
         self.attention_dropout, self.embedding_dropout = attention_dropout, embedding_dropout
         self.embedding_l2, self.deep_units, self.deep_dropout = embedding_l2, tuple(deep_units), deep_dropout
         self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2

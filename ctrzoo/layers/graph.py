@@ -194,6 +194,8 @@ class GraphInteraction(_GraphLayer):
         average_heads: Average the heads (each `units` wide) instead of concatenating them
             (each `units / num_heads` wide).
         activation: The nonlinearity of equations 13 and 14, which the paper leaves open.
+        use_residual_norm: Add the residual `relu(R x_i + r)` before the activation and normalise the state
+            after it, as the released code does and the paper does not; one matrix, scale and shift for all fields.
         negative_slope: Slope of the leaky ReLU below zero, which the paper leaves open.
         selector_units: Hidden size of the edge network.
         use_selection: `False` is the ablation GraphFM(-S): all interactions, no edge weights.
@@ -205,9 +207,18 @@ class GraphInteraction(_GraphLayer):
     weights `(batch, fields, fields)`, both zero where an interaction was not selected.
     """
 
-    def __init__(self, units, average_heads=False, activation="relu", negative_slope=0.2, **kwargs):
+    def __init__(
+        self,
+        units,
+        average_heads=False,
+        activation="relu",
+        negative_slope=0.2,
+        use_residual_norm=False,
+        **kwargs,
+    ):
         super().__init__(units, **kwargs)
         self.average_heads, self.negative_slope = average_heads, negative_slope
+        self.use_residual_norm = use_residual_norm
         self.activation = keras.activations.get(activation)
         if not average_heads and units % self.num_heads:
             raise ValueError(f"`units` must be a multiple of the {self.num_heads} heads. Received: {units}.")
@@ -222,6 +233,11 @@ class GraphInteraction(_GraphLayer):
             shape=(self.num_heads, dim, head_units),
             initializer=keras.initializers.RandomUniform(-limit, limit),
         )
+        if self.use_residual_norm:
+            self.residual_kernel = self.add_weight(name="residual_kernel", shape=(dim, self.units))
+            self.residual_bias = self.add_weight(name="residual_bias", shape=(self.units,), initializer="zeros")
+            self.scale = self.add_weight(name="scale", shape=(self.units,), initializer="ones")
+            self.shift = self.add_weight(name="shift", shape=(self.units,), initializer="zeros")
 
     def _score_network(self):
         # leaky_relu(a . q) = relu(a . q) - slope * relu(-a . q)
@@ -245,7 +261,12 @@ class GraphInteraction(_GraphLayer):
             outputs = ops.transpose(ops.mean(messages, axis=1), (1, 0, 2))
         else:
             outputs = ops.reshape(ops.transpose(messages, (2, 0, 1, 3)), (-1, self.num_fields, self.units))
-        return self.activation(outputs), *_batch_first(attention, edges)
+        if self.use_residual_norm:
+            outputs = outputs + ops.relu(ops.matmul(inputs, self.residual_kernel) + self.residual_bias)
+        outputs = self.activation(outputs)
+        if self.use_residual_norm:
+            outputs = standardize(outputs) * self.scale + self.shift
+        return outputs, *_batch_first(attention, edges)
 
     def get_config(self):
         return {
@@ -253,6 +274,7 @@ class GraphInteraction(_GraphLayer):
             "average_heads": self.average_heads,
             "activation": keras.activations.serialize(self.activation),
             "negative_slope": self.negative_slope,
+            "use_residual_norm": self.use_residual_norm,
         }
 
 

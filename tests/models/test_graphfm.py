@@ -14,7 +14,7 @@ def sigmoid(logit):
     return 1 / (1 + np.exp(-logit))
 
 
-def graph_layer(states, weights, layer, kept, average=False, selection=True, interaction=True):
+def graph_layer(states, weights, layer, kept, average=False, selection=True, interaction=True, residual=False):
     """Equations 7 to 14 for one row: `states` `(fields, dim)` -> `(fields, units)`, edges `(fields, fields)`."""
     get = {path.removeprefix(f"{layer}/"): array for path, array in weights.items() if path.startswith(f"{layer}/")}
     num_fields, heads = len(states), get["kernel"].shape[0]
@@ -38,7 +38,12 @@ def graph_layer(states, weights, layer, kept, average=False, selection=True, int
                 total = total + weight * scores[j] * (message @ get["kernel"][head])
             of_heads.append(total)
         joined = np.mean(of_heads, axis=0) if average else np.concatenate(of_heads)
-        outputs.append(np.maximum(joined, 0))
+        if residual:
+            joined = joined + np.maximum(states[i] @ get["residual_kernel"] + get["residual_bias"], 0)
+        output = np.maximum(joined, 0)
+        if residual:
+            output = (output - output.mean()) / np.sqrt(output.var() + 1e-8) * get["scale"] + get["shift"]
+        outputs.append(output)
     return np.array(outputs), edges
 
 
@@ -66,8 +71,9 @@ def slow_logits(kept, **options):
         ({"use_selection": False}, {"selection": False}),
         ({"use_interaction": False}, {"interaction": False}),
         ({"num_heads": 1}, {}),
+        ({"use_residual_norm": True}, {"residual": True}),
     ],
-    ids=["concatenated heads", "averaged heads", "-S", "-I", "-M"],
+    ids=["concatenated heads", "averaged heads", "-S", "-I", "-M", "residual and normalisation"],
 )
 def test_paper_equals_its_equations(float64, mixed_schema, arguments, options):
     arguments = {"num_heads": 2, "embedding_dim": 3, "units": (4, 2), "num_neighbors": (3, 2), **arguments}
