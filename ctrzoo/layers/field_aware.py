@@ -37,11 +37,28 @@ class FieldAwareInteraction(keras.layers.Layer):
         towards = ops.cast(embedded, keras.backend.result_type(embedded.dtype, "float32"))
         dim = embedded.shape[-1] // self.num_fields
         towards = ops.reshape(towards, (-1, self.num_fields, self.num_fields, dim))
-        products = ops.sum(towards * ops.transpose(towards, (0, 2, 1, 3)), axis=-1)
-        pairs = products * (1.0 - ops.eye(self.num_fields, dtype=products.dtype))
-        logit = 0.5 * ops.sum(pairs, axis=(1, 2))[:, None]
+        apart = 1.0 - ops.eye(self.num_fields, dtype=towards.dtype)
+        # Only explanations need single pairs; training leaves this line out.
+        pairs = ops.sum(towards * ops.transpose(towards, (0, 2, 1, 3)), axis=-1) * apart
+        logit = _sum_of_pairs(towards, ops.expand_dims(apart, axis=-1))
         return ops.cast(logit, self.compute_dtype), ops.cast(pairs, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         batch, fields, _ = input_shape
         return (batch, 1), (batch, fields, fields)
+
+
+def _sum_of_pairs(towards, apart):
+    """Sum `<v_ij, v_ji>` over unordered pairs, `(b, n, n, d)` -> `(b, 1)`; the gradient by `v_ij` is `v_ji`."""
+
+    @ops.custom_gradient
+    def forward(towards):
+        partners = ops.transpose(towards, (0, 2, 1, 3)) * apart
+        twice = ops.sum(towards * partners, axis=(1, 2, 3))
+
+        def gradient(upstream):
+            return ops.reshape(upstream, (-1, 1, 1, 1)) * partners
+
+        return 0.5 * ops.reshape(twice, (-1, 1)), gradient
+
+    return forward(towards)

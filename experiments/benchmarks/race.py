@@ -19,6 +19,8 @@ from ctrzoo.experiments.benchmarks.work import PEERS
 
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 MOST_CALLS = 2000
+WARM_CALLS = 16  # all batches in memory: the first touch of a row of a large table is a page fault
+WARM_SECONDS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,8 +111,11 @@ class _Contender:
         return not self.error
 
     def calibrate(self, seconds):
-        """Choose how many calls make a round of about the wanted length."""
-        self._call(1)
+        """Warm up, then choose how many calls make a round of about the wanted length."""
+        spent = 0.0
+        for _ in range(WARM_CALLS):
+            if spent < WARM_SECONDS:
+                spent += self._call(1)["wall"]
         self.calls = int(min(MOST_CALLS, max(1, seconds / self._call(2)["wall"] * 2)))
 
     def time(self):
