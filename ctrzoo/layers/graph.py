@@ -13,6 +13,7 @@ import numpy as np
 from keras import ops
 
 from ctrzoo.layers.pairs import scores_of_pairs, spread_to_fields
+from ctrzoo.layers.ranking import kth_largest
 
 
 def keep_strongest(scores, num_kept, keep_ties, axis=-1):
@@ -33,8 +34,7 @@ def keep_strongest(scores, num_kept, keep_ties, axis=-1):
     """
     if num_kept >= scores.shape[axis]:
         return ops.ones_like(scores, dtype="bool")
-    threshold = ops.top_k(ops.moveaxis(scores, axis, -1), num_kept)[0][..., -1]
-    threshold = ops.expand_dims(threshold, axis)
+    threshold = ops.expand_dims(kth_largest(scores, num_kept, axis), axis)
     if keep_ties:
         return scores >= threshold
     above = scores > threshold
