@@ -19,7 +19,7 @@ def get_sweep():
         "seed": [2018, 2019, 2020, 2021, 2022],
     }
     return (
-        grid(**common)
+        grid(formulation="reference", **common)  # the very runs of `table2`
         + grid(label="graphfm(-S)", use_selection=False, **common)
         + grid(label="graphfm(-I)", use_interaction=False, **common)
         + grid(label="graphfm(-M)", num_heads=1, **common)
