@@ -84,7 +84,8 @@ class GraphFM(CTRModel):
             "attention_dropout": attention_dropout,
         }
         if formulation == "reference":
-            layer, common = ReferenceGraphInteraction, {**common, "use_residual": use_residual}
+            layer = ReferenceGraphInteraction
+            common |= {"use_residual": use_residual}
         elif formulation == "paper":
             layer = GraphInteraction
             common |= {"average_heads": average_heads, "use_residual_norm": use_residual_norm}

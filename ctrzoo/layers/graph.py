@@ -194,9 +194,9 @@ class GraphInteraction(_GraphLayer):
         average_heads: Average the heads (each `units` wide) instead of concatenating them
             (each `units / num_heads` wide).
         activation: The nonlinearity of equations 13 and 14, which the paper leaves open.
+        negative_slope: Slope of the leaky ReLU below zero, which the paper leaves open.
         use_residual_norm: Add the residual `relu(R x_i + r)` before the activation and normalise the state
             after it, as the released code does and the paper does not; one matrix, scale and shift for all fields.
-        negative_slope: Slope of the leaky ReLU below zero, which the paper leaves open.
         selector_units: Hidden size of the edge network.
         use_selection: `False` is the ablation GraphFM(-S): all interactions, no edge weights.
         use_interaction: `False` is the ablation GraphFM(-I): messages are `W x_j`, not `W (x_i * x_j)`.
