@@ -32,26 +32,20 @@ class GRDA(keras.optimizers.Optimizer):
         if self.built:
             return
         super().build(variables)
-        # `fit` builds optimizers inside a traced function, where an initializer runs and an assignment is lost.
-        self.accumulators = [
-            self.add_variable_from_reference(variable, "accumulator", initializer=_value_of(variable))
-            for variable in variables
-        ]
+        self.accumulators = [self.add_variable_from_reference(variable, "accumulator") for variable in variables]
 
     def update_step(self, gradient, variable, learning_rate):
         rate = ops.cast(learning_rate, variable.dtype)
         step = ops.cast(self.iterations + 1, variable.dtype)
         accumulator = self.accumulators[self._get_variable_index(variable)]
-        self.assign_sub(accumulator, rate * ops.cast(gradient, variable.dtype))
+        # v_0 = w_0 is set in the first step: XLA cannot create variables that start with the value of another.
+        before = ops.where(self.iterations == 0, variable, accumulator)
+        self.assign(accumulator, before - rate * ops.cast(gradient, variable.dtype))
         threshold = self.c * rate ** (0.5 + self.mu) * step**self.mu
         self.assign(variable, ops.sign(accumulator) * ops.maximum(ops.abs(accumulator) - threshold, 0))
 
     def get_config(self):
         return {**super().get_config(), "c": self.c, "mu": self.mu}
-
-
-def _value_of(variable):
-    return lambda shape, dtype: ops.cast(variable, dtype)
 
 
 @keras.saving.register_keras_serializable("ctrzoo")

@@ -62,7 +62,7 @@ def run_experiment(settings, data_dir, raw, workdir, strategy="auto", num_device
             folder = workdir if name == settings.model else workdir / BASELINES / name
             if chief:
                 folder.mkdir(parents=True, exist_ok=True)
-            set_seed(settings.seed)
+            set_seed(settings.seed, settings.jit_compile)
             with strategy.scope():
                 model = _build(name, data.schema, settings)
             result = _train(model, data, settings, folder, console, checkpoint_options)

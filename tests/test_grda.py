@@ -32,7 +32,7 @@ def test_many_steps_follow_the_equations():
 def test_without_gradient_a_gate_is_zero_after_2920_steps():
     for finished, is_zero in ((2918, False), (2919, True)):
         gate, optimizer = variable([0.6]), GRDA()
-        optimizer.build([gate])
+        optimizer.apply([keras.ops.zeros(1)], [gate])  # the first step takes the gate's value
         optimizer.iterations.assign(finished)
         optimizer.apply([keras.ops.zeros(1)], [gate])
         assert (float(gate[0]) == 0) == is_zero
@@ -45,16 +45,17 @@ def small_model():
     )
 
 
-def fitted(model, optimizer, epochs=2):
+def fitted(model, optimizer, epochs=2, jit_compile=False):
     features = np.random.default_rng(0).normal(size=(32, 3))
-    model.compile(optimizer, "mse")
+    model.compile(optimizer, "mse", jit_compile=jit_compile)
     model.fit(features, features.sum(axis=1, keepdims=True), epochs=epochs, shuffle=False, verbose=0)
     return model
 
 
-def test_fit_starts_from_the_weights_of_the_model():
+@pytest.mark.parametrize("jit_compile", [False, True])  # on a GPU, Keras compiles with XLA unless told otherwise
+def test_fit_starts_from_the_weights_of_the_model(jit_compile):
     before = small_model().get_weights()
-    model = fitted(small_model(), CompositeOptimizer("adam", GRDA(1e-12), "gates"))
+    model = fitted(small_model(), CompositeOptimizer("adam", GRDA(1e-12), "gates"), jit_compile=jit_compile)
     for index, weight in enumerate(model.get_weights()):
         assert np.allclose(weight, before[index], rtol=0, atol=1e-7) == (index >= 2)
 

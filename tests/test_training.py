@@ -6,6 +6,7 @@ import io
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from rich.console import Console
 
 from ctrzoo import models
@@ -29,6 +30,15 @@ def console():
 def fresh_model(data, name="fm", seed=1):
     set_seed(seed)
     return models.build(name, data.schema, embedding_dim=4)
+
+
+@pytest.mark.parametrize("gpus, jit_compile, is_fixed", [(0, True, True), (1, False, True), (1, True, False)])
+def test_the_order_of_sums_is_fixed_but_for_xla_on_a_gpu(gpus, jit_compile, is_fixed, monkeypatch):
+    fixed = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [f"{kind}:{index}" for index in range(gpus)])
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: fixed.append(True))
+    set_seed(1, jit_compile)
+    assert fixed == [True] * is_fixed
 
 
 def test_it_learns_and_reports(mixed_schema, console):
