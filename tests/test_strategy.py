@@ -27,11 +27,14 @@ DEVICES = [int(number) for number in os.environ.get("CTRZOO_DEVICES", "2").split
 CASES = ["lr", "fm:rowwise", "fm:mixed_bfloat16", "deepfm_batch_norm", "graphfm"]
 if len(DEVICES) > 1:
     CASES += ["lr:rowwise", "fm", "fm:jit", "deepfm", "deepfm:rowwise", "graphfm:rowwise"]
+HAS_GPUS = len(tf.config.list_physical_devices("GPU")) >= max(2, *DEVICES)
+ON_CPUS = {} if HAS_GPUS else {"CUDA_VISIBLE_DEVICES": ""}  # the CPU is divided where no GPU is seen
 
 
 def python(*arguments, **environment):
     command = [sys.executable, "-W", "ignore", "-m", *(str(argument) for argument in arguments)]
-    return subprocess.Popen(command, cwd=CHECKOUT, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True)
+    environment = {**os.environ, **ON_CPUS, **environment}
+    return subprocess.Popen(command, cwd=CHECKOUT, env=environment, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.fixture(scope="module")
