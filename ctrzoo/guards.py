@@ -58,7 +58,7 @@ def check_ids(features, schema):
         schema: The `Schema`.
 
     Raises:
-        ValueError: With the first such id, its row and its field.
+        ValueError: With the first such id, its row and its field; or if they are no whole numbers.
 
     >>> from ctrzoo.schema import Field, Schema
     >>> check_ids({"ids": np.array([[1], [3]], "int32")}, Schema([Field("user", vocabulary_size=2)]))
@@ -66,6 +66,8 @@ def check_ids(features, schema):
     ValueError: The id 3 of field 'user' (row 1 of its batch) is outside 0 to 2, ...
     """
     ids = np.asarray(features["ids"])
+    if ids.dtype.kind not in "iu":
+        raise ValueError(f"Ids must be whole numbers. Received an array of {ids.dtype}.")
     # Unsigned, negative ids are the largest, so that one maximum tells both ends.
     if ids.size and ids.view(f"uint{8 * ids.itemsize}").max() >= schema.num_ids:
         row, slot = np.argwhere((ids < 0) | (ids >= schema.num_ids))[0]

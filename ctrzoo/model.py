@@ -7,6 +7,7 @@ import inspect
 import keras
 import numpy as np
 
+from ctrzoo.guards import check_ids
 from ctrzoo.layers import MLP
 from ctrzoo.losses import PairwiseLogisticLoss
 from ctrzoo.schema import Schema
@@ -94,6 +95,7 @@ class CTRModel(keras.Model):
         output = keras.layers.Activation(link, dtype=dtype, name="probability")(logit)
         super().__init__(inputs=features, outputs=output, **kwargs)
         self.schema, self.task = schema, task
+        self._precision = keras.config.dtype_policy().name  # of the layers too, which a subclass built before
         self._named_tensors = {"logit": logit, **(explanations or {})}
 
     @property
@@ -139,7 +141,7 @@ class CTRModel(keras.Model):
             callbacks: As in Keras.
 
         Raises:
-            ValueError: If the arrays differ in their numbers of rows, or there is no row.
+            ValueError: If the arrays differ in their numbers of rows, there is no row, or an id is outside the table.
         """
         arrays = isinstance(x, dict) and x and all(isinstance(array, np.ndarray) for array in x.values())
         if not arrays:
@@ -147,6 +149,7 @@ class CTRModel(keras.Model):
         lengths = {name: len(array) for name, array in x.items()}
         if len(set(lengths.values())) > 1 or 0 in lengths.values():
             raise ValueError(f"All features need the same number of rows, at least one. Received: {lengths}.")
+        check_ids(x, self.schema)
         batch_size = batch_size or PREDICTION_BATCH
         strategy = getattr(self, "distribute_strategy", None)  # TensorFlow's models have one
         if verbose or steps or callbacks or getattr(strategy, "num_replicas_in_sync", 1) > 1:
@@ -162,9 +165,19 @@ class CTRModel(keras.Model):
         arguments = inspect.signature(type(self).__init__).parameters.values()
         named = [item.name for item in arguments if item.kind is item.POSITIONAL_OR_KEYWORD and item.name != "self"]
         config = {name: getattr(self, name) for name in named if name != "schema"}
-        return {"schema": self.schema.to_dict(), **config, "name": self.name}
+        frozen = [layer.name for layer in self.layers if layer.weights and not layer.trainable]
+        how = {"precision": self._precision, "frozen": frozen}
+        return {"schema": self.schema.to_dict(), **config, "name": self.name, **how}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         config = dict(config)
-        return cls(Schema.from_dict(config.pop("schema")), **config)
+        frozen, ours = config.pop("frozen", ()), keras.config.dtype_policy()
+        keras.config.set_dtype_policy(config.pop("precision", ours))
+        try:
+            model = cls(Schema.from_dict(config.pop("schema")), **config)
+        finally:
+            keras.config.set_dtype_policy(ours)
+        for name in frozen:
+            model.get_layer(name).trainable = False
+        return model

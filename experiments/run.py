@@ -56,6 +56,7 @@ def run_experiment(settings, data_dir, raw, workdir, strategy="auto", num_device
         _build(name, data.schema, settings)  # refuses wrong hyperparameters before anything is written
     with _locked(workdir) if chief else contextlib.nullcontext():
         if chief:
+            _check_workdir(workdir, settings)  # another process may have begun since
             write_json(workdir / "experiment.json", _description(settings, data, strategy))
         results, histories = {}, {}
         for name in (*settings.baselines, settings.model):

@@ -120,13 +120,14 @@ def resolve(flags, assignments=(), config=None):
     Raises:
         ValueError: If a key is unknown, or a value or the file is wrong.
     """
-    chosen = {"dataset": Settings.dataset, "model": Settings.model, **flags}
+    assigned = dict(parse_assignment(text) for text in assignments)
+    chosen = {"dataset": Settings.dataset, "model": Settings.model, **flags, **assigned}
     if config is None:
-        dataset = pathlib.Path(chosen["dataset"]).name
+        dataset = pathlib.Path(str(chosen["dataset"])).name
         tuned = [CONFIGS / f"{name}.py" for name in (f"{dataset}_{chosen['model']}", dataset)]
         config = next((path for path in tuned if path.is_file()), "none")
     from_file = {} if config == "none" else _read_config(pathlib.Path(config))
-    merged = {**from_file, **flags, **dict(parse_assignment(text) for text in assignments)}
+    merged = {**from_file, **flags, **assigned}
     return _sort(merged), None if config == "none" else str(config)
 
 

@@ -66,9 +66,14 @@ def main(argv):
 
 def raw_of(text):
     """Return data set and path of a text `dataset=path`."""
+    from ctrzoo import data_pipelines
+    from ctrzoo.suggest import unknown
+
     dataset, sign, path = text.partition("=")
     if not sign:
         raise ValueError(f"--raw needs dataset=path, such as movielens_1m=ml-1m.zip. Received: {text!r}.")
+    if dataset not in data_pipelines.DATASETS:
+        raise ValueError(f"--raw: {unknown('data set', dataset, data_pipelines.DATASETS)}")
     return dataset, path
 
 

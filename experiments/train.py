@@ -16,7 +16,7 @@ from ctrzoo.experiments.settings import CHOICES, Settings, resolve
 FLAGS = flags.FLAGS
 flags.DEFINE_string("dataset", Settings.dataset, "A data set of the zoo, or the path of a prepared folder.")
 flags.DEFINE_string("model", Settings.model, "The model to train.")
-flags.DEFINE_string("baselines", None, "Models to train beside it, by commas. Without --model: lr,fm.")
+flags.DEFINE_string("baselines", None, "Models to train beside it, by commas. Without --model and --config: lr,fm.")
 flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "Where prepared data lies, or will lie.")
 flags.DEFINE_string("raw", None, "The raw file or folder of the data set.")
 flags.DEFINE_string("workdir", None, "Where results go, and where an interrupted run goes on. By default runs/....")
@@ -80,8 +80,9 @@ def main(argv):
     if len(argv) > 1:
         raise ValueError(f"Unknown argument '{argv[1]}'. Settings are given as flags, such as --epochs=5.")
     given = {name: FLAGS[name].value for name in SETTING_FLAGS if FLAGS[name].present}
-    if not FLAGS["model"].present:
-        given.setdefault("baselines", "lr,fm")
+    named = {*given, *(text.partition("=")[0] for text in FLAGS.set)}
+    if FLAGS.config in (None, "none") and not named & {"model", "baselines"}:
+        given["baselines"] = "lr,fm"
     console = Console(highlight=False, soft_wrap=True)
     settings, config = resolve(given, FLAGS.set, FLAGS.config)
     if config:

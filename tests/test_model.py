@@ -31,6 +31,42 @@ def test_a_saved_model_goes_on_training_where_it_was(mixed_schema, tmp_path):
     np.testing.assert_allclose(loaded.predict(features, verbose=0), model.predict(features, verbose=0), rtol=1e-6)
 
 
+def test_a_model_is_loaded_in_the_precision_that_it_was_saved_in(mixed_schema, tmp_path):
+    features, labels = random_batch(mixed_schema, rows=64)
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = models.build("deepfm", mixed_schema, embedding_dim=4, deep_units=(8,))
+        model.compile(keras.optimizers.Adam(0.01))
+        model.fit(features, labels, epochs=2, batch_size=64, verbose=0)
+        model.save(tmp_path / "model.keras")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.get_layer("embedding").compute_dtype == "float16" and keras.config.dtype_policy().name == "float32"
+    np.testing.assert_array_equal(loaded.predict(features, verbose=0), model.predict(features, verbose=0))
+    assert isinstance(loaded.optimizer, keras.optimizers.LossScaleOptimizer)
+    for ours, theirs in zip(loaded.optimizer.variables, model.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_frozen_layers_stay_frozen(mixed_schema, tmp_path):
+    model = models.build("deepfm", mixed_schema, embedding_dim=4, deep_units=(8,))
+    model.get_layer("embedding").trainable = False
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    trained = [weight.path for weight in model.trainable_weights]
+    assert [weight.path for weight in loaded.trainable_weights] == trained
+    assert len(trained) == len(model.weights) - 1
+
+
+@pytest.mark.parametrize("wrong", [-1, 10_000])
+def test_ids_outside_the_table_are_not_predicted(wrong, mixed_schema):
+    features, _ = random_batch(mixed_schema, rows=3)
+    features["ids"][1, 2] = wrong
+    with pytest.raises(ValueError, match=f"The id {wrong} of field 'item' .row 1"):
+        models.build("lr", mixed_schema).predict(features, verbose=0)
+
+
 @pytest.mark.parametrize("batch_size", [None, 5, 8, 100])
 def test_arrays_are_predicted_as_by_keras(mixed_schema, batch_size):
     features, _ = random_batch(mixed_schema, rows=13)

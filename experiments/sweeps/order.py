@@ -22,7 +22,7 @@ def orders(compared):
         of mean test AUC (`higher` is what is printed higher), `p` of Welch's t-test, and `ours`: "as printed",
         "within noise" (p of 0.05 or more) or "the other way".
     """
-    rows = [row for row in compared if row["published_auc"] is not None and row["seeds"] > 1]
+    rows = [row for row in compared if row["published_auc"] is not None and row["auc_deviation"] is not None]
     return [
         _order(*sorted(pair, key=lambda row: -row["published_auc"]))
         for pair in itertools.combinations(rows, 2)

@@ -16,6 +16,7 @@ SAMPLERS = ("tpe", "random", "grid")
 HEARTBEAT_SECONDS = 30
 SECONDS_BETWEEN_LOOKS = 0.5
 PRUNED = "pruned after epoch "
+MOST_KILLED = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +52,7 @@ def open_study(folder, space, sampler="tpe", seed=0):
         seed: Seed of the sampler; processes that share a study need different ones.
 
     Raises:
-        ValueError: If the sampler is unknown, or a grid is to be made of a range.
+        ValueError: If the sampler is unknown, a grid is to be made of a range, or the study is of another space.
     """
     ranges = [name for name, value in space.items() if isinstance(value, Between)]
     if sampler == "grid" and ranges:
@@ -73,13 +74,27 @@ def open_study(folder, space, sampler="tpe", seed=0):
             heartbeat_interval=HEARTBEAT_SECONDS,
             heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
         )
-    return optuna.create_study(
+    study = optuna.create_study(
         study_name="search",
         storage=storage,
         sampler=samplers[sampler](),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2),
         load_if_exists=True,
     )
+    _check_space(study, {name: repr(value) for name, value in space.items()}, folder)
+    return study
+
+
+def _check_space(study, space, folder):
+    """Refuse to mix trials of different spaces, which do not compare."""
+    earlier = study.user_attrs.get("space")
+    if earlier is None:
+        study.set_user_attr("space", space)
+        return
+    names = [name for name in {**earlier, **space} if earlier.get(name) != space.get(name)]
+    if names:
+        differences = "; ".join(f"{name} was {earlier.get(name)}, is {space.get(name)}" for name in names)
+        raise ValueError(f"{folder} holds the search of another space: {differences}. Choose another --folder.")
 
 
 class Search:
@@ -97,9 +112,17 @@ class Search:
     def __init__(self, study, space, folder, data_dir, raw=None, train=TRAIN):
         self.study, self.space, self.folder = study, space, folder
         self.data_dir, self.raw, self.train = data_dir, raw, train
+        self._killed = 0
 
     def work(self, num_trials):
-        """Do trials until the study has `num_trials` that finished, failed or were pruned, by all processes."""
+        """Do trials until the study has `num_trials` that finished, failed or were pruned, by all processes.
+
+        Args:
+            num_trials: That number.
+
+        Raises:
+            ChildProcessError: If training was killed several times in a row.
+        """
 
         def stop_if_enough(study, _):
             if sum(_is_done(trial) for trial in study.get_trials(deepcopy=False)) >= num_trials:
@@ -126,7 +149,13 @@ class Search:
             trial.set_user_attr("reason", reason)
             raise RuntimeError(reason)
         if not outcome.is_finished(run):
+            self._killed += 1
+            if self._killed == MOST_KILLED:
+                raise ChildProcessError(
+                    f"Training was killed {MOST_KILLED} times in a row, perhaps for want of memory, last {run.command}"
+                )
             raise RuntimeError("killed")
+        self._killed = 0
         return outcome.metrics_of(run)["valid"]["log_loss"]
 
     def _train(self, run, lock, trial):

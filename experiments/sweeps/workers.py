@@ -105,7 +105,8 @@ class Workers:
             run = busy.run
             if outcome.is_finished(run):
                 outcome.record_end(run, "")
-                told(f"{run.name} finished: test AUC {outcome.metrics_of(run)['test']['auc']:.4f}")
+                auc = outcome.metrics_of(run)["test"]["auc"]
+                told(f"{run.name} finished: test AUC {'undefined' if auc is None else f'{auc:.4f}'}")
             elif code < 0:
                 told(f"{run.name} was killed by signal {-code}; the next sweep goes on with it")
             else:

@@ -91,6 +91,20 @@ def test_the_trial_of_a_killed_process_is_done_again(make, monkeypatch):
     assert study.trials[1].params == {"learning_rate": "0.03"}
 
 
+def test_the_study_of_another_space_is_refused(make):
+    make(learning_rate=[0.02, 0.03])
+    with pytest.raises(ValueError, match=r"another space: learning_rate was \[0.02, 0.03\], is \[0.02\]; patience was"):
+        make(learning_rate=[0.02], patience=2)
+
+
+def test_a_search_whose_trainings_are_killed_ends(make):
+    study, searching = make(learning_rate=[0.02, 0.03])
+    searching.train = ("sh", "-c", "kill -9 $$")
+    with pytest.raises(ChildProcessError, match="killed 3 times in a row"):
+        searching.work(num_trials=2)
+    assert len(study.trials) == 3
+
+
 def test_a_grid_of_a_range_is_refused(make):
     with pytest.raises(ValueError, match="'learning_rate' is a range"):
         make("grid", learning_rate=Between(0.1, 0.2))

@@ -33,6 +33,11 @@ def test_settings_of_the_data_set_serve_models_without_their_own():
     assert used.endswith("criteo.py") and settings.optimizer == "adam"
 
 
+def test_tuned_settings_are_those_of_the_assigned_data_set_and_model():
+    settings, used = resolve({"model": "graphfm"}, ["dataset=movielens_1m", "model=fm"])
+    assert used.endswith("movielens_1m_fm.py") and (settings.dataset, settings.model) == ("movielens_1m", "fm")
+
+
 def test_values_are_python_or_text():
     settings, _ = resolve({"model": "graphfm"}, ["formulation=paper", "units=(8,)", "use_selection=False"], "none")
     assert settings.hyperparameters == {"formulation": "paper", "units": (8,), "use_selection": False}

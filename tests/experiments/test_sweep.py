@@ -14,6 +14,7 @@ import pytest
 
 from ctrzoo.experiments.published import read_published
 from ctrzoo.experiments.settings import Settings
+from ctrzoo.experiments.sweep import raw_of
 from ctrzoo.experiments.sweeps import outcome
 from ctrzoo.experiments.sweeps.comparison import compare, compared_rows
 from ctrzoo.experiments.sweeps.grid import grid
@@ -235,11 +236,29 @@ def test_order_of_published_rows_beyond_noise():
     assert "| movielens_1m | graphfm | fm | +0.0283 | -0.0100 | 0.0099 | the other way |" in text
 
 
+def test_runs_without_an_auc_are_not_fatal(fake):
+    text = (fake / "fake.py").read_text()
+    (fake / "fake.py").write_text(text.replace('"auc": 0.7 + seed / 100', '"auc": None'))
+    told = []
+    fake_workers([1, 2]).work(told=told.append)
+    assert "seed_1 finished: test AUC undefined" in told[0]
+    (group,) = summary_of(rows_of(list(fake_runs([1, 2]))))
+    assert (group["finished"], group["test_auc"], group["test_auc_deviation"]) == (2, None, None)
+    groups = [{**group, "dataset": "movielens_1m"}, {**group_of("fm", 0.8), "test_auc_deviation": 0.1}]
+    assert orders(compared_rows(groups, [read_published("graphfm_table2")])) == []
+
+
+def test_a_misspelt_data_set_of_a_raw_file_is_refused():
+    assert raw_of("movielens_1m=ml-1m.zip") == ("movielens_1m", "ml-1m.zip")
+    with pytest.raises(ValueError, match="Unknown data set 'movielens1m'. Did you mean 'movielens_1m'"):
+        raw_of("movielens1m=ml-1m.zip")
+
+
 def test_order_of_rows_without_spread():
     groups = [{**group_of(name, auc), "test_auc_deviation": 0.0} for name, auc in (("fm", 0.8), ("lr", 0.7))]
     (pair,) = orders(compared_rows(groups, [read_published("graphfm_table2")]))
     assert (pair["higher"], pair["p"], pair["ours"]) == ("fm", 0.0, "as printed")
-    groups[0]["finished"] = 1  # one seed has no spread, so nothing is said
+    groups[0]["test_auc_deviation"] = None  # one seed has no spread, so nothing is said
     assert orders(compared_rows(groups, [read_published("graphfm_table2")])) == [] == order_lines([])
 
 

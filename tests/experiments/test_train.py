@@ -36,6 +36,15 @@ def test_no_model_named_trains_graphfm_beside_lr_and_fm(finished):
         assert noise not in run.stdout + run.stderr
 
 
+def test_a_configuration_names_model_and_baselines(finished):
+    folder, _ = finished
+    (folder / "mine.py").write_text("def get_config():\n    return {'model': 'nfm', 'baselines': ('fm',), 'epochs': 1}\n")
+    run = ctrzoo_train("--config=mine.py", "--set", "num_rows=3000", "--workdir=named", folder=folder)
+    assert run.returncode == 0, run.stderr
+    assert (folder / "named" / "metrics.json").is_file()
+    assert [path.name for path in (folder / "named" / "baselines").iterdir()] == ["fm"]
+
+
 def test_files_of_a_run(finished):
     work = finished[0] / "work"
     metrics = json.loads((work / "metrics.json").read_text())

@@ -122,6 +122,11 @@ def test_a_configuration_survives_json(model):
     assert [weight.path for weight in twin.weights] == [weight.path for weight in model.weights]
 
 
+def test_frozen_weights_stay_frozen(model):
+    model.trainable = False
+    assert type(model).from_config(model.get_config()).trainable_weights == []
+
+
 LOAD = """
 import ctrzoo.models, keras, numpy, pathlib, sys
 folder = pathlib.Path(sys.argv[1])
