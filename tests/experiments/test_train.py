@@ -38,7 +38,8 @@ def test_no_model_named_trains_graphfm_beside_lr_and_fm(finished):
 
 def test_a_configuration_names_model_and_baselines(finished):
     folder, _ = finished
-    (folder / "mine.py").write_text("def get_config():\n    return {'model': 'nfm', 'baselines': ('fm',), 'epochs': 1}\n")
+    chosen = {"model": "nfm", "baselines": ("fm",), "epochs": 1}
+    (folder / "mine.py").write_text(f"def get_config():\n    return {chosen}\n")
     run = ctrzoo_train("--config=mine.py", "--set", "num_rows=3000", "--workdir=named", folder=folder)
     assert run.returncode == 0, run.stderr
     assert (folder / "named" / "metrics.json").is_file()
