@@ -88,7 +88,9 @@ def learn_numbers(field, parts, seed=0):
             mean += difference * len(part) / (rows + len(part))
             rows, low, high = rows + len(part), min(low, part.min()), max(high, part.max())
     offset, scale = 0.0, 1.0
-    if rows and field.transform == "standard":
+    if low == high and field.transform in ("standard", "min_max"):
+        offset = low  # mean and deviation of equal numbers are rounded: a deviation of 1e-17 is none
+    elif rows and field.transform == "standard":
         offset, scale = mean, np.sqrt(squares / rows)
     elif rows and field.transform == "min_max":
         offset, scale = low, high - low

@@ -110,6 +110,14 @@ def test_a_constant_or_empty_column_is_no_error():
     np.testing.assert_array_equal(features["values"], np.zeros((2, 3)))
 
 
+@pytest.mark.parametrize("scaling", ["standard", "min_max"])
+def test_a_constant_number_is_the_zero_of_its_column_and_not_magnified(scaling):
+    # The float64 deviation of a hundred times 0.1 is 1e-17 and not 0.
+    fitted = FrameEncoder(numerical=["n"], scaling=scaling).fit(pd.DataFrame({"n": [0.1] * 100}))
+    features = fitted.features(pd.DataFrame({"n": [0.1, 0.35, None]}))
+    np.testing.assert_allclose(features["values"], [[0], [0.25], [0]], rtol=1e-6)
+
+
 def test_json_round_trip_encodes_alike():
     fitted = encoder(min_count=2, scaling="min_max").fit(FRAME)
     again = FrameEncoder.from_dict(json.loads(json.dumps(fitted.to_dict())))

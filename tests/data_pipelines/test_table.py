@@ -1,6 +1,7 @@
 """Tables of one's own: every kind of file and field, and what is wrong with rows."""
 
 import errno
+import functools
 import gzip
 import json
 import zipfile
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pytest
 from small_table import stored_block
 
-from ctrzoo.data_pipelines import compact, load
+from ctrzoo.data_pipelines import compact, load, table
 from ctrzoo.data_pipelines.draft import draft_schema
 from ctrzoo.data_pipelines.table import prepare_own_table, read_schema
 
@@ -258,6 +259,16 @@ def test_every_transform_and_hashing_by_schema(prepared):
     np.testing.assert_array_equal(ids[:, 2] - first[7], np.ravel(hashed))
     # s0 is in 34 rows, s1 and s2 in 33: rare.
     np.testing.assert_array_equal(ids[:, 3] - first[8], [row % 3 == 0 for row in range(100)])
+
+
+def test_a_constant_number_is_learned_from_several_chunks(prepared, monkeypatch):
+    monkeypatch.setattr(table, "TextSource", functools.partial(table.TextSource, chunk_bytes=1 << 16))
+    fields = [{"name": name, "column": "price", "kind": "numerical"} for name in ("standard", "min_max")]
+    schema = {"label": "click", "fields": [{**field, "transform": field["name"]} for field in fields]}
+    rows = [f"{row % 2},0.1\n" for row in range(20_000)]
+    data, _ = prepared("click,price\n" + "".join(rows), schema)
+    assert [(field.offset, field.scale) for field in data.encoding.fields] == [(0.1, 1.0)] * 2
+    np.testing.assert_array_equal(stored_block(data.folder).numbers, np.zeros((20_000, 2)))
 
 
 def test_a_full_disk_is_one_line_and_the_preparation_goes_on_later(prepared, tmp_path, monkeypatch):
