@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from ctrzoo.data_pipelines import FrameEncoder, PreparedWriter, load
@@ -82,6 +83,45 @@ def test_lists_equal_text_with_separators():
     assert [field.values.to_list() for field in comma.encoding.fields] == [
         field.values.to_list() for field in text.encoding.fields
     ]
+
+
+def test_each_multivalued_cell_is_split_by_its_own_type():
+    fitted = FrameEncoder(multivalued=["m"]).fit(pd.DataFrame({"m": ["7|ab|q|y"]}))  # ids 1 to 4
+    mixed = ["ab|y", ["q"], 7, None, "7|y", np.array([7.0, np.nan]), [pd.NA, "y"], ""]
+    expected = [[2, 4], [3, 0], [1, 0], [0, 0], [1, 4], [1, 0], [4, 0], [0, 0]]
+    np.testing.assert_array_equal(fitted.features(pd.DataFrame({"m": mixed}))["ids"][:, :2], expected)
+    again = FrameEncoder(multivalued=["m"]).fit(pd.DataFrame({"m": mixed}))
+    assert again.encoding.fields[0].values.to_list() == ["7", "ab", "q", "y"]
+    category = pd.DataFrame({"m": pd.Categorical(["ab|y", None, "q"])})
+    np.testing.assert_array_equal(fitted.features(category)["ids"][:, :2], [[2, 4], [0, 0], [3, 0]])
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [True, False, True],
+        np.array([True, False, True], object),
+        pd.Categorical([True, False, True]),
+        pd.array([True, False, True], "boolean"),
+        ["true", "false", "true"],
+    ],
+)
+@pytest.mark.parametrize("kind", ["categorical", "multivalued"])
+def test_truth_values_are_the_same_with_gaps_and_as_text(kind, cells):
+    gaps = pd.DataFrame({"known": [True, False, None]})
+    fitted = FrameEncoder(**{kind: ["known"]}).fit(gaps)
+    assert fitted.encoding.fields[0].values.to_list() == ["false", "true"]
+    np.testing.assert_array_equal(fitted.features(gaps)["ids"], [[2], [1], [0]])
+    np.testing.assert_array_equal(fitted.features(pd.DataFrame({"known": cells}))["ids"], [[2], [1], [2]])
+    polars = pl.DataFrame({"known": [True, False, None]})  # as tables are prepared
+    np.testing.assert_array_equal(fitted.encoding.encode(polars)[0], [[2], [1], [0]])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int8, np.bool_])
+def test_lists_hold_numbers_of_any_type(dtype):
+    lists = pd.DataFrame({"m": [np.array([1, 0], dtype), list(np.array([1], dtype))]})
+    values = FrameEncoder(multivalued=["m"]).fit(lists).encoding.fields[0].values.to_list()
+    assert values == (["false", "true"] if dtype is np.bool_ else ["0", "1"])
 
 
 def test_more_values_than_slots_are_cut():
