@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from ctrzoo.data_pipelines.errors import RowError
+from ctrzoo.data_pipelines.errors import RowError, plain_cells
 from ctrzoo.data_pipelines.transforms import TRANSFORMS, from_numbers, to_buckets, to_numbers
 from ctrzoo.schema import KINDS, POOLINGS, Field, Schema
 from ctrzoo.suggest import unknown
@@ -392,7 +392,9 @@ def numbers_of(cells):
 
     Raises:
         RowError: If a cell is no finite number.
+        ValueError: If the cells are lists or structures.
     """
+    cells = plain_cells(cells)
     if cells.dtype == pl.String:
         cells = cells.str.strip_chars().replace("", None)
     numbers = cells.cast(pl.Float64, strict=False)
@@ -416,6 +418,7 @@ def texts_of(field, cells):
 
 def _text(cells):
     """Write cells as text, whole numbers without a point: a column with gaps holds 7 as 7.0."""
+    cells = plain_cells(cells)
     if cells.dtype == pl.String:
         return cells.replace("", None)
     if cells.dtype.is_float():
@@ -446,15 +449,19 @@ def tokens_of(field, cells):
         their weights (float32, None if the field has none). Empty values are left out.
 
     Raises:
-        RowError: If a weight is no finite number.
+        RowError: If a value is no text, or a weight no finite number.
+        ValueError: If a value is a list or structure itself.
     """
     if isinstance(cells.dtype, (pl.List, pl.Array)):
         lists = cells.cast(pl.List(cells.dtype.inner))
     else:
         lists = _text(cells).str.split(field.separator)
     rows = pl.DataFrame({"row": np.arange(len(lists), dtype=np.int64), "token": lists})
-    rows = rows.explode("token").with_columns(_text(rows.explode("token")["token"]).alias("token"))
-    rows = rows.drop_nulls("token")
+    rows = rows.explode("token")
+    try:
+        rows = rows.with_columns(_text(rows["token"].alias(cells.name)).alias("token")).drop_nulls("token")
+    except RowError as error:
+        raise RowError(np.unique(rows["row"].to_numpy()[error.rows]), error.reason) from None
     weights = None
     if field.is_weighted:
         parts = rows["token"].str.split_exact(field.weight_separator, 1).struct.unnest()

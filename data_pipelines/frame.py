@@ -176,7 +176,11 @@ def _series(field, cells):
             None if absent else _values(cell, field.separator) for cell, absent in zip(cells, missing, strict=True)
         ]
         return pl.Series(field.name, lists, dtype=pl.List(pl.String))
-    codes, uniques = pd.factorize(cells)
+    try:
+        codes, uniques = pd.factorize(cells)
+    except TypeError:  # lists have no hash
+        message = f"Column '{field.name}' must hold one value a cell. Name a column of lists in `multivalued`."
+        raise ValueError(message) from None
     texts = np.array([*(_text(value) for value in uniques), None], dtype=object)
     return pl.Series(field.name, texts, dtype=pl.String).gather(np.where(codes < 0, len(uniques), codes))
 

@@ -11,7 +11,7 @@ import random
 import numpy as np
 import polars as pl
 
-from ctrzoo.data_pipelines.errors import RowError
+from ctrzoo.data_pipelines.errors import RowError, plain_cells
 from ctrzoo.data_pipelines.records import SPLITS
 from ctrzoo.suggest import unknown
 
@@ -85,7 +85,7 @@ class ByColumn:
     def assign(self, chunk, labels, table, source):
         """Return the index in `SPLITS` of each row; see `Fractions.assign`."""
         bounds = [bound for bound in (self.valid_from, self.test_from) if bound is not None]
-        cells = pl.Series(self.column, table[self.column])
+        cells = plain_cells(pl.Series(self.column, table[self.column]))
         try:
             bounds = [float(bound) for bound in bounds]
             cells = cells.cast(pl.Float64, strict=False)

@@ -118,6 +118,62 @@ def test_parquet_files_of_typed_columns(tmp_path):
     assert data.encoding.fields[0].values.to_list() == ["0", "1", "2"]
 
 
+TYPED = {
+    "category": pl.Series(["a", "b"] * 50, dtype=pl.Categorical),
+    "codes": pl.Series(["1", "2"] * 50, dtype=pl.Enum(["1", "2"])),
+    "bytes": pl.Series([b"x", b"y"] * 50),
+    "no_text": pl.Series([b"x", b"\xff"] * 50),
+    "lists": pl.Series([[1, 2], [3]] * 50),
+    "byte_lists": pl.Series([[b"x"], [b"y", b"\xff"]] * 50),
+    "list_lists": pl.Series([[["a"]], []] * 50),
+    "structure": pl.Series([{"a": 1}, {"a": 2}] * 50),
+    "span": pl.Series([1, 2] * 50, dtype=pl.Duration("ms")),
+}
+
+
+@pytest.fixture
+def typed(tmp_path):
+    """Return the path of a Parquet file of unusual types, the label last."""
+    pl.DataFrame({**TYPED, "click": pl.Series(["0", "1"] * 50, dtype=pl.Categorical)}).write_parquet(
+        tmp_path / "typed.parquet"
+    )
+    return tmp_path / "typed.parquet"
+
+
+def test_parquet_columns_of_any_type_are_drafted_and_prepared(typed, tmp_path):
+    schema = draft_schema(typed, tmp_path / "schema.yaml")
+    assert schema["label"] == "click"
+    kinds = {field["name"]: field["kind"] for field in schema["fields"]}
+    assert kinds == {**dict.fromkeys(("category", "codes", "bytes", "span"), "categorical"), "lists": "multivalued"}
+    prepare_own_table(tmp_path / "prepared", "typed", typed, tmp_path / "schema.yaml")
+    values = {field.name: field.values.to_list() for field in load(tmp_path / "prepared").encoding.fields}
+    pairs = {"codes": ["1", "2"], "bytes": ["x", "y"], "span": ["1", "2"], "category": ["a", "b"]}
+    assert values == {**pairs, "lists": ["1", "2", "3"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        (
+            "lists",
+            "categorical",
+            r"Column 'lists' must hold one number or text a cell, not List\(Int64\). .*'multivalued'",
+        ),
+        ("lists", "numerical", r"Column 'lists' must hold one number or text a cell, not List\(Int64\)"),
+        ("structure", "numerical", "Column 'structure' must hold one number or text a cell, not Struct"),
+        ("list_lists", "multivalued", r"Column 'list_lists' must hold one number or text a cell, not List\(String\)"),
+        ("no_text", "categorical", "typed.parquet, row 2: column 'no_text' is no UTF-8 text"),
+        ("byte_lists", "multivalued", "typed.parquet, row 2: column 'byte_lists' is no UTF-8 text"),
+        ("category", "numerical", "typed.parquet, row 1: column 'category' must hold finite numbers, not 'a'"),
+    ],
+)
+def test_a_parquet_column_that_a_field_cannot_take_is_named(typed, tmp_path, name, kind, message):
+    schema = {"label": "click", "fields": [{"name": name, "kind": kind}]}
+    with pytest.raises(ValueError, match=message) as caught:
+        prepare_own_table(tmp_path / "prepared", "typed", typed, schema)
+    assert "\n" not in str(caught.value) and not (tmp_path / "prepared").exists()
+
+
 def wrong(line):
     return HEADER + "".join(ROWS[:50]) + line + "".join(ROWS[50:])
 
