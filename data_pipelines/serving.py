@@ -165,10 +165,12 @@ def serving_model(model, encoder):
 
 def _table(field):
     """Return the lookup of a field's local ids; unseen texts have the rare id, or 0 if there is none."""
-    first = 1 + field.has_rare_id
-    keys = tf.constant(field.values.to_list(), tf.string)
-    initializer = tf.lookup.KeyValueTensorInitializer(keys, tf.range(first, first + len(field.values)))
-    return tf.lookup.StaticHashTable(initializer, default_value=int(field.has_rare_id))
+    default = int(field.has_rare_id)
+    texts, ids = field.values.to_list(), range(default + 1, default + 1 + len(field.values))
+    if not texts:  # TensorFlow refuses a table without keys
+        texts, ids = [""], [default]
+    initializer = tf.lookup.KeyValueTensorInitializer(tf.constant(texts, tf.string), tf.constant(ids, tf.int32))
+    return tf.lookup.StaticHashTable(initializer, default_value=default)
 
 
 def _texts(cells):
