@@ -23,6 +23,8 @@ FORMAT_VERSION = 1
 MISSING = ("absent", "category", "reserved")
 ENCODING_FILE = "encoding.json"
 VOCABULARY_FILE = "vocabulary.parquet"
+# The largest number that can be stored.
+LARGEST = np.finfo(np.float32).max
 # Learned by `ctrzoo.data_pipelines.prepare`, and not for a user to write down.
 LEARNED = ("values", "counts", "offset", "scale", "boundaries")
 
@@ -177,9 +179,19 @@ class FieldEncoding:
         return np.where(np.isnan(numbers), missing, ids).astype(np.int32)
 
     def scaled(self, numbers):
-        """Return numbers as the model takes them, float32; NaN, a missing cell, becomes 0."""
+        """Return numbers as the model takes them, float32; NaN, a missing cell, becomes 0.
+
+        Raises:
+            RowError: If float32 cannot hold a number.
+        """
         scaled = (to_numbers(self.transform, numbers) - self.offset) / self.scale
-        return np.nan_to_num(scaled).astype(np.float32)
+        with np.errstate(over="ignore"):
+            scaled = np.where(np.isnan(scaled), 0, scaled).astype(np.float32)
+        wrong = np.flatnonzero(np.isinf(scaled))
+        if len(wrong):
+            what = f"numbers of at most {LARGEST:.2g} once scaled, not {numbers[wrong[0]]:g}"
+            raise RowError(wrong, f"column '{self.column}' must hold {what}")
+        return scaled
 
     def unscaled(self, numbers):
         """Return what numbers were before `scaled`, float64; floor(ln(x)^2) stays."""
@@ -268,7 +280,7 @@ class TableEncoding:
 
         Raises:
             ValueError: If a column is missing.
-        RowError: If a cell is no finite number where one must be.
+            RowError: If a cell is no finite number where one must be.
         """
         ids, numbers = [np.empty((len(frame), 0), np.int32)], [np.empty((len(frame), 0), np.float32)]
         for field, first in zip(self.fields, self.schema.first_ids, strict=True):
@@ -408,6 +420,16 @@ def numbers_of(cells):
     return values
 
 
+def _finite(weights):
+    """Return weights as float32; unlike a number, a weight cannot be missing."""
+    with np.errstate(over="ignore"):
+        numbers = numbers_of(weights).astype(np.float32)
+    wrong = np.flatnonzero(~np.isfinite(numbers))
+    if len(wrong):
+        raise RowError(wrong, f"column '{weights.name}' must hold finite numbers, not {weights[int(wrong[0])]!r}")
+    return numbers
+
+
 def texts_of(field, cells):
     """Return the categories of a categorical field as text, null where a cell is missing."""
     if field.transform:
@@ -468,7 +490,7 @@ def tokens_of(field, cells):
         rows = rows.with_columns(parts["field_0"].alias("token"))
         weights = parts["field_1"].alias(cells.name).fill_null("1")
         try:
-            weights = numbers_of(weights).astype(np.float32)
+            weights = _finite(weights)
         except RowError as error:
             raise RowError(np.unique(rows["row"].to_numpy()[error.rows]), f"weights: {error.reason}") from None
     lengths = np.bincount(rows["row"].to_numpy(), minlength=len(lists))

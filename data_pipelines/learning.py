@@ -28,7 +28,10 @@ def learn_field(field, cells):
     ['Oslo', 'Rome']
     """
     if field.kind == "numerical" or field.transform == "quantile":
-        return learn_numbers(field, [numbers_of(cells)])
+        numbers = numbers_of(cells)
+        if field.kind == "numerical":
+            field.scaled(numbers)  # refuses what cannot be stored
+        return learn_numbers(field, [numbers])
     texts = texts_of(field, cells) if field.kind == "categorical" else None
     if field.kind == "multivalued":
         lengths, texts, _ = tokens_of(field, cells)

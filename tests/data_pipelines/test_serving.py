@@ -123,6 +123,26 @@ def test_log_squared_is_the_same_for_all_counts():
     np.testing.assert_array_equal(found, encoding.encode(pl.DataFrame({"count": counts}))[1])
 
 
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        ({"price": tf.constant([np.inf])}, "price"),
+        ({"price": tf.constant(["-inf"])}, "price"),
+        ({"price": tf.constant([1e39], tf.float64)}, "price"),
+        ({"weighted": tf.constant(["x:2 y:inf"])}, "weighted"),
+        ({"weighted": tf.constant(["x:nan"])}, "weighted"),
+    ],
+)
+def test_a_number_that_is_not_finite_is_refused_as_offline(change, column):
+    row = {"city": ["Rome"], "price": [1.0], "tags": ["a"], "weighted": ["x:2"]}
+    cells = {name: tensor.numpy() for name, tensor in change.items()}
+    with pytest.raises(ValueError, match=f"column '{column}' must hold"):
+        ENCODING.encode(pl.DataFrame({**row, **{name: pl.Series(cell.astype(str)) for name, cell in cells.items()}}))
+    layer = tf.function(ServingEncoder(ENCODING))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"column '{column}' must hold finite numbers"):
+        layer({**tensors(row), **change})
+
+
 def test_a_missing_column_is_named():
     with pytest.raises(ValueError, match="Unknown column 'price'. Did you mean 'prize'"):
         ServingEncoder(ENCODING)({"city": tf.constant(["Oslo"]), "prize": tf.constant([1.0])})

@@ -185,7 +185,11 @@ def wrong(line):
         ("1,s1,2,a:1,5\n", "5 columns, expected 4"),
         ("1,s1,cheap,a:1\n", "column 'price' must hold finite numbers, not 'cheap'"),
         ("1,s1,-inf,a:1\n", "column 'price' must hold finite numbers, not -inf"),
+        ("1,s1,-1e39,a:1\n", r"column 'price' must hold numbers of at most 3.4e\+38 once scaled, not -1e\+39"),
         ("1,s1,2,a:many\n", "weights: column 'tags' must hold finite numbers, not 'many'"),
+        ("1,s1,2,b:2|a:\n", "weights: column 'tags' must hold finite numbers, not ''"),
+        ("1,s1,2,a:nan\n", "weights: column 'tags' must hold finite numbers, not 'nan'"),
+        ("1,s1,2,a:1e39\n", "weights: column 'tags' must hold finite numbers, not '1e39'"),
         (b"1,s\xff1,2,a:1\n", "column 'site' is no UTF-8 text"),
         ("2,s1,2,a:1\n", "the label 'click' must be 0 or 1, not 2"),
         (",s1,2,a:1\n", "the label 'click' must be 0 or 1, not None"),
@@ -325,6 +329,20 @@ def test_a_constant_number_is_learned_from_several_chunks(prepared, monkeypatch)
     data, _ = prepared("click,price\n" + "".join(rows), schema)
     assert [(field.offset, field.scale) for field in data.encoding.fields] == [(0.1, 1.0)] * 2
     np.testing.assert_array_equal(stored_block(data.folder).numbers, np.zeros((20_000, 2)))
+
+
+def test_a_large_number_is_taken_if_its_transform_makes_it_small(prepared):
+    schema = {"label": "click", "fields": [{"name": "price", "kind": "numerical", "transform": "log1p"}]}
+    data, _ = prepared(HEADER + "1,s,1e39,a\n" * 10, schema)
+    np.testing.assert_allclose(stored_block(data.folder).numbers, [[39 * np.log(10)]] * 10, rtol=1e-6)
+
+
+def test_a_number_that_what_was_learned_makes_too_large_is_refused(prepared):
+    fields = [{"name": "price", "kind": "numerical", "transform": "min_max"}]
+    schema = {"label": "click", "fields": fields, "split": {"column": "price", "valid_from": 1}}
+    rows = "".join(f"{row % 2},s,{row / 1e6},a\n" for row in range(10))
+    with pytest.raises(ValueError, match=r"clicks: column 'price' must hold numbers of at most .* not 1e\+36. Choose"):
+        prepared(HEADER + rows + "1,s,1e36,a\n", schema)
 
 
 def test_a_full_disk_is_one_line_and_the_preparation_goes_on_later(prepared, tmp_path, monkeypatch):
