@@ -106,6 +106,27 @@ def test_other_ways_to_write_a_table_give_the_same(prepared, tmp_path, suffix, p
     np.testing.assert_array_equal(numbers, NUMBERS)
 
 
+TABBED = "click\tsite\n" + '1\t"half\n0\twhole\n' * 20
+
+
+@pytest.mark.parametrize(("suffix", "options"), [(".tsv", {}), (".txt", {}), (".csv", {"separator": "\t"})])
+def test_a_quote_between_tabs_is_text_and_swallows_no_line(prepared, suffix, options):
+    data, report = prepared(TABBED, {"label": "click", "fields": ["site"], **options}, suffix=suffix)
+    assert (report["rows"], report["bad_rows"]) == (40, 0)
+    assert data.encoding.fields[0].values.to_list() == ['"half', "whole"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "separator", "options"),
+    [(".csv", ",", {}), (".txt", ",", {"separator": ","}), (".tsv", "\t", {"quote": '"'})],
+)
+def test_quotes_hold_a_separator_elsewhere_or_if_the_schema_says_so(prepared, suffix, separator, options):
+    lines = [f'{row % 2}{separator}"Rome{separator}""Italy"""\n' for row in range(40)]
+    content = f"click{separator}site\n" + "".join(lines)
+    data, _ = prepared(content, {"label": "click", "fields": ["site"], **options}, suffix=suffix)
+    assert data.encoding.fields[0].values.to_list() == [f'Rome{separator}"Italy"']
+
+
 def test_parquet_files_of_typed_columns(tmp_path):
     rows = range(100)
     columns = {"click": [row % 2 == 1 for row in rows], "site": [row % 3 for row in rows]}
