@@ -279,9 +279,14 @@ class TableEncoding:
             and weighted slots)`.
 
         Raises:
-            ValueError: If a column is missing.
+            ValueError: If it is no polars frame, or a column is missing.
             RowError: If a cell is no finite number where one must be.
         """
+        if not isinstance(frame, pl.DataFrame):
+            raise ValueError(
+                f"`encode` takes a polars frame. Received: {type(frame).__module__.split('.')[0]} "
+                f"{type(frame).__name__}. Turn a pandas frame into one by `polars.from_pandas(frame)`."
+            )
         ids, numbers = [np.empty((len(frame), 0), np.int32)], [np.empty((len(frame), 0), np.float32)]
         for field, first in zip(self.fields, self.schema.first_ids, strict=True):
             if field.column not in frame.columns:

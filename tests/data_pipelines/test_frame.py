@@ -246,6 +246,14 @@ def test_wrong_arguments_are_named(arguments, message):
         FrameEncoder(**arguments)
 
 
+def test_a_table_encoding_asks_for_polars():
+    encoding = encoder().fit(FRAME).encoding
+    with pytest.raises(ValueError, match=r"takes a polars frame. Received: pandas DataFrame.*polars.from_pandas"):
+        encoding.encode(FRAME)
+    ids, _ = encoding.encode(pl.from_pandas(FRAME))
+    np.testing.assert_array_equal(ids[0], [2, 4, 7, 6, 0])  # the ids of the design, without that of the price
+
+
 def test_an_unfitted_encoder_says_so():
     with pytest.raises(ValueError, match="Call `fit` first"):
         encoder().features(FRAME)
