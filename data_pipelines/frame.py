@@ -80,6 +80,8 @@ class FrameEncoder:
         self.pooling = pooling
         self.separator = separator
         self.encoding = None
+        for option, columns in (("min_count", self.categorical + self.multivalued), ("scaling", self.numerical)):
+            _check_columns(option, getattr(self, option), columns)
         # Finds wrong arguments now and not after a long fit.
         Schema([Field(name) for name in self.order], label)
         self._fields = [self._field(name) for name in self.order]
@@ -152,6 +154,12 @@ class FrameEncoder:
     def _ids_and_numbers(self, frame):
         fields = self._fitted().fields
         return self.encoding.encode(pl.DataFrame([_series(field, _column(frame, field.name)) for field in fields]))
+
+
+def _check_columns(option, value, columns):
+    for name in value if isinstance(value, Mapping) else ():
+        if name not in columns:
+            raise ValueError(unknown(f"column in `{option}`", name, columns))
 
 
 def _of(option, name, default):

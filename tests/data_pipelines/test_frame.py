@@ -236,6 +236,13 @@ def test_wrong_frames_are_named(change, message):
         ({"numerical": ["price"], "scaling": "minmax"}, "`transform` of a numerical field must be one of .*'minmax'"),
         ({"categorical": ["city"], "min_count": 0}, "`min_count`"),
         ({"categorical": ["a", "b"], "order": ["a", "c"]}, r"`order` must name each column once.*\['b', 'c'\]"),
+        (
+            {"categorical": ["site"], "min_count": {"stie": 2}},
+            "Unknown column in `min_count` 'stie'. Did you mean 'site'",
+        ),
+        ({"numerical": ["ab"], "scaling": {"pp": None}}, "Unknown column in `scaling` 'pp'. Known: ab"),
+        ({"categorical": ["a"], "scaling": {"a": None}}, "Unknown column in `scaling` 'a'. Known: none"),
+        ({"numerical": ["a"], "min_count": {"a": 2}}, "Unknown column in `min_count` 'a'. Known: none"),
         ({"categorical": ["label"]}, "must not be a field"),
         ({"categorical": ["a"], "numerical": ["a"]}, "more than once: a"),
         ({}, "at least one field"),
