@@ -276,6 +276,15 @@ def test_a_table_without_its_header_says_so_in_its_first_row(prepared):
         ({"feilds": []}, "Unknown key 'feilds'. Did you mean 'fields'?"),
         ({"split": {"colum": "price"}}, "Unknown key of `split` 'colum'. Did you mean 'column'?"),
         ({"split": {"column": "price"}}, "Missing: valid_from"),
+        ({"split": {"column": "price", "valid_from": None, "test_from": 9}}, "Missing: valid_from"),
+        (
+            {"split": {"column": "price", "valid_from": 30, "test_from": "4"}},
+            "validation rows before the test rows. Received: valid_from 30, test_from '4'",
+        ),
+        (
+            {"split": {"column": "price", "valid_from": "2024-06-10", "test_from": "2024-06-09"}},
+            "validation rows before the test rows",
+        ),
         ({"split": {"train": 0.5}}, "must be whole hundredths that add up to 1"),
         ({"split": {"column": "price", "valid_from": 0}}, "no row in the split 'train'"),
         ({"separator": "::"}, "`separator` must be one character"),
