@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute
 
-from ctrzoo.data_pipelines.encoding import codes_of, numbers_of, texts_of, tokens_of
+from ctrzoo.data_pipelines.encoding import LARGEST, codes_of, numbers_of, texts_of, tokens_of
 from ctrzoo.data_pipelines.errors import check_labels
 from ctrzoo.files import replaced, write_json
 
@@ -46,7 +46,10 @@ def compact(table, plan, chunk, source_split):
     for index, field in enumerate(plan.fields):
         dictionary = pl.Series(dtype=pl.String), np.empty(0, np.int64)
         if field.kind == "numerical" or field.transform == "quantile":
-            arrays[f"numbers_{index}"] = _small_numbers(numbers_of(column(table, field.column)))
+            numbers = numbers_of(column(table, field.column))
+            if field.kind == "numerical" and (np.abs(numbers) > LARGEST).any():
+                field.scaled(numbers)  # refuses rows now that they can be named and left out
+            arrays[f"numbers_{index}"] = _small_numbers(numbers)
         elif field.kind == "categorical":
             codes, texts = codes_of(_texts(field, table))
             counts = np.bincount(codes[learn] if plan.learn_from == "train" else codes, minlength=len(texts))

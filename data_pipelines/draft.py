@@ -6,6 +6,7 @@ import pathlib
 import polars as pl
 import yaml
 
+from ctrzoo.data_pipelines.errors import plain_cells
 from ctrzoo.data_pipelines.table import find_tables, kind_of, table_source
 from ctrzoo.files import write_text
 
@@ -57,17 +58,19 @@ def draft_schema(tables, path):
 def draft(frame):
     """Return a schema for a polars frame of sample rows.
 
-    A column with another value in each row is left out: nothing can be learned of it.
+    A column with another value in each row is left out: nothing can be learned of it. So are columns that no field can
+    take: structures, lists of lists, bytes that are no text.
 
     >>> frame = pl.DataFrame({"click": ["0", "1"] * 50, "tags": ["a|b", "c"] * 50})
     >>> draft(frame)["fields"]
     [{'name': 'tags', 'kind': 'multivalued', 'separator': '|'}]
     """
-    label = next((name for name in frame.columns if name.lower() in LABELS and _is_label(frame[name])), None)
-    label = label or next((name for name in frame.columns if _is_label(frame[name])), None)
+    columns = {cells.name: cells for cells in map(_usable, frame) if cells is not None}
+    label = next((name for name, cells in columns.items() if name.lower() in LABELS and _is_label(cells)), None)
+    label = label or next((name for name, cells in columns.items() if _is_label(cells)), None)
     if label is None:
         raise ValueError(f"No column holds 0 and 1 alone, as a label does. Columns: {', '.join(frame.columns)}.")
-    fields = [_field(frame[name], len(frame)) for name in frame.columns if name != label]
+    fields = [_field(cells, len(frame)) for name, cells in columns.items() if name != label]
     return {"label": label, "fields": [field for field in fields if field], "split": SPLIT}
 
 
@@ -93,8 +96,18 @@ def draft_sparse(frame):
     return {"label": "label", "fields": fields, "split": SPLIT}
 
 
+def _usable(cells):
+    """Return a column, codes and bytes as text, or None if no field can take it."""
+    is_list = isinstance(cells.dtype, (pl.List, pl.Array))
+    try:
+        plain = plain_cells(cells.explode() if is_list else cells)
+    except ValueError:
+        return None
+    return cells if is_list else plain
+
+
 def _is_label(cells):
-    return set(cells.cast(pl.Float64, strict=False).unique().to_list()) == {0.0, 1.0}
+    return not cells.dtype.is_nested() and set(cells.cast(pl.Float64, strict=False).unique().to_list()) == {0.0, 1.0}
 
 
 def _field(cells, rows):

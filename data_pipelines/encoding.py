@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from ctrzoo.data_pipelines.errors import RowError
+from ctrzoo.data_pipelines.errors import RowError, plain_cells
 from ctrzoo.data_pipelines.transforms import TRANSFORMS, from_numbers, to_buckets, to_numbers
 from ctrzoo.schema import KINDS, POOLINGS, Field, Schema
 from ctrzoo.suggest import unknown
@@ -23,6 +23,8 @@ FORMAT_VERSION = 1
 MISSING = ("absent", "category", "reserved")
 ENCODING_FILE = "encoding.json"
 VOCABULARY_FILE = "vocabulary.parquet"
+# The largest number that can be stored.
+LARGEST = np.finfo(np.float32).max
 # Learned by `ctrzoo.data_pipelines.prepare`, and not for a user to write down.
 LEARNED = ("values", "counts", "offset", "scale", "boundaries")
 
@@ -177,9 +179,19 @@ class FieldEncoding:
         return np.where(np.isnan(numbers), missing, ids).astype(np.int32)
 
     def scaled(self, numbers):
-        """Return numbers as the model takes them, float32; NaN, a missing cell, becomes 0."""
+        """Return numbers as the model takes them, float32; NaN, a missing cell, becomes 0.
+
+        Raises:
+            RowError: If float32 cannot hold a number.
+        """
         scaled = (to_numbers(self.transform, numbers) - self.offset) / self.scale
-        return np.nan_to_num(scaled).astype(np.float32)
+        with np.errstate(over="ignore"):
+            scaled = np.where(np.isnan(scaled), 0, scaled).astype(np.float32)
+        wrong = np.flatnonzero(np.isinf(scaled))
+        if len(wrong):
+            what = f"numbers of at most {LARGEST:.2g} once scaled, not {numbers[wrong[0]]:g}"
+            raise RowError(wrong, f"column '{self.column}' must hold {what}")
+        return scaled
 
     def unscaled(self, numbers):
         """Return what numbers were before `scaled`, float64; floor(ln(x)^2) stays."""
@@ -267,9 +279,14 @@ class TableEncoding:
             and weighted slots)`.
 
         Raises:
-            ValueError: If a column is missing.
-        RowError: If a cell is no finite number where one must be.
+            ValueError: If it is no polars frame, or a column is missing.
+            RowError: If a cell is no finite number where one must be.
         """
+        if not isinstance(frame, pl.DataFrame):
+            raise ValueError(
+                f"`encode` takes a polars frame. Received: {type(frame).__module__.split('.')[0]} "
+                f"{type(frame).__name__}. Turn a pandas frame into one by `polars.from_pandas(frame)`."
+            )
         ids, numbers = [np.empty((len(frame), 0), np.int32)], [np.empty((len(frame), 0), np.float32)]
         for field, first in zip(self.fields, self.schema.first_ids, strict=True):
             if field.column not in frame.columns:
@@ -392,7 +409,9 @@ def numbers_of(cells):
 
     Raises:
         RowError: If a cell is no finite number.
+        ValueError: If the cells are lists or structures.
     """
+    cells = plain_cells(cells)
     if cells.dtype == pl.String:
         cells = cells.str.strip_chars().replace("", None)
     numbers = cells.cast(pl.Float64, strict=False)
@@ -406,6 +425,16 @@ def numbers_of(cells):
     return values
 
 
+def _finite(weights):
+    """Return weights as float32; unlike a number, a weight cannot be missing."""
+    with np.errstate(over="ignore"):
+        numbers = numbers_of(weights).astype(np.float32)
+    wrong = np.flatnonzero(~np.isfinite(numbers))
+    if len(wrong):
+        raise RowError(wrong, f"column '{weights.name}' must hold finite numbers, not {weights[int(wrong[0])]!r}")
+    return numbers
+
+
 def texts_of(field, cells):
     """Return the categories of a categorical field as text, null where a cell is missing."""
     if field.transform:
@@ -416,6 +445,7 @@ def texts_of(field, cells):
 
 def _text(cells):
     """Write cells as text, whole numbers without a point: a column with gaps holds 7 as 7.0."""
+    cells = plain_cells(cells)
     if cells.dtype == pl.String:
         return cells.replace("", None)
     if cells.dtype.is_float():
@@ -446,22 +476,26 @@ def tokens_of(field, cells):
         their weights (float32, None if the field has none). Empty values are left out.
 
     Raises:
-        RowError: If a weight is no finite number.
+        RowError: If a value is no text, or a weight no finite number.
+        ValueError: If a value is a list or structure itself.
     """
     if isinstance(cells.dtype, (pl.List, pl.Array)):
         lists = cells.cast(pl.List(cells.dtype.inner))
     else:
         lists = _text(cells).str.split(field.separator)
     rows = pl.DataFrame({"row": np.arange(len(lists), dtype=np.int64), "token": lists})
-    rows = rows.explode("token").with_columns(_text(rows.explode("token")["token"]).alias("token"))
-    rows = rows.drop_nulls("token")
+    rows = rows.explode("token")
+    try:
+        rows = rows.with_columns(_text(rows["token"].alias(cells.name)).alias("token")).drop_nulls("token")
+    except RowError as error:
+        raise RowError(np.unique(rows["row"].to_numpy()[error.rows]), error.reason) from None
     weights = None
     if field.is_weighted:
         parts = rows["token"].str.split_exact(field.weight_separator, 1).struct.unnest()
         rows = rows.with_columns(parts["field_0"].alias("token"))
         weights = parts["field_1"].alias(cells.name).fill_null("1")
         try:
-            weights = numbers_of(weights).astype(np.float32)
+            weights = _finite(weights)
         except RowError as error:
             raise RowError(np.unique(rows["row"].to_numpy()[error.rows]), f"weights: {error.reason}") from None
     lengths = np.bincount(rows["row"].to_numpy(), minlength=len(lists))

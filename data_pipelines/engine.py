@@ -200,7 +200,10 @@ class _Preparation:
             facts = self.encoded[number].facts()
             if facts is None:
                 with self.chunks[number].arrays() as arrays:
-                    block, counts = encode_chunk(arrays, number, self.encoding, self.learned)
+                    try:
+                        block, counts = encode_chunk(arrays, number, self.encoding, self.learned)
+                    except RowError as error:  # what was learned makes a number too large
+                        raise ValueError(f"{self.name}: {error.reason}. Choose another `transform`.") from None
                     splits = self.late[number] if self.late else arrays["split"]
                 shards = self._shards(number, splits, before[number])
                 self.encoded[number].save(block, shards, self.first_shards[-1], counts)

@@ -1,4 +1,4 @@
-"""What is wrong with rows of a table, so that the row can be named or left out."""
+"""What is wrong with columns and rows of a table, so that a row can be named or left out."""
 
 import numpy as np
 import polars as pl
@@ -17,15 +17,43 @@ class RowError(ValueError):
         self.rows, self.reason = np.asarray(rows), reason
 
 
+def plain_cells(cells):
+    """Return a column of numbers, times or text as it is, and one that is written as codes or bytes as text.
+
+    Raises:
+        RowError: If bytes are no UTF-8 text.
+        ValueError: If the cells are lists or structures.
+
+    >>> plain_cells(pl.Series("site", ["a", None], dtype=pl.Categorical)).to_list()
+    ['a', None]
+    """
+    if cells.dtype.is_nested() or cells.dtype == pl.Object:
+        raise ValueError(
+            f"Column '{cells.name}' must hold one number or text a cell, not {cells.dtype}. A list of numbers or texts "
+            "can be a field of the kind 'multivalued'; leave other columns out, or unpack them."
+        )
+    if cells.dtype == pl.Duration:
+        return cells.to_physical()
+    if cells.dtype not in (pl.Categorical, pl.Enum, pl.Binary):
+        return cells
+    try:
+        return cells.cast(pl.String)
+    except pl.exceptions.ComputeError:
+        wrong = [row for row, cell in enumerate(cells) if cell and cell.decode(errors="ignore").encode() != cell]
+        raise RowError(wrong, f"column '{cells.name}' is no UTF-8 text") from None
+
+
 def check_labels(cells):
     """Return labels as uint8 `(rows,)`.
 
     Raises:
         RowError: If a label is not 0 or 1.
+        ValueError: If a cell holds several values.
 
     >>> check_labels(pl.Series("click", ["1", "0"]))
     array([1, 0], dtype=uint8)
     """
+    cells = plain_cells(cells)
     numbers = cells.cast(pl.Float64, strict=False).fill_null(-1).to_numpy()
     wrong = np.flatnonzero((numbers != 0) & (numbers != 1))
     if len(wrong):

@@ -21,14 +21,14 @@ OPTIONS = ("min_count", "scaling", "max_values", "pooling", "separator")
 class FrameEncoder:
     """Learns ids and scalings from a pandas frame, and turns frames into what models take.
 
-    Values become text, so that 7, 7.0 and "7" are one value; missing and empty cells are absent: id 0
-    and value 0. Ids are in the order of the sorted values.
+    Values become text, so that 7, 7.0 and "7" are one value, as are True and "true"; missing and empty cells are
+    absent: id 0 and value 0. Ids are in the order of the sorted values.
 
     Args:
         label: Name of the label column, which holds 0 and 1.
         categorical: Names of columns of one value a cell.
         numerical: Names of columns of numbers.
-        multivalued: Names of columns whose cells are lists, or text with separators.
+        multivalued: Names of columns whose cells are lists, text with separators, or single values.
         order: Names of all columns in model order; by default in the order of the arguments above.
         min_count: Values with fewer rows share one "rare" id, and so do unseen values. With 1 there
             is no such id, and an unseen value is absent. A number, or one for each column by name.
@@ -80,6 +80,8 @@ class FrameEncoder:
         self.pooling = pooling
         self.separator = separator
         self.encoding = None
+        for option, columns in (("min_count", self.categorical + self.multivalued), ("scaling", self.numerical)):
+            _check_columns(option, getattr(self, option), columns)
         # Finds wrong arguments now and not after a long fit.
         Schema([Field(name) for name in self.order], label)
         self._fields = [self._field(name) for name in self.order]
@@ -154,6 +156,12 @@ class FrameEncoder:
         return self.encoding.encode(pl.DataFrame([_series(field, _column(frame, field.name)) for field in fields]))
 
 
+def _check_columns(option, value, columns):
+    for name in value if isinstance(value, Mapping) else ():
+        if name not in columns:
+            raise ValueError(unknown(f"column in `{option}`", name, columns))
+
+
 def _of(option, name, default):
     return option.get(name, default) if isinstance(option, Mapping) else option
 
@@ -166,25 +174,39 @@ def _column(frame, name):
 
 def _series(field, cells):
     """Return a column as a polars series of numbers, texts, or lists of texts."""
+    if isinstance(cells.dtype, pd.CategoricalDtype):
+        cells = cells.astype(object)
     if pd.api.types.is_numeric_dtype(cells.dtype):
         return pl.from_pandas(cells.reset_index(drop=True)).alias(field.name)
     if field.kind == "multivalued" and pd.api.types.infer_dtype(cells, skipna=True) != "string":
         missing = cells.isna()
         lists = [
-            None if absent is True else [_text(value) for value in cell]
-            for cell, absent in zip(cells, missing, strict=True)
+            None if absent else _values(cell, field.separator) for cell, absent in zip(cells, missing, strict=True)
         ]
         return pl.Series(field.name, lists, dtype=pl.List(pl.String))
-    codes, uniques = pd.factorize(cells)
+    try:
+        codes, uniques = pd.factorize(cells)
+    except TypeError:  # lists have no hash
+        message = f"Column '{field.name}' must hold one value a cell. Name a column of lists in `multivalued`."
+        raise ValueError(message) from None
     texts = np.array([*(_text(value) for value in uniques), None], dtype=object)
     return pl.Series(field.name, texts, dtype=pl.String).gather(np.where(codes < 0, len(uniques), codes))
 
 
+def _values(cell, separator):
+    """Return the values of a multi-valued cell, as texts."""
+    if isinstance(cell, str):
+        return cell.split(separator)
+    return [_text(value) for value in cell] if pd.api.types.is_list_like(cell) else [_text(cell)]
+
+
 def _text(value):
-    """Write a cell as text, whole numbers without a point: a column with gaps holds 7 as 7.0."""
-    if value is None or value != value:
+    """Write a value as polars writes one: whole numbers without a point (a column with gaps holds 7 as 7.0), "true"."""
+    if value is None or value is pd.NA or value != value:
         return None
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, (bool, np.bool_)):
+        return str(value).lower()
+    if isinstance(value, (float, np.floating)) and value.is_integer():
         return str(int(value))
     return str(value)
 

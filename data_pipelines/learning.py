@@ -28,7 +28,10 @@ def learn_field(field, cells):
     ['Oslo', 'Rome']
     """
     if field.kind == "numerical" or field.transform == "quantile":
-        return learn_numbers(field, [numbers_of(cells)])
+        numbers = numbers_of(cells)
+        if field.kind == "numerical":
+            field.scaled(numbers)  # refuses what cannot be stored
+        return learn_numbers(field, [numbers])
     texts = texts_of(field, cells) if field.kind == "categorical" else None
     if field.kind == "multivalued":
         lengths, texts, _ = tokens_of(field, cells)
@@ -88,7 +91,9 @@ def learn_numbers(field, parts, seed=0):
             mean += difference * len(part) / (rows + len(part))
             rows, low, high = rows + len(part), min(low, part.min()), max(high, part.max())
     offset, scale = 0.0, 1.0
-    if rows and field.transform == "standard":
+    if low == high and field.transform in ("standard", "min_max"):
+        offset = low  # mean and deviation of equal numbers are rounded: a deviation of 1e-17 is none
+    elif rows and field.transform == "standard":
         offset, scale = mean, np.sqrt(squares / rows)
     elif rows and field.transform == "min_max":
         offset, scale = low, high - low

@@ -17,7 +17,9 @@ import typing
 import uuid
 
 import numpy as np
+import polars as pl
 
+from ctrzoo.data_pipelines.errors import check_labels
 from ctrzoo.data_pipelines.tfrecord import write_example, write_tfds_metadata
 from ctrzoo.files import synchronize
 from ctrzoo.suggest import unknown
@@ -220,7 +222,8 @@ class PreparedWriter:
         """Append a block of any number of rows to a split.
 
         Raises:
-            ValueError: If the split is unknown or the arrays do not fit the schema.
+            ValueError: If the split is unknown, the arrays do not fit the schema, an id is no whole number or a label
+                not 0 or 1.
         """
         if split not in SPLITS:
             raise ValueError(unknown("split", split, SPLITS))
@@ -228,8 +231,13 @@ class PreparedWriter:
         for key, array in (("ids", block.ids), ("numbers", block.numbers)):
             if np.shape(array) != rows[key].shape:
                 raise ValueError(f"`{key}` must have the shape {rows[key].shape}. Received: {np.shape(array)}.")
-            rows[key] = array
-        rows["label"] = np.reshape(block.labels, len(rows))
+            with np.errstate(invalid="ignore", over="ignore"):  # what does not fit is refused below
+                rows[key] = array
+        changed = np.asarray(block.ids)[rows["ids"] != block.ids]
+        if len(changed):
+            raise ValueError(f"Ids must be whole numbers of 32 bits. Received: {changed[0]}.")
+        labels = np.reshape(np.asarray(block.labels, np.float64), len(rows))
+        rows["label"] = check_labels(pl.Series(self.schema.label, labels))
         if len(rows) and (rows["ids"].min(initial=0) < 0 or rows["ids"].max(initial=0) >= self.schema.num_ids):
             raise ValueError(f"Ids must lie in 0 to {self.schema.num_ids - 1}, as the schema says.")
         if not np.isfinite(rows["numbers"]).all():

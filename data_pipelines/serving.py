@@ -26,7 +26,8 @@ class ServingEncoder(keras.layers.Layer):
 
     Raises:
         ValueError: If a column is missing, or a categorical column has numbers with a fraction.
-        InvalidArgumentError: If a text is no number where one must be; raised by TensorFlow, at run time.
+        InvalidArgumentError: If a text is no number where one must be, or a number is not finite; raised by
+            TensorFlow, at run time.
 
     >>> from ctrzoo.data_pipelines.encoding import FieldEncoding
     >>> encoding = TableEncoding([FieldEncoding("city", values=["Oslo", "Rome"]), FieldEncoding("price", "numerical")])
@@ -63,7 +64,7 @@ class ServingEncoder(keras.layers.Layer):
                 raise ValueError(unknown("column", field.column, inputs))
             cells = inputs[field.column]
             if field.kind == "numerical":
-                numbers.append(_scaled(field, _numbers(cells)))
+                numbers.append(_scaled(field, _numbers(field, cells)))
             elif field.kind == "categorical":
                 ids.append(_global(self._categories(field, cells), first)[:, None])
             else:
@@ -92,7 +93,7 @@ class ServingEncoder(keras.layers.Layer):
     def _categories(self, field, cells):
         if field.transform is None:
             return self._local_ids(field, _texts(cells))
-        numbers = _numbers(cells)[:, 0]
+        numbers = _numbers(field, cells)[:, 0]
         missing = tf.math.is_nan(numbers)
         if field.transform == "quantile":
             boundaries = self._boundaries[field.name]
@@ -113,11 +114,12 @@ class ServingEncoder(keras.layers.Layer):
             parts = tf.strings.split(texts, field.weight_separator)
             texts = parts[:, :1].to_tensor("", shape=[None, 1])[:, 0]
             weights = tf.strings.to_number(parts[:, 1:2].to_tensor("1", shape=[None, 1])[:, 0], tf.float64)
+            weights = tf.debugging.check_numerics(tf.cast(weights, tf.float32), _must_be_finite(field))
         ids = tokens.with_flat_values(self._local_ids(field, texts, empty_is_missing=False))
         known, slots = ids > 0, field.schema_field().num_slots
         padded = [
             tf.ragged.boolean_mask(column, known).to_tensor(shape=[None, slots])
-            for column in (ids, *([] if weights is None else [tokens.with_flat_values(tf.cast(weights, tf.float32))]))
+            for column in (ids, *([] if weights is None else [tokens.with_flat_values(weights)]))
         ]
         return padded[0], padded[1:]
 
@@ -165,10 +167,12 @@ def serving_model(model, encoder):
 
 def _table(field):
     """Return the lookup of a field's local ids; unseen texts have the rare id, or 0 if there is none."""
-    first = 1 + field.has_rare_id
-    keys = tf.constant(field.values.to_list(), tf.string)
-    initializer = tf.lookup.KeyValueTensorInitializer(keys, tf.range(first, first + len(field.values)))
-    return tf.lookup.StaticHashTable(initializer, default_value=int(field.has_rare_id))
+    default = int(field.has_rare_id)
+    texts, ids = field.values.to_list(), range(default + 1, default + 1 + len(field.values))
+    if not texts:  # TensorFlow refuses a table without keys
+        texts, ids = [""], [default]
+    initializer = tf.lookup.KeyValueTensorInitializer(tf.constant(texts, tf.string), tf.constant(ids, tf.int32))
+    return tf.lookup.StaticHashTable(initializer, default_value=default)
 
 
 def _texts(cells):
@@ -181,13 +185,25 @@ def _texts(cells):
     return tf.strings.as_string(cells)
 
 
-def _numbers(cells):
+def _numbers(field, cells):
     """Return cells as float64 `(batch, 1)`, NaN where one is missing."""
     cells = tf.reshape(tf.convert_to_tensor(cells), [-1, 1])
     if cells.dtype == tf.string:
         cells = tf.strings.strip(cells)
-        return tf.strings.to_number(tf.where(cells == "", "nan", cells), tf.float64)
-    return tf.cast(cells, tf.float64)
+        numbers = tf.strings.to_number(tf.where(cells == "", "nan", cells), tf.float64)
+    else:
+        numbers = tf.cast(cells, tf.float64)
+    return tf.where(tf.math.is_nan(numbers), numbers, _zero_if_missing(field, numbers))
+
+
+def _zero_if_missing(field, numbers):
+    """Return numbers with 0 for NaN, none of which may be infinite."""
+    present = tf.where(tf.math.is_nan(numbers), tf.zeros_like(numbers), numbers)
+    return tf.debugging.check_numerics(present, _must_be_finite(field))
+
+
+def _must_be_finite(field):
+    return f"column '{field.column}' must hold finite numbers"
 
 
 def _scaled(field, numbers):
@@ -195,8 +211,7 @@ def _scaled(field, numbers):
         numbers = tf.where(numbers > 2, _log_squared(numbers), numbers)
     elif field.transform == "log1p":
         numbers = tf.sign(numbers) * tf.math.log1p(tf.abs(numbers))
-    scaled = tf.cast((numbers - field.offset) / field.scale, tf.float32)
-    return tf.where(tf.math.is_nan(scaled), 0.0, scaled)
+    return _zero_if_missing(field, tf.cast((numbers - field.offset) / field.scale, tf.float32))
 
 
 def _log_squared(numbers):

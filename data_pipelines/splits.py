@@ -11,7 +11,7 @@ import random
 import numpy as np
 import polars as pl
 
-from ctrzoo.data_pipelines.errors import RowError
+from ctrzoo.data_pipelines.errors import RowError, plain_cells
 from ctrzoo.data_pipelines.records import SPLITS
 from ctrzoo.suggest import unknown
 
@@ -75,6 +75,9 @@ class ByColumn:
         valid_from: The least value of validation rows. Values that are all numbers are compared as
             numbers, others as text, which suits dates such as 2014-10-29.
         test_from: The least value of test rows; by default there are none.
+
+    Raises:
+        ValueError: If test rows would begin before the validation rows.
     """
 
     column: str
@@ -82,19 +85,30 @@ class ByColumn:
     test_from: float | str | None = None
     late = False
 
+    def __post_init__(self):
+        bounds = self._bounds()
+        if bounds != sorted(bounds):
+            raise ValueError(
+                "A split by column needs the validation rows before the test rows. "
+                f"Received: valid_from {self.valid_from!r}, test_from {self.test_from!r}."
+            )
+
     def assign(self, chunk, labels, table, source):
         """Return the index in `SPLITS` of each row; see `Fractions.assign`."""
-        bounds = [bound for bound in (self.valid_from, self.test_from) if bound is not None]
-        cells = pl.Series(self.column, table[self.column])
-        try:
-            bounds = [float(bound) for bound in bounds]
-            cells = cells.cast(pl.Float64, strict=False)
-        except ValueError:
-            bounds = [str(bound) for bound in bounds]
-            cells = cells.cast(pl.String)
+        bounds = self._bounds()
+        cells = plain_cells(pl.Series(self.column, table[self.column]))
+        cells = cells.cast(pl.Float64, strict=False) if isinstance(bounds[0], float) else cells.cast(pl.String)
         if cells.null_count():
             raise RowError(cells.is_null().arg_true().to_numpy(), f"column '{self.column}' says no split: it is empty")
         return sum((cells >= bound).cast(pl.UInt8) for bound in bounds).to_numpy()
+
+    def _bounds(self):
+        """Return where validation and test rows begin, as numbers if all of them are."""
+        bounds = [bound for bound in (self.valid_from, self.test_from) if bound is not None]
+        try:
+            return [float(bound) for bound in bounds]
+        except ValueError:
+            return [str(bound) for bound in bounds]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,7 +195,8 @@ def split_from_dict(config, seed=0):
     for key in config:
         if key not in known:
             raise ValueError(unknown("key of `split`", key, [*known, "column"]))
-    missing = {"column", "valid_from"} - set(config) if kind is ByColumn else ()
+    given = {key for key, value in config.items() if value is not None}
+    missing = {"column", "valid_from"} - given if kind is ByColumn else ()
     if missing:
         raise ValueError(f"A split by column needs the keys column and valid_from. Missing: {', '.join(missing)}.")
     if kind is ByColumn:  # YAML reads 2024-06-01 as a date

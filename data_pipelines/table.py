@@ -33,7 +33,8 @@ def prepare_own_table(folder, name, tables, schema, *, bad_rows="error", seed=0)
             text may be compressed (`.gz`, `.bz2`, `.zst`, `.zip`).
         schema: Path of the schema file (JSON or YAML), or its content as a mapping: `label`, `fields`
             (arguments of `FieldEncoding`), `split` (arguments of `Fractions` or `ByColumn`), `learn_from`, and
-            for text `separator`, `columns` (if there is no header), `quote`, `missing`.
+            for text `separator`, `columns` (if there is no header), `quote` (none by default if tabs separate, else
+            `"`), `missing`.
         bad_rows: What to do with rows that cannot be used: `"error"` or `"skip"`.
         seed: Seed of the order of the training rows, and of the split if the schema gives none.
 
@@ -111,8 +112,10 @@ def table_source(files, splits, config):
         return ParquetSource(files, splits)
     if kind in ("libsvm", "libffm"):
         return SparseTextSource(files, kind, splits=splits)
-    format = {key: config[key] for key in FORMAT_KEYS if key in config}
-    return TextSource(files, Format(**{"separator": "," if kind == "csv" else "\t", **format}), splits)
+    format = {"separator": "," if kind == "csv" else "\t"}
+    format |= {key: config[key] for key in FORMAT_KEYS if key in config}
+    # Text between tabs is seldom quoted: a quote that opens a cell is a part of it, and must not swallow lines.
+    return TextSource(files, Format(**{"quote": None if format["separator"] == "\t" else '"', **format}), splits)
 
 
 def kind_of(path):

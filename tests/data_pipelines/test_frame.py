@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from ctrzoo.data_pipelines import FrameEncoder, PreparedWriter, load
@@ -84,6 +85,45 @@ def test_lists_equal_text_with_separators():
     ]
 
 
+def test_each_multivalued_cell_is_split_by_its_own_type():
+    fitted = FrameEncoder(multivalued=["m"]).fit(pd.DataFrame({"m": ["7|ab|q|y"]}))  # ids 1 to 4
+    mixed = ["ab|y", ["q"], 7, None, "7|y", np.array([7.0, np.nan]), [pd.NA, "y"], ""]
+    expected = [[2, 4], [3, 0], [1, 0], [0, 0], [1, 4], [1, 0], [4, 0], [0, 0]]
+    np.testing.assert_array_equal(fitted.features(pd.DataFrame({"m": mixed}))["ids"][:, :2], expected)
+    again = FrameEncoder(multivalued=["m"]).fit(pd.DataFrame({"m": mixed}))
+    assert again.encoding.fields[0].values.to_list() == ["7", "ab", "q", "y"]
+    category = pd.DataFrame({"m": pd.Categorical(["ab|y", None, "q"])})
+    np.testing.assert_array_equal(fitted.features(category)["ids"][:, :2], [[2, 4], [0, 0], [3, 0]])
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [True, False, True],
+        np.array([True, False, True], object),
+        pd.Categorical([True, False, True]),
+        pd.array([True, False, True], "boolean"),
+        ["true", "false", "true"],
+    ],
+)
+@pytest.mark.parametrize("kind", ["categorical", "multivalued"])
+def test_truth_values_are_the_same_with_gaps_and_as_text(kind, cells):
+    gaps = pd.DataFrame({"known": [True, False, None]})
+    fitted = FrameEncoder(**{kind: ["known"]}).fit(gaps)
+    assert fitted.encoding.fields[0].values.to_list() == ["false", "true"]
+    np.testing.assert_array_equal(fitted.features(gaps)["ids"], [[2], [1], [0]])
+    np.testing.assert_array_equal(fitted.features(pd.DataFrame({"known": cells}))["ids"], [[2], [1], [2]])
+    polars = pl.DataFrame({"known": [True, False, None]})  # as tables are prepared
+    np.testing.assert_array_equal(fitted.encoding.encode(polars)[0], [[2], [1], [0]])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int8, np.bool_])
+def test_lists_hold_numbers_of_any_type(dtype):
+    lists = pd.DataFrame({"m": [np.array([1, 0], dtype), list(np.array([1], dtype))]})
+    values = FrameEncoder(multivalued=["m"]).fit(lists).encoding.fields[0].values.to_list()
+    assert values == (["false", "true"] if dtype is np.bool_ else ["0", "1"])
+
+
 def test_more_values_than_slots_are_cut():
     features = encoder(max_values=2).fit(FRAME).features(FRAME)
     np.testing.assert_array_equal(features["ids"][4, 3:], [6, 7])
@@ -108,6 +148,14 @@ def test_a_constant_or_empty_column_is_no_error():
     frame = pd.DataFrame({"n": [2.0, 2.0], "none": [None, None], "c": [None, None], "click": [0, 1]})
     features, _ = FrameEncoder("click", ["c"], ["n", "none"]).fit(frame).encode(frame)
     np.testing.assert_array_equal(features["values"], np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("scaling", ["standard", "min_max"])
+def test_a_constant_number_is_the_zero_of_its_column_and_not_magnified(scaling):
+    # The float64 deviation of a hundred times 0.1 is 1e-17 and not 0.
+    fitted = FrameEncoder(numerical=["n"], scaling=scaling).fit(pd.DataFrame({"n": [0.1] * 100}))
+    features = fitted.features(pd.DataFrame({"n": [0.1, 0.35, None]}))
+    np.testing.assert_allclose(features["values"], [[0], [0.25], [0]], rtol=1e-6)
 
 
 def test_json_round_trip_encodes_alike():
@@ -171,6 +219,8 @@ def test_it_agrees_with_a_slow_loop():
             lambda frame: frame.assign(price=[1, np.inf, 2, 3, 4]),
             "Row 1: column 'price' must hold finite numbers, not inf",
         ),
+        (lambda frame: frame.assign(city=[["a"]] * 5), "Column 'city' must hold one value a cell.*`multivalued`"),
+        (lambda frame: frame.assign(price=1e39), r"Row 0: column 'price' must hold numbers of at most 3.4e\+38 once"),
         (lambda frame: frame.head(0), "no rows"),
     ],
 )
@@ -186,6 +236,13 @@ def test_wrong_frames_are_named(change, message):
         ({"numerical": ["price"], "scaling": "minmax"}, "`transform` of a numerical field must be one of .*'minmax'"),
         ({"categorical": ["city"], "min_count": 0}, "`min_count`"),
         ({"categorical": ["a", "b"], "order": ["a", "c"]}, r"`order` must name each column once.*\['b', 'c'\]"),
+        (
+            {"categorical": ["site"], "min_count": {"stie": 2}},
+            "Unknown column in `min_count` 'stie'. Did you mean 'site'",
+        ),
+        ({"numerical": ["ab"], "scaling": {"pp": None}}, "Unknown column in `scaling` 'pp'. Known: ab"),
+        ({"categorical": ["a"], "scaling": {"a": None}}, "Unknown column in `scaling` 'a'. Known: none"),
+        ({"numerical": ["a"], "min_count": {"a": 2}}, "Unknown column in `min_count` 'a'. Known: none"),
         ({"categorical": ["label"]}, "must not be a field"),
         ({"categorical": ["a"], "numerical": ["a"]}, "more than once: a"),
         ({}, "at least one field"),
@@ -194,6 +251,14 @@ def test_wrong_frames_are_named(change, message):
 def test_wrong_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         FrameEncoder(**arguments)
+
+
+def test_a_table_encoding_asks_for_polars():
+    encoding = encoder().fit(FRAME).encoding
+    with pytest.raises(ValueError, match=r"takes a polars frame. Received: pandas DataFrame.*polars.from_pandas"):
+        encoding.encode(FRAME)
+    ids, _ = encoding.encode(pl.from_pandas(FRAME))
+    np.testing.assert_array_equal(ids[0], [2, 4, 7, 6, 0])  # the ids of the design, without that of the price
 
 
 def test_an_unfitted_encoder_says_so():

@@ -147,7 +147,13 @@ def test_two_writers_of_one_folder_make_it_once(tmp_path):
     [
         (lambda block: block._replace(ids=block.ids[:, :5]), "`ids` must have the shape"),
         (lambda block: block._replace(numbers=block.numbers * np.nan), "finite"),
+        (lambda block: block._replace(numbers=block.numbers.astype(np.float64) + 1e39), "finite"),
         (lambda block: block._replace(ids=block.ids + 17), "Ids must lie in 0 to 17"),
+        (lambda block: block._replace(ids=block.ids * 0 + 1.9), "Ids must be whole numbers of 32 bits. Received: 1.9"),
+        (lambda block: block._replace(ids=block.ids * np.nan), "Ids must be whole numbers of 32 bits. Received: nan"),
+        (lambda block: block._replace(ids=block.ids.astype(np.int64) + 2**32), "Ids must be whole numbers of 32 bits"),
+        (lambda block: block._replace(labels=[1] * 9 + [0.7]), "Row 9: the label 'label' must be 0 or 1, not 0.7"),
+        (lambda block: block._replace(labels=[0, 5] * 5), "Row 1: the label 'label' must be 0 or 1, not 5"),
     ],
 )
 def test_a_block_that_does_not_fit_is_refused(write, change, message):

@@ -96,11 +96,51 @@ def test_whole_numbers_are_categories():
         ServingEncoder(encoding)({"item": tf.constant([7.0])})
 
 
+def test_fields_that_were_missing_in_all_training_rows_are_served():
+    fields = [
+        FieldEncoding("city"),
+        FieldEncoding("city_rare", column="city", min_count=2),
+        FieldEncoding("city_missing", column="city", min_count=2, missing="category"),
+        FieldEncoding("tags", "multivalued", max_values=1),
+        FieldEncoding("tags_rare", "multivalued", column="tags", min_count=2, max_values=2),
+        FieldEncoding("price", transform="quantile"),
+        FieldEncoding("price_bucket", column="price", transform="log_squared_bucket"),
+    ]
+    encoding = TableEncoding(fields)
+    table = {"city": ["", "Rome"], "tags": ["", "a|b"], "price": [np.nan, 2.5]}
+    # First ids 1 to 7: only the rare ids, the bucket below no boundary, and a missing category that is rare.
+    expected = [[0, 0, 3, 0, 0, 0, 0, 0], [0, 2, 3, 0, 5, 5, 6, 0]]
+    np.testing.assert_array_equal(encoding.encode(pl.DataFrame(table))[0], expected)
+    served = serving_model(build("lr", encoding.schema), encoding)
+    assert served(tensors(table)).shape == (2, 1)
+    np.testing.assert_array_equal(ServingEncoder(encoding)(tensors(table))["ids"], expected)
+
+
 def test_log_squared_is_the_same_for_all_counts():
     encoding = TableEncoding([FieldEncoding("count", "numerical", transform="log_squared")])
     counts = np.concatenate([np.arange(-3, 1_000_000), np.random.default_rng(0).integers(0, 2**40, 100_000)])
     found = ServingEncoder(encoding)({"count": tf.constant(counts)})["values"]
     np.testing.assert_array_equal(found, encoding.encode(pl.DataFrame({"count": counts}))[1])
+
+
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        ({"price": tf.constant([np.inf])}, "price"),
+        ({"price": tf.constant(["-inf"])}, "price"),
+        ({"price": tf.constant([1e39], tf.float64)}, "price"),
+        ({"weighted": tf.constant(["x:2 y:inf"])}, "weighted"),
+        ({"weighted": tf.constant(["x:nan"])}, "weighted"),
+    ],
+)
+def test_a_number_that_is_not_finite_is_refused_as_offline(change, column):
+    row = {"city": ["Rome"], "price": [1.0], "tags": ["a"], "weighted": ["x:2"]}
+    cells = {name: tensor.numpy() for name, tensor in change.items()}
+    with pytest.raises(ValueError, match=f"column '{column}' must hold"):
+        ENCODING.encode(pl.DataFrame({**row, **{name: pl.Series(cell.astype(str)) for name, cell in cells.items()}}))
+    layer = tf.function(ServingEncoder(ENCODING))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"column '{column}' must hold finite numbers"):
+        layer({**tensors(row), **change})
 
 
 def test_a_missing_column_is_named():

@@ -1,6 +1,7 @@
 """Tables of one's own: every kind of file and field, and what is wrong with rows."""
 
 import errno
+import functools
 import gzip
 import json
 import zipfile
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pytest
 from small_table import stored_block
 
-from ctrzoo.data_pipelines import compact, load
+from ctrzoo.data_pipelines import compact, load, table
 from ctrzoo.data_pipelines.draft import draft_schema
 from ctrzoo.data_pipelines.table import prepare_own_table, read_schema
 
@@ -105,6 +106,27 @@ def test_other_ways_to_write_a_table_give_the_same(prepared, tmp_path, suffix, p
     np.testing.assert_array_equal(numbers, NUMBERS)
 
 
+TABBED = "click\tsite\n" + '1\t"half\n0\twhole\n' * 20
+
+
+@pytest.mark.parametrize(("suffix", "options"), [(".tsv", {}), (".txt", {}), (".csv", {"separator": "\t"})])
+def test_a_quote_between_tabs_is_text_and_swallows_no_line(prepared, suffix, options):
+    data, report = prepared(TABBED, {"label": "click", "fields": ["site"], **options}, suffix=suffix)
+    assert (report["rows"], report["bad_rows"]) == (40, 0)
+    assert data.encoding.fields[0].values.to_list() == ['"half', "whole"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "separator", "options"),
+    [(".csv", ",", {}), (".txt", ",", {"separator": ","}), (".tsv", "\t", {"quote": '"'})],
+)
+def test_quotes_hold_a_separator_elsewhere_or_if_the_schema_says_so(prepared, suffix, separator, options):
+    lines = [f'{row % 2}{separator}"Rome{separator}""Italy"""\n' for row in range(40)]
+    content = f"click{separator}site\n" + "".join(lines)
+    data, _ = prepared(content, {"label": "click", "fields": ["site"], **options}, suffix=suffix)
+    assert data.encoding.fields[0].values.to_list() == [f'Rome{separator}"Italy"']
+
+
 def test_parquet_files_of_typed_columns(tmp_path):
     rows = range(100)
     columns = {"click": [row % 2 == 1 for row in rows], "site": [row % 3 for row in rows]}
@@ -115,6 +137,62 @@ def test_parquet_files_of_typed_columns(tmp_path):
     data = load(tmp_path / "prepared")
     np.testing.assert_array_equal(all_rows(data)[0], IDS)
     assert data.encoding.fields[0].values.to_list() == ["0", "1", "2"]
+
+
+TYPED = {
+    "category": pl.Series(["a", "b"] * 50, dtype=pl.Categorical),
+    "codes": pl.Series(["1", "2"] * 50, dtype=pl.Enum(["1", "2"])),
+    "bytes": pl.Series([b"x", b"y"] * 50),
+    "no_text": pl.Series([b"x", b"\xff"] * 50),
+    "lists": pl.Series([[1, 2], [3]] * 50),
+    "byte_lists": pl.Series([[b"x"], [b"y", b"\xff"]] * 50),
+    "list_lists": pl.Series([[["a"]], []] * 50),
+    "structure": pl.Series([{"a": 1}, {"a": 2}] * 50),
+    "span": pl.Series([1, 2] * 50, dtype=pl.Duration("ms")),
+}
+
+
+@pytest.fixture
+def typed(tmp_path):
+    """Return the path of a Parquet file of unusual types, the label last."""
+    pl.DataFrame({**TYPED, "click": pl.Series(["0", "1"] * 50, dtype=pl.Categorical)}).write_parquet(
+        tmp_path / "typed.parquet"
+    )
+    return tmp_path / "typed.parquet"
+
+
+def test_parquet_columns_of_any_type_are_drafted_and_prepared(typed, tmp_path):
+    schema = draft_schema(typed, tmp_path / "schema.yaml")
+    assert schema["label"] == "click"
+    kinds = {field["name"]: field["kind"] for field in schema["fields"]}
+    assert kinds == {**dict.fromkeys(("category", "codes", "bytes", "span"), "categorical"), "lists": "multivalued"}
+    prepare_own_table(tmp_path / "prepared", "typed", typed, tmp_path / "schema.yaml")
+    values = {field.name: field.values.to_list() for field in load(tmp_path / "prepared").encoding.fields}
+    pairs = {"codes": ["1", "2"], "bytes": ["x", "y"], "span": ["1", "2"], "category": ["a", "b"]}
+    assert values == {**pairs, "lists": ["1", "2", "3"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        (
+            "lists",
+            "categorical",
+            r"Column 'lists' must hold one number or text a cell, not List\(Int64\). .*'multivalued'",
+        ),
+        ("lists", "numerical", r"Column 'lists' must hold one number or text a cell, not List\(Int64\)"),
+        ("structure", "numerical", "Column 'structure' must hold one number or text a cell, not Struct"),
+        ("list_lists", "multivalued", r"Column 'list_lists' must hold one number or text a cell, not List\(String\)"),
+        ("no_text", "categorical", "typed.parquet, row 2: column 'no_text' is no UTF-8 text"),
+        ("byte_lists", "multivalued", "typed.parquet, row 2: column 'byte_lists' is no UTF-8 text"),
+        ("category", "numerical", "typed.parquet, row 1: column 'category' must hold finite numbers, not 'a'"),
+    ],
+)
+def test_a_parquet_column_that_a_field_cannot_take_is_named(typed, tmp_path, name, kind, message):
+    schema = {"label": "click", "fields": [{"name": name, "kind": kind}]}
+    with pytest.raises(ValueError, match=message) as caught:
+        prepare_own_table(tmp_path / "prepared", "typed", typed, schema)
+    assert "\n" not in str(caught.value) and not (tmp_path / "prepared").exists()
 
 
 def wrong(line):
@@ -128,7 +206,11 @@ def wrong(line):
         ("1,s1,2,a:1,5\n", "5 columns, expected 4"),
         ("1,s1,cheap,a:1\n", "column 'price' must hold finite numbers, not 'cheap'"),
         ("1,s1,-inf,a:1\n", "column 'price' must hold finite numbers, not -inf"),
+        ("1,s1,-1e39,a:1\n", r"column 'price' must hold numbers of at most 3.4e\+38 once scaled, not -1e\+39"),
         ("1,s1,2,a:many\n", "weights: column 'tags' must hold finite numbers, not 'many'"),
+        ("1,s1,2,b:2|a:\n", "weights: column 'tags' must hold finite numbers, not ''"),
+        ("1,s1,2,a:nan\n", "weights: column 'tags' must hold finite numbers, not 'nan'"),
+        ("1,s1,2,a:1e39\n", "weights: column 'tags' must hold finite numbers, not '1e39'"),
         (b"1,s\xff1,2,a:1\n", "column 'site' is no UTF-8 text"),
         ("2,s1,2,a:1\n", "the label 'click' must be 0 or 1, not 2"),
         (",s1,2,a:1\n", "the label 'click' must be 0 or 1, not None"),
@@ -194,6 +276,15 @@ def test_a_table_without_its_header_says_so_in_its_first_row(prepared):
         ({"feilds": []}, "Unknown key 'feilds'. Did you mean 'fields'?"),
         ({"split": {"colum": "price"}}, "Unknown key of `split` 'colum'. Did you mean 'column'?"),
         ({"split": {"column": "price"}}, "Missing: valid_from"),
+        ({"split": {"column": "price", "valid_from": None, "test_from": 9}}, "Missing: valid_from"),
+        (
+            {"split": {"column": "price", "valid_from": 30, "test_from": "4"}},
+            "validation rows before the test rows. Received: valid_from 30, test_from '4'",
+        ),
+        (
+            {"split": {"column": "price", "valid_from": "2024-06-10", "test_from": "2024-06-09"}},
+            "validation rows before the test rows",
+        ),
         ({"split": {"train": 0.5}}, "must be whole hundredths that add up to 1"),
         ({"split": {"column": "price", "valid_from": 0}}, "no row in the split 'train'"),
         ({"separator": "::"}, "`separator` must be one character"),
@@ -258,6 +349,30 @@ def test_every_transform_and_hashing_by_schema(prepared):
     np.testing.assert_array_equal(ids[:, 2] - first[7], np.ravel(hashed))
     # s0 is in 34 rows, s1 and s2 in 33: rare.
     np.testing.assert_array_equal(ids[:, 3] - first[8], [row % 3 == 0 for row in range(100)])
+
+
+def test_a_constant_number_is_learned_from_several_chunks(prepared, monkeypatch):
+    monkeypatch.setattr(table, "TextSource", functools.partial(table.TextSource, chunk_bytes=1 << 16))
+    fields = [{"name": name, "column": "price", "kind": "numerical"} for name in ("standard", "min_max")]
+    schema = {"label": "click", "fields": [{**field, "transform": field["name"]} for field in fields]}
+    rows = [f"{row % 2},0.1\n" for row in range(20_000)]
+    data, _ = prepared("click,price\n" + "".join(rows), schema)
+    assert [(field.offset, field.scale) for field in data.encoding.fields] == [(0.1, 1.0)] * 2
+    np.testing.assert_array_equal(stored_block(data.folder).numbers, np.zeros((20_000, 2)))
+
+
+def test_a_large_number_is_taken_if_its_transform_makes_it_small(prepared):
+    schema = {"label": "click", "fields": [{"name": "price", "kind": "numerical", "transform": "log1p"}]}
+    data, _ = prepared(HEADER + "1,s,1e39,a\n" * 10, schema)
+    np.testing.assert_allclose(stored_block(data.folder).numbers, [[39 * np.log(10)]] * 10, rtol=1e-6)
+
+
+def test_a_number_that_what_was_learned_makes_too_large_is_refused(prepared):
+    fields = [{"name": "price", "kind": "numerical", "transform": "min_max"}]
+    schema = {"label": "click", "fields": fields, "split": {"column": "price", "valid_from": 1}}
+    rows = "".join(f"{row % 2},s,{row / 1e6},a\n" for row in range(10))
+    with pytest.raises(ValueError, match=r"clicks: column 'price' must hold numbers of at most .* not 1e\+36. Choose"):
+        prepared(HEADER + rows + "1,s,1e36,a\n", schema)
 
 
 def test_a_full_disk_is_one_line_and_the_preparation_goes_on_later(prepared, tmp_path, monkeypatch):
