@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ctrzoo.files import replaced
+from ctrzoo.plots import plain
 
 MOST_COLUMNS = 3
 # Longer texts of values are cut, in the middle.
@@ -54,8 +55,8 @@ def instance_figure(matrices, names, texts, title):
         image = axes.imshow(matrix, cmap="RdBu_r" if signed else "Blues", vmin=-most if signed else 0, vmax=most)
         figure.colorbar(image, ax=axes, shrink=0.75).ax.tick_params(labelsize=7)
         axes.set_title(name, fontsize=9)
-        axes.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
-        axes.set_yticks(range(len(names)), labels, fontsize=8)
+        axes.set_xticks(range(len(names)), plain(names), rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
+        axes.set_yticks(range(len(names)), plain(labels), fontsize=8)
     for axes in panels[len(matrices) :]:
         axes.set_axis_off()
     return figure
@@ -70,8 +71,8 @@ def matrix_figure(mean, top_share, names, planted, top):
         matrix = np.where(np.eye(len(names), dtype=bool), np.nan, matrix)
         figure.colorbar(axes.imshow(matrix, cmap="Blues", vmin=0), ax=axes, shrink=0.8)
         axes.set_title(title, fontsize=10)
-        axes.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor")
-        axes.set_yticks(range(len(names)), names)
+        axes.set_xticks(range(len(names)), plain(names), rotation=60, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(len(names)), plain(names))
         for i, j in planted:
             for corner in ((i, j), (j, i)):
                 square = [position - 0.5 for position in corner]
@@ -103,7 +104,7 @@ def graph_figure(mean, names, sizes, planted, title):
             axes.plot(x[[i, j]], y[[i, j]], color=color, linewidth=0.3 + 6 * share, alpha=0.15 + 0.8 * share, zorder=1)
     sizes = np.maximum(sizes, 0) / max(sizes.max(), 1e-12)
     axes.scatter(x, y, s=40 + 500 * sizes, color="#444444", zorder=2)
-    for name, angle, column in zip(names, angles, x, strict=True):
+    for name, angle, column in zip(plain(names), angles, x, strict=True):
         side = "center" if abs(column) < 0.1 else "left" if column > 0 else "right"
         axes.text(1.13 * np.cos(angle), 1.11 * np.sin(angle), name, ha=side, va="center")
     axes.set(xlim=(-1.6, 1.6), ylim=(-1.35, 1.35), title=title)
@@ -117,7 +118,7 @@ def fields_figure(losses, names):
     mean, order = losses.mean(axis=0), np.argsort(losses.mean(axis=0))
     figure = Figure(figsize=(6.5, 1 + 0.26 * len(names)), layout="constrained")
     axes = figure.subplots()
-    axes.barh([names[field] for field in order], mean[order], xerr=losses.std(axis=0)[order], color="tab:blue")
+    axes.barh(plain(names[field] for field in order), mean[order], xerr=losses.std(axis=0)[order], color="tab:blue")
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set(xlabel="AUC lost when the field is shuffled")
     axes.grid(axis="x", alpha=0.3)
@@ -134,6 +135,7 @@ def check_figure(panels, pairs, names, planted):
         planted: Pairs that truly interact, in red.
     """
     figure = Figure(figsize=(5.2 * len(panels), 4.4), layout="constrained")
+    names = plain(names)
     colors = ["crimson" if pair in planted else "tab:blue" for pair in pairs]
     for axes, (x, y, x_label, y_label, title) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True

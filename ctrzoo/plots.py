@@ -10,6 +10,15 @@ from ctrzoo.files import replaced
 matplotlib.rcParams["font.size"] = 9
 
 
+def plain(texts):
+    r"""Return texts that matplotlib draws as they are: dollar signs would open mathematics.
+
+    >>> print(*plain(["price in $"]))
+    price in \$
+    """
+    return [text.replace("$", r"\$") for text in texts]
+
+
 def plot_learning_curves(histories, path, best_reachable=None):
     """Draw training loss, validation log loss and validation AUC against epochs.
 
@@ -62,8 +71,8 @@ def plot_interactions(matrix, names, path, title, planted=None):
         panels[1].imshow(truth, cmap="Reds", vmin=0, vmax=1.5)
         panels[1].set_title("planted (red outline at the left)", fontsize=9)
     for axes in panels:
-        axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
-        axes.set_yticks(range(len(names)), names)
+        axes.set_xticks(range(len(names)), plain(names), rotation=60, ha="right")
+        axes.set_yticks(range(len(names)), plain(names))
     _save(figure, path)
 
 
@@ -74,8 +83,8 @@ def interaction_picture(matrix, names, title):
     axes = figure.subplots()
     figure.colorbar(axes.imshow(matrix, cmap="Blues"), ax=axes, shrink=0.8)
     axes.set_title(title, fontsize=9)
-    axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
-    axes.set_yticks(range(len(names)), names)
+    axes.set_xticks(range(len(names)), plain(names), rotation=60, ha="right")
+    axes.set_yticks(range(len(names)), plain(names))
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())

@@ -99,9 +99,9 @@ def train(
         `best_epoch` (from 1), `seconds_per_epoch` (median) and `rows_per_second`.
 
     Raises:
-        ValueError: If the model was built for another schema or task, the optimizer or schedule is unknown, the
-            folder has checkpoints of another run, a row has an id outside the table, or the loss diverges; the
-            batch is then in the folder.
+        ValueError: If the model was built for another schema or task, the optimizer or schedule is unknown, `epochs`
+            or `patience` is below 1, the folder has checkpoints of another run, a row has an id outside the table, or
+            the loss diverges; the batch is then in the folder.
         OSError: If a file cannot be written. Earlier checkpoints stay.
     """
     check_schema(model, data)
@@ -110,6 +110,8 @@ def train(
             "Training is watched by the log loss of click probabilities, so the task must be 'classification'. "
             f"Received: {model.task!r}. Use `model.compile` and `model.fit` for other tasks."
         )
+    if epochs < 1 or patience < 1:
+        raise ValueError(f"`epochs` and `patience` must be at least 1. Received: {epochs} and {patience}.")
     if learning_rate_schedule not in ("constant", "cosine"):
         raise ValueError(
             f"The learning rate schedule must be 'constant' or 'cosine'. Received: {learning_rate_schedule!r}."
@@ -238,7 +240,7 @@ class RunState:
         self.epoch, self.step, self.rows, self.loss_sum, self.seconds = self.epoch + 1, 0, 0, 0.0, 0.0
         if not self.best_epoch or row["valid_log_loss"] < self.history[self.best_epoch - 1]["valid_log_loss"]:
             self.best_epoch = self.epoch
-        self.finished = self.epoch == epochs or self.epoch - self.best_epoch >= patience
+        self.finished = self.epoch >= epochs or self.epoch - self.best_epoch >= patience
 
 
 def _guarded_steps(step, batches, state, schema, folder, stop_every):

@@ -145,6 +145,7 @@ def content_of(raw, filename, folder):
 
 def _frame(users, movies, ratings):
     """Join the tables and leave out the ratings of 3."""
+    check_references(users, movies, ratings)
     ratings = ratings[ratings["rating"] != 3]
     movies = movies.set_index("movie")
     movies["release_year"] = release_year(movies["title"])
@@ -158,6 +159,21 @@ def _frame(users, movies, ratings):
     )
     frame["liked"] = (ratings["rating"] > 3).to_numpy()
     return frame
+
+
+def check_references(users, movies, ratings):
+    """Refuse ratings of users or movies that their table has not, or has twice.
+
+    Raises:
+        ValueError: With the first of them.
+    """
+    for name, table in (("user", users), ("movie", movies)):
+        known = table[name]
+        if known.duplicated().any():
+            raise ValueError(f"The {name} {known[known.duplicated()].iloc[0]} is twice in its table. Fetch it again.")
+        unknown = ratings[name][~ratings[name].isin(known)]
+        if len(unknown):
+            raise ValueError(f"The {name} {unknown.iloc[0]} has ratings but no row in its table. Fetch it again.")
 
 
 def release_year(titles):

@@ -6,7 +6,7 @@ import pandas as pd
 import polars as pl
 
 from ctrzoo.data_pipelines.engine import prepare_table
-from ctrzoo.data_pipelines.movielens import content_of, movielens_plan, read_table, year_groups
+from ctrzoo.data_pipelines.movielens import check_references, content_of, movielens_plan, read_table, year_groups
 from ctrzoo.data_pipelines.sources import FrameSource
 
 GENRES = (
@@ -53,6 +53,7 @@ def prepare_movielens_100k(folder, raw=None, *, protocol="reference", split_seed
 
 
 def _frame(users, movies, ratings):
+    check_references(users, movies, ratings)
     ratings = ratings[ratings["rating"] != 3]
     users = users.assign(age=pd.cut(users["age"], [*AGES, 200], right=False, labels=AGES).astype(int)).set_index("user")
     years = pd.to_numeric(movies["released"].str[-4:])

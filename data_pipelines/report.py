@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from ctrzoo.files import replaced, write_json
+from ctrzoo.plots import plain
 
 REPORT_FILE, PICTURE_FILE = "report.json", "fields.png"
 
@@ -90,7 +91,7 @@ def tables_of(report):
 def draw_fields(report, path):
     """Draw the number of ids of each field, and the shares of cells with an own id, rare and missing."""
     fields = report["fields"][::-1]
-    names = [field["name"] for field in fields]
+    names = plain(field["name"] for field in fields)
     figure = Figure(figsize=(9, 1.2 + 0.22 * len(fields)), layout="constrained")
     sizes, shares = figure.subplots(1, 2, sharey=True)
     sizes.barh(names, [field["vocabulary_size"] for field in fields])

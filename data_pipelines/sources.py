@@ -22,6 +22,7 @@ from ctrzoo.suggest import unknown
 
 CHUNK_BYTES = 64 << 20
 CHUNK_ROWS = 262_144
+LONGEST_ROW = 64 << 20
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 
 
@@ -121,6 +122,7 @@ class TextSource:
                     cut = len(content) if is_last else self.format.last_line_end(content)
                     content, rest = content[:cut], content[cut:]
                     if not content:
+                        _check_length(path, line, len(rest))
                         continue
                     first, line, offset = line, line + content.count(b"\n"), offset + len(content)
                     share = (index + share_read()) / len(self.paths)
@@ -130,6 +132,14 @@ class TextSource:
     def _header(self, path):
         with readable(path), open_raw(path) as (file, _):
             return header_of(path, _first_line(file), self.format)
+
+
+def _check_length(path, line, length):
+    if length > LONGEST_ROW:
+        raise ValueError(
+            f"{path}, row {line}: no end of the row within {length:,} bytes. If quotes open cells in which they do not "
+            "end, such as inches, write `quote: null` into the schema."
+        )
 
 
 def _parser(format, columns, content, first):

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +10,7 @@ import pyarrow.csv
 
 # Pieces that the processor's cache holds are parsed in half the time of large ones.
 PARSE_BYTES = 1 << 19
+MANY_QUOTES = 100_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +47,30 @@ class Format:
     def last_line_end(self, content):
         """Return the length of the whole lines at the beginning of some bytes."""
         end = content.rfind(b"\n") + 1
-        quote = self.quote and self.quote.encode()
-        # Within quotes a line end is part of the cell: then the quotes before it are an odd number.
-        while quote and end and content.count(quote, 0, end) % 2:
-            end = content.rfind(b"\n", 0, end - 1) + 1
+        quotes = content.count(self.quote.encode(), 0, end) if self.quote else 0
+        # Within quotes a line end is part of the cell. Where each cell may be quoted, an even number of them tells
+        # that the last one is closed; a few are looked at one by one.
+        if quotes % 2 or 0 < quotes < MANY_QUOTES:
+            return content.rfind(b"\n", 0, self._open_quote(content)) + 1
         return end
+
+    def _open_quote(self, content):
+        """Return where a cell begins whose quotes do not end, or the length if there is none.
+
+        A quote within a cell that does not begin with one, such as an inch mark, is a letter as any other.
+        """
+        quote, before = self.quote.encode(), (self.separator.encode()[0], ord("\n"))
+        closing = re.compile(rb"(?:[^%b]++|%b%b)*+%b" % (4 * (re.escape(quote),)))
+        place = content.find(quote)
+        while place >= 0:
+            after = place + 1
+            if place == 0 or content[place - 1] in before:
+                end = closing.match(content, after)
+                if not end:
+                    return place
+                after = end.end()
+            place = content.find(quote, after)
+        return len(content)
 
 
 def header_of(path, line, format):
@@ -63,7 +84,10 @@ def header_of(path, line, format):
     except UnicodeDecodeError:
         raise ValueError(f"{path}, row 1: the header is no UTF-8 text. Convert the file to UTF-8.") from None
     quoting = {"quotechar": format.quote} if format.quote else {"quoting": csv.QUOTE_NONE}
-    names = next(csv.reader([text], delimiter=format.separator, **quoting), [])
+    try:
+        names = next(csv.reader([text], delimiter=format.separator, **quoting), [])
+    except csv.Error as error:
+        raise ValueError(f"{path}, row 1: the header is no line of a table ({error}).") from None
     if not any(names):
         raise ValueError(f"{path}, row 1: expected the names of the columns, the line is empty.")
     if len(set(names)) < len(names):

@@ -14,6 +14,7 @@ from rich.console import Console
 import ctrzoo
 from ctrzoo import data_pipelines, models
 from ctrzoo.experiments.report import report
+from ctrzoo.experiments.sweeps.results import write_csv
 from ctrzoo.explain import mean_explanations
 from ctrzoo.files import write_json, write_text
 from ctrzoo.plots import plot_interactions, plot_learning_curves
@@ -173,11 +174,11 @@ def _explain(model, data, workdir):
     pairs = [(strengths[i, j], names[j], names[i]) for i in range(len(names)) for j in range(i)]
     pairs.sort(reverse=True)
     planted = [frozenset(pair) for pair in data.truth["pairs"]] if data.truth else []
-    lines = ["rank,field,other_field,strength" + (",planted" if planted else "")]
-    for rank, (strength, *pair) in enumerate(pairs, start=1):
-        is_planted = f",{int(frozenset(pair) in planted)}" if planted else ""
-        lines.append(f"{rank},{','.join(pair)},{strength:.6g}{is_planted}")
-    write_text(workdir / "interactions.csv", "\n".join(lines) + "\n")
+    rows = []
+    for rank, (strength, field, other) in enumerate(pairs, start=1):
+        row = {"rank": rank, "field": field, "other_field": other, "strength": f"{strength:.6g}"}
+        rows.append(row | ({"planted": int(frozenset((field, other)) in planted)} if planted else {}))
+    write_csv(workdir / "interactions.csv", rows)
     title = f"{model.name}: mean strength of pairs, test split"
     plot_interactions(strengths, names, workdir / "interactions.png", title, planted)
     found = sum(frozenset(pair) in planted for _, *pair in pairs[: len(planted)])

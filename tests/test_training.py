@@ -10,6 +10,7 @@ import tensorflow as tf
 from rich.console import Console
 
 from ctrzoo import models
+from ctrzoo.experiments.run import _explain
 from ctrzoo.explain import mean_explanations
 from ctrzoo.metrics import auc, log_loss
 from ctrzoo.schema import Field, Schema
@@ -39,6 +40,22 @@ def test_the_order_of_sums_is_fixed_but_for_xla_on_a_gpu(gpus, jit_compile, is_f
     monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: fixed.append(True))
     set_seed(1, jit_compile)
     assert fixed == [True] * is_fixed
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"epochs": -1}, {"patience": 0}])
+def test_no_epoch_is_refused(data, wrong):
+    with pytest.raises(ValueError, match="`epochs` and `patience` must be at least 1"):
+        train(fresh_model(data), data, **wrong)
+
+
+def test_field_names_with_dollars_commas_and_quotes(console, tmp_path):
+    schema = Schema([Field("$_in_$", vocabulary_size=9), Field('b "x", c', vocabulary_size=9)])
+    data = SmallData(schema)
+    train(fresh_model(data), data, epochs=1, folder=tmp_path, console=console)
+    _explain(fresh_model(data), data, tmp_path)
+    with open(tmp_path / "interactions.csv", newline="") as file:
+        (pair,) = csv.DictReader(file)
+    assert {pair["field"], pair["other_field"]} == set(schema.names)
 
 
 def test_it_learns_and_reports(mixed_schema, console):

@@ -38,6 +38,20 @@ def all_rows(data):
     return features, np.concatenate([labels for _, labels in splits])
 
 
+@pytest.mark.parametrize(
+    ("users", "message"),
+    [
+        (USERS.replace("3::M", "4::M"), "The user 3 has ratings but no row in its table"),
+        (USERS + "2::F::1::10::48067\n", "The user 2 is twice in its table"),
+    ],
+)
+def test_ratings_of_users_that_the_table_has_not_once(tmp_path, users, message):
+    for filename, text in {**TABLES, "users.dat": users}.items():
+        (tmp_path / filename).write_text(text, "latin-1")
+    with pytest.raises(ValueError, match=message):
+        prepare("movielens_1m", tmp_path / "data", raw=tmp_path)
+
+
 def test_a_tiny_zip_by_the_protocol(tmp_path, raw):
     data = load(prepare("movielens_1m", tmp_path / "data", raw=raw))
     assert data.num_rows == {"train": 8, "valid": 1, "test": 1}
