@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ctrzoo.files import replaced
-from ctrzoo.plots import plain
+from ctrzoo.labels import plain
 
 MOST_COLUMNS = 3
 # Longer texts of values are cut, in the middle.

@@ -6,17 +6,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ctrzoo.files import replaced
+from ctrzoo.labels import plain
 
 matplotlib.rcParams["font.size"] = 9
-
-
-def plain(texts):
-    r"""Return texts that matplotlib draws as they are: dollar signs would open mathematics.
-
-    >>> print(*plain(["price in $"]))
-    price in \$
-    """
-    return [text.replace("$", r"\$") for text in texts]
 
 
 def plot_learning_curves(histories, path, best_reachable=None):

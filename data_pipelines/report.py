@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from ctrzoo.files import replaced, write_json
-from ctrzoo.plots import plain
+from ctrzoo.labels import plain
 
 REPORT_FILE, PICTURE_FILE = "report.json", "fields.png"
 

@@ -15,7 +15,7 @@ FOLDERS = ("ctrzoo", "models", "data_pipelines", "experiments")
 ALLOWED = {
     "ctrzoo": ("ctrzoo",),
     "models": ("ctrzoo", "models"),
-    "data_pipelines": ("ctrzoo.files", "ctrzoo.schema", "ctrzoo.suggest", "data_pipelines"),
+    "data_pipelines": ("ctrzoo.files", "ctrzoo.labels", "ctrzoo.schema", "ctrzoo.suggest", "data_pipelines"),
 }
 # Only these modules of the library may use TensorFlow itself; the rest runs on every Keras backend.
 TENSORFLOW = {"training.py", "explain.py", "optimizers.py", "strategy.py", "records.py"}
