@@ -3,10 +3,8 @@
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
 import base64
-import csv
 import html
 import inspect
-import io
 import pathlib
 import re
 
@@ -14,7 +12,7 @@ import numpy as np
 
 from ctrzoo import explanation_plots as plots
 from ctrzoo.explain import explain_rows, matrices_of, strengths_of
-from ctrzoo.files import write_text
+from ctrzoo.files import write_csv, write_text
 
 WORDS = 5
 SHOWN_EDGES = 20
@@ -105,7 +103,7 @@ def write_explanations(folder, model, analysis, features, labels, texts=None, ro
     parts += _check(folder, analysis)
     if comparison:
         parts += ["<h2>Runs</h2>", _html_table(comparison)]
-        _write_csv(folder / "comparison.csv", comparison)
+        write_csv(folder / "comparison.csv", comparison)
     parts += _instances(folder, model, analysis, features, np.ravel(labels), texts, rows)
     page = f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
     page += f"<style>{STYLE}</style></head>\n<body>\n" + "\n".join(parts) + "\n</body></html>\n"
@@ -130,14 +128,14 @@ def _fields(folder, analysis):
         for name, mean, deviation in zip(analysis.names, losses.mean(axis=0), losses.std(axis=0), strict=True)
     ]
     table.sort(key=lambda row: -row["auc_lost"])
-    _write_csv(folder / "fields.csv", table)
+    write_csv(folder / "fields.csv", table)
     picture = _picture(folder / "fields", plots.fields_figure(losses, analysis.names), "AUC lost by field")
     return ["<h2>What each field is worth</h2>", picture]
 
 
 def _edges(folder, analysis):
     table = analysis.table()
-    _write_csv(folder / "edges.csv", table)
+    write_csv(folder / "edges.csv", table)
     parts = ["<h2>Interactions of fields</h2>"]
     if analysis.edges is not None:
         edges, importance = analysis.edges, analysis.importance
@@ -228,7 +226,7 @@ def _instances(folder, model, analysis, features, labels, texts, rows):
                 }
             )
     if table:
-        _write_csv(folder / "rows.csv", table)
+        write_csv(folder / "rows.csv", table)
     return parts
 
 
@@ -270,11 +268,3 @@ def _number(value):
     if isinstance(value, float):
         return "–" if np.isnan(value) else f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"
     return "" if value is None else html.escape(str(value))
-
-
-def _write_csv(path, rows):
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0])
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())

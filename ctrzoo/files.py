@@ -1,6 +1,8 @@
 """Write files whole or not at all: to a temporary name first, then renamed."""
 
 import contextlib
+import csv
+import io
 import json
 import os
 import pathlib
@@ -38,6 +40,15 @@ def write_text(path, text):
     """Write a text file."""
     with replaced(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_csv(path, rows):
+    """Write dictionaries of the same keys, one at least, as a CSV file; None is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def write_json(path, content):

@@ -67,7 +67,7 @@ def check_ids(features, schema):
     """
     ids = np.asarray(features["ids"])
     if ids.dtype.kind not in "iu":
-        raise ValueError(f"Ids must be whole numbers. Received an array of {ids.dtype}.")
+        raise ValueError(f"Ids must be whole numbers. Received an array of {ids.dtype}: cast it to int32.")
     # Unsigned, negative ids are the largest, so that one maximum tells both ends.
     if ids.size and ids.view(f"uint{8 * ids.itemsize}").max() >= schema.num_ids:
         row, slot = np.argwhere((ids < 0) | (ids >= schema.num_ids))[0]

@@ -2,13 +2,11 @@
 
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
-import csv
-import io
 import pathlib
 
 import tensorflow as tf
 
-from ctrzoo.files import write_text
+from ctrzoo.files import write_csv
 from ctrzoo.plots import interaction_picture
 
 
@@ -43,11 +41,7 @@ class Records:
             strengths: Matrices `(fields, fields)` by name, drawn as heat maps.
             names: Names of the fields.
         """
-        text = io.StringIO()
-        writer = csv.DictWriter(text, history[0])
-        writer.writeheader()
-        writer.writerows(history)
-        write_text(self.folder / "history.csv", text.getvalue())
+        write_csv(self.folder / "history.csv", history)
         with self._events.as_default(step=history[-1]["epoch"]):
             for name, value in history[-1].items():
                 split, _, metric = name.partition("_")

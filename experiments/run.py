@@ -14,9 +14,8 @@ from rich.console import Console
 import ctrzoo
 from ctrzoo import data_pipelines, models
 from ctrzoo.experiments.report import report
-from ctrzoo.experiments.sweeps.results import write_csv
 from ctrzoo.explain import mean_explanations
-from ctrzoo.files import write_json, write_text
+from ctrzoo.files import write_csv, write_json, write_text
 from ctrzoo.plots import plot_interactions, plot_learning_curves
 from ctrzoo.strategy import is_chief, make_strategy, scaled_learning_rate, usable_branches
 from ctrzoo.training import EVALUATION_BATCH, set_seed, train

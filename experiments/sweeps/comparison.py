@@ -4,8 +4,8 @@ from matplotlib.figure import Figure
 
 from ctrzoo.experiments.published import read_published
 from ctrzoo.experiments.sweeps.order import order_lines, orders
-from ctrzoo.experiments.sweeps.results import name_of, spread, summary_of, write_csv
-from ctrzoo.files import replaced, write_text
+from ctrzoo.experiments.sweeps.results import name_of, spread, summary_of
+from ctrzoo.files import replaced, write_csv, write_text
 
 COLUMNS = ("data set", "label", "seeds", "published AUC", "our AUC", "difference", "published log loss", "our log loss")
 

@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from ctrzoo import data_pipelines
 from ctrzoo.analysis import analyse
 from ctrzoo.experiments.explaining import load_model, rows_of
-from ctrzoo.experiments.sweeps.results import write_csv
-from ctrzoo.files import replaced, write_json, write_text
+from ctrzoo.files import replaced, write_csv, write_json, write_text
 
 WAYS = {
     "explanation": "by what the model says",

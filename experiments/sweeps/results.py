@@ -1,13 +1,11 @@
 """The results of a sweep: a row a run as CSV, mean and spread over seeds as Markdown and in the live table."""
 
-import csv
-import io
 import statistics
 
 from rich.table import Table
 
 from ctrzoo.experiments.sweeps import outcome
-from ctrzoo.files import write_text
+from ctrzoo.files import write_csv, write_text
 
 SCORES = ("test_auc", "test_log_loss", "valid_auc", "valid_log_loss")
 COSTS = ("best_epoch", "epochs", "num_parameters", "seconds_per_epoch", "seconds")
@@ -80,15 +78,6 @@ def write_results(rows, folder):
     """Write `results.csv`, a row a run, and `results.md`: means over seeds, and the command of each run."""
     write_csv(folder / "results.csv", [{key: row[key] for key in row if key != "choices"} for row in rows])
     write_text(folder / "results.md", markdown(rows))
-
-
-def write_csv(path, rows):
-    """Write dictionaries of the same keys as a CSV file; None is empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
 
 
 def markdown(rows):
