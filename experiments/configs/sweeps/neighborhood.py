@@ -2,22 +2,31 @@
 
 Command: `ctrzoo-sweep --config=neighborhood --raw=movielens_1m=ml-1m.zip --workers=2`
 
-49 cells of 3 runs. Cells are compared after ten epochs, half of what `movielens_1m_graphfm.py` takes: 7 minutes a run
-on one core beside another run, nine hours of two cores together. Not yet run as a whole.
+49 cells of 3 runs, first those whose numbers are 1, 2, 4 or 7: 48 runs that cover the whole area. Cells are compared
+after ten epochs, half of what `movielens_1m_graphfm.py` takes: 7 minutes a run on one core beside another run, three
+hours of two cores for the first 48 and nine for all.
 """
 
 from ctrzoo.experiments.sweeps.grid import grid
 from ctrzoo.experiments.sweeps.surface import plot_neighborhood
 
+FIRST = {1, 2, 4, 7}
+
 
 def get_sweep():
     """Return the settings of each run."""
+    cells = [(second, third) for second in range(1, 8) for third in range(1, 8)]
+    first = [cell for cell in cells if FIRST.issuperset(cell)]
+    return _runs(first) + _runs([cell for cell in cells if cell not in first])
+
+
+def _runs(cells):
     return grid(
         dataset="movielens_1m",
         model="graphfm",
         epochs=10,
         seed=[2018, 2019, 2020],  # slowest, so that each seed gives a whole picture
-        num_neighbors=[(7, second, third) for second in range(1, 8) for third in range(1, 8)],
+        num_neighbors=[(7, *cell) for cell in cells],
     )
 
 
