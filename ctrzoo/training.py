@@ -54,7 +54,7 @@ def train(
     learning_rate=1e-3,
     learning_rate_schedule="constant",
     learning_rate_decay=1.0,
-    optimizer="dense_adam",
+    optimizer="adam",
     patience=3,
     seed=2018,
     jit_compile=False,

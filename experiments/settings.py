@@ -54,7 +54,7 @@ class Settings:
     learning_rate_schedule: str = "constant"
     learning_rate_decay: float = 1.0
     learning_rate_scaling: str = "none"
-    optimizer: str = "dense_adam"
+    optimizer: str = "adam"
     precision: str = "float32"
     jit_compile: bool = False
     branches: int = 1

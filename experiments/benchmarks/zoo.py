@@ -1,9 +1,9 @@
 """The models of the zoo, with the optimizer of `ctrzoo-train`."""
 
 from ctrzoo.experiments.benchmarks.keras_calls import calls_of, limit_threads
+from ctrzoo.experiments.settings import Settings
 
 LEARNING_RATE = 1e-3
-MOST_IDS_OF_DENSE_ADAM = 100_000
 
 
 def prepare(work):
@@ -11,12 +11,11 @@ def prepare(work):
     limit_threads(work)
     from ctrzoo import models
 
-    return calls_of(models.build(work.model, work.make_schema(), **work.hyperparameters), make_optimizer(work), work)
+    return calls_of(models.build(work.model, work.make_schema(), **work.hyperparameters), make_optimizer(), work)
 
 
-def make_optimizer(work):
-    """Return the optimizer of `ctrzoo-train`: row-wise Adam on the tables of Criteo and Avazu, else dense Adam."""
+def make_optimizer():
+    """Return the optimizer of `ctrzoo-train`."""
     from ctrzoo import optimizers
 
-    name = "adam" if work.make_schema().num_ids > MOST_IDS_OF_DENSE_ADAM else "dense_adam"
-    return optimizers.build(name, LEARNING_RATE)
+    return optimizers.build(Settings.optimizer, LEARNING_RATE)

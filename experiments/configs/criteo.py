@@ -7,4 +7,4 @@ Expected times: `experiments/results/README.md`. No accuracy is known: it has no
 
 def get_config():
     """Return the settings."""
-    return {"epochs": 5, "patience": 1, "optimizer": "adam"}
+    return {"epochs": 5, "patience": 1}

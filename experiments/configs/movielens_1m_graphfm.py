@@ -12,6 +12,7 @@ def get_config():
         "epochs": 20,
         "patience": 8,
         "learning_rate": 3e-3,
+        "optimizer": "dense_adam",
         "learning_rate_schedule": "cosine",
         "branches": 2,
         "num_neighbors": (7, 4, 2),

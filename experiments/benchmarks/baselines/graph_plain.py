@@ -41,4 +41,4 @@ def build(name, schema, **hyperparameters):
 def prepare(work):
     """Return what is timed; see `keras_calls.calls_of`."""
     limit_threads(work)
-    return calls_of(build(work.model, work.make_schema(), **work.hyperparameters), make_optimizer(work), work)
+    return calls_of(build(work.model, work.make_schema(), **work.hyperparameters), make_optimizer(), work)

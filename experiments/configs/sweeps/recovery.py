@@ -15,7 +15,8 @@ GATED = ["autofis", "sign"]
 
 def get_sweep():
     """Return the settings of each run."""
-    common = {"dataset": "synthetic", "seed": [2018, 2019, 2020], "epochs": 3, "learning_rate": 3e-3}
+    seeds = [2018, 2019, 2020]
+    common = {"dataset": "synthetic", "seed": seeds, "epochs": 3, "learning_rate": 3e-3, "optimizer": "dense_adam"}
     return (
         grid(model=MODELS + GATED, **common)
         + grid(model="graphfm", formulation="reference", **common)
