@@ -58,6 +58,8 @@ class Checkpoints:
                 for name, array in arrays.items():
                     with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                         array = np.asarray(array() if callable(array) else array)
+                        if array.dtype.kind == "V":  # bfloat16, which NumPy's format does not know, fits into float32
+                            array = array.astype(np.float32)
                         np.lib.format.write_array(file, array, allow_pickle=False)
         except OSError as error:
             kept = self.paths()

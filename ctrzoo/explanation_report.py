@@ -92,8 +92,8 @@ def write_explanations(folder, model, analysis, features, labels, texts=None, ro
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for earlier in folder.glob("row_*"):  # pictures of rows that an earlier report showed
-        if re.fullmatch(r"row_\d+\.(png|svg)", earlier.name):
+    for earlier in folder.iterdir():  # what an earlier report had and this one may not have
+        if re.fullmatch(r"(row_\d+|graph|matrices|check)\.(png|svg)|(rows|comparison)\.csv", earlier.name):
             earlier.unlink()
     rows = list(range(len(labels))) if rows is None else rows
     title = title or f"What {model.name} says of its fields"

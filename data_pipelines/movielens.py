@@ -22,6 +22,7 @@ TABLES = {
     "movies.dat": ["movie", "title", "genres"],
     "ratings.dat": ["user", "movie", "rating", "timestamp"],
 }
+NUMBERS = {"user", "movie", "rating", "timestamp"}
 MAX_GENRES = 6
 
 
@@ -119,6 +120,13 @@ def read_table(raw, filename, columns, separator, content, archive):
         raise ValueError(f"{raw}: {filename} is no MovieLens table ({error}). Fetch {archive} again.") from None
     if table[columns[-1]].isna().any():
         raise ValueError(f"{raw}: {filename} has a row with too few columns. Fetch {archive} again.")
+    for name in (name for name in columns if name in NUMBERS):
+        if not pd.api.types.is_integer_dtype(table[name]):
+            row = int(pd.to_numeric(table[name], errors="coerce").isna().argmax())
+            raise ValueError(
+                f"{raw}: {filename}, row {row + 1:,}: {name} must be a whole number. "
+                f"Received: {table[name].iloc[row]!r}. The tables have no header line. Fetch {archive} again."
+            )
     return table
 
 

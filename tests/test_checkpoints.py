@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 
+import keras
 import numpy as np
 import pytest
 
@@ -27,6 +28,12 @@ def test_what_is_saved_comes_back(checkpoints):
     for name, array in arrays.items():
         np.testing.assert_array_equal(found[name], array)
         assert found[name].dtype == array.dtype
+
+
+def test_bfloat16_comes_back_as_the_same_numbers(checkpoints):
+    array = keras.ops.cast([1.0, -3.140625, 1e30], "bfloat16")
+    checkpoints.save(1, {}, {"a": lambda: keras.ops.convert_to_numpy(array)})
+    np.testing.assert_array_equal(checkpoints.restore()[1]["a"], keras.ops.cast(array, "float32"))
 
 
 def test_the_last_ones_are_kept(checkpoints):

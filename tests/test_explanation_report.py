@@ -40,6 +40,9 @@ def test_the_folder_is_complete_and_needs_no_network(name, mixed_schema, tmp_pat
     model = models.build(name, mixed_schema, **({"units": (4,)} if name == "graphfm" else {}))
     analysis = analyse(model, features, labels, [("user", "item")], repeats=1)
     first = {key: array[:1] for key, array in features.items()}
+    (tmp_path / "out").mkdir()
+    for earlier in ("row_7.png", "graph.svg", "rows.csv", "comparison.csv"):  # of a model that says more
+        (tmp_path / "out" / earlier).touch()
     path = write_explanations(tmp_path / "out", model, analysis, first, labels[:1], TEXTS, [5])
     text = path.read_text(encoding="utf-8")
     page = Page(text)
@@ -53,6 +56,7 @@ def test_the_folder_is_complete_and_needs_no_network(name, mixed_schema, tmp_pat
     if name == "graphfm":
         expected |= {"graph.png", "graph.svg", "matrices.png", "matrices.svg", "rows.csv"}
         expected |= {"row_5.png", "row_5.svg"}
+        assert (path.parent / "graph.svg").stat().st_size
         with open(path.parent / "rows.csv", newline="", encoding="utf-8") as file:
             assert {row["value"] for row in csv.DictReader(file)} <= {cell for row in TEXTS for cell in row}
     assert files == expected

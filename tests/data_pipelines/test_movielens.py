@@ -112,6 +112,15 @@ def other_content(raw):
             archive.writestr(filename, "1,2,3\n4,5,6\n")
 
 
+def with_header(raw):
+    with zipfile.ZipFile(raw) as archive:
+        contents = {filename: archive.read(f"ml-1m/{filename}") for filename in TABLES}
+    contents["ratings.dat"] = b"user::movie::rating::timestamp\n" + contents["ratings.dat"]
+    with zipfile.ZipFile(raw, "w") as archive:
+        for filename, content in contents.items():
+            archive.writestr(f"ml-1m/{filename}", content)
+
+
 @pytest.mark.parametrize(
     ("damage", "error", "message"),
     [
@@ -120,6 +129,7 @@ def other_content(raw):
         (corrupt, ValueError, "is no complete zip file"),
         (without_ratings, ValueError, "holds no ratings.dat"),
         (other_content, ValueError, "users.dat has a row with too few columns"),
+        (with_header, ValueError, "ratings.dat, row 1: user must be a whole number. Received: 'user'. The tables"),
     ],
 )
 def test_wrong_raw_files_are_named_in_one_line(tmp_path, raw, damage, error, message):
