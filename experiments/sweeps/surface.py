@@ -20,7 +20,12 @@ def plot_neighborhood(rows, folder):
         groups = [group for group in summary_of(rows) if group["dataset"] == dataset]
         finished = {group["choices"]["num_neighbors"][1:]: group for group in groups if group["finished"]}
         if finished:
-            _plot(finished, dataset, folder / f"neighborhood_{dataset}.png")
+            _plot(finished, dataset, folder / picture_name(dataset))
+
+
+def picture_name(dataset):
+    """Return the name of the picture of a data set."""
+    return f"neighborhood_{dataset}.png"
 
 
 def grid_of(cells):
@@ -44,7 +49,7 @@ def _plot(finished, dataset, path):
     panels = {
         f"ours, mean of {count}": {place: group["test_auc"] for place, group in finished.items()},
         "ours, standard deviation": {place: group["test_auc_deviation"] for place, group in finished.items()},
-        "published": _published(dataset),
+        "published": published_cells(dataset),
     }
     panels = {title: cells for title, cells in panels.items() if any(cell is not None for cell in cells.values())}
     figure = Figure(figsize=(5 * len(panels), 8.5), layout="constrained")
@@ -67,8 +72,8 @@ def _plot(finished, dataset, path):
         figure.savefig(temporary, dpi=120)
 
 
-def _published(dataset):
-    """Return the published cells; on MovieLens-1M alone it is known which numbers of neighbors they are."""
+def published_cells(dataset):
+    """Return the published AUC of each cell; on MovieLens-1M alone it is known which numbers of neighbors they are."""
     if dataset != "movielens_1m":
         return {}
     table = read_published("graphfm_figure3")

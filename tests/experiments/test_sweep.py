@@ -18,10 +18,10 @@ from ctrzoo.experiments.sweep import raw_of
 from ctrzoo.experiments.sweeps import outcome
 from ctrzoo.experiments.sweeps.comparison import compare, compared_rows
 from ctrzoo.experiments.sweeps.grid import grid
+from ctrzoo.experiments.sweeps.neighborhood import report_neighborhood
 from ctrzoo.experiments.sweeps.order import order_lines, orders
 from ctrzoo.experiments.sweeps.plan import CONFIGS, Run, plan, read_sweep
 from ctrzoo.experiments.sweeps.results import rows_of, summary_of, write_results
-from ctrzoo.experiments.sweeps.surface import plot_neighborhood
 from ctrzoo.experiments.sweeps.workers import Workers
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
@@ -268,8 +268,30 @@ def test_comparison_and_surface_are_written_for_a_half_finished_sweep(tmp_path):
     rows[0] |= {"state": "finished", "test_auc": 0.85, "test_log_loss": 0.4}
     compare(rows, ["graphfm_table2"], tmp_path)
     assert "0 of 1 rows reach the published AUC" in (tmp_path / "comparison.md").read_text()
-    plot_neighborhood(rows, tmp_path)
+    report_neighborhood(rows, tmp_path)
     assert (tmp_path / "neighborhood_movielens_1m.png").read_bytes().startswith(b"\x89PNG")
+    written = (tmp_path / "neighborhood.md").read_text()
+    assert "| 1 | 0.8500 (1) | 0.8500 |" in written and "variance" not in written
+
+
+def test_cells_that_differ_beyond_the_noise_of_seeds_are_told(tmp_path):
+    aucs = {(7, 1, 1): (0.82, 0.84), (7, 1, 2): (0.85, 0.87), (7, 2, 1): (0.85, 0.85)}
+    chosen = grid(dataset="movielens_1m", model="graphfm", seed=[1, 2], num_neighbors=list(aucs))
+    rows = rows_of(plan(chosen, tmp_path, tmp_path))
+    for row in rows:
+        auc = aucs[row["choices"]["num_neighbors"]][row["seed"] - 1]
+        row |= {"state": "finished", "test_auc": auc, "test_log_loss": 0.4}
+    report_neighborhood(rows, tmp_path)
+    written = (tmp_path / "neighborhood.md").read_text()
+    assert "| 1 | 0.8300 ± 0.0141 (2) | 0.8600 ± 0.0141 (2) | 0.8450 |" in written
+    assert "| all | 0.8400 | 0.8600 | |" in written
+    # By hand: means 0.83, 0.86, 0.85 have the variance 0.0014 / 3 / 2 and deviate by 0.0153; variances 2e-4, 2e-4, 0
+    # have the mean 1.333e-4, its root is 0.0115; F = 2 * 2.333e-4 / 1.333e-4, p = (1 + 2 * F / 3) ** -1.5.
+    assert "Means of 3 cells" in written and "by 0.0153 from each other, the seeds of a cell by 0.0115" in written
+    assert "F = 3.50, p = 0.16." in written
+    # Printed at (1, 1), (1, 2), (2, 1): 0.8500, 0.8518, 0.8513.
+    assert "the best at (3, 3); our best at (1, 2). Correlation of our means" in written
+    assert "numbers of 3 cells: 1.00 (p = 0.039)" in written
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ hours of two cores for the first 48 and nine for all.
 """
 
 from ctrzoo.experiments.sweeps.grid import grid
-from ctrzoo.experiments.sweeps.surface import plot_neighborhood
+from ctrzoo.experiments.sweeps.neighborhood import report_neighborhood
 
 FIRST = {1, 2, 4, 7}
 
@@ -31,5 +31,5 @@ def _runs(cells):
 
 
 def write_report(rows, folder):
-    """Draw surfaces and heat maps, ours and the published."""
-    plot_neighborhood(rows, folder)
+    """Draw surfaces and heat maps, ours and the published, and test whether cells differ beyond the noise of seeds."""
+    report_neighborhood(rows, folder)
