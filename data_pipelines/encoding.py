@@ -440,10 +440,10 @@ def texts_of(field, cells):
     if field.transform:
         buckets = to_buckets(field.transform, numbers_of(cells))
         return pl.Series(buckets).fill_nan(None).cast(pl.Int64).cast(pl.String)
-    return _text(cells)
+    return plain_texts(cells)
 
 
-def _text(cells):
+def plain_texts(cells):
     """Write cells as text, whole numbers without a point: a column with gaps holds 7 as 7.0."""
     cells = plain_cells(cells)
     if cells.dtype == pl.String:
@@ -482,11 +482,11 @@ def tokens_of(field, cells):
     if isinstance(cells.dtype, (pl.List, pl.Array)):
         lists = cells.cast(pl.List(cells.dtype.inner))
     else:
-        lists = _text(cells).str.split(field.separator)
+        lists = plain_texts(cells).str.split(field.separator)
     rows = pl.DataFrame({"row": np.arange(len(lists), dtype=np.int64), "token": lists})
     rows = rows.explode("token")
     try:
-        rows = rows.with_columns(_text(rows["token"].alias(cells.name)).alias("token")).drop_nulls("token")
+        rows = rows.with_columns(plain_texts(rows["token"].alias(cells.name)).alias("token")).drop_nulls("token")
     except RowError as error:
         raise RowError(np.unique(rows["row"].to_numpy()[error.rows]), error.reason) from None
     weights = None

@@ -2,14 +2,21 @@
 
 import json
 import re
+from collections.abc import Mapping
 
 import keras
 import numpy as np
+import pandas as pd
+import polars as pl
 import tensorflow as tf
 
-from ctrzoo.data_pipelines.encoding import TableEncoding
+from ctrzoo.data_pipelines.encoding import TableEncoding, numbers_of, plain_texts
 from ctrzoo.data_pipelines.reading import assemble
+from ctrzoo.model import PREDICTION_BATCH
 from ctrzoo.suggest import unknown
+
+# A number as text, as the preparation takes it too; the empty text is a missing one.
+NUMBER = r"(?i)([+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|infinity|nan))?"
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -138,19 +145,27 @@ def serving_model(model, encoder):
 
     Args:
         model: A Keras model whose input is `{"ids", "values"}`.
-        encoder: A `ServingEncoder`, or the `TableEncoding` of the data that the model was trained on.
+        encoder: A `ServingEncoder`, or the `TableEncoding` or `FrameEncoder` of the data that the model was trained on.
 
     Returns:
-        A `keras.Model` whose input is `{column: (batch, 1)}`: float64 for numbers, text for all else.
+        A `ServingModel` whose input is `{column: (batch, 1)}`: float64 for numbers, text for all else.
         `model.save("clicks.keras")` and `model.export("folder")` hold the vocabularies too.
         `keras.models.load_model("clicks.keras")` needs `import ctrzoo.models, ctrzoo.data_pipelines.serving`
-        and no custom objects; the exported model needs TensorFlow alone, and takes columns by name, with an
-        underscore for what is no letter or digit.
+        and no custom objects; the exported model needs TensorFlow alone. Its signature calls columns by their
+        names, with an underscore for what is no ASCII letter or digit, `column_` before a leading underscore (and
+        before `self`), and `_2` after a name that is taken.
 
     Raises:
-        ValueError: If the model was built for another schema.
+        ValueError: If the model was built for another schema, or the encoder is of another kind.
     """
-    encoder = encoder if isinstance(encoder, ServingEncoder) else ServingEncoder(encoder, name="encoder")
+    if not isinstance(encoder, ServingEncoder):
+        encoding = getattr(encoder, "encoding", encoder)
+        if not isinstance(encoding, TableEncoding):
+            raise ValueError(
+                "The encoder must be a `ServingEncoder`, a `TableEncoding`, or a `FrameEncoder` that was fitted. "
+                f"Received: {type(encoder).__name__}."
+            )
+        encoder = ServingEncoder(encoding, name="encoder")
     if hasattr(model, "schema"):
         differences = model.schema.differences(encoder.encoding.schema)
         if differences:
@@ -158,11 +173,67 @@ def serving_model(model, encoder):
                 f"The model '{model.name}' was built for another schema than that of the encoding: "
                 f"{'; '.join(differences[:3])} (model and encoding). Take the encoding of the model's training data."
             )
-    inputs = {
-        column: keras.Input((1,), dtype=dtype, name=re.sub(r"\W", "_", column))
-        for column, dtype in encoder.input_columns().items()
-    }
-    return keras.Model(inputs, model(encoder(inputs)), name=f"serving_{model.name}")
+    types = encoder.input_columns()
+    names = _input_names(types)
+    inputs = {column: keras.Input((1,), dtype=dtype, name=names[column]) for column, dtype in types.items()}
+    return ServingModel(inputs, model(encoder(inputs)), name=f"serving_{model.name}")
+
+
+@keras.saving.register_keras_serializable("ctrzoo")
+class ServingModel(keras.Model):
+    """A model from raw cells to what the model within it returns; see `serving_model`."""
+
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """Return the predictions as `keras.Model.predict` does, also for cells as they are in a table.
+
+        Args:
+            x: A pandas or polars frame, or `{column: cells}` of lists or arrays: text, numbers, and None or NaN for
+                a missing cell; numbers keep their 64 bits, where Keras would round them to 32. Or whatever else
+                Keras takes.
+            batch_size: Rows computed at once; `None` takes 8,192 for cells.
+            verbose: As in Keras.
+            steps: As in Keras.
+            callbacks: As in Keras.
+
+        Raises:
+            ValueError: If a column is missing, or a cell is no number where one must be.
+        """
+        if isinstance(x, pd.DataFrame):
+            x = pl.from_pandas(x[[column for column in self.input if column in x.columns]])
+        if not isinstance(x, (Mapping, pl.DataFrame)):
+            return super().predict(x, batch_size, verbose, steps, callbacks)
+        cells = {column: _cells(x, column, tensor.dtype) for column, tensor in self.input.items()}
+        rows = tf.data.Dataset.from_tensor_slices(cells).batch(batch_size or PREDICTION_BATCH)
+        return super().predict(rows, None, verbose, steps, callbacks)
+
+
+def _cells(table, column, dtype):
+    """Return a column of a table as a tensor `(rows, 1)`."""
+    if column not in table:
+        raise ValueError(unknown("column", column, getattr(table, "columns", table)))
+    cells = table[column]
+    if not isinstance(cells, pl.Series):
+        array = np.ravel(np.asarray(cells))
+        array = array if array.dtype.kind in "biuf" else array.tolist()
+        cells = pl.Series(column, array, strict=False, nan_to_null=True)
+    values = numbers_of(cells) if dtype == "float64" else plain_texts(cells).fill_null("").to_list()
+    return tf.reshape(tf.constant(values, dtype), (-1, 1))
+
+
+def _input_names(columns):
+    """Return names that Keras and a signature of TensorFlow take, `{column: name}`.
+
+    >>> _input_names(["user id", "user_id", "_id", "größe"])
+    {'user id': 'user_id', 'user_id': 'user_id_2', '_id': 'column_id', 'größe': 'gr__e'}
+    """
+    names = {}
+    for column in columns:
+        name = re.sub(r"[^0-9A-Za-z_]", "_", column)
+        name = f"column_{name.lstrip('_')}" if name.startswith("_") or name == "self" else name
+        while name in names.values():
+            name += "_2"
+        names[column] = name
+    return names
 
 
 def _table(field):
@@ -189,8 +260,11 @@ def _numbers(field, cells):
     """Return cells as float64 `(batch, 1)`, NaN where one is missing."""
     cells = tf.reshape(tf.convert_to_tensor(cells), [-1, 1])
     if cells.dtype == tf.string:
-        cells = tf.strings.strip(cells)
-        numbers = tf.strings.to_number(tf.where(cells == "", "nan", cells), tf.float64)
+        cells = tf.strings.regex_replace(cells, r"^[\s\p{Z}]+|[\s\p{Z}]+$", "")
+        # TensorFlow reads hexadecimal numbers too, which nobody means.
+        are_numbers = tf.reduce_all(tf.strings.regex_full_match(cells, NUMBER))
+        with tf.control_dependencies([tf.debugging.Assert(are_numbers, [_must_be_finite(field)])]):
+            numbers = tf.strings.to_number(tf.where(cells == "", "nan", cells), tf.float64)
     else:
         numbers = tf.cast(cells, tf.float64)
     return tf.where(tf.math.is_nan(numbers), numbers, _zero_if_missing(field, numbers))

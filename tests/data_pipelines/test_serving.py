@@ -3,10 +3,12 @@ import sys
 
 import keras
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 import tensorflow as tf
 
+from ctrzoo.data_pipelines import FrameEncoder
 from ctrzoo.data_pipelines.encoding import FieldEncoding, TableEncoding
 from ctrzoo.data_pipelines.reading import assemble
 from ctrzoo.data_pipelines.serving import ServingEncoder, serving_model
@@ -152,6 +154,80 @@ def test_a_model_of_another_schema_is_refused():
     other = build("lr", TableEncoding([FieldEncoding("city", values=["Oslo"])]).schema)
     with pytest.raises(ValueError, match="built for another schema than that of the encoding.*`vocabulary_size`"):
         serving_model(other, TableEncoding([FieldEncoding("city", values=["Oslo", "Rome"])]))
+
+
+def test_predict_takes_the_cells_of_a_table_and_keeps_their_64_bits():
+    """Keras alone would round numbers to 32 bits, and take no text."""
+    fields = [
+        FieldEncoding("time", "numerical", transform="standard", offset=978_300_000.0, scale=10.0),
+        FieldEncoding("price", transform="quantile", boundaries=(9.99, 19.99, 49.9)),
+        FieldEncoding("city", values=["Oslo", "7"]),
+    ]
+    encoding = TableEncoding(fields)
+    model = build("lr", encoding.schema, task="regression")
+    model.get_layer("linear").weights_of_ids.table.assign([[0.0], [1.0], [1e3], [2e3], [3e3], [4e3], [1e5], [2e5]])
+    served = serving_model(model, encoding)
+    table = {
+        "time": [978_300_001, 978_300_025, 978_300_000],
+        "price": [9.99, 19.99, None],
+        "city": ["Oslo", None, "7"],
+    }
+    expected = [[0.1 + 2e3 + 1e5], [2.5 + 3e3], [2e5]]
+    whole = {"city": tf.constant(["Oslo", "", "7"]), "price": np.array([9.99, 19.99, np.nan])}
+    arrays = {**table, "price": np.array(table["price"], "float64"), "city": np.array(table["city"], object)[:, None]}
+    frame = pd.DataFrame({**table, "other": [1, 2, 3]})
+    for cells in (table, arrays, frame, pl.DataFrame(table), {**table, **whole}):
+        np.testing.assert_allclose(served.predict(cells, verbose=0), expected, rtol=1e-7)
+    np.testing.assert_allclose(served.predict(table, batch_size=2, verbose=0), expected, rtol=1e-7)
+    batches = tf.data.Dataset.from_tensor_slices(tensors({**table, **whole})).batch(2)
+    np.testing.assert_allclose(served.predict(batches, verbose=0), expected, rtol=1e-7)
+    numbers = {**table, "city": np.array([7.0, np.nan, 8.0])}
+    np.testing.assert_allclose(served.predict(numbers, verbose=0), [[0.1 + 2e3 + 2e5], [2.5 + 3e3], [0]], rtol=1e-7)
+    with pytest.raises(ValueError, match="Unknown column 'price'. Did you mean 'prize'"):
+        served.predict({"time": [1], "prize": [1.0], "city": ["Oslo"]}, verbose=0)
+    with pytest.raises(ValueError, match="column 'price' must hold finite numbers, not 'dear'"):
+        served.predict({"time": [1], "price": ["dear"], "city": ["Oslo"]}, verbose=0)
+
+
+def test_any_names_of_columns_are_exported(tmp_path):
+    columns = ["größe", "_id", "self", "user id", "user_id", "1st", "价格"]
+    encoding = TableEncoding([FieldEncoding(column, values=["a"]) for column in columns])
+    served = serving_model(build("lr", encoding.schema), encoding)
+    table = {column: tf.constant([["a"], ["b"]]) for column in columns}
+    served.export(tmp_path / "exported", verbose=False)
+    assert tf.saved_model.load(tmp_path / "exported").serve(table).shape == (2, 1)
+    served.save(tmp_path / "served.keras")
+    assert keras.models.load_model(tmp_path / "served.keras").predict(table, verbose=0).shape == (2, 1)
+
+
+def test_the_encoder_of_a_frame_serves_too_and_another_object_is_refused():
+    encoder = FrameEncoder(label="click", categorical=["site"], numerical=["price"])
+    frame = pd.DataFrame({"site": ["a", "b"], "price": [1.0, 2.0], "click": [0, 1]})
+    with pytest.raises(ValueError, match="or a `FrameEncoder` that was fitted. Received: FrameEncoder"):
+        serving_model(build("lr", ENCODING.schema), encoder)
+    encoder.fit(frame)
+    model = build("fm", encoder.schema)
+    np.testing.assert_allclose(
+        serving_model(model, encoder).predict(frame, verbose=0), model.predict(encoder.features(frame), verbose=0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "number"), [("\u00a03", 3.0), (" +1.5E2\t", 150.0), ("NaN", 0.0), (".5", 0.5), ("", 0)]
+)
+def test_numbers_as_text_are_read_as_offline(cell, number):
+    encoding = TableEncoding([FieldEncoding("price", "numerical")])
+    assert ServingEncoder(encoding)({"price": tf.constant([cell])})["values"] == [[number]]
+    assert encoding.encode(pl.DataFrame({"price": [cell]}))[1] == [[number]]
+
+
+@pytest.mark.parametrize("cell", ["0x10", "1,5", "dear", "1 2", "--1", "e5"])
+def test_a_text_that_is_no_number_is_refused_as_offline(cell):
+    encoding = TableEncoding([FieldEncoding("price", "numerical")])
+    with pytest.raises(ValueError, match="column 'price' must hold finite numbers"):
+        encoding.encode(pl.DataFrame({"price": [cell]}))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="column 'price' must hold finite numbers"):
+        ServingEncoder(encoding)({"price": tf.constant([cell])})
 
 
 FRESH = """
