@@ -21,12 +21,18 @@ class Evaluator:
         self._schema, self._step = model.schema, ReplicatedStep(model, branches=branches)
 
     def predict(self, dataset):
-        """Return labels and probabilities of all rows of a `tf.data.Dataset` of batches, two arrays `(rows,)`."""
+        """Return labels and probabilities of all rows of a `tf.data.Dataset` of batches, two arrays `(rows,)`.
+
+        Raises:
+            ValueError: If there is no row, or an id is outside the table.
+        """
         labels, probabilities = [], []
         for features, batch_labels in dataset:
             check_ids(features, self._schema)
             probabilities.append(np.ravel(self._step.predict(features)))
             labels.append(np.ravel(batch_labels))
+        if not labels:
+            raise ValueError("The data set has no rows to evaluate.")
         return np.concatenate(labels), np.concatenate(probabilities)
 
     def evaluate(self, dataset):

@@ -58,16 +58,22 @@ def check_ids(features, schema):
         schema: The `Schema`.
 
     Raises:
-        ValueError: With the first such id, its row and its field; or if they are no whole numbers.
+        ValueError: With the first such id, its row and its field; or if there are no ids, they are no whole numbers or
+            not as many a row as the schema has slots.
 
     >>> from ctrzoo.schema import Field, Schema
     >>> check_ids({"ids": np.array([[1], [3]], "int32")}, Schema([Field("user", vocabulary_size=2)]))
     Traceback (most recent call last):
     ValueError: The id 3 of field 'user' (row 1 of its batch) is outside 0 to 2, ...
     """
+    if "ids" not in features:
+        raise ValueError(f"Features are 'ids' and 'values'. Received: {', '.join(map(repr, features))}.")
     ids = np.asarray(features["ids"])
     if ids.dtype.kind not in "iu":
         raise ValueError(f"Ids must be whole numbers. Received an array of {ids.dtype}: cast it to int32.")
+    if ids.ndim != 2 or ids.shape[1] != schema.num_slots:
+        raise ValueError(f"Ids must have the shape (rows, {schema.num_slots}), a slot each. Received: {ids.shape}.")
+    ids = ids.astype(ids.dtype.newbyteorder("="), copy=False)
     # Unsigned, negative ids are the largest, so that one maximum tells both ends.
     if ids.size and ids.view(f"uint{8 * ids.itemsize}").max() >= schema.num_ids:
         row, slot = np.argwhere((ids < 0) | (ids >= schema.num_ids))[0]

@@ -12,7 +12,8 @@ class PairwiseLogisticLoss(keras.losses.Loss):
 
     It asks that positives score higher than negatives, and nothing of the scores themselves. Each row has the mean
     of the pairs in which it is a positive, `rows / pairs` times, so that the mean over rows is that over pairs; a
-    batch of one class has no pair, and loss 0. The table of pairs takes memory of the square of the batch.
+    batch of one class has no pair, and loss 0. A pair's weight is the product of its rows' weights (and class
+    weights). The table of pairs takes memory of the square of the batch.
     Source: Burges et al., ICML 2005, equation 3 for a pair whose order is known,
     https://doi.org/10.1145/1102351.1102363.
 
@@ -28,13 +29,22 @@ class PairwiseLogisticLoss(keras.losses.Loss):
     def __init__(self, name="pairwise_logistic", reduction="sum_over_batch_size", dtype=None):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        if sample_weight is not None:  # Keras weights the loss of a row; `call` needs the weight of its partners too
+            columns = [ops.cast(ops.reshape(part, (-1, 1)), self.dtype) for part in (y_true, sample_weight)]
+            y_true = ops.concatenate(columns, axis=1)
+        return super().__call__(y_true, y_pred, sample_weight)
+
     def call(self, y_true, y_pred):
-        positive = ops.cast(ops.reshape(y_true, (-1,)) > 0.5, y_pred.dtype)
+        has_weights = len(y_true.shape) == 2 and y_true.shape[1] == 2  # in a second column, see `__call__`
+        labels = y_true[:, 0] if has_weights else ops.reshape(y_true, (-1,))
+        positive = ops.cast(labels > 0.5, y_pred.dtype)
         scores = ops.reshape(y_pred, (-1,))
         pairs = ops.expand_dims(positive, 1) * ops.expand_dims(1 - positive, 0)
         losses = pairs * ops.softplus(ops.expand_dims(scores, 0) - ops.expand_dims(scores, 1))
+        weighted = losses * ops.cast(y_true[:, 1], losses.dtype) if has_weights else losses
         rows = ops.cast(ops.shape(scores)[0], y_pred.dtype)
-        return ops.sum(losses, axis=1) * (rows / ops.maximum(ops.sum(pairs), 1))
+        return ops.sum(weighted, axis=1) * (rows / ops.maximum(ops.sum(pairs), 1))
 
     def get_config(self):
         return {"name": self.name, "reduction": self.reduction, "dtype": self.dtype}

@@ -3,6 +3,7 @@
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
 import inspect
+import warnings
 
 import keras
 import numpy as np
@@ -71,7 +72,8 @@ class CTRModel(keras.Model):
     """A model from the features of a row to a click probability.
 
     A subclass builds its tensors in `__init__`, passes them to `super().__init__` and keeps each of its
-    own arguments as an attribute of the same name; configuration and `.keras` files follow from that.
+    own arguments as an attribute of the same name; configuration and `.keras` files follow from that. A copy with new
+    weights is `type(model).from_config(model.get_config())`; `keras.models.clone_model` returns a plain model.
 
     Args:
         schema: The `Schema` of the data.
@@ -118,11 +120,11 @@ class CTRModel(keras.Model):
             self.input, {"probability": self.output, **self._named_tensors}, name=f"{self.name}_explainer"
         )
 
-    def compile(self, optimizer="adam", loss=None, jit_compile=False, **kwargs):
-        """Configure training as `keras.Model.compile` does, with two other defaults.
+    def compile(self, optimizer="adam", loss=None, *, jit_compile=False, **kwargs):
+        """Configure training as `keras.Model.compile` does, with three other defaults.
 
         Args:
-            optimizer: As in Keras.
+            optimizer: As in Keras, but Adam by default.
             loss: As in Keras; `None` takes the loss that fits the task.
             jit_compile: As in Keras, but off: on a CPU these models are slower under XLA.
             **kwargs: All other arguments of `keras.Model.compile`.
@@ -159,19 +161,25 @@ class CTRModel(keras.Model):
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.built:
-            self.optimizer.build(self.trainable_variables)
+            try:
+                self.optimizer.build(self.trainable_variables)
+            except ValueError as error:  # such as of AutoFIS' gates, frozen after the search
+                warnings.warn(
+                    f"The optimizer of '{self.name}' was not restored: {error} Compile it anew.", stacklevel=2
+                )
 
     def get_config(self):
         arguments = inspect.signature(type(self).__init__).parameters.values()
         named = [item.name for item in arguments if item.kind is item.POSITIONAL_OR_KEYWORD and item.name != "self"]
         config = {name: getattr(self, name) for name in named if name != "schema"}
         frozen = [layer.name for layer in self.layers if layer.weights and not layer.trainable]
-        how = {"precision": self._precision, "frozen": frozen}
+        how = {"precision": self._precision, "frozen": frozen, "trainable": self.trainable}
         return {"schema": self.schema.to_dict(), **config, "name": self.name, **how}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         config = dict(config)
+        trainable = config.pop("trainable", True)
         frozen, ours = config.pop("frozen", ()), keras.config.dtype_policy()
         keras.config.set_dtype_policy(config.pop("precision", ours))
         try:
@@ -180,4 +188,6 @@ class CTRModel(keras.Model):
             keras.config.set_dtype_policy(ours)
         for name in frozen:
             model.get_layer(name).trainable = False
+        if not trainable:
+            model.trainable = False
         return model

@@ -314,7 +314,11 @@ def _describe(model, data, epochs, batch_size, falling, patience, seed, jit_comp
     optimizer = _without_names(keras.saving.serialize_keras_object(model.optimizer))
     description = {
         "model": type(model).__name__,
-        **{f"model.{key}": value for key, value in model.get_config().items() if key not in ("name", "precision")},
+        **{
+            f"model.{key}": value
+            for key, value in model.get_config().items()
+            if key not in ("name", "precision", "trainable")
+        },
         "optimizer": optimizer["class_name"],
         **{f"optimizer.{key}": _shortened(value) for key, value in optimizer["config"].items()},
         "precision": keras.mixed_precision.dtype_policy().name,

@@ -3,6 +3,9 @@
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
 import inspect
+import numbers
+
+import numpy as np
 
 from ctrzoo.models.afm import AFM
 from ctrzoo.models.autofis import AutoFIS
@@ -29,6 +32,7 @@ from ctrzoo.models.poly2 import Poly2
 from ctrzoo.models.sign import SIGN
 from ctrzoo.models.wide_deep import WideDeep
 from ctrzoo.models.xdeepfm import XDeepFM
+from ctrzoo.schema import Schema
 from ctrzoo.suggest import unknown
 
 MODELS = {
@@ -60,16 +64,18 @@ MODELS = {
 }
 
 
-def build(name, schema, **hyperparameters):
+def build(name, schema, /, **hyperparameters):
     """Build a model of the zoo.
 
     Args:
         name: A key of `MODELS`.
         schema: The `Schema` of the data.
-        **hyperparameters: Arguments of the model; those left out take the model's defaults.
+        **hyperparameters: Arguments of the model, and `name=` for another name than its key; those left out take
+            the model's defaults.
 
     Raises:
-        ValueError: If the model or a hyperparameter is unknown; the message names the nearest one.
+        ValueError: If the model or a hyperparameter is unknown (the message names the nearest one), or a hyperparameter
+            is of another type than its default.
 
     >>> from ctrzoo.schema import Field, Schema
     >>> build("fm", Schema([Field("user", vocabulary_size=9), Field("age", "numerical")])).name
@@ -77,11 +83,38 @@ def build(name, schema, **hyperparameters):
     """
     if name not in MODELS:
         raise ValueError(unknown("model", name, MODELS))
-    known = hyperparameters_of(name)
-    for key in hyperparameters:
+    if not isinstance(schema, Schema):
+        raise ValueError(f"`build` takes a `Schema`, such as `load(folder).schema`. Received: {type(schema).__name__}.")
+    known = {**hyperparameters_of(name), "name": name}
+    for key, value in hyperparameters.items():
         if key not in known:
             raise ValueError(f"Model '{name}': {unknown('hyperparameter', key, known)}")
+        wanted = _unmet(key, value, known[key])
+        if wanted:
+            raise ValueError(f"Model '{name}': `{key}` must be {wanted}. Received: {value!r}.")
     return MODELS[name](schema, **{"name": name, **hyperparameters})
+
+
+def _unmet(key, value, default):
+    """Return what a value should have been, going by the default; None if it fits, or the model itself must tell."""
+    if default is None or value is None:
+        return None
+    if isinstance(default, bool):
+        return None if isinstance(value, (bool, np.bool_)) else "True or False"
+    if isinstance(default, int):
+        return None if _is_size(value) else "a whole number of at least 1"
+    if isinstance(default, float):
+        fits = isinstance(value, numbers.Real) and not isinstance(value, bool) and value >= 0
+        return None if fits else "a number of at least 0"
+    if isinstance(default, str):
+        return None if isinstance(value, str) else "a text"
+    if key.endswith("units") and not (isinstance(value, (tuple, list)) and all(map(_is_size, value))):
+        return "a tuple of whole numbers of at least 1, such as (64, 64)"
+    return "a tuple of one layer's size or more" if key == "units" and not value else None
+
+
+def _is_size(value):
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= 1
 
 
 def hyperparameters_of(name):

@@ -20,6 +20,8 @@ from ctrzoo.models.interhat import InterHAt
 def load_graphctr(model, checkpoint, rows=None):
     """Copy a checkpoint of the released code into a model of the same sizes.
 
+    The number of attention heads leaves no trace in a checkpoint: give the model that of the original.
+
     Args:
         model: A model of the zoo in its `"reference"` formulation.
         checkpoint: A mapping of the original's variable names to arrays, or the path of a TensorFlow
@@ -28,8 +30,8 @@ def load_graphctr(model, checkpoint, rows=None):
             number their ids differently; `None` where they agree.
 
     Raises:
-        ValueError: If the model has no counterpart in GraphCTR, or a variable is missing or of another
-            shape than the model's weight.
+        ValueError: If the model has no counterpart in GraphCTR, a variable is missing or of another shape than the
+            model's weight, or layers of the checkpoint have none in the model.
     """
     variables = checkpoint if isinstance(checkpoint, Mapping) else _read(checkpoint)
     arrays = graphctr_arrays(model, variables, rows)
@@ -56,7 +58,7 @@ def graphctr_arrays(model, variables, rows=None):
         A dictionary from the path of each of the model's weights to its array.
 
     Raises:
-        ValueError: If the model has no counterpart in GraphCTR or a variable is missing.
+        ValueError: If the model has no counterpart in GraphCTR, a variable is missing, or layers are left over.
     """
     converter = CONVERTERS.get(type(model))
     if converter is None or model.formulation != "reference":
@@ -64,7 +66,14 @@ def graphctr_arrays(model, variables, rows=None):
         raise ValueError(f"GraphCTR checkpoints fit the reference formulation of {known}. Received: {model.name}.")
     variables = _Variables(variables)
     table = variables["feature_embeddings"]
-    return {"embedding/table": table if rows is None else table[np.asarray(rows)], **converter(model, variables)}
+    arrays = {"embedding/table": table if rows is None else table[np.asarray(rows)], **converter(model, variables)}
+    left = variables.left_layers()
+    if left:
+        raise ValueError(
+            f"The checkpoint has layers that the model '{model.name}' lacks: {', '.join(left)}. "
+            "Build the model with the layers of the checkpoint."
+        )
+    return arrays
 
 
 class _Variables:
@@ -74,6 +83,11 @@ class _Variables:
         self._arrays = {re.sub(r"^\w+_blocks\d+/", "", name): np.asarray(array) for name, array in variables.items()}
         names = [name for name in self._arrays if re.fullmatch(r"Variable(_\d+)?", name)]
         self._unnamed = sorted(names, key=lambda name: int(name.partition("_")[2] or 0))
+        self._read = set()
+
+    def left_layers(self):
+        """Return the variables of layers that were not read; the original also has some that it never uses."""
+        return sorted(name for name in set(self._arrays) - self._read if LAYERS.match(name))
 
     def __getitem__(self, name):
         if name not in self._arrays:
@@ -81,6 +95,7 @@ class _Variables:
                 f"The checkpoint has no variable '{name}', which a model of this configuration needs. "
                 f"It has: {', '.join(sorted(self._arrays))}."
             )
+        self._read.add(name)
         return self._arrays[name]
 
     def __contains__(self, name):
@@ -90,7 +105,7 @@ class _Variables:
         """Return the unnamed variables from the first to before the last, in order of creation."""
         if last > len(self._unnamed):
             raise ValueError(f"The checkpoint has {len(self._unnamed)} unnamed variables, the model needs {last}.")
-        return [self._arrays[name] for name in self._unnamed[first:last]]
+        return [self[name] for name in self._unnamed[first:last]]
 
 
 def _autoint(model, variables):
@@ -150,6 +165,8 @@ def _hoafm(model, variables):
 
 
 def _graphfm(model, variables):
+    if not (model.use_selection and model.use_interaction):
+        raise ValueError("GraphCTR's GraphFM selects and multiplies. Received: use_selection or use_interaction False.")
     arrays = _output(variables) | _deep(model, variables)
     fields = range(model.schema.num_fields)
     first = 2 * len(model.deep_units)
@@ -227,4 +244,6 @@ def _read(path):
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if not slots.search(name)}
 
 
+# Of what the models read; the original makes others for each field and uses those of the first.
+LAYERS = re.compile(r"(dense|Variable)(_\d+)?(/|$)|field_weight_layer|(w|res)_b\d|gnn/")
 CONVERTERS = {AutoInt: _autoint, FiGNN: _fignn, InterHAt: _interhat, HoAFM: _hoafm, GraphFM: _graphfm}

@@ -121,7 +121,7 @@ def _neighbors(num_neighbors, num_layers, num_fields):
     if num_neighbors is None:
         shares = [1, 2] + [8] * num_layers
         return [max(math.ceil(num_fields / share), min(2, num_fields)) for share in shares[:num_layers]]
-    if len(num_neighbors) != num_layers:
+    if not isinstance(num_neighbors, (tuple, list)) or len(num_neighbors) != num_layers:
         raise ValueError(
             f"`num_neighbors` must have one entry for each of the {num_layers} layers. Received: {num_neighbors}."
         )

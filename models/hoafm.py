@@ -21,7 +21,8 @@ class HoAFM(CTRModel):
     Args:
         schema: The `Schema`, of at least two fields.
         formulation: `"reference"` is the code that GraphCTR released: the last order alone reaches the logit, and
-            there is no linear part. `"paper"` sums all orders and a linear part.
+            there is no linear part. `"paper"` sums all orders and a linear part; the batch normalisation of each
+            order's sum in its authors' code is left out, as pairs would not add up to the logit with it.
         embedding_dim: Size of an embedding vector.
         num_layers: Cross layers; layer k adds interactions of order k + 1.
         negative_slope: Slope of the leaky ReLU between layers below zero.

@@ -26,6 +26,23 @@ def test_an_id_outside_the_table_names_row_and_field(mixed_schema, bad):
         check_ids({"ids": ids}, mixed_schema)
 
 
+def test_ids_of_another_byte_order_are_read(mixed_schema):
+    ids = np.full((2, mixed_schema.num_slots), mixed_schema.num_ids - 1, ">i4")
+    check_ids({"ids": ids}, mixed_schema)
+    with pytest.raises(ValueError, match=f"The id {mixed_schema.num_ids} of field"):
+        check_ids({"ids": ids + 1}, mixed_schema)
+
+
+@pytest.mark.parametrize("shape", [(3,), (1, 2, 3), (2, 99)])
+def test_ids_of_another_shape_are_refused(mixed_schema, shape):
+    with pytest.raises(
+        ValueError, match=rf"shape \(rows, {mixed_schema.num_slots}\), a slot each. Received: \({shape[0]},"
+    ):
+        check_ids({"ids": np.full(shape, 10**6)}, mixed_schema)
+    with pytest.raises(ValueError, match="Features are 'ids' and 'values'. Received: 'id', 'values'"):
+        check_ids({"id": 1, "values": 2}, mixed_schema)
+
+
 def test_sound_losses_pass_and_the_first_wrong_one_is_found():
     assert check_loss([0.7, 0.2, 30.0], first_loss=0.7) is None
     assert check_loss([0.7, np.inf, np.nan], first_loss=0.7) == 1

@@ -45,6 +45,28 @@ def test_the_gradient_pulls_each_pair_apart():
     np.testing.assert_allclose(tape.gradient(loss, scores), [[-0.5], [0.25], [0.25]], rtol=1e-6)
 
 
+def test_a_pair_weighs_the_product_of_its_rows():
+    labels, scores = np.array([[1.0], [0.0], [0.0], [1.0]]), np.array([[0.0], [1.0], [-1.0], [2.0]])
+    weights = [2.0, 3.0, 0.0, 0.5]
+    expected = sum(
+        weights[i] * weights[j] * np.log1p(np.exp(scores[j, 0] - scores[i, 0])) for i in (0, 3) for j in (1, 2)
+    )
+    loss = PairwiseLogisticLoss()
+    assert float(loss(labels, scores, weights)) == pytest.approx(expected / 4, rel=1e-6)
+    assert float(loss(labels, scores, np.ones((4, 1)))) == pytest.approx(float(loss(labels, scores)), rel=1e-6)
+
+
+def test_class_weights_of_both_classes_act_in_fit():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
+    model.compile("sgd", PairwiseLogisticLoss())
+    rows = np.array([[0.0], [1.0], [-1.0], [2.0]]), np.array([1.0, 0.0, 0.0, 1.0])
+    plain = model.evaluate(*rows, verbose=0)
+    weights = np.where(rows[1] == 0, 3.0, 2.0)
+    assert model.evaluate(*rows, sample_weight=weights, verbose=0) == pytest.approx(6 * plain, rel=1e-5)
+    fitted = model.fit(*rows, class_weight={0: 3.0, 1: 2.0}, batch_size=4, verbose=0)
+    assert fitted.history["loss"][0] == pytest.approx(6 * plain, rel=1e-5)
+
+
 def test_it_survives_serialisation():
     twin = keras.losses.deserialize(keras.losses.serialize(PairwiseLogisticLoss(name="ranking")))
     assert isinstance(twin, PairwiseLogisticLoss) and twin.name == "ranking"

@@ -59,6 +59,30 @@ def test_frozen_layers_stay_frozen(mixed_schema, tmp_path):
     assert len(trained) == len(model.weights) - 1
 
 
+def test_a_model_frozen_as_a_whole_can_be_set_free_after_loading(mixed_schema, tmp_path):
+    model = models.build("deepfm", mixed_schema, embedding_dim=4, deep_units=(8,))
+    model.trainable = False
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert not loaded.trainable and not loaded.trainable_weights
+    loaded.trainable = True
+    assert len(loaded.trainable_weights) == len(model.weights)
+
+
+def test_a_model_whose_optimizer_does_not_fit_is_loaded_without_it(mixed_schema, tmp_path):
+    model = models.build("autofis", mixed_schema, embedding_dim=4, deep_units=())
+    model.compile(model.search_optimizer("adam"), jit_compile=False)
+    features, labels = random_batch(mixed_schema, rows=8)
+    model.fit(features, labels, verbose=0)
+    model.get_layer("gated_pairs").trainable = False
+    model.save(tmp_path / "model.keras")
+    with pytest.warns(UserWarning, match="The optimizer of 'autofis' was not restored: .* Compile it anew"):
+        loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(features, verbose=0), model.predict(features, verbose=0))
+    loaded.compile("adam")
+    loaded.fit(features, labels, verbose=0)
+
+
 @pytest.mark.parametrize("wrong", [-1, 10_000])
 def test_ids_outside_the_table_are_not_predicted(wrong, mixed_schema):
     features, _ = random_batch(mixed_schema, rows=3)

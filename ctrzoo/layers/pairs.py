@@ -156,6 +156,8 @@ def _hidden(product, kernel, bias):
 def _cut(pairs, partners, axis=0):
     """Cut a tensor with an axis of pairs into one part for each distance."""
     ends = np.cumsum([x.shape[0] for x, _ in partners])
+    if len(ends) == 1:  # TensorFlow cannot cut at no place
+        return [pairs]
     return ops.split(pairs, ends[:-1].tolist(), axis=axis)
 
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from ctrzoo.metrics import auc
 from ctrzoo.models import MODELS, build, hyperparameters_of
+from ctrzoo.schema import Field, Schema
 from ctrzoo.strategy import ReplicatedStep
 from tests.models.cases import CASES, arguments_of, predict, randomize, rows
 
@@ -257,6 +258,21 @@ def test_regression(case, mixed_schema):
     outputs = model.explainer()(features)
     np.testing.assert_array_equal(outputs["probability"], outputs["logit"])
     assert np.any(np.abs(outputs["logit"] - 0.5) > 0.5) and predict(model, features).dtype == np.float32
+
+
+def test_a_single_field_is_enough(name):
+    schema = Schema([Field("user", vocabulary_size=4)])
+    if name in ("pnn", "dlrm", "hoafm", "autofis"):  # their terms are of pairs alone
+        with pytest.raises(ValueError, match="at least (one pair|two vectors|two fields|2 fields)"):
+            build(name, schema)
+        return
+    model = build(name, schema)
+    features, labels = rows(schema, 8)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(keras.losses.binary_crossentropy(labels, model(features, training=True)))
+    gradients = tape.gradient(loss, [weight.value for weight in model.trainable_weights])
+    found = [tf.convert_to_tensor(gradient) for gradient in gradients if gradient is not None]
+    assert found and all(np.all(np.isfinite(gradient)) for gradient in found)
 
 
 @pytest.mark.parametrize("name", ["fm", "autoint"])

@@ -44,3 +44,32 @@ def test_what_does_not_fit_is_refused(case):
         load_graphctr(HoAFM(schema, **sizes), variables)
     with pytest.raises(ValueError, match="no checkpoint at"):
         load_graphctr(case.model, "nowhere/model-3")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "left"),
+    [
+        ("ctr_autoint_base", {"units": (8,)}, "Variable_"),
+        ("ctr_autoint_base", {"use_residual": False}, "dense_"),
+        ("ctr_autoint_joint", {"deep_units": ()}, "Variable_"),
+        ("ctr_hoafm_base", {"num_layers": 1}, "field_weight_layer1"),
+        ("ctr_graphfm_base", {"units": (8,), "num_neighbors": (4,)}, "w_b1"),
+        ("ctr_graphfm_base", {"use_residual": False}, "res_b0"),
+        ("ctr_fignn_base", {"num_steps": 1}, "gnn/"),
+        ("ctr_interhat_base", {"num_orders": 1}, "dense_"),
+    ],
+)
+def test_layers_that_would_be_left_over_are_named(name, change, left):
+    case = Case(name)
+    config = {**case.model.get_config(), **change}
+    smaller = type(case.model).from_config(config)
+    with pytest.raises(ValueError, match=f"layers that the model '{smaller.name}' lacks: .*{left}|has shape"):
+        load_graphctr(smaller, case.section("var"))
+
+
+@pytest.mark.parametrize("part", ["use_selection", "use_interaction"])
+def test_an_ablation_of_graphfm_is_refused(part):
+    case = Case("ctr_graphfm_base")
+    ablated = type(case.model).from_config({**case.model.get_config(), part: False})
+    with pytest.raises(ValueError, match="GraphFM selects and multiplies"):
+        load_graphctr(ablated, case.section("var"))

@@ -1,5 +1,6 @@
 """LR and FM equal their equations; the registry names what it does not know."""
 
+import numpy as np
 import pytest
 
 from ctrzoo import models
@@ -28,6 +29,37 @@ def test_penalties_are_half_the_squared_norm(mixed_schema):
     model = models.build("fm", mixed_schema, embedding_dim=3, embedding_l2=0.1, linear_l2=0.0)
     table = model.get_layer("embedding").table.numpy()
     assert float(sum(model.losses)) == pytest.approx(0.05 * (table**2).sum(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "message"),
+    [
+        (
+            "graphfm",
+            {"units": 64},
+            "`units` must be a tuple of whole numbers of at least 1, such as .64, 64.. Received: 64",
+        ),
+        ("graphfm", {"units": ()}, "`units` must be a tuple of one layer's size or more"),
+        ("graphfm", {"num_neighbors": 3}, "`num_neighbors` must have one entry for each of the 3 layers"),
+        ("graphfm", {"use_selection": 1}, "`use_selection` must be True or False"),
+        ("deepfm", {"deep_units": 64}, "`deep_units` must be a tuple"),
+        ("deepfm", {"deep_units": (64, 0)}, "`deep_units` must be a tuple"),
+        ("deepfm", {"deep_dropout": "0.1"}, "`deep_dropout` must be a number of at least 0"),
+        ("interhat", {"units": (64, 64)}, "`units` must be a whole number of at least 1"),
+        ("dcn_v2", {"num_layers": -1}, "`num_layers` must be a whole number of at least 1"),
+        ("dcn_v2", {"structure": 1}, "`structure` must be a text"),
+    ],
+)
+def test_hyperparameters_of_another_type_are_refused(name, wrong, message, mixed_schema):
+    with pytest.raises(ValueError, match=message):
+        models.build(name, mixed_schema, **wrong)
+
+
+def test_a_model_may_have_another_name_and_needs_a_schema(mixed_schema):
+    assert models.build("fm", mixed_schema, name="first").name == "first"
+    assert models.build("dcn_v2", mixed_schema, num_layers=np.int64(1), deep_units=[4], cross_l2=0).num_layers == 1
+    with pytest.raises(ValueError, match="takes a `Schema`, such as `load.folder..schema`. Received: dict"):
+        models.build("fm", mixed_schema.to_dict())
 
 
 def test_unknown_names_are_refused_with_the_near_one(mixed_schema):
