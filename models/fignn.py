@@ -25,7 +25,7 @@ class FiGNN(CTRModel):
         embedding_dim: Size of an embedding vector.
         units: Size of a state, all heads together.
         num_heads: Heads of the self-attention.
-        num_steps: Steps of message passing; GraphCTR takes 2 and counts the attention as the first of 3, the paper takes 3.
+        num_steps: Steps of message passing, 3 in the paper. GraphCTR takes 2, its attention counted as the first of 3.
         use_residual: Whether the reference formulation's self-attention adds a linear function of its input.
         score_units: In the paper formulation, hidden widths of the two MLPs, which the paper leaves open.
         attention_dropout: Share of attention weights dropped in training.
