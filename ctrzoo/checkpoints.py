@@ -23,6 +23,9 @@ class Checkpoints:
         folder: The folder, made when the first checkpoint is written.
         keep: How many to keep; older ones are deleted after a new one is on the disk.
 
+    Raises:
+        ValueError: If none is to be kept.
+
     >>> import tempfile
     >>> checkpoints = Checkpoints(tempfile.mkdtemp())
     >>> checkpoints.save(20, {"epoch": 1}, {"weights/0": np.ones(2)})
@@ -32,6 +35,8 @@ class Checkpoints:
     """
 
     def __init__(self, folder, keep=2):
+        if keep < 1:
+            raise ValueError(f"At least 1 checkpoint must be kept. Received: {keep}.")
         self.folder, self.keep = pathlib.Path(folder), keep
 
     def paths(self):
@@ -103,6 +108,7 @@ def read_checkpoint(path):
                         arrays[name.removesuffix(".npy")] = np.lib.format.read_array(file, allow_pickle=False)
     except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, json.JSONDecodeError) as error:
         raise ValueError(
-            f"The checkpoint {path} is damaged ({error}). Delete it to go on from the one before it."
+            f"The checkpoint {path} is damaged ({error}). Delete it to go on from the one before it, or to begin anew "
+            "where there is none."
         ) from error
     return state, arrays

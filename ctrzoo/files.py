@@ -19,7 +19,7 @@ def replaced(path):
     ...     _ = temporary.write_text("whole")
     """
     path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.unfinished{path.suffix}")
     try:
         yield temporary
         synchronize(temporary)
@@ -32,7 +32,7 @@ def replaced(path):
 def remove_leftovers(folder):
     """Delete the temporary files that killed processes left in a folder to which nobody else writes."""
     for path in pathlib.Path(folder).glob(".*"):
-        if re.fullmatch(r"\..+\.\d+(\.\w+)?", path.name) and path.is_file():
+        if re.fullmatch(r"\..+\.\d+\.unfinished(\.\w+)?", path.name) and path.is_file():
             path.unlink()
 
 

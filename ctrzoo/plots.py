@@ -25,7 +25,7 @@ def plot_learning_curves(histories, path, best_reachable=None):
         for name, history in histories.items():
             axes.plot([row["epoch"] for row in history], [row[key] for row in history], marker=".", label=name)
         metric = key.removeprefix("valid_")
-        if best_reachable and metric in best_reachable:
+        if best_reachable and best_reachable.get(metric) is not None:  # rows of one class have no AUC
             axes.axhline(best_reachable[metric], color="black", linestyle=":", label="best reachable")
         axes.set(title=title, xlabel="epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)

@@ -26,6 +26,7 @@ from ctrzoo.records import Records
 from ctrzoo.strategy import ReplicatedStep, is_chief
 
 EVALUATION_BATCH = 8192
+MODEL_FILE = "model.keras"
 # Losses are fetched, and guarded, after so many steps or seconds: fetching each would keep a GPU waiting.
 GUARDED_STEPS = 20
 GUARDED_SECONDS = 1
@@ -100,7 +101,8 @@ def train(
 
     Raises:
         ValueError: If the model was built for another schema or task, the optimizer or schedule is unknown, `epochs`
-            or `patience` is below 1, the folder has checkpoints of another run, a row has an id outside the table, or
+            or `patience` is below 1, the batch cannot be divided, FTRL's step size is to fall, the folder has
+            checkpoints of another run, a row has an id outside the table, or
             the loss diverges; the batch is then in the folder.
         OSError: If a file cannot be written. Earlier checkpoints stay.
     """
@@ -116,16 +118,21 @@ def train(
         raise ValueError(
             f"The learning rate schedule must be 'constant' or 'cosine'. Received: {learning_rate_schedule!r}."
         )
-    strategy = model.distribute_strategy
-    if batch_size % strategy.num_replicas_in_sync:
+    if optimizer == "ftrl" and (learning_rate_schedule != "constant" or learning_rate_decay != 1):
         raise ValueError(
-            f"The batch size must be a multiple of the {strategy.num_replicas_in_sync} devices. Received: {batch_size}."
+            "FTRL computes weights from its state and the step size: a smaller one would shrink the weights, not the "
+            "steps. Set learning_rate_schedule=constant and learning_rate_decay=1."
         )
+    strategy = model.distribute_strategy
+    parts = strategy.num_replicas_in_sync * branches
+    if batch_size % parts:
+        what = "branches" if branches > 1 else "devices"
+        raise ValueError(f"The batch size must be a multiple of the {parts} {what}. Received: {batch_size}.")
     with strategy.scope():
         model.compile(optimizers.build(optimizer, learning_rate))
         model.optimizer.build(model.trainable_variables)
     falling = {"learning_rate_schedule": learning_rate_schedule, "learning_rate_decay": learning_rate_decay}
-    description = _describe(model, data, epochs, batch_size, falling, patience, seed, jit_compile, branches)
+    description = _describe(model, data, epochs, batch_size, falling, patience, seed, jit_compile)
     store = _Store(model, folder, keep_checkpoints, description) if folder else None
     state, best = (store and store.restore()) or (RunState(), [])
     step = ReplicatedStep(model, jit_compile, branches)
@@ -134,7 +141,7 @@ def train(
             "The workers would go on from different checkpoints. Give them one folder (--workdir) on a shared disk."
         )
     evaluator = Evaluator(model, branches)
-    rows = EVALUATION_BATCH // step.num_replicas * step.num_replicas
+    rows = EVALUATION_BATCH // parts * parts
     valid, test = (data.dataset(split, rows, shuffle=False) for split in ("valid", "test"))
     seen = data.dataset("train", rows, shuffle=False).take(math.ceil(data.num_rows["valid"] / rows))
     strengths = _strengths(model, valid.take(1)) if folder else None
@@ -174,10 +181,11 @@ def train(
             if writes:
                 records.write_epoch(state.history, strengths and strengths(), data.schema.names)
                 if state.best_epoch == state.epoch:
-                    with replaced(pathlib.Path(folder) / "model.keras") as temporary:
-                        model.save(temporary)
+                    _save_model(model, folder)
                 store.save(state, best)
     model.set_weights(best)
+    if writes and not (pathlib.Path(folder) / MODEL_FILE).is_file():  # somebody deleted it
+        _save_model(model, folder)
     seconds = statistics.median(row["seconds"] for row in state.history)
     return {
         "best_epoch": state.best_epoch,
@@ -187,6 +195,11 @@ def train(
         "test": evaluator.evaluate(test),
         "history": state.history,
     }
+
+
+def _save_model(model, folder):
+    with replaced(pathlib.Path(folder) / MODEL_FILE) as temporary:
+        model.save(temporary)
 
 
 @dataclasses.dataclass
@@ -309,7 +322,7 @@ class _Store:
             yield from ((f"{owner}/{index}", variable) for index, variable in enumerate(variables))
 
 
-def _describe(model, data, epochs, batch_size, falling, patience, seed, jit_compile, branches):
+def _describe(model, data, epochs, batch_size, falling, patience, seed, jit_compile):
     """Return what decides the outcome of a run, as a flat dictionary that JSON can hold."""
     optimizer = _without_names(keras.saving.serialize_keras_object(model.optimizer))
     description = {
@@ -323,7 +336,6 @@ def _describe(model, data, epochs, batch_size, falling, patience, seed, jit_comp
         **{f"optimizer.{key}": _shortened(value) for key, value in optimizer["config"].items()},
         "precision": keras.mixed_precision.dtype_policy().name,
         "jit_compile": jit_compile,
-        "branches": branches,
         "epochs": epochs,
         "batch_size": batch_size,
         **falling,

@@ -30,7 +30,8 @@ def report(settings, data, results, histories):
         )
     if results["bayes"]:
         bayes = results["bayes"]
-        lines.append(f"| true probabilities | {bayes['auc']:.4f} | {bayes['log_loss']:.4f} | | | | | | |")
+        best = "nan" if bayes["auc"] is None else f"{bayes['auc']:.4f}"  # rows of one class have none
+        lines.append(f"| true probabilities | {best} | {bayes['log_loss']:.4f} | | | | | | |")
     lines += ["", *results["notes"], "", "![Learning curves](learning_curves.png)", ""]
     lines += [f"## Epochs of {settings.model}", "", "| epoch | loss | train AUC | valid AUC | valid log loss |"]
     lines.append("|---|---|---|---|---|")

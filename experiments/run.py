@@ -128,9 +128,15 @@ def _locked(workdir):
 
 def _check_workdir(workdir, settings):
     path = workdir / "experiment.json"
-    if not path.is_file():
+    begun = any(any(workdir.glob(pattern)) for pattern in ("checkpoints", "metrics.json", f"{BASELINES}/*/checkpoints"))
+    if not path.is_file() or not begun:  # a run that was refused leaves its settings alone
         return
-    earlier = json.loads(path.read_text(encoding="utf-8"))["settings"]
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))["settings"]
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(
+            f"{path} is not of this program, or damaged. Choose another --workdir, or delete it."
+        ) from None
     differences = [f"{key} was {was!r}, is {now!r}" for key, (was, now) in settings.differences(earlier).items()]
     if differences:
         raise ValueError(

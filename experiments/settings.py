@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import importlib.util
 import json
+import os
 import pathlib
 from collections.abc import Mapping
 
@@ -135,6 +136,9 @@ def _sort(merged):
     """Tell settings, hyperparameters and data set options apart by their names."""
     from ctrzoo import models, optimizers  # slow: they load Keras
 
+    for key in ("dataset", "model", "optimizer"):
+        if not isinstance(merged.get(key, ""), (str, os.PathLike)):
+            raise ValueError(f"The setting '{key}' must be a text. Received: {merged[key]!r}.")
     settings = {key: value for key, value in merged.items() if key in PLAIN}
     settings["baselines"] = _names(settings.get("baselines", ()))
     names = (settings.get("model", Settings.model), *settings["baselines"])
@@ -164,6 +168,8 @@ def _is_folder(dataset):
 
 def _names(value):
     names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"The setting 'baselines' must be names of models, such as 'lr,fm'. Received: {value!r}.")
     return tuple(name.strip() for name in names if name.strip())
 
 

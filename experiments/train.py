@@ -52,7 +52,10 @@ flags.DEFINE_enum(
     "Where to train: auto takes all hosts of TF_CONFIG, else all GPUs.",
 )
 flags.DEFINE_integer(
-    "num_devices", None, "GPUs to use, or parts of the CPU with --strategy=mirrored; all GPUs if not given."
+    "num_devices",
+    None,
+    "GPUs to use, or parts of the CPU with --strategy=mirrored; all GPUs if not given.",
+    lower_bound=1,
 )
 flags.DEFINE_float("checkpoint_minutes", 10, "Minutes between checkpoints within an epoch.")
 flags.DEFINE_integer("checkpoint_steps", None, "Steps between checkpoints within an epoch, beside the minutes.")
@@ -90,6 +93,7 @@ def main(argv):
     from ctrzoo.experiments.run import run_experiment  # slow: it loads TensorFlow
 
     workdir = FLAGS.workdir or _new_workdir(settings)
+    console.print(f"Results go to {workdir}")
     running = {name: FLAGS[name].value for name in RUNNING_FLAGS}
     data_dir = pathlib.Path(FLAGS.data_dir).expanduser()
     results = run_experiment(settings, data_dir, FLAGS.raw, pathlib.Path(workdir), **running)
@@ -112,13 +116,18 @@ def table_of(results):
         table.add_column(column, justify="left" if column == "model" else "right", no_wrap=True)
     for name, metrics in results["models"].items():
         test = metrics["test"]
-        gap = [f"{bayes['auc'] - test['auc']:.4f}"] if bayes else []
+        gap = [_score(bayes["auc"] and bayes["auc"] - test["auc"])] if bayes else []
         speed = [f"{metrics['seconds_per_epoch']:.1f}", f"{metrics['rows_per_second']:,.0f}"]
         scores = [f"{test['auc']:.4f}", f"{test['log_loss']:.4f}", *gap]
         table.add_row(name, *scores, str(metrics["best_epoch"]), *speed, f"{metrics['num_parameters']:,}")
     if bayes:
-        table.add_row("Bayes", f"{bayes['auc']:.4f}", f"{bayes['log_loss']:.4f}", "0", *[""] * 4)
+        table.add_row("Bayes", _score(bayes["auc"]), _score(bayes["log_loss"]), "0", *[""] * 4)
     return table
+
+
+def _score(number):
+    """Write a score; rows of one class have no AUC."""
+    return "nan" if number is None else f"{number:.4f}"
 
 
 def _new_workdir(settings):

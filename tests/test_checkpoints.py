@@ -43,6 +43,11 @@ def test_the_last_ones_are_kept(checkpoints):
     assert checkpoints.restore()[0] == {"step": 200}
 
 
+def test_at_least_one_is_kept(tmp_path):
+    with pytest.raises(ValueError, match="At least 1 checkpoint must be kept. Received: 0"):
+        Checkpoints(tmp_path, keep=0)
+
+
 def test_no_checkpoint_is_none(checkpoints):
     assert checkpoints.restore() is None
 
@@ -83,7 +88,7 @@ except OSError as error:
 
 def test_leftovers_of_killed_processes_are_removed(checkpoints):
     checkpoints.folder.mkdir()
-    (checkpoints.folder / ".000000000007.4711.zip").write_bytes(b"half")
+    (checkpoints.folder / ".000000000007.4711.unfinished.zip").write_bytes(b"half")
     checkpoints.save(8, {}, {})
     assert [path.name for path in checkpoints.folder.iterdir()] == ["000000000008.zip"]
 

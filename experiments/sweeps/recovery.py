@@ -51,6 +51,8 @@ def _shares(workdir):
 
 def _measured(workdir):
     data = data_pipelines.load(json.loads((workdir / "experiment.json").read_text(encoding="utf-8"))["data"]["folder"])
+    if not data.truth:
+        raise ValueError(f"It is not known which pairs of {data.name} interact. Sweep over `synthetic`.")
     model = load_model(workdir, data.schema)
     total = data.num_rows[SPLIT]
     sample = np.random.default_rng(SEED).choice(total, min(NUM_ROWS, total), replace=False)

@@ -97,6 +97,10 @@ def _check_space(study, space, folder):
         raise ValueError(f"{folder} holds the search of another space: {differences}. Choose another --folder.")
 
 
+class Killed(RuntimeError):
+    """Training ended without a word."""
+
+
 class Search:
     """Does trials of a study until it has enough.
 
@@ -132,6 +136,14 @@ class Search:
             self.study.optimize(self._objective, callbacks=[stop_if_enough], catch=(RuntimeError,))
 
     def _objective(self, trial):
+        try:
+            return self._value(trial)
+        except (KeyboardInterrupt, ChildProcessError, Killed):  # a grid would take the values for tried
+            again = optuna.storages.RetryHeartbeatStaleTrialCallback()
+            again(self.study, self.study.get_trials(deepcopy=False)[trial.number])
+            raise
+
+    def _value(self, trial):
         choice = {name: _suggest(trial, name, value) for name, value in self.space.items()}
         (run,) = plan([choice], self.folder / "trials", self.data_dir, self.raw)
         trial.set_user_attr("command", run.command)
@@ -154,7 +166,7 @@ class Search:
                 raise ChildProcessError(
                     f"Training was killed {MOST_KILLED} times in a row, perhaps for want of memory, last {run.command}"
                 )
-            raise RuntimeError("killed")
+            raise Killed
         self._killed = 0
         return outcome.metrics_of(run)["valid"]["log_loss"]
 

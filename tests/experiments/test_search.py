@@ -2,6 +2,7 @@
 
 import sys
 import time
+from unittest.mock import Mock
 
 import optuna
 import pytest
@@ -58,6 +59,17 @@ def test_a_grid_tries_every_value_once_and_a_second_start_none(make, tmp_path):
     assert "--set=learning_rate=0.01 " in (tmp_path / "search.md").read_text()
 
 
+def test_a_point_of_a_grid_that_was_interrupted_is_done_by_the_next_start(make, monkeypatch):
+    study, searching = make("grid", learning_rate=[0.03, 0.01, 0.02])
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Search, "_train", Mock(side_effect=KeyboardInterrupt))
+        searching.work(num_trials=3)
+    study, searching = make("grid", learning_rate=[0.03, 0.01, 0.02])
+    searching.work(num_trials=3)
+    assert sorted(trial.value for trial in study.trials if trial.value is not None) == pytest.approx([0, 0.01, 0.02])
+    assert [trial.state.name for trial in study.trials].count("FAIL") == 1
+
+
 def test_ranges_are_kept_and_failures_are_not_fatal(make):
     study, searching = make("random", learning_rate=Between(1e-3, 1e-1, log=True), batch_size=Between(1, 2))
     searching.work(num_trials=6)
@@ -102,7 +114,7 @@ def test_a_search_whose_trainings_are_killed_ends(make):
     searching.train = ("sh", "-c", "kill -9 $$")
     with pytest.raises(ChildProcessError, match="killed 3 times in a row"):
         searching.work(num_trials=2)
-    assert len(study.trials) == 3
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "FAIL", "FAIL", "WAITING"]
 
 
 def test_a_grid_of_a_range_is_refused(make):

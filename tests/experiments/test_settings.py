@@ -63,6 +63,9 @@ def test_settings_stored_before_one_was_added_are_the_same_run():
         ({}, ["epochs=0"], "'epochs' must be a whole number of at least 1"),
         ({}, ["learning_rate=fast"], "'learning_rate' must be a number above 0"),
         ({"seed": -1}, [], "'seed' must be"),
+        ({}, ['model=["lr"]'], "The setting 'model' must be a text. Received: ['lr']"),
+        ({}, ['dataset=["synthetic"]'], "The setting 'dataset' must be a text"),
+        ({}, ["baselines=None"], "The setting 'baselines' must be names of models, such as 'lr,fm'. Received: None"),
         ({"optimizer": "dense_adm"}, [], "Unknown optimizer 'dense_adm'. Did you mean 'dense_adam'?"),
     ],
 )

@@ -87,6 +87,27 @@ def test_the_same_seed_gives_the_same_metrics_and_another_experiment_is_refused(
     assert len(other.stderr.splitlines()) == 1
 
 
+def test_a_refused_setting_leaves_the_workdir_free_and_damage_is_named(tmp_path):
+    alone = (
+        "--model=deepfm",
+        "--config=none",
+        "--set",
+        "deep_batch_norm=True",
+        "--set",
+        "num_rows=20",
+        "--workdir=work",
+    )
+    refused = ctrzoo_train(*alone, "--set", "branches=2", folder=tmp_path)
+    assert refused.returncode == 1 and "Set branches=1" in refused.stderr.splitlines()[-1]
+    # So few rows that those of a split are of one class: the true probabilities have no AUC.
+    corrected = ctrzoo_train(*alone, "--epochs=2", folder=tmp_path)
+    assert corrected.returncode == 0, corrected.stderr
+    assert "Results go to work" in corrected.stdout and (tmp_path / "work" / "report.md").is_file()
+    (tmp_path / "work" / "experiment.json").write_text('{"setti')
+    damaged = ctrzoo_train(*alone, folder=tmp_path)
+    assert "experiment.json is not of this program, or damaged" in damaged.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -2,8 +2,8 @@
 
 Command: `ctrzoo-sweep --config=ablation --raw=movielens_1m=ml-1m.zip --raw=criteo=train.txt --workers=2`
 
-`--set=dataset=movielens_1m` leaves Criteo out: 20 runs of 14 minutes on one core beside another run, two and a half
-hours of two cores. The paper draws the order on both data sets as GraphFM, -S, then -I and -M, without numbers.
+`--set=dataset=movielens_1m` leaves Criteo out: 20 runs of 16 minutes on one core beside another run, less than
+three hours of two cores. The paper draws the order on both data sets as GraphFM, -S, then -I and -M, without numbers.
 Finished runs are in `experiments/results/ablation`, and `--folder=experiments/results/ablation` goes on from them.
 """
 
