@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from ctrzoo.data_pipelines.encoding import TableEncoding, numbers_of, plain_texts
 from ctrzoo.data_pipelines.reading import assemble
-from ctrzoo.model import PREDICTION_BATCH
 from ctrzoo.suggest import unknown
 
+PREDICTION_BATCH = 8192
 # A number as text, as the preparation takes it too; the empty text is a missing one.
 NUMBER = r"(?i)([+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|infinity|nan))?"
 

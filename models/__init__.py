@@ -110,7 +110,7 @@ def _unmet(key, value, default):
         return None if isinstance(value, str) else "a text"
     if key.endswith("units") and not (isinstance(value, (tuple, list)) and all(map(_is_size, value))):
         return "a tuple of whole numbers of at least 1, such as (64, 64)"
-    return "a tuple of one layer's size or more" if key == "units" and not value else None
+    return "a tuple of at least one layer's size" if key == "units" and not value else None
 
 
 def _is_size(value):

@@ -45,7 +45,8 @@ def grid_of(cells):
 
 def _plot(finished, dataset, path):
     seeds = [group["finished"] for group in finished.values()]
-    count = f"{min(seeds)} seeds" if min(seeds) == max(seeds) else f"{min(seeds)} to {max(seeds)} seeds"
+    fewest, most = min(seeds), max(seeds)
+    count = f"{fewest} to {most} seeds" if fewest < most else "one seed" if most == 1 else f"{most} seeds"
     panels = {
         f"ours, mean of {count}": {place: group["test_auc"] for place, group in finished.items()},
         "ours, standard deviation": {place: group["test_auc_deviation"] for place, group in finished.items()},

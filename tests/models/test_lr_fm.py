@@ -39,7 +39,7 @@ def test_penalties_are_half_the_squared_norm(mixed_schema):
             {"units": 64},
             "`units` must be a tuple of whole numbers of at least 1, such as .64, 64.. Received: 64",
         ),
-        ("graphfm", {"units": ()}, "`units` must be a tuple of one layer's size or more"),
+        ("graphfm", {"units": ()}, "`units` must be a tuple of at least one layer's size"),
         ("graphfm", {"num_neighbors": 3}, "`num_neighbors` must have one entry for each of the 3 layers"),
         ("graphfm", {"use_selection": 1}, "`use_selection` must be True or False"),
         ("deepfm", {"deep_units": 64}, "`deep_units` must be a tuple"),

@@ -75,5 +75,5 @@ def test_parameter_counts_at_the_shape_of_criteo(split_half, expected):
 def test_wrong_numbers_of_maps_are_refused(mixed_schema):
     with pytest.raises(ValueError, match="even number of maps"):
         build("cin", mixed_schema, units=(3, 2))
-    with pytest.raises(ValueError, match="at least one layer"):
+    with pytest.raises(ValueError, match="at least one layer.s size"):
         build("xdeepfm", mixed_schema, units=())
