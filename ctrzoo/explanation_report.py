@@ -92,7 +92,8 @@ def write_explanations(folder, model, analysis, features, labels, texts=None, ro
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for earlier in folder.iterdir():  # what an earlier report had and this one may not have
+    earlier_files = folder.iterdir() if (folder / "report.html").is_file() else ()
+    for earlier in earlier_files:  # what its report had and this one may not have
         if re.fullmatch(r"(row_\d+|graph|matrices|check)\.(png|svg)|(rows|comparison)\.csv", earlier.name):
             earlier.unlink()
     rows = list(range(len(labels))) if rows is None else rows

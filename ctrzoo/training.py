@@ -102,27 +102,11 @@ def train(
     Raises:
         ValueError: If the model was built for another schema or task, the optimizer or schedule is unknown, `epochs`
             or `patience` is below 1, the batch cannot be divided, FTRL's step size is to fall, the folder has
-            checkpoints of another run, a row has an id outside the table, or
-            the loss diverges; the batch is then in the folder.
+            checkpoints of another run, a row has an id outside the table, or the loss diverges; the batch is then in
+            the folder.
         OSError: If a file cannot be written. Earlier checkpoints stay.
     """
-    check_schema(model, data)
-    if model.task != "classification":
-        raise ValueError(
-            "Training is watched by the log loss of click probabilities, so the task must be 'classification'. "
-            f"Received: {model.task!r}. Use `model.compile` and `model.fit` for other tasks."
-        )
-    if epochs < 1 or patience < 1:
-        raise ValueError(f"`epochs` and `patience` must be at least 1. Received: {epochs} and {patience}.")
-    if learning_rate_schedule not in ("constant", "cosine"):
-        raise ValueError(
-            f"The learning rate schedule must be 'constant' or 'cosine'. Received: {learning_rate_schedule!r}."
-        )
-    if optimizer == "ftrl" and (learning_rate_schedule != "constant" or learning_rate_decay != 1):
-        raise ValueError(
-            "FTRL computes weights from its state and the step size: a smaller one would shrink the weights, not the "
-            "steps. Set learning_rate_schedule=constant and learning_rate_decay=1."
-        )
+    _check_arguments(model, data, epochs, patience, optimizer, learning_rate_schedule, learning_rate_decay)
     strategy = model.distribute_strategy
     parts = strategy.num_replicas_in_sync * branches
     if batch_size % parts:
@@ -195,6 +179,26 @@ def train(
         "test": evaluator.evaluate(test),
         "history": state.history,
     }
+
+
+def _check_arguments(model, data, epochs, patience, optimizer, learning_rate_schedule, learning_rate_decay):
+    check_schema(model, data)
+    if model.task != "classification":
+        raise ValueError(
+            "Training is watched by the log loss of click probabilities, so the task must be 'classification'. "
+            f"Received: {model.task!r}. Use `model.compile` and `model.fit` for other tasks."
+        )
+    if epochs < 1 or patience < 1:
+        raise ValueError(f"`epochs` and `patience` must be at least 1. Received: {epochs} and {patience}.")
+    if learning_rate_schedule not in ("constant", "cosine"):
+        raise ValueError(
+            f"The learning rate schedule must be 'constant' or 'cosine'. Received: {learning_rate_schedule!r}."
+        )
+    if optimizer == "ftrl" and (learning_rate_schedule != "constant" or learning_rate_decay != 1):
+        raise ValueError(
+            "FTRL computes weights from its state and the step size: a smaller one would shrink the weights, not the "
+            "steps. Set learning_rate_schedule=constant and learning_rate_decay=1."
+        )
 
 
 def _save_model(model, folder):

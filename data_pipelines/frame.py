@@ -94,7 +94,7 @@ class FrameEncoder:
         """
         if not len(frame):
             raise ValueError("The frame has no rows, so there is nothing to learn from.")
-        fields = [learn_field(field, _series(field, _column(frame, field.name))) for field in self._fields]
+        fields = [learn_field(field, _cells_of(field, frame)) for field in self._fields]
         self.encoding = TableEncoding(fields, self.label)
         return self
 
@@ -153,7 +153,7 @@ class FrameEncoder:
 
     def _ids_and_numbers(self, frame):
         fields = self._fitted().fields
-        return self.encoding.encode(pl.DataFrame([_series(field, _column(frame, field.name)) for field in fields]))
+        return self.encoding.encode(pl.DataFrame([_cells_of(field, frame) for field in fields]))
 
 
 def _check_columns(option, value, columns):
@@ -172,25 +172,34 @@ def _column(frame, name):
     return frame[name]
 
 
-def _series(field, cells):
-    """Return a column as a polars series of numbers, texts, or lists of texts."""
+def _cells_of(field, frame):
+    separator = field.separator if field.kind == "multivalued" else None
+    return series_of(field.name, _column(frame, field.name), separator)
+
+
+def series_of(name, cells, separator=None):
+    """Return a pandas column as a polars series of numbers, texts, or lists of texts; NaN, None and NA are null.
+
+    Args:
+        name: Name of the series.
+        cells: The pandas series.
+        separator: What separates the values of a cell of text, if a cell may have several; lists are taken then too.
+    """
     if isinstance(cells.dtype, pd.CategoricalDtype):
         cells = cells.astype(object)
     if pd.api.types.is_numeric_dtype(cells.dtype):
-        return pl.from_pandas(cells.reset_index(drop=True)).alias(field.name)
-    if field.kind == "multivalued" and pd.api.types.infer_dtype(cells, skipna=True) != "string":
+        return pl.from_pandas(cells.reset_index(drop=True)).alias(name)
+    if separator is not None and pd.api.types.infer_dtype(cells, skipna=True) != "string":
         missing = cells.isna()
-        lists = [
-            None if absent else _values(cell, field.separator) for cell, absent in zip(cells, missing, strict=True)
-        ]
-        return pl.Series(field.name, lists, dtype=pl.List(pl.String))
+        lists = [None if absent else _values(cell, separator) for cell, absent in zip(cells, missing, strict=True)]
+        return pl.Series(name, lists, dtype=pl.List(pl.String))
     try:
         codes, uniques = pd.factorize(cells)
     except TypeError:  # lists have no hash
-        message = f"Column '{field.name}' must hold one value a cell. Name a column of lists in `multivalued`."
+        message = f"Column '{name}' must hold one value a cell. Name a column of lists in `multivalued`."
         raise ValueError(message) from None
     texts = np.array([*(_text(value) for value in uniques), None], dtype=object)
-    return pl.Series(field.name, texts, dtype=pl.String).gather(np.where(codes < 0, len(uniques), codes))
+    return pl.Series(name, texts, dtype=pl.String).gather(np.where(codes < 0, len(uniques), codes))
 
 
 def _values(cell, separator):

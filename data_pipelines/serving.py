@@ -11,6 +11,7 @@ import polars as pl
 import tensorflow as tf
 
 from ctrzoo.data_pipelines.encoding import TableEncoding, numbers_of, plain_texts
+from ctrzoo.data_pipelines.frame import series_of
 from ctrzoo.data_pipelines.reading import assemble
 from ctrzoo.suggest import unknown
 
@@ -198,9 +199,7 @@ class ServingModel(keras.Model):
         Raises:
             ValueError: If a column is missing, or a cell is no number where one must be.
         """
-        if isinstance(x, pd.DataFrame):
-            x = pl.from_pandas(x[[column for column in self.input if column in x.columns]])
-        if not isinstance(x, (Mapping, pl.DataFrame)):
+        if not isinstance(x, (Mapping, pd.DataFrame, pl.DataFrame)):
             return super().predict(x, batch_size, verbose, steps, callbacks)
         cells = {column: _cells(x, column, tensor.dtype) for column, tensor in self.input.items()}
         rows = tf.data.Dataset.from_tensor_slices(cells).batch(batch_size or PREDICTION_BATCH)
@@ -212,10 +211,12 @@ def _cells(table, column, dtype):
     if column not in table:
         raise ValueError(unknown("column", column, getattr(table, "columns", table)))
     cells = table[column]
-    if not isinstance(cells, pl.Series):
-        array = np.ravel(np.asarray(cells))
-        array = array if array.dtype.kind in "biuf" else array.tolist()
-        cells = pl.Series(column, array, strict=False, nan_to_null=True)
+    if not isinstance(cells, (pd.Series, pl.Series)):
+        is_text = tf.is_tensor(cells) and cells.dtype == tf.string
+        array = np.ravel(np.asarray(cells, "S" if is_text else None))
+        cells = pd.Series(np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array)
+    if isinstance(cells, pd.Series):
+        cells = series_of(column, cells)
     values = numbers_of(cells) if dtype == "float64" else plain_texts(cells).fill_null("").to_list()
     return tf.reshape(tf.constant(values, dtype), (-1, 1))
 

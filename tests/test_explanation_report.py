@@ -41,7 +41,7 @@ def test_the_folder_is_complete_and_needs_no_network(name, mixed_schema, tmp_pat
     analysis = analyse(model, features, labels, [("user", "item")], repeats=1)
     first = {key: array[:1] for key, array in features.items()}
     (tmp_path / "out").mkdir()
-    for earlier in ("row_7.png", "graph.svg", "rows.csv", "comparison.csv"):  # of a model that says more
+    for earlier in ("report.html", "row_7.png", "graph.svg", "rows.csv", "comparison.csv"):  # of a model that says more
         (tmp_path / "out" / earlier).touch()
     path = write_explanations(tmp_path / "out", model, analysis, first, labels[:1], TEXTS, [5])
     text = path.read_text(encoding="utf-8")

@@ -176,7 +176,9 @@ def test_predict_takes_the_cells_of_a_table_and_keeps_their_64_bits():
     whole = {"city": tf.constant(["Oslo", "", "7"]), "price": np.array([9.99, 19.99, np.nan])}
     arrays = {**table, "price": np.array(table["price"], "float64"), "city": np.array(table["city"], object)[:, None]}
     frame = pd.DataFrame({**table, "other": [1, 2, 3]})
-    for cells in (table, arrays, frame, pl.DataFrame(table), {**table, **whole}):
+    gaps = {**table, "city": np.array(["Oslo", np.nan, 7], object)}
+    codes = {**table, "city": pd.Series(table["city"], dtype="category"), "price": np.array(["9.99", " 19.99", ""])}
+    for cells in (table, arrays, frame, pl.DataFrame(table), {**table, **whole}, gaps, pd.DataFrame(gaps), codes):
         np.testing.assert_allclose(served.predict(cells, verbose=0), expected, rtol=1e-7)
     np.testing.assert_allclose(served.predict(table, batch_size=2, verbose=0), expected, rtol=1e-7)
     batches = tf.data.Dataset.from_tensor_slices(tensors({**table, **whole})).batch(2)
