@@ -34,6 +34,7 @@ import ctrzoo.startup  # noqa: F401  (before Keras)
 import keras
 import tensorflow as tf
 
+from ctrzoo.lookup import look_up
 from ctrzoo.suggest import unknown
 
 
@@ -81,7 +82,7 @@ class _RowWise(keras.optimizers.Optimizer):
             return
         if not self._is_clipped or tf.distribute.get_strategy().num_replicas_in_sync > 1:
             gradient = _sum_repeated(gradient)  # otherwise that was done before clipping
-        weights = tf.gather(variable, gradient.indices)
+        weights = look_up(variable, gradient.indices)
         if decays:
             weights -= self._decay(weights, rate)
         rows = _Rows(self, variable, gradient.indices)
@@ -114,7 +115,7 @@ class _Rows:
 
     def of(self, states):
         """Return the rows of this variable's entry in a list of state variables."""
-        return tf.gather(states[self.index].value, self.ids)
+        return look_up(states[self.index], self.ids)
 
     def set(self, states, rows):
         """Write the rows of this variable's entry in a list of state variables."""

@@ -18,7 +18,7 @@ ALLOWED = {
     "data_pipelines": ("ctrzoo.files", "ctrzoo.labels", "ctrzoo.schema", "ctrzoo.suggest", "data_pipelines"),
 }
 # Only these modules of the library may use TensorFlow itself; the rest runs on every Keras backend.
-TENSORFLOW = {"training.py", "explain.py", "optimizers.py", "strategy.py", "records.py"}
+TENSORFLOW = {"training.py", "explain.py", "optimizers.py", "strategy.py", "records.py", "lookup.py"}
 
 
 def imports_of(path):

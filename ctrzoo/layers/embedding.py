@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from ctrzoo.lookup import look_up
 from ctrzoo.schema import Schema
 
 
@@ -50,9 +51,8 @@ class FieldEmbedding(keras.layers.Layer):
         )
 
     def call(self, features):
-        # `value` is TensorFlow's variable: rows are read from it alone, where the table itself would be copied whole.
         # Slots come first, so that rows of one field, which lie near each other, are read and updated together.
-        rows = ops.take(self.table.value, ops.transpose(features["ids"]), axis=0)
+        rows = look_up(self.table, ops.transpose(features["ids"]))
         # Mixed precision casts the rows it looks up, not the whole table.
         embedded = ops.transpose(ops.cast(rows, self.compute_dtype), (1, 0, 2))
         embedded = embedded * ops.expand_dims(ops.cast(features["values"], self.compute_dtype), axis=-1)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from ctrzoo.lookup import look_up
 from ctrzoo.schema import Schema
 
 
@@ -108,7 +109,7 @@ class HashedPairs(keras.layers.Layer):
         values = ops.transpose(ops.cast(features["values"], self.compute_dtype))
         first, second = ops.take(ids, self.first, axis=0), ops.take(ids, self.second, axis=0)
         buckets = hash_pairs(first, second, self.salt[:, None], self.num_buckets)
-        weights = ops.cast(ops.squeeze(ops.take(self.table.value, buckets, axis=0), axis=-1), self.compute_dtype)
+        weights = ops.cast(ops.squeeze(look_up(self.table, buckets), axis=-1), self.compute_dtype)
         terms = weights * ops.take(values, self.first, axis=0) * ops.take(values, self.second, axis=0)
         return ops.sum(terms, axis=0)[:, None], self._by_field(terms)
 
