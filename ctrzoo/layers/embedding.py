@@ -51,10 +51,8 @@ class FieldEmbedding(keras.layers.Layer):
         )
 
     def call(self, features):
-        # Slots come first, so that rows of one field, which lie near each other, are read and updated together.
-        rows = look_up(self.table, ops.transpose(features["ids"]))
         # Mixed precision casts the rows it looks up, not the whole table.
-        embedded = ops.transpose(ops.cast(rows, self.compute_dtype), (1, 0, 2))
+        embedded = ops.cast(look_up(self.table, features["ids"]), self.compute_dtype)
         embedded = embedded * ops.expand_dims(ops.cast(features["values"], self.compute_dtype), axis=-1)
         if self.schema.num_slots == self.schema.num_fields:
             return embedded
