@@ -105,18 +105,45 @@ class FieldAttention(keras.layers.Layer):
         pieces = self.num_projections * self.num_heads
         kernels = ops.split(self.kernel, pieces, axis=-1)
         biases = ops.split(self.bias, pieces) if self.use_bias else [0.0] * pieces
+        is_linear = not self.use_bias and self.projection_activation is keras.activations.linear
+        attend = self._attend_unprojected if is_linear and states.shape[-1] < self.head_units else self._attend
         outputs, attentions = [], []
         for head in range(self.num_heads):
-            weights = zip(kernels[head :: self.num_heads], biases[head :: self.num_heads], strict=True)
-            queries, keys, values, *residual = (self._project(states, kernel, bias) for kernel, bias in weights)
-            if self.scale_scores:
-                queries = queries / (self.units // self.num_heads) ** 0.5
-            attention = softmax(ops.matmul(queries, ops.transpose(keys, (0, 2, 1))))
-            output = ops.matmul(self.drop_attention(attention, training=training), values)
-            outputs.append(output + residual[0] if residual else output)
+            weights = kernels[head :: self.num_heads], biases[head :: self.num_heads]
+            output, attention = attend(states, *weights, training)
+            outputs.append(output)
             attentions.append(attention)
         outputs = self.activation(ops.concatenate(outputs, axis=-1))
         return (self._normalize(outputs) if self.layer_norm else outputs), ops.stack(attentions, axis=1)
+
+    @property
+    def head_units(self):
+        """Size of the queries, keys and values of a head."""
+        return self.units // self.num_heads
+
+    def _attend(self, states, kernels, biases, training):
+        """Return output and attention of one head."""
+        projected = (self._project(states, *weights) for weights in zip(kernels, biases, strict=True))
+        queries, keys, values, *residual = projected
+        if self.scale_scores:
+            queries = queries / self.head_units**0.5
+        attention = softmax(ops.matmul(queries, ops.transpose(keys, (0, 2, 1))))
+        output = ops.matmul(self.drop_attention(attention, training=training), values)
+        return (output + residual[0] if residual else output), attention
+
+    def _attend_unprojected(self, states, kernels, _, training):
+        """The same for linear projections of states narrower than a head, which are cheaper to attend over.
+
+        `Q K' = (X (W_q W_k')) X'` and `A V = (A X) W_v`.
+        """
+        query_kernel, key_kernel, value_kernel, *residual = kernels
+        if self.scale_scores:
+            query_kernel = query_kernel / self.head_units**0.5
+        queries = ops.matmul(states, ops.matmul(query_kernel, ops.transpose(key_kernel)))
+        attention = softmax(ops.matmul(queries, ops.transpose(states, (0, 2, 1))))
+        mixed = ops.matmul(self.drop_attention(attention, training=training), states)
+        output = ops.matmul(mixed, value_kernel)
+        return (output + ops.matmul(states, residual[0]) if residual else output), attention
 
     def _project(self, states, kernel, bias):
         projected = ops.matmul(states, kernel)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ctrzoo.layers import (
     REFERENCE_ATTENTION,
@@ -64,6 +65,39 @@ def test_equal_scores_attend_equally():
     layer.build(TOY.shape)
     layer.kernel.assign(np.concatenate([np.zeros((2, 4)), np.eye(2), np.eye(2)], axis=1))
     np.testing.assert_allclose(layer(TOY)[0], [[[7 / 3, 3], [13 / 3, 0], [4 / 3, 3]]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"scale_scores": True, "use_residual": False}], ids=["residual", "scaled"])
+@pytest.mark.parametrize("dim", [2, 5], ids=["states narrower than a head", "wider"])
+def test_linear_projections_equal_loops_over_heads_and_fields(dim, options):
+    layer = FieldAttention(8, num_heads=2, activation=None, dtype="float64", **options)
+    states = np.random.default_rng(0).normal(size=(2, 3, dim))
+    outputs, attention = layer(states)
+    matrices = np.asarray(layer.kernel).reshape(dim, -1, 2, 4)  # query, key, value, residual; heads
+    for row, head, field in np.ndindex(2, 2, 3):
+        projected = np.einsum("nd,dpu->pnu", states[row], matrices[:, :, head])
+        scores = [np.dot(projected[0, field], key) for key in projected[1]]
+        shares = np.exp(np.array(scores) / (2 if options else 1))
+        shares /= shares.sum()
+        expected = sum(share * value for share, value in zip(shares, projected[2], strict=True))
+        expected = expected if options else expected + projected[3, field]
+        np.testing.assert_allclose(attention[row, head, field], shares, rtol=1e-12)
+        np.testing.assert_allclose(outputs[row, field, 4 * head : 4 * head + 4], expected, rtol=1e-12)
+
+
+def test_narrow_states_have_the_gradient_of_projected_ones():
+    layer = FieldAttention(8, num_heads=2, dtype="float64")
+    layer.build(TOY.shape)
+    gradients = []
+    for activation in (keras.activations.linear, lambda states: 1.0 * states):  # the second is not known to be linear
+        layer.projection_activation = activation
+        with tf.GradientTape() as tape:
+            states = tf.constant(TOY)
+            tape.watch(states)
+            loss = tf.reduce_sum(tf.sin(layer(states)[0]))
+        gradients.append(tape.gradient(loss, [states, layer.kernel.value]))
+    for ours, theirs in zip(*gradients, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-13)
 
 
 def test_attention_moves_with_the_fields():
