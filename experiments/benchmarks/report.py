@@ -21,8 +21,8 @@ COLUMNS = {
     "batch": "{batch_size:,}",
     "measured": "{label}",
     "samples/s": "{samples_per_second:,.0f}",
-    "ms": "{wall_ms:,.2f}",
-    "CPU ms": "{cpu_ms:,.2f}",
+    "ms": "{wall}",
+    "CPU ms": "{cpu}",
     "peak MB": "{peak_megabytes:,.0f}",
     "ratio": "{ratio:.2f}",
     "CPU ratio": "{cpu_ratio:.2f}",
@@ -88,7 +88,12 @@ def cells(row):
     if row["error"]:
         texts = [text.format(**row) for text in list(COLUMNS.values())[:5]]
         return [*texts, *[""] * (len(COLUMNS) - 6), row["error"][:60]]
-    return [text.format(**row) for text in COLUMNS.values()]
+    times = {"wall": _milliseconds(row["wall_ms"]), "cpu": _milliseconds(row["cpu_ms"])}
+    return [text.format(**row, **times) for text in COLUMNS.values()]
+
+
+def _milliseconds(number):
+    return f"{number:,.0f}" if number >= 1000 else f"{number:.2f}"  # fits into a terminal of 80 columns
 
 
 def markdown_table(rows):
