@@ -71,9 +71,22 @@ def _noise(cells):
     test = f_oneway(*repeated)
     return [
         f"Means of {len(repeated)} cells with two seeds or more deviate by {between:.4f} from each other, the seeds of "
-        f"a cell by {spread:.4f}. One-way analysis of variance: F = {test.statistic:.2f}, p = {test.pvalue:.2g}.",
+        f"a cell by {spread:.4f}. One-way analysis of variance: F = {test.statistic:.2f}, p = {test.pvalue:.2g}. "
+        f"{_alone(cells, 0)} {_alone(cells, 1)}",
         "",
     ]
+
+
+def _alone(cells, axis):
+    """Say whether runs differ by the number of one layer, whatever the other's."""
+    groups = {}
+    for cell, aucs in cells.items():
+        groups.setdefault(cell[axis], []).extend(aucs)
+    groups = [aucs for aucs in groups.values() if len(aucs) > 1]
+    if len(groups) < 2:
+        return f"Layer {axis + 2} alone: one number."
+    test = f_oneway(*groups)
+    return f"Layer {axis + 2} alone: F = {test.statistic:.2f}, p = {test.pvalue:.2g}."
 
 
 def _printed(cells, printed):
