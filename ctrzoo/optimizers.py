@@ -23,10 +23,10 @@ squares the gradients of a repeated id one by one and adds the squares: its seco
 those of the dense gradient.)
 
 A step is cheap only where the table is looked up straight from its variable, as
-`ctrzoo.layers.FieldEmbedding` does. `keras.layers.Embedding` reads its whole table at each lookup, a copy, so
-there a step still grows with the table, a few times less than under Keras' optimizers. A penalty on the whole
-table (`l2`), a constraint on it, averaging (`use_ema`) and the loss scaling of float16 are dense by their nature
-and cost the whole table; with a penalty the table's gradient is dense, and so is its update.
+`ctrzoo.lookup.look_up` and so all layers of ctrzoo do. `keras.layers.Embedding` reads its whole table at each
+lookup, a copy, so there a step still grows with the table, a few times less than under Keras' optimizers. A
+penalty on the whole table (`l2`), a constraint on it, averaging (`use_ema`) and the loss scaling of float16 are
+dense by their nature and cost the whole table; with a penalty the table's gradient is dense, and so is its update.
 """
 
 import ctrzoo.startup  # noqa: F401  (before Keras)

@@ -1,6 +1,15 @@
 """The final report of an experiment, as Markdown."""
 
 
+def score(number):
+    """Write a score; rows of one class have no AUC.
+
+    >>> score(0.81236), score(None)
+    ('0.8124', 'nan')
+    """
+    return "nan" if number is None else f"{number:.4f}"
+
+
 def report(settings, data, results, histories):
     """Return the report of an experiment.
 
@@ -30,8 +39,7 @@ def report(settings, data, results, histories):
         )
     if results["bayes"]:
         bayes = results["bayes"]
-        best = "nan" if bayes["auc"] is None else f"{bayes['auc']:.4f}"  # rows of one class have none
-        lines.append(f"| true probabilities | {best} | {bayes['log_loss']:.4f} | | | | | | |")
+        lines.append(f"| true probabilities | {score(bayes['auc'])} | {score(bayes['log_loss'])} | | | | | | |")
     lines += ["", *results["notes"], "", "![Learning curves](learning_curves.png)", ""]
     lines += [f"## Epochs of {settings.model}", "", "| epoch | loss | train AUC | valid AUC | valid log loss |"]
     lines.append("|---|---|---|---|---|")

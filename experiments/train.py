@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ctrzoo.experiments.command import run_app
+from ctrzoo.experiments.report import score
 from ctrzoo.experiments.settings import CHOICES, Settings, resolve
 
 FLAGS = flags.FLAGS
@@ -116,18 +117,13 @@ def table_of(results):
         table.add_column(column, justify="left" if column == "model" else "right", no_wrap=True)
     for name, metrics in results["models"].items():
         test = metrics["test"]
-        gap = [_score(bayes["auc"] and bayes["auc"] - test["auc"])] if bayes else []
+        gap = [score(bayes["auc"] and bayes["auc"] - test["auc"])] if bayes else []
         speed = [f"{metrics['seconds_per_epoch']:.1f}", f"{metrics['rows_per_second']:,.0f}"]
         scores = [f"{test['auc']:.4f}", f"{test['log_loss']:.4f}", *gap]
         table.add_row(name, *scores, str(metrics["best_epoch"]), *speed, f"{metrics['num_parameters']:,}")
     if bayes:
-        table.add_row("Bayes", _score(bayes["auc"]), _score(bayes["log_loss"]), "0", *[""] * 4)
+        table.add_row("Bayes", score(bayes["auc"]), score(bayes["log_loss"]), "0", *[""] * 4)
     return table
-
-
-def _score(number):
-    """Write a score; rows of one class have no AUC."""
-    return "nan" if number is None else f"{number:.4f}"
 
 
 def _new_workdir(settings):

@@ -106,11 +106,14 @@ class FieldAttention(keras.layers.Layer):
         kernels = ops.split(self.kernel, pieces, axis=-1)
         biases = ops.split(self.bias, pieces) if self.use_bias else [0.0] * pieces
         is_linear = not self.use_bias and self.projection_activation is keras.activations.linear
-        attend = self._attend_unprojected if is_linear and states.shape[-1] < self.head_units else self._attend
+        is_narrow = is_linear and states.shape[-1] < self.head_units
         outputs, attentions = [], []
         for head in range(self.num_heads):
-            weights = kernels[head :: self.num_heads], biases[head :: self.num_heads]
-            output, attention = attend(states, *weights, training)
+            kernels_of_head, biases_of_head = kernels[head :: self.num_heads], biases[head :: self.num_heads]
+            if is_narrow:
+                output, attention = self._attend_unprojected(states, kernels_of_head, training)
+            else:
+                output, attention = self._attend(states, kernels_of_head, biases_of_head, training)
             outputs.append(output)
             attentions.append(attention)
         outputs = self.activation(ops.concatenate(outputs, axis=-1))
@@ -131,7 +134,7 @@ class FieldAttention(keras.layers.Layer):
         output = ops.matmul(self.drop_attention(attention, training=training), values)
         return (output + residual[0] if residual else output), attention
 
-    def _attend_unprojected(self, states, kernels, _, training):
+    def _attend_unprojected(self, states, kernels, training):
         """The same for linear projections of states narrower than a head, which are cheaper to attend over.
 
         `Q K' = (X (W_q W_k')) X'` and `A V = (A X) W_v`.

@@ -82,10 +82,9 @@ def _alone(cells, axis):
     groups = {}
     for cell, aucs in cells.items():
         groups.setdefault(cell[axis], []).extend(aucs)
-    groups = [aucs for aucs in groups.values() if len(aucs) > 1]
     if len(groups) < 2:
         return f"Layer {axis + 2} alone: one number."
-    test = f_oneway(*groups)
+    test = f_oneway(*groups.values())
     return f"Layer {axis + 2} alone: F = {test.statistic:.2f}, p = {test.pvalue:.2g}."
 
 
