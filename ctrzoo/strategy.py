@@ -77,6 +77,12 @@ def usable_branches(branches, strategy):
     return branches if on_cpu else 1
 
 
+def device_kind():
+    """Return what computes: the name of the first GPU as its driver tells it, or `"CPU"`."""
+    gpus = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else "CPU"
+
+
 def _divide_cores(branches):
     if branches == 1 or "TF_NUM_INTRAOP_THREADS" in os.environ:
         return

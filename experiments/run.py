@@ -17,7 +17,7 @@ from ctrzoo.experiments.report import report
 from ctrzoo.explain import mean_explanations
 from ctrzoo.files import write_csv, write_json, write_text
 from ctrzoo.plots import plot_interactions, plot_learning_curves
-from ctrzoo.strategy import is_chief, make_strategy, scaled_learning_rate, usable_branches
+from ctrzoo.strategy import device_kind, is_chief, make_strategy, scaled_learning_rate, usable_branches
 from ctrzoo.training import EVALUATION_BATCH, set_seed, train
 
 BASELINES = "baselines"
@@ -165,7 +165,11 @@ def _description(settings, data, strategy):
     return {
         "settings": settings.to_dict(),
         "data": {"folder": str(data.folder), "num_rows": data.num_rows, "options": data.options},
-        "devices": {"strategy": type(strategy).__name__, "number": strategy.num_replicas_in_sync},
+        "devices": {
+            "strategy": type(strategy).__name__,
+            "number": strategy.num_replicas_in_sync,
+            "kind": device_kind(),
+        },
         "versions": {"ctrzoo": ctrzoo.__version__, "tensorflow": tf.__version__, "keras": keras.__version__},
     }
 

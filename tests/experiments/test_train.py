@@ -9,6 +9,7 @@ import sys
 
 import keras
 import pytest
+import tensorflow as tf
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 SMALL = ("--epochs=2", "--set", "num_rows=3000", "--set", "units=(8, 8)", "--batch_size=128", "--config=none")
@@ -53,8 +54,10 @@ def test_files_of_a_run(finished):
     assert metrics["seconds_per_epoch"] > 0
     for split in ("valid", "test"):
         assert 0 < metrics[split]["auc"] < 1 and metrics[split]["log_loss"] > 0
-    settings = json.loads((work / "experiment.json").read_text())["settings"]
-    assert settings["hyperparameters"] == {"units": [8, 8]}
+    experiment = json.loads((work / "experiment.json").read_text())
+    assert experiment["settings"]["hyperparameters"] == {"units": [8, 8]}
+    assert experiment["devices"]["number"] == 1
+    assert (experiment["devices"]["kind"] == "CPU") == (not tf.config.list_physical_devices("GPU"))
     with open(work / "history.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == 2
     with open(work / "interactions.csv", newline="") as file:
