@@ -23,6 +23,9 @@ def look_up(table, ids):
     Returns:
         A tensor of the shape of `ids` and then that of a row.
 
+    Raises:
+        tensorflow.errors.InvalidArgumentError: If an id is outside the table, on a CPU without XLA. A GPU reads zeros.
+
     >>> look_up(keras.Variable([[0.0, 1.0], [2.0, 3.0]]), ops.convert_to_tensor([1, 0, 1])).numpy().tolist()
     [[2.0, 3.0], [0.0, 1.0], [2.0, 3.0]]
     """

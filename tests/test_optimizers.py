@@ -289,7 +289,8 @@ def test_a_saved_model_goes_on_as_it_would_have(name, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert type(loaded.optimizer) is type(model.optimizer) and loaded.optimizer.lazy
-    assert_same_weights(fitted(model), fitted(loaded))
+    on_gpu = bool(tf.config.list_physical_devices("GPU"))  # it sums in any order
+    assert_same_weights(fitted(model), fitted(loaded), atol=1e-7 if on_gpu else 0.0)
 
 
 def python(code, *arguments):
