@@ -66,7 +66,8 @@ def _noise(cells):
     repeated = [aucs for aucs in cells.values() if len(aucs) > 1]
     if len(repeated) < 2:
         return []
-    spread = statistics.fmean(statistics.variance(aucs) for aucs in repeated) ** 0.5
+    squares = sum(statistics.variance(aucs) * (len(aucs) - 1) for aucs in repeated)
+    spread = (squares / sum(len(aucs) - 1 for aucs in repeated)) ** 0.5
     between = statistics.stdev(map(statistics.fmean, repeated))
     test = f_oneway(*repeated)
     return [

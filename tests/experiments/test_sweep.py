@@ -297,6 +297,18 @@ def test_cells_that_differ_beyond_the_noise_of_seeds_are_told(tmp_path):
     assert "numbers of 3 cells: 1.00 (p = 0.039)" in written
 
 
+def test_a_cell_of_more_seeds_says_more_of_their_noise(tmp_path):
+    aucs = {(7, 1, 1): (0.80, 0.82, 0.84), (7, 1, 2): (0.85, 0.85, None)}
+    chosen = grid(dataset="movielens_1m", model="graphfm", seed=[0, 1, 2], num_neighbors=list(aucs))
+    rows = rows_of(plan(chosen, tmp_path, tmp_path))
+    for row in rows:
+        auc = aucs[row["choices"]["num_neighbors"]][row["seed"]]
+        row |= {"state": "waiting" if auc is None else "finished", "test_auc": auc}
+    report_neighborhood(rows, tmp_path)
+    # By hand: squared deviations 8e-4 and 0 over two degrees of freedom and one, the root of 2.667e-4.
+    assert "the seeds of a cell by 0.0163. One-way" in (tmp_path / "neighborhood.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("name", "num_rows", "best"),
     [("graphfm_table2", 12, 0.8535), ("autoint_table5", 5, 0.8488), ("graphfm_figure3", 49, 0.8541)],
