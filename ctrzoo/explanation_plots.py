@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from ctrzoo.files import replaced
 from ctrzoo.labels import plain
+from ctrzoo.plots import LARGEST
 
 MOST_COLUMNS = 3
 # Longer texts of values are cut, in the middle.
@@ -44,7 +45,7 @@ def instance_figure(matrices, names, texts, title):
     labels = [f"{name} = {shortened(text)}" for name, text in zip(names, texts, strict=True)] if texts else names
     columns = min(len(matrices), MOST_COLUMNS)
     rows = -(-len(matrices) // columns)
-    size = 1.2 + 0.24 * len(names)
+    size = min(1.2 + 0.24 * len(names), LARGEST)
     wide = 0.075 * max(map(len, labels))  # inches that the texts at the left take
     figure = Figure(figsize=(columns * (size + 0.7) + wide, rows * (size + 0.9) + 0.3), layout="constrained")
     figure.suptitle(title, fontsize=11)
@@ -64,7 +65,7 @@ def instance_figure(matrices, names, texts, title):
 
 def matrix_figure(mean, top_share, names, planted, top):
     """Draw the mean graph, and beside it in which share of the rows each edge is among the strongest."""
-    size = 1.4 + 0.3 * len(names)
+    size = min(1.4 + 0.3 * len(names), LARGEST)
     figure = Figure(figsize=(2 * (size + 1.2), size + 0.5), layout="constrained")
     titles = ("mean strength", f"share of rows in which an edge is among the {top} strongest")
     for axes, matrix, title in zip(figure.subplots(1, 2), (mean, top_share), titles, strict=True):

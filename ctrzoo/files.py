@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import secrets
 
 
 @contextlib.contextmanager
@@ -19,7 +20,7 @@ def replaced(path):
     ...     _ = temporary.write_text("whole")
     """
     path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.unfinished{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(8)}.unfinished{path.suffix}")
     try:
         yield temporary
         synchronize(temporary)
@@ -32,7 +33,7 @@ def replaced(path):
 def remove_leftovers(folder):
     """Delete the temporary files that killed processes left in a folder to which nobody else writes."""
     for path in pathlib.Path(folder).glob(".*"):
-        if re.fullmatch(r"\..+\.\d+\.unfinished(\.\w+)?", path.name) and path.is_file():
+        if re.fullmatch(r"\..+\.[0-9a-f]{16}\.unfinished(\.\w+)?", path.name) and path.is_file():
             path.unlink()
 
 

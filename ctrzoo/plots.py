@@ -9,6 +9,7 @@ from ctrzoo.files import replaced
 from ctrzoo.labels import plain
 
 matplotlib.rcParams["font.size"] = 9
+LARGEST = 30  # inches of a picture's side, however many fields there are
 
 
 def plot_learning_curves(histories, path, best_reachable=None):
@@ -46,7 +47,7 @@ def plot_interactions(matrix, names, path, title, planted=None):
         planted: Sets of two field names that truly interact, outlined and drawn beside the learned ones.
     """
     matrix = np.where(np.eye(len(names), dtype=bool), np.nan, matrix)
-    size = 1.6 + 0.36 * len(names)
+    size = min(1.6 + 0.36 * len(names), LARGEST)
     figure = Figure(figsize=((2 if planted else 1) * (size + 1), size + 0.6), layout="constrained")
     panels = figure.subplots(1, 2 if planted else 1, squeeze=False)[0]
     image = panels[0].imshow(matrix, cmap="Blues")
@@ -70,7 +71,7 @@ def plot_interactions(matrix, names, path, title, planted=None):
 
 def interaction_picture(matrix, names, title):
     """Return a heat map of the strength of each pair of fields as an image, uint8 `(height, width, 4)`."""
-    size = 1.6 + 0.36 * len(names)
+    size = min(1.6 + 0.36 * len(names), LARGEST)
     figure = Figure(figsize=(size + 1, size + 0.6), layout="constrained", dpi=80)
     axes = figure.subplots()
     figure.colorbar(axes.imshow(matrix, cmap="Blues"), ax=axes, shrink=0.8)

@@ -1,6 +1,8 @@
 """What all command line programs share: an expected failure is one line on the standard error stream, exit code 1."""
 
 import contextlib
+import os
+import re
 import signal
 import sys
 
@@ -32,7 +34,7 @@ def run_command(name, main, flag_values, description, interrupted):
     """Run `main(arguments)` with flags of its own, or print them for `--help`; ending it counts as Ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupt)
     with one_line_failures(name, interrupted):
-        arguments = flag_values(sys.argv)
+        arguments = flag_values(with_homes(sys.argv))
         if flag_values.help:
             print(f"{description}\n{flag_values.get_help()}")
         else:
@@ -45,7 +47,13 @@ def run_app(name, main, module, interrupted, errors=(ValueError, OSError)):
     for flag in flags.FLAGS.get_key_flags_for_module(module):
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     with one_line_failures(name, interrupted, errors):
-        app.run(main, flags_parser=flags.FLAGS)
+        app.run(main, with_homes(sys.argv), flags_parser=flags.FLAGS)
+
+
+def with_homes(arguments):
+    """Replace ~ where a value begins with it: shells leave it alone after --flag=."""
+    home = os.path.expanduser("~")
+    return [re.sub(r"^((?:--\w+=)?(?:\w+=)?)~(?=/|$)", lambda found: found[1] + home, text) for text in arguments]
 
 
 def _interrupt(*_):

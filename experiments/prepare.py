@@ -8,6 +8,7 @@ with `ctrzoo-prepare --table=clicks.csv --schema=schema.yaml --infer_schema`, ed
 import json
 import pathlib
 import re
+import shlex
 
 from absl import flags
 from rich.console import Console
@@ -52,19 +53,34 @@ def main(argv):
     report = folder / REPORT_FILE
     for table in tables_of(json.loads(report.read_text(encoding="utf-8"))) if report.is_file() else ():
         console.print(table)
-    console.print(f"The data are in {folder}: ctrzoo-train --dataset={FLAGS.dataset or folder}")
+    console.print(f"The data are in {folder}: {_next_command(folder)}")
+
+
+def _next_command(folder):
+    """Return how to train on the data that were prepared."""
+    if not FLAGS.dataset:
+        return shlex.join(["ctrzoo-train", f"--dataset={folder}"])
+    given = [f"--data_dir={FLAGS.data_dir}"] if FLAGS["data_dir"].present else []
+    options = [f"--set={key}={value}" for key, value in _options().items()]
+    return shlex.join(["ctrzoo-train", f"--dataset={FLAGS.dataset}", *given, *options])
 
 
 def _prepare_benchmark():
+    _refuse("--dataset", ("valid_table", "test_table", "schema", "infer_schema", "name", "seed"))
+    return data_pipelines.prepare(FLAGS.dataset, _data_dir(), raw=FLAGS.raw, **_options())
+
+
+def _options():
     options = dict(parse_assignment(text) for text in FLAGS.set)
     known = data_pipelines.options_of(FLAGS.dataset)
     for key, value in (("protocol", FLAGS.protocol), ("bad_rows", FLAGS.bad_rows)):
         if value is not None and (key in known or value not in (None, "error")):
             options[key] = value
-    return data_pipelines.prepare(FLAGS.dataset, _data_dir(), raw=FLAGS.raw, **options)
+    return options
 
 
 def _prepare_table(console):
+    _refuse("--table", ("raw", "protocol", "set"))
     if FLAGS.schema is None:
         raise ValueError("A table needs --schema. Draft one with --infer_schema --schema=schema.yaml.")
     if FLAGS.infer_schema:
@@ -78,6 +94,15 @@ def _prepare_table(console):
     arguments = {"bad_rows": FLAGS.bad_rows, "seed": FLAGS.seed}
     prepare_own_table(folder, name, tables if len(tables) > 1 else FLAGS.table, FLAGS.schema, **arguments)
     return folder
+
+
+def _refuse(what, names):
+    """Refuse flags that say nothing of what is prepared."""
+    given = [f"--{name}" for name in names if FLAGS[name].present]
+    if given:
+        raise ValueError(
+            f"{' and '.join(given)} cannot be used with {what}. Leave them out; --help says what each is for."
+        )
 
 
 def _data_dir():

@@ -70,7 +70,7 @@ def run_experiment(settings, data_dir, raw, workdir, strategy="auto", num_device
             histories[name] = result.pop("history")
             facts = {"model": name, "dataset": data.name, "seed": settings.seed, "num_parameters": model.count_params()}
             results[name] = {**facts, "epochs": len(histories[name]), **result}
-            if chief:
+            if chief and name != settings.model:
                 write_json(folder / "metrics.json", results[name])
         if not chief:
             return None
@@ -79,6 +79,7 @@ def run_experiment(settings, data_dir, raw, workdir, strategy="auto", num_device
         plot_learning_curves(histories, workdir / "learning_curves.png", bayes and bayes["valid"])
         outcome = {"dataset": data.name, "models": results, "bayes": bayes and bayes["test"], "notes": notes}
         write_text(workdir / "report.md", report(settings, data, outcome, histories))
+        write_json(workdir / "metrics.json", results[settings.model])  # last: with it a run counts as finished
         return outcome
 
 
@@ -145,11 +146,22 @@ def _check_workdir(workdir, settings):
 
 
 def _load(settings, data_dir, raw):
+    folder = pathlib.Path(settings.dataset)
     if settings.dataset in data_pipelines.DATASETS:
-        return data_pipelines.load(
-            data_pipelines.prepare(settings.dataset, data_dir, raw=raw, **settings.dataset_options)
+        try:
+            folder = data_pipelines.prepare(settings.dataset, data_dir, raw=raw, **settings.dataset_options)
+        except TypeError as error:
+            raise ValueError(
+                f"Data set '{settings.dataset}' cannot be prepared with {settings.dataset_options}: {error}"
+            ) from error
+    data = data_pipelines.load(folder)
+    missing = [split for split in ("train", "valid", "test") if not data.num_rows.get(split)]
+    if missing:
+        raise ValueError(
+            f"{data.folder} has no rows in {' and '.join(missing)}. Training needs train, valid (to choose the epoch) "
+            "and test (to report): change `split` in the schema and prepare the table anew."
         )
-    return data_pipelines.load(pathlib.Path(settings.dataset))
+    return data
 
 
 def _build(name, schema, settings):
@@ -164,7 +176,12 @@ def _build(name, schema, settings):
 def _description(settings, data, strategy):
     return {
         "settings": settings.to_dict(),
-        "data": {"folder": str(data.folder), "num_rows": data.num_rows, "options": data.options},
+        "data": {
+            "folder": str(data.folder),
+            "fingerprint": data.fingerprint,
+            "num_rows": data.num_rows,
+            "options": data.options,
+        },
         "devices": {
             "strategy": type(strategy).__name__,
             "number": strategy.num_replicas_in_sync,
@@ -176,7 +193,7 @@ def _description(settings, data, strategy):
 
 def _explain(model, data, workdir):
     """Write the interactions that the model found as a table and a picture; say how many planted ones it found."""
-    if "pairs" not in model.explanation_names:
+    if "pairs" not in model.explanation_names or data.schema.num_fields < 2:
         return []
     strengths = mean_explanations(model, data.dataset("test", EVALUATION_BATCH, shuffle=False))["pairs"]
     names = data.schema.names

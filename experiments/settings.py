@@ -180,7 +180,7 @@ def parse_assignment(text):
         raise ValueError(f"--set needs key=value. Received: {text!r}.")
     try:
         return key.strip(), ast.literal_eval(value)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError):  # TypeError: of {[1]: 2}
         return key.strip(), value
 
 

@@ -38,6 +38,7 @@ def main(argv):
         raise ValueError("Which sweep? Give --config=table2, or the path of a Python file with get_sweep().")
     if FLAGS.workers is not None and FLAGS.workers < 1:
         raise ValueError(f"--workers must be at least 1. Received: {FLAGS.workers}.")
+    from ctrzoo.experiments.sweeps import outcome
     from ctrzoo.experiments.sweeps.plan import plan, read_sweep
     from ctrzoo.experiments.sweeps.workers import Workers
 
@@ -46,6 +47,7 @@ def main(argv):
     data_dir = pathlib.Path(FLAGS.data_dir).expanduser()
     overrides = dict(parse_assignment(text) for text in FLAGS.set)
     runs = plan(choices, folder, data_dir, dict(raw_of(text) for text in FLAGS.raw), overrides)
+    outcome.check_same_data(runs)
     if FLAGS.retry_failed:
         _forget_failures(runs)
     console = Console(highlight=False, soft_wrap=True)

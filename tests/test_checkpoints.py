@@ -88,7 +88,7 @@ except OSError as error:
 
 def test_leftovers_of_killed_processes_are_removed(checkpoints):
     checkpoints.folder.mkdir()
-    (checkpoints.folder / ".000000000007.4711.unfinished.zip").write_bytes(b"half")
+    (checkpoints.folder / ".000000000007.0123456789abcdef.unfinished.zip").write_bytes(b"half")
     checkpoints.save(8, {}, {})
     assert [path.name for path in checkpoints.folder.iterdir()] == ["000000000008.zip"]
 

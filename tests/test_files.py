@@ -23,7 +23,7 @@ def test_leftovers_are_deleted_and_nothing_else(tmp_path):
         (tmp_path / name).touch()
     with pytest.raises(KeyboardInterrupt), replaced(tmp_path / "model.keras") as temporary:
         temporary.touch()
-        (tmp_path / temporary.name.replace(".unfinished", "1.unfinished")).touch()  # of a process that was killed
+        (tmp_path / ".model.0123456789abcdef.unfinished.keras").touch()  # of a process that was killed
         raise KeyboardInterrupt
     assert len(list(tmp_path.iterdir())) == len(others) + 1
     remove_leftovers(tmp_path)

@@ -8,6 +8,7 @@ import contextlib
 import csv
 import fcntl
 import json
+import pathlib
 import time
 
 from ctrzoo.files import write_json
@@ -34,6 +35,28 @@ def is_finished(run):
     """Tell whether the run has its metrics, and is of the same settings."""
     experiment, metrics = _read(run.folder / "experiment.json"), _read(run.folder / "metrics.json")
     return bool(metrics) and "settings" in experiment and not run.settings.differences(experiment["settings"])
+
+
+def check_same_data(runs):
+    """Refuse finished runs whose data have been prepared anew with another outcome: their numbers are of other rows.
+
+    Raises:
+        ValueError: If there are such runs.
+    """
+    from ctrzoo import data_pipelines  # slow: it loads TensorFlow
+
+    found = {}
+    for run in filter(is_finished, runs):
+        data = _read(run.folder / "experiment.json").get("data", {})
+        if "fingerprint" not in data or not pathlib.Path(data["folder"]).is_dir():
+            continue
+        if data["folder"] not in found:
+            found[data["folder"]] = data_pipelines.load(pathlib.Path(data["folder"])).fingerprint
+        if found[data["folder"]] != data["fingerprint"]:
+            raise ValueError(
+                f"{run.folder} is of other data than those that are in {data['folder']} now. "
+                "Choose another --folder, or delete the runs of the earlier data."
+            )
 
 
 def is_failed(run):

@@ -1,6 +1,8 @@
 """Search of hyperparameters by Optuna: every trial is a run, judged by the log loss of the validation rows."""
 
+import contextlib
 import dataclasses
+import fcntl
 import time
 import warnings
 
@@ -66,6 +68,18 @@ def open_study(folder, space, sampler="tpe", seed=0):
     if sampler not in samplers:
         raise ValueError(f"The sampler must be one of {', '.join(samplers)}. Received: {sampler!r}.")
     folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):  # Optuna's tables are made by the first process, but not by two at once
+        return _open(folder, space, samplers[sampler]())
+
+
+@contextlib.contextmanager
+def _locked(folder):
+    with open(folder / "study.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _open(folder, space, sampler):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # heartbeats
         storage = optuna.storages.RDBStorage(
@@ -77,7 +91,7 @@ def open_study(folder, space, sampler="tpe", seed=0):
     study = optuna.create_study(
         study_name="search",
         storage=storage,
-        sampler=samplers[sampler](),
+        sampler=sampler,
         pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2),
         load_if_exists=True,
     )
@@ -195,7 +209,7 @@ class Search:
 
 def write_search(study, folder):
     """Write `search.csv`, a row a trial, and `search.md`: the best trial and its command."""
-    study.trials_dataframe().to_csv(folder / "search.csv", index=False)
+    write_text(folder / "search.csv", study.trials_dataframe().to_csv(index=False))
     trials = study.get_trials(deepcopy=False)
     counts = {state.name.lower(): sum(trial.state is state for trial in trials) for state in TrialState}
     lines = ["# Search", "", ", ".join(f"{number} {name}" for name, number in counts.items() if number), ""]

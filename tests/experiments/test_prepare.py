@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from ctrzoo.experiments import prepare
+from ctrzoo.experiments import command, prepare
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -59,6 +59,8 @@ def test_a_table_is_drafted_prepared_reported_and_trained_on(clicks):
         (["--table=clicks.csv"], "A table needs --schema"),
         (["--table=clicks.csv", "--schema=absent.yaml"], "There is no schema absent.yaml"),
         (["--table=click.csv", "--schema=schema.json"], "There is no"),
+        (["--table=clicks.csv", "--protocol=clean", "--set=a=1"], "--protocol and --set cannot be used with --table"),
+        (["--dataset=criteo", "--seed=3"], "--seed cannot be used with --dataset"),
         (["--tabel=clicks.csv"], "Unknown command line flag 'tabel'"),
         (["clicks.csv"], "Unknown argument 'clicks.csv'"),
     ],
@@ -75,3 +77,33 @@ def test_failures_are_one_line_and_leave_nothing(clicks, arguments, message, mon
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("ctrzoo-prepare: ") and message in line
     assert not (clicks / "data" / "criteo").exists() and not (clicks / "data" / "clicks").exists()
+
+
+def test_the_next_command_trains_on_what_was_prepared(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--dataset=synthetic", "--set=num_rows=600", "--set", "data_seed=5", "--data_dir=my data"]
+    monkeypatch.setattr("sys.argv", ["ctrzoo-prepare", *arguments])
+    for flag in prepare.FLAGS:
+        prepare.FLAGS[flag].unparse()
+    prepare.run()
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.endswith(": ctrzoo-train --dataset=synthetic '--data_dir=my data' --set=num_rows=600 --set=data_seed=5")
+
+
+def test_a_home_is_found_behind_the_sign_of_a_flag(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    given = [
+        "--raw=~/a.zip",
+        "--raw=movielens_1m=~/b.zip",
+        "criteo=~/c.txt",
+        "--set=name=x~/y",
+        "--workdir=a/~",
+        "--dir=~",
+    ]
+    assert command.with_homes(given) == [
+        "--raw=/home/me/a.zip",
+        "--raw=movielens_1m=/home/me/b.zip",
+        "criteo=/home/me/c.txt",
+        *given[3:5],
+        "--dir=/home/me",
+    ]

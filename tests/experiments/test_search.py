@@ -1,5 +1,6 @@
 """The search of hyperparameters, with a made-up training whose log loss is known."""
 
+import concurrent.futures
 import sys
 import time
 from unittest.mock import Mock
@@ -68,6 +69,12 @@ def test_a_point_of_a_grid_that_was_interrupted_is_done_by_the_next_start(make, 
     searching.work(num_trials=3)
     assert sorted(trial.value for trial in study.trials if trial.value is not None) == pytest.approx([0, 0.01, 0.02])
     assert [trial.state.name for trial in study.trials].count("FAIL") == 1
+
+
+def test_processes_may_begin_at_once(make):
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        studies = list(threads.map(lambda _: make(learning_rate=[0.01, 0.02])[0], range(8)))
+    assert len({study._study_id for study in studies}) == 1
 
 
 def test_ranges_are_kept_and_failures_are_not_fatal(make):

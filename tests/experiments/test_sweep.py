@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 
@@ -252,6 +253,22 @@ def test_a_misspelt_data_set_of_a_raw_file_is_refused():
     assert raw_of("movielens_1m=ml-1m.zip") == ("movielens_1m", "ml-1m.zip")
     with pytest.raises(ValueError, match="Unknown data set 'movielens1m'. Did you mean 'movielens_1m'"):
         raw_of("movielens1m=ml-1m.zip")
+
+
+def test_finished_runs_of_other_data_are_refused(fake, monkeypatch):
+    from ctrzoo import data_pipelines  # slow, and the processes of other tests import this file
+
+    (run,) = fake_runs([1])
+    fake_workers([1]).work()
+    outcome.check_same_data([run])  # of data that are not here
+    experiment = json.loads((run.folder / "experiment.json").read_text())
+    experiment["data"] = {"folder": ".", "fingerprint": "earlier"}
+    (run.folder / "experiment.json").write_text(json.dumps(experiment))
+    monkeypatch.setattr(data_pipelines, "load", lambda folder: types.SimpleNamespace(fingerprint="earlier"))
+    outcome.check_same_data([run])
+    monkeypatch.setattr(data_pipelines, "load", lambda folder: types.SimpleNamespace(fingerprint="later"))
+    with pytest.raises(ValueError, match=r"seed_1 is of other data than those that are in \. now"):
+        outcome.check_same_data([run])
 
 
 def test_order_of_rows_without_spread():

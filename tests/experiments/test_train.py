@@ -6,10 +6,17 @@ import os
 import pathlib
 import subprocess
 import sys
+import types
 
 import keras
 import pytest
 import tensorflow as tf
+
+from ctrzoo import models
+from ctrzoo.experiments import run as experiment
+from ctrzoo.experiments.settings import Settings
+from ctrzoo.schema import Field, Schema
+from tests.small_data import SmallData
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 SMALL = ("--epochs=2", "--set", "num_rows=3000", "--set", "units=(8, 8)", "--batch_size=128", "--config=none")
@@ -50,6 +57,7 @@ def test_a_configuration_names_model_and_baselines(finished):
 def test_files_of_a_run(finished):
     work = finished[0] / "work"
     metrics = json.loads((work / "metrics.json").read_text())
+    assert max(path.stat().st_mtime_ns for path in work.glob("*.*")) == (work / "metrics.json").stat().st_mtime_ns
     assert (metrics["model"], metrics["dataset"], metrics["seed"]) == ("graphfm", "synthetic", 2018)
     assert metrics["seconds_per_epoch"] > 0
     for split in ("valid", "test"):
@@ -118,9 +126,13 @@ def test_a_refused_setting_leaves_the_workdir_free_and_damage_is_named(tmp_path)
         (["--dataset=movielens_1m", "--raw=absent.zip"], "There is no absent.zip"),
         (["--dataset=movielens_1m", "--raw=cut.zip"], "cut.zip is no complete zip file"),
         (["--dataset=half"], "half has no preparation.json"),
+        (
+            ["--set", "num_rows=1e3"],
+            "Data set 'synthetic' cannot be prepared with {'num_rows': 1000.0}: 'float' object",
+        ),
         (["--set", "num_neighbors=(99, 9, 9)", "--set", "num_rows=3000"], "between 1 and the number of fields, 10"),
     ],
-    ids=["flag", "missing file", "truncated zip", "half-written data", "model does not fit the schema"],
+    ids=["flag", "missing file", "truncated zip", "half-written data", "wrong option", "model does not fit the schema"],
 )
 def test_failures_are_one_line_and_leave_nothing(arguments, message, tmp_path):
     (tmp_path / "cut.zip").write_bytes(b"PK\x03\x04" + bytes(100))
@@ -133,3 +145,16 @@ def test_failures_are_one_line_and_leave_nothing(arguments, message, tmp_path):
     assert "Traceback" not in run.stderr
     assert not (tmp_path / "work").exists()
     assert not (tmp_path / "data" / "movielens_1m").exists()
+
+
+def test_data_without_rows_to_choose_the_epoch_by_are_refused(monkeypatch):
+    data = types.SimpleNamespace(folder="d", num_rows={"train": 5, "valid": 0})
+    monkeypatch.setattr(experiment.data_pipelines, "load", lambda folder: data)
+    with pytest.raises(ValueError, match="d has no rows in valid and test.*change `split`"):
+        experiment._load(Settings(dataset="d"), None, None)
+
+
+def test_one_field_has_no_pairs_to_draw(tmp_path):
+    schema = Schema([Field("a", vocabulary_size=3)])
+    assert experiment._explain(models.build("fm", schema), SmallData(schema), tmp_path) == []
+    assert not any(tmp_path.iterdir())
