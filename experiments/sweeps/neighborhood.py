@@ -2,7 +2,8 @@
 
 import statistics
 
-from scipy.stats import f_oneway, pearsonr
+import numpy as np
+from scipy.stats import f, f_oneway, pearsonr
 
 from ctrzoo.experiments.sweeps.surface import picture_name, plot_neighborhood, published_cells
 from ctrzoo.files import write_text
@@ -18,22 +19,20 @@ def report_neighborhood(rows, folder):
     plot_neighborhood(rows, folder)
     lines = ["# AUC by the neighbors that layers 2 and 3 select", ""]
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
-        lines += _section(dataset, cells_of(rows, dataset))
+        lines += _section(dataset, [row for row in rows if row["dataset"] == dataset and row["state"] == "finished"])
     write_text(folder / "neighborhood.md", "\n".join(lines))
 
 
-def cells_of(rows, dataset):
-    """Return the test AUCs of the finished runs of each cell, `{(layer 2, layer 3): [AUC, ...]}`."""
+def _cell(row):
+    return tuple(row["choices"]["num_neighbors"][1:])
+
+
+def _section(dataset, rows):
+    if not rows:
+        return [f"{dataset}: no run is finished.", ""]
     cells = {}
     for row in rows:
-        if row["dataset"] == dataset and row["state"] == "finished":
-            cells.setdefault(tuple(row["choices"]["num_neighbors"][1:]), []).append(row["test_auc"])
-    return cells
-
-
-def _section(dataset, cells):
-    if not cells:
-        return [f"{dataset}: no run is finished.", ""]
+        cells.setdefault(_cell(row), []).append(row["test_auc"])
     second, third = (sorted({cell[axis] for cell in cells}) for axis in (0, 1))
     lines = [
         f"## {dataset}",
@@ -47,7 +46,7 @@ def _section(dataset, cells):
         texts = [_text(cells.get((row, column), [])) for column in third]
         lines.append(f"| {row} | {' | '.join(texts)} | {_mean(cells, 0, row)} |")
     lines.append(f"| all | {' | '.join(_mean(cells, 1, column) for column in third)} | |")
-    return [*lines, "", *_noise(cells), *_printed(cells, published_cells(dataset)), _picture(dataset), ""]
+    return [*lines, "", *_noise(cells, rows), *_printed(cells, published_cells(dataset)), _picture(dataset), ""]
 
 
 def _text(aucs):
@@ -61,7 +60,7 @@ def _mean(cells, axis, number):
     return f"{statistics.fmean(auc for cell, aucs in cells.items() if cell[axis] == number for auc in aucs):.4f}"
 
 
-def _noise(cells):
+def _noise(cells, rows):
     """Say whether cells differ more than the seeds of a cell do."""
     repeated = [aucs for aucs in cells.values() if len(aucs) > 1]
     if len(repeated) < 2:
@@ -73,20 +72,34 @@ def _noise(cells):
     return [
         f"Means of {len(repeated)} cells with two seeds or more deviate by {between:.4f} from each other, the seeds of "
         f"a cell by {spread:.4f}. One-way analysis of variance: F = {test.statistic:.2f}, p = {test.pvalue:.2g}. "
-        f"{_alone(cells, 0)} {_alone(cells, 1)}",
+        f"{_by_number(rows, 0)} {_by_number(rows, 1)}",
         "",
     ]
 
 
-def _alone(cells, axis):
-    """Say whether runs differ by the number of one layer, whatever the other's."""
-    groups = {}
-    for cell, aucs in cells.items():
-        groups.setdefault(cell[axis], []).extend(aucs)
-    if len(groups) < 2:
-        return f"Layer {axis + 2} alone: one number."
-    test = f_oneway(*groups.values())
-    return f"Layer {axis + 2} alone: F = {test.statistic:.2f}, p = {test.pvalue:.2g}."
+def _by_number(rows, axis):
+    """Say whether runs differ by the number of one layer, when what the other's and the seed change is taken out."""
+    aucs = np.array([row["test_auc"] for row in rows])
+    number, other = (_indicators([_cell(row)[place] for row in rows]) for place in (axis, 1 - axis))
+    rest = np.column_stack([np.ones(len(rows)), other, _indicators([row["seed"] for row in rows])])
+    (without, fewer), (left, more) = (_unexplained(columns, aucs) for columns in (rest, np.hstack([rest, number])))
+    if not fewer < more < len(rows):
+        return f"Layer {axis + 2}: too few runs."
+    ratio = (without - left) / (more - fewer) / (left / (len(rows) - more))
+    p = f.sf(ratio, more - fewer, len(rows) - more)
+    return f"Layer {axis + 2}'s number, given the other's and the seed: F = {ratio:.2f}, p = {p:.2g}."
+
+
+def _indicators(values):
+    """Return a column for each value but one, 1 where it is."""
+    levels = sorted(set(values))[1:]
+    return np.array([[value == level for level in levels] for value in values], dtype=float)
+
+
+def _unexplained(columns, target):
+    """Return the sum of squares that a linear model of the columns leaves, and the columns' rank."""
+    weights, _, rank, _ = np.linalg.lstsq(columns, target, rcond=None)
+    return float(np.sum((target - columns @ weights) ** 2)), int(rank)
 
 
 def _printed(cells, printed):
