@@ -306,7 +306,7 @@ def test_cells_that_differ_beyond_the_noise_of_seeds_are_told(tmp_path):
     # have the mean 1.333e-4, its root is 0.0115; F = 2 * 2.333e-4 / 1.333e-4, p = (1 + 2 * F / 3) ** -1.5.
     assert "Means of 3 cells" in written and "by 0.0153 from each other, the seeds of a cell by 0.0115" in written
     assert "F = 3.50, p = 0.16." in written
-    # Seeds differ by 0.02, 0.02 and 0 in the cells, so that cells and seeds leave half of 2 * (0.02 / 3)^2 + (0.04 / 3)^2,
+    # Seeds differ by 0.02, 0.02, 0 in the cells, so that cells and seeds leave half of 2 * (0.02 / 3)^2 + (0.04 / 3)^2,
     # 1.333e-4 with two degrees of freedom. Without layer 2's number 0.83 and 0.85 have one mean, 4e-4 more; without
     # layer 3's 0.83 and 0.86, 9e-4 more. p = 1 - sqrt(F / (F + 2)).
     assert "Layer 2's number, given the other's and the seed: F = 6.00, p = 0.13." in written
