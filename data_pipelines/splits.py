@@ -11,7 +11,8 @@ import random
 import numpy as np
 import polars as pl
 
-from ctrzoo.data_pipelines.errors import RowError, plain_cells
+from ctrzoo.data_pipelines.encoding import numbers_of, plain_texts
+from ctrzoo.data_pipelines.errors import RowError
 from ctrzoo.data_pipelines.records import SPLITS
 from ctrzoo.suggest import unknown
 
@@ -73,7 +74,7 @@ class ByColumn:
     Args:
         column: The column; it need not be a field.
         valid_from: The least value of validation rows. Values that are all numbers are compared as
-            numbers, others as text, which suits dates such as 2014-10-29.
+            numbers, others as text, which suits dates such as 2014-10-29. An empty cell has no split.
         test_from: The least value of test rows; by default there are none.
 
     Raises:
@@ -96,11 +97,23 @@ class ByColumn:
     def assign(self, chunk, labels, table, source):
         """Return the index in `SPLITS` of each row; see `Fractions.assign`."""
         bounds = self._bounds()
-        cells = plain_cells(pl.Series(self.column, table[self.column]))
-        cells = cells.cast(pl.Float64, strict=False) if isinstance(bounds[0], float) else cells.cast(pl.String)
+        cells = pl.Series(self.column, table[self.column])
+        cells = self._numbers(cells) if isinstance(bounds[0], float) else plain_texts(cells)
         if cells.null_count():
             raise RowError(cells.is_null().arg_true().to_numpy(), f"column '{self.column}' says no split: it is empty")
         return sum((cells >= bound).cast(pl.UInt8) for bound in bounds).to_numpy()
+
+    def _numbers(self, cells):
+        if cells.dtype.is_temporal() and cells.dtype != pl.Duration:
+            raise ValueError(
+                f"Column '{self.column}' holds times ({cells.dtype}), and valid_from is the number {self.valid_from}. "
+                "Write it, and test_from, as times are written: 2024-06-20."
+            )
+        try:
+            return pl.Series(self.column, numbers_of(cells)).fill_nan(None)
+        except RowError as error:
+            reason = f"{error.reason}, as valid_from is the number {self.valid_from}: write both alike"
+            raise RowError(error.rows, reason) from None
 
     def _bounds(self):
         """Return where validation and test rows begin, as numbers if all of them are."""
