@@ -387,7 +387,7 @@ class TableEncoding:
                 raise FileNotFoundError(f"{folder / filename} is missing. Delete the folder and prepare it again.")
         try:
             config = json.loads((folder / ENCODING_FILE).read_text(encoding="utf-8"))
-            table = pl.read_parquet(folder / VOCABULARY_FILE)
+            table = pl.read_parquet(folder / VOCABULARY_FILE, glob=False)
         except (json.JSONDecodeError, pl.exceptions.PolarsError) as error:
             reason = str(error).splitlines()[0]
             raise ValueError(f"The encoding in {folder} is damaged ({reason}). Prepare the data again.") from None

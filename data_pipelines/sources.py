@@ -190,7 +190,7 @@ class ParquetSource:
 def _parquet_parser(path, start, chunk_rows):
     def parse_chunk(needed):
         with readable(path):
-            frame = pl.scan_parquet(path).slice(start, chunk_rows).select(list(needed)).collect()
+            frame = pl.scan_parquet(path, glob=False).slice(start, chunk_rows).select(list(needed)).collect()
         return Rows(frame.to_arrow(), np.arange(start + 1, start + 1 + len(frame)), [])
 
     return parse_chunk

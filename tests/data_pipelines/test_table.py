@@ -353,6 +353,28 @@ def test_separate_files_are_the_splits_and_only_the_first_is_learned_from(tmp_pa
     np.testing.assert_array_equal(stored_block(data.folder, ["test"]).ids[:2, 0], [1, 2])  # rare, then s0
 
 
+def test_a_file_is_in_one_split_alone(tmp_path):
+    for name in "av":
+        (tmp_path / f"{name}.csv").write_text(TEXT)
+    (tmp_path / "again.csv").symlink_to("v.csv")
+    tables = {"train": tmp_path / "[av].csv", "valid": tmp_path / "again.csv"}
+    with pytest.raises(ValueError, match=r"again.csv is in two splits, train and valid. Correct"):
+        prepare_own_table(tmp_path / "prepared", "clicks", tables, SCHEMA)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_path_with_brackets_is_a_path_if_there_is_such_a_file(tmp_path, suffix):
+    folder = tmp_path / "day[1]"
+    folder.mkdir()
+    frame = pl.DataFrame({"click": [0, 1] * 50, "site": ["a", "b"] * 50})
+    getattr(frame, f"write_{suffix[1:]}")(folder / f"clicks{suffix}")
+    report = prepare_own_table(
+        folder / "prepared", "clicks", folder / f"clicks{suffix}", {"label": "click", "fields": ["site"]}
+    )
+    assert report["rows"] == 100
+    assert sum(load(folder / "prepared").num_rows.values()) == 100
+
+
 def test_every_transform_and_hashing_by_schema(prepared):
     keras = pytest.importorskip("keras")
     kinds = ("log_squared", "log1p", "min_max", "standard")
