@@ -15,6 +15,8 @@ from ctrzoo.schema import Field, Schema
 from ctrzoo.suggest import unknown
 
 ARGUMENTS = ("label", "categorical", "numerical", "multivalued", "order")
+# Objects that polars has types for, as the columns of a Parquet file have.
+POLARS_KINDS = ("date", "datetime", "datetime64", "time", "timedelta", "decimal")
 OPTIONS = ("min_count", "scaling", "max_values", "pooling", "separator")
 
 
@@ -178,7 +180,7 @@ def _cells_of(field, frame):
 
 
 def series_of(name, cells, separator=None):
-    """Return a pandas column as a polars series of numbers, texts, or lists of texts; NaN, None and NA are null.
+    """Return a pandas column as a polars series of numbers, times, texts, or lists of texts; NaN, None and NA are null.
 
     Args:
         name: Name of the series.
@@ -187,7 +189,9 @@ def series_of(name, cells, separator=None):
     """
     if isinstance(cells.dtype, pd.CategoricalDtype):
         cells = cells.astype(object)
-    if pd.api.types.is_numeric_dtype(cells.dtype):
+    is_time = cells.dtype.kind in "mM"
+    is_known = cells.dtype == object and pd.api.types.infer_dtype(cells, skipna=True) in POLARS_KINDS
+    if pd.api.types.is_numeric_dtype(cells.dtype) or is_time or is_known:
         return pl.from_pandas(cells.reset_index(drop=True)).alias(name)
     if separator is not None and pd.api.types.infer_dtype(cells, skipna=True) != "string":
         missing = cells.isna()

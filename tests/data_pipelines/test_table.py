@@ -149,7 +149,7 @@ TYPED = {
     "byte_lists": pl.Series([[b"x"], [b"y", b"\xff"]] * 50),
     "list_lists": pl.Series([[["a"]], []] * 50),
     "structure": pl.Series([{"a": 1}, {"a": 2}] * 50),
-    "span": pl.Series([1, 2] * 50, dtype=pl.Duration("ms")),
+    "span": pl.Series([1, 2] * 50, dtype=pl.Duration("us")),
 }
 
 
