@@ -444,8 +444,10 @@ def texts_of(field, cells):
 
 
 def plain_texts(cells):
-    """Write cells as text, whole numbers without a point: a column with gaps holds 7 as 7.0."""
+    """Write cells as text, whole numbers without a point: columns with gaps hold 7 as 7.0, decimals as 7.00."""
     cells = plain_cells(cells)
+    if cells.dtype.is_decimal():
+        return cells.cast(pl.String).str.replace(r"(\.\d*?)0+$", "$1").str.strip_suffix(".")
     if cells.dtype == pl.String:
         return cells.replace("", None)
     if cells.dtype.is_float():

@@ -1,5 +1,6 @@
 """A pandas frame of the user's own as model features."""
 
+import decimal
 from collections.abc import Mapping
 
 import numpy as np
@@ -221,6 +222,8 @@ def _text(value):
         return str(value).lower()
     if isinstance(value, (float, np.floating)) and value.is_integer():
         return str(int(value))
+    if isinstance(value, decimal.Decimal):
+        return f"{value.normalize():f}"
     return str(value)
 
 

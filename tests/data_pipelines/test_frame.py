@@ -1,4 +1,5 @@
 import datetime
+import decimal
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import polars as pl
 import pytest
 
 from ctrzoo.data_pipelines import FrameEncoder, PreparedWriter, load
-from ctrzoo.data_pipelines.encoding import FieldEncoding, TableEncoding
+from ctrzoo.data_pipelines.encoding import FieldEncoding, TableEncoding, plain_texts
 from ctrzoo.data_pipelines.frame import series_of
 from ctrzoo.data_pipelines.learning import learn_field
 
@@ -75,6 +76,19 @@ def test_a_value_is_the_same_as_number_and_text():
     fitted = FrameEncoder(categorical=["zone"]).fit(pd.DataFrame({"zone": [3, 7]}))
     for zones in ([3, 7], [3.0, 7.0], ["3", "7"], pd.array([3, 7], "Int64"), pd.Categorical([3, 7])):
         np.testing.assert_array_equal(fitted.features(pd.DataFrame({"zone": zones}))["ids"], [[1], [2]])
+
+
+def test_decimals_are_the_numbers_that_they_are():
+    texts = ["7", "7.5", "100", "0", None]
+    numbers = [text and decimal.Decimal(text) for text in texts]
+    for scale in (1, 2):
+        assert plain_texts(pl.Series(numbers, dtype=pl.Decimal(10, scale))).to_list() == texts
+    assert plain_texts(pl.Series([100, 7], dtype=pl.Decimal(10, 0))).to_list() == ["100", "7"]
+    fitted = FrameEncoder(categorical=["zone"]).fit(pd.DataFrame({"zone": numbers}))
+    assert fitted.encoding.fields[0].values.to_list() == ["0", "100", "7", "7.5"]
+    lists = pd.DataFrame({"zones": [[decimal.Decimal("7.00")], [decimal.Decimal("100"), 7]]})
+    fitted = FrameEncoder(multivalued=["zones"]).fit(lists)
+    assert fitted.encoding.fields[0].values.to_list() == ["100", "7"]
 
 
 TIMES = [datetime.datetime(2024, 6, 1, 3), datetime.datetime(2024, 6, 2), None]
