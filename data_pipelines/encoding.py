@@ -27,6 +27,14 @@ VOCABULARY_FILE = "vocabulary.parquet"
 LARGEST = np.finfo(np.float32).max
 # Learned by `ctrzoo.data_pipelines.prepare`, and not for a user to write down.
 LEARNED = ("values", "counts", "offset", "scale", "boundaries")
+LEAST = {"min_count": 1, "hash_buckets": 1, "num_buckets": 2, "max_values": 1, "unused_ids": 0}
+TYPES = {
+    "column": (str | None, "a text"),
+    "rare": (bool | None, "true or false"),
+    "running": (bool, "true or false"),
+    "separator": (str, "a text, in quotes"),
+    "weight_separator": (str | None, "a text, in quotes"),
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -107,14 +115,21 @@ class FieldEncoding:
                 f"{where}: `transform` of a {self.kind} field must be one of {', '.join(map(str, allowed))}. "
                 f"Received: {self.transform!r}."
             )
-        for key, least in (("min_count", 1), ("hash_buckets", 1), ("num_buckets", 2), ("max_values", 1)):
+        for key, least in LEAST.items():
             number = getattr(self, key)
-            if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < least):
+            is_none = number is None and key in ("hash_buckets", "max_values")
+            if not is_none and (not isinstance(number, int) or isinstance(number, bool) or number < least):
                 raise ValueError(f"{where}: `{key}` must be a whole number of at least {least}. Received: {number!r}.")
-        if self.kind == "multivalued" and not self.separator:
-            raise ValueError(f"{where}: a multi-valued field needs a `separator`. Received: {self.separator!r}.")
+        for key, (types, what) in TYPES.items():
+            if not isinstance(getattr(self, key), types):
+                raise ValueError(f"{where}: `{key}` must be {what}. Received: {getattr(self, key)!r}.")
+        for key in ("separator", "weight_separator"):
+            if self.kind == "multivalued" and getattr(self, key) == "":
+                raise ValueError(f"{where}: `{key}` of a multi-valued field must not be empty. Write one, such as ';'.")
         if self.kind == "multivalued" and self.missing != "absent":
             raise ValueError(f"{where}: a multi-valued field without values is absent. Remove `missing`.")
+        if self.running and not self.has_rare_id:
+            raise ValueError(f"{where}: `running` needs a rare id and counted values. Set `min_count` above 1.")
         if self.hash_buckets and (self.kind == "numerical" or self.transform == "quantile"):
             raise ValueError(f"{where}: numbers are not hashed. Remove `hash_buckets` or make the field categorical.")
         for key, dtype in (("values", pl.String), ("counts", pl.Int64)):

@@ -6,7 +6,9 @@ the number of all rows first.
 """
 
 import dataclasses
+import datetime
 import random
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
@@ -18,6 +20,11 @@ from ctrzoo.suggest import unknown
 
 # Shares are whole parts of it.
 GROUP = 100
+
+
+def _check_type(key, value, types, what):
+    if not isinstance(value, types) or isinstance(value, bool):
+        raise ValueError(f"`{key}` of a split must be {what}. Received: {value!r}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +52,9 @@ class Fractions:
     late = False
 
     def __post_init__(self):
+        for key in SPLITS:
+            _check_type(key, getattr(self, key), (int, float), "a number")
+        _check_type("seed", self.seed, int, "a whole number")
         shares = np.array([self.train, self.valid, self.test]) * GROUP
         if (shares < 0).any() or not np.allclose(shares, shares.round()) or round(shares.sum()) != GROUP:
             raise ValueError(
@@ -87,6 +97,9 @@ class ByColumn:
     late = False
 
     def __post_init__(self):
+        _check_type("column", self.column, str, "the name of a column, in quotes")
+        _check_type("valid_from", self.valid_from, (int, float, str), "a number or text")
+        _check_type("test_from", self.test_from, (int, float, str, type(None)), "a number or text")
         bounds = self._bounds()
         if bounds != sorted(bounds):
             raise ValueError(
@@ -201,8 +214,13 @@ def split_from_dict(config, seed=0):
         seed: Seed of a division by chance, if `config` gives none.
 
     Raises:
-        ValueError: If a key is unknown.
+        ValueError: If a key is unknown or a value is wrong.
     """
+    if not isinstance(config, Mapping):
+        raise ValueError(
+            "Schema: `split` must be shares, {train: 0.8, valid: 0.1, test: 0.1}, or a column and its bounds. "
+            f"Received: {config!r}."
+        )
     kind = ByColumn if "column" in config else Fractions
     known = [entry.name for entry in dataclasses.fields(kind)]
     for key in config:
@@ -213,10 +231,5 @@ def split_from_dict(config, seed=0):
     if missing:
         raise ValueError(f"A split by column needs the keys column and valid_from. Missing: {', '.join(missing)}.")
     if kind is ByColumn:  # YAML reads 2024-06-01 as a date
-        return kind(
-            **{
-                key: value if isinstance(value, (int, float, type(None))) else str(value)
-                for key, value in config.items()
-            }
-        )
+        return kind(**{key: str(value) if isinstance(value, datetime.date) else value for key, value in config.items()})
     return kind(**{"seed": seed, **config})

@@ -158,6 +158,8 @@ def table_plan(config, columns, by_file=False, seed=0):
     for key in ("label", "fields"):
         if not config.get(key):
             raise ValueError(f"Schema: the key '{key}' is missing.")
+    if not isinstance(config["fields"], (list, tuple)):
+        raise ValueError(f"Schema: `fields` must be a list, such as [site, price]. Received: {config['fields']!r}.")
     if config["label"] not in columns:
         raise ValueError(f"Schema: {unknown('label column', config['label'], columns)}{_headless(columns)}")
     fields = []

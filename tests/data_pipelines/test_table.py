@@ -29,6 +29,9 @@ SCHEMA = {
 }
 
 
+TAGS = SCHEMA["fields"][2]
+
+
 @pytest.fixture(autouse=True)
 def without_pictures(monkeypatch):
     monkeypatch.setattr("ctrzoo.data_pipelines.report.draw_fields", lambda report, path: None)
@@ -290,6 +293,22 @@ def test_a_table_without_its_header_says_so_in_its_first_row(prepared):
         ({"split": {"column": "price", "valid_from": 0}}, "no row in the split 'train'"),
         ({"separator": "::"}, "`separator` must be one character"),
         ({"learn_from": "test"}, "`learn_from` must be 'train' or 'all'"),
+        ({"split": None}, r"`split` must be shares, .* or a column and its bounds. Received: None"),
+        ({"split": {"train": 0.8, "valid": 0.2, "test": None}}, "`test` of a split must be a number. Received: None"),
+        ({"split": {"train": "0.8"}}, "`train` of a split must be a number. Received: '0.8'"),
+        ({"split": {"seed": "one"}}, "`seed` of a split must be a whole number. Received: 'one'"),
+        ({"split": {"column": "price", "valid_from": [5]}}, r"`valid_from` of a split must be a number or text"),
+        ({"split": {"column": 5, "valid_from": 5}}, r"`column` of a split must be the name of a column, in quotes"),
+        ({"fields": "site"}, "`fields` must be a list, such as .* Received: 'site'"),
+        ({"fields": [TAGS | {"separator": 1}]}, "`separator` must be a text, in quotes. Received: 1"),
+        ({"fields": [TAGS | {"separator": ""}]}, "`separator` of a multi-valued field must not be empty"),
+        ({"fields": [TAGS | {"weight_separator": 5}]}, "`weight_separator` must be a text, in quotes. Received: 5"),
+        ({"fields": [{"name": "site", "column": 5}]}, "`column` must be a text. Received: 5"),
+        ({"fields": [{"name": "site", "rare": "no"}]}, "`rare` must be true or false. Received: 'no'"),
+        ({"fields": [{"name": "site", "running": 1}]}, "`running` must be true or false. Received: 1"),
+        ({"fields": [{"name": "site", "running": True, "hash_buckets": 9}]}, "`running` needs a rare id"),
+        ({"fields": [{"name": "site", "unused_ids": -3}]}, "`unused_ids` must be a whole number of at least 0"),
+        ({"fields": [{"name": "site", "min_count": None}]}, "`min_count` must be a whole number of at least 1"),
     ],
 )
 def test_a_wrong_schema_is_named(prepared, change, message):
