@@ -56,6 +56,13 @@ def zipped(text, tmp_path):
     return (tmp_path / "other.zip").read_bytes()
 
 
+def odd_zip(text, tmp_path, place, value):
+    """A zip file with a byte of its directory changed: the flags (8) or the kind of compression (10)."""
+    content = bytearray(zipped(text, tmp_path))
+    content[content.rfind(b"PK\x01\x02") + place] = value
+    return bytes(content)
+
+
 def zstandard(text, tmp_path):
     with pa.CompressedOutputStream(str(tmp_path / "other.zst"), "zstd") as file:
         file.write(text.encode())
@@ -256,6 +263,24 @@ def test_a_wrong_file_is_named_in_one_line(prepared, tmp_path, content, suffix, 
     with pytest.raises(ValueError, match=message) as caught:
         prepared(content, suffix=suffix)
     assert "\n" not in str(caught.value) and not (tmp_path / "prepared").exists()
+
+
+@pytest.mark.parametrize(("place", "value", "reason"), [(10, 9, "deflate64|compression"), (8, 1, "encrypted")])
+def test_a_zip_file_that_python_cannot_unpack_is_to_be_unpacked(prepared, tmp_path, place, value, reason):
+    with pytest.raises(
+        ValueError, match=rf"clicks.csv.zip cannot be unpacked here \(.*({reason}).* Unpack it yourself"
+    ):
+        prepared(odd_zip(TEXT, tmp_path, place, value), suffix=".csv.zip")
+
+
+def test_a_part_that_lacks_a_column_is_named(tmp_path):
+    frame = pl.DataFrame({"click": [0, 1] * 50, "site": ["a", "b"] * 50})
+    frame.write_parquet(tmp_path / "part0.parquet")
+    frame.rename({"site": "sites"}).write_parquet(tmp_path / "part1.parquet")
+    with pytest.raises(ValueError, match=r"part1.parquet, unlike the first file: Unknown column 'site'. .*'sites'\?"):
+        prepare_own_table(
+            tmp_path / "prepared", "clicks", tmp_path / "*.parquet", {"label": "click", "fields": ["site"]}
+        )
 
 
 def test_a_table_without_its_header_says_so_in_its_first_row(prepared):
