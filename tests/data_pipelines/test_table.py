@@ -1,5 +1,6 @@
 """Tables of one's own: every kind of file and field, and what is wrong with rows."""
 
+import contextlib
 import datetime
 import errno
 import functools
@@ -472,14 +473,29 @@ def test_a_number_that_what_was_learned_makes_too_large_is_refused(prepared):
         prepared(HEADER + rows + "1,s,1e36,a\n", schema)
 
 
-def test_a_full_disk_is_one_line_and_the_preparation_goes_on_later(prepared, tmp_path, monkeypatch):
+@pytest.fixture(params=["rows", "vocabularies"])
+def full_disk(request, monkeypatch):
+    """Return a context in which the disk is full when these are written."""
+
     def fail(file, **arrays):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(compact.np, "savez", fail)
-        with pytest.raises(OSError, match="the disk of .*prepared is full. Make room and run the same again"):
-            prepared(TEXT)
+    @contextlib.contextmanager
+    def full():
+        with monkeypatch.context() as patch:
+            if request.param == "rows":
+                patch.setattr(compact.np, "savez", fail)
+            else:
+                write = pl.DataFrame.write_parquet
+                patch.setattr(pl.DataFrame, "write_parquet", lambda frame, path: write(frame, "/dev/full"))
+            yield
+
+    return full
+
+
+def test_a_full_disk_is_one_line_and_the_preparation_goes_on_later(prepared, tmp_path, full_disk):
+    with full_disk(), pytest.raises(OSError, match="the disk of .*prepared is full. Make room and run the same again"):
+        prepared(TEXT)
     assert not (tmp_path / "prepared").exists()
     assert sum(prepared(TEXT)[0].num_rows.values()) == 100
     assert not list(tmp_path.glob(".prepared*"))
