@@ -48,8 +48,9 @@ class FieldEncoding:
         name: Name of the field.
         kind: `"categorical"`, `"numerical"` or `"multivalued"`, as in the `Schema`.
         column: The column of the raw table; by default of the field's name.
-        min_count: Values in fewer rows share the rare id, and so do unseen values. With 1 there is no
-            rare id, and an unseen value is absent (if `rare` does not say otherwise).
+        min_count: Values that occur less often share the rare id, and so do unseen values; each place in a
+            multi-valued cell counts. With 1 there is no rare id, and an unseen value is absent (if `rare` does not
+            say otherwise).
         rare: Whether there is a rare id; by default if `min_count` is above 1.
         missing: What a missing or empty cell is: `"absent"` (id 0, value 0), `"category"` (a value like
             others: the empty text), `"reserved"` (absent, although the empty text is counted and gets an
@@ -69,7 +70,7 @@ class FieldEncoding:
         running: Whether ids were given while the rows were read, so that in the prepared rows the first
             `min_count - 1` occurrences of each value are rare. Later rows know the final ids.
         values: Learned: the texts that have an own id, in the order of ids, as a series of strings.
-        counts: Learned: rows of each value among those that the vocabulary was learned from.
+        counts: Learned: how often each value occurs in the rows that the vocabulary was learned from.
         offset: Learned: subtracted from a number after `log_squared` or `log1p`.
         scale: Learned: a number is divided by it, after the subtraction.
         boundaries: Learned: where the next of the quantile buckets begins, rising.

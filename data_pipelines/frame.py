@@ -33,7 +33,7 @@ class FrameEncoder:
         numerical: Names of columns of numbers.
         multivalued: Names of columns whose cells are lists, text with separators, or single values.
         order: Names of all columns in model order; by default in the order of the arguments above.
-        min_count: Values with fewer rows share one "rare" id, and so do unseen values. With 1 there
+        min_count: Values that occur less often share one "rare" id, and so do unseen values. With 1 there
             is no such id, and an unseen value is absent. A number, or one for each column by name.
         scaling: What numbers become: `"standard"` (mean 0, deviation 1), `"min_max"` (0 to 1),
             `"log_squared"` (x > 2 becomes floor(ln(x)^2), as published for Criteo), `"log1p"`, None (as

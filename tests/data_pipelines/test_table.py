@@ -449,6 +449,18 @@ def test_every_transform_and_hashing_by_schema(prepared):
     np.testing.assert_array_equal(ids[:, 3] - first[8], [row % 3 == 0 for row in range(100)])
 
 
+def test_each_value_of_a_multivalued_cell_counts(prepared):
+    schema = {
+        "label": "click",
+        "fields": [{"name": "tags", "kind": "multivalued", "min_count": 3}],
+        "learn_from": "all",
+    }
+    # q is in two rows, three times; of 6 values 3 are rare; of 4 cells 1 is missing.
+    data, report = prepared("click,tags\n0,q|q|x\n1,q\n0,y|z\n1,\n", schema)
+    assert data.encoding.fields[0].values.to_list() == ["q"] and data.encoding.fields[0].counts.to_list() == [3]
+    assert (report["fields"][0]["rare_share"], report["fields"][0]["missing_share"]) == (3 / 6, 1 / 4)
+
+
 def test_a_constant_number_is_learned_from_several_chunks(prepared, monkeypatch):
     monkeypatch.setattr(table, "TextSource", functools.partial(table.TextSource, chunk_bytes=1 << 16))
     fields = [{"name": name, "column": "price", "kind": "numerical"} for name in ("standard", "min_max")]
