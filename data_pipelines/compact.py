@@ -29,7 +29,7 @@ def compact(table, plan, chunk, source_split):
     Returns:
         Arrays by name (`label`, `split` if it is known already, and for field j `codes_j`, `numbers_j`,
         `lengths_j`, `weights_j`), and for each field `(texts, counts)`, empty for numbers: the texts, null
-        among them, and the number of the rows to learn from that hold each.
+        among them, and how often each occurs in the rows to learn from.
 
     Raises:
         RowError: If rows are wrong.

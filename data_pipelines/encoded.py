@@ -23,8 +23,8 @@ def encode_chunk(arrays, chunk, encoding, learned):
         learned: The `LearnedField` of each field.
 
     Returns:
-        The `Block`, and for each field `[missing, rare, rows]`: cells (values of multi-valued cells) that are
-        missing or have the rare id.
+        The `Block`, and for each field `[missing, rows, rare, values]`: rows whose cell is missing among all, and
+        values that have the rare id among all; a multi-valued cell has any number of values, others have one.
     """
     labels = arrays["label"]
     id_columns, number_columns, counts = [], [], []
@@ -32,12 +32,12 @@ def encode_chunk(arrays, chunk, encoding, learned):
         if field.kind == "numerical":
             numbers = arrays[f"numbers_{index}"].astype(np.float64)
             number_columns.append((field.scaled(numbers), None))
-            counts.append([int(np.isnan(numbers).sum()), 0, len(labels)])
+            counts.append([int(np.isnan(numbers).sum()), len(labels), 0, len(labels)])
             continue
         if field.transform == "quantile":
             numbers = arrays[f"numbers_{index}"].astype(np.float64)
             id_columns.append((to_global(field.bucket_ids(numbers), first), None))
-            counts.append([int(np.isnan(numbers).sum()), 0, len(labels)])
+            counts.append([int(np.isnan(numbers).sum()), len(labels), 0, len(labels)])
             continue
         ids, codes = learned[index].ids(chunk), arrays[f"codes_{index}"]
         if field.running:
@@ -49,13 +49,13 @@ def encode_chunk(arrays, chunk, encoding, learned):
         missing, rare = int(cells[ids == 0].sum()), int(cells[ids == 1].sum()) if field.has_rare_id else 0
         if field.kind == "categorical":
             id_columns.append((to_global(ids, first), codes))
-            counts.append([missing, rare, len(labels)])
+            counts.append([missing, len(labels), rare, len(labels)])
         else:
             weights = arrays[f"weights_{index}"] if field.is_weighted else None
             local, weights = pad(arrays[f"lengths_{index}"].astype(np.int64), ids[codes], weights, field.max_values)
             id_columns += [(column, None) for column in to_global(local, first).T]
             number_columns += [] if weights is None else [(column, None) for column in weights.T]
-            counts.append([int((local == 0).all(axis=1).sum()), rare, len(labels)])
+            counts.append([int((local == 0).all(axis=1).sum()), len(labels), rare, len(codes)])
     ids = _side_by_side(id_columns, len(labels), np.int32)
     return Block(ids, _side_by_side(number_columns, len(labels), np.float32), labels), counts
 

@@ -27,6 +27,14 @@ VOCABULARY_FILE = "vocabulary.parquet"
 LARGEST = np.finfo(np.float32).max
 # Learned by `ctrzoo.data_pipelines.prepare`, and not for a user to write down.
 LEARNED = ("values", "counts", "offset", "scale", "boundaries")
+LEAST = {"min_count": 1, "hash_buckets": 1, "num_buckets": 2, "max_values": 1, "unused_ids": 0}
+TYPES = {
+    "column": (str | None, "a text"),
+    "rare": (bool | None, "true or false"),
+    "running": (bool, "true or false"),
+    "separator": (str, "a text, in quotes"),
+    "weight_separator": (str | None, "a text, in quotes"),
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -40,8 +48,9 @@ class FieldEncoding:
         name: Name of the field.
         kind: `"categorical"`, `"numerical"` or `"multivalued"`, as in the `Schema`.
         column: The column of the raw table; by default of the field's name.
-        min_count: Values in fewer rows share the rare id, and so do unseen values. With 1 there is no
-            rare id, and an unseen value is absent (if `rare` does not say otherwise).
+        min_count: Values that occur less often share the rare id, and so do unseen values; each place in a
+            multi-valued cell counts. With 1 there is no rare id, and an unseen value is absent (if `rare` does not
+            say otherwise).
         rare: Whether there is a rare id; by default if `min_count` is above 1.
         missing: What a missing or empty cell is: `"absent"` (id 0, value 0), `"category"` (a value like
             others: the empty text), `"reserved"` (absent, although the empty text is counted and gets an
@@ -61,7 +70,7 @@ class FieldEncoding:
         running: Whether ids were given while the rows were read, so that in the prepared rows the first
             `min_count - 1` occurrences of each value are rare. Later rows know the final ids.
         values: Learned: the texts that have an own id, in the order of ids, as a series of strings.
-        counts: Learned: rows of each value among those that the vocabulary was learned from.
+        counts: Learned: how often each value occurs in the rows that the vocabulary was learned from.
         offset: Learned: subtracted from a number after `log_squared` or `log1p`.
         scale: Learned: a number is divided by it, after the subtraction.
         boundaries: Learned: where the next of the quantile buckets begins, rising.
@@ -107,14 +116,21 @@ class FieldEncoding:
                 f"{where}: `transform` of a {self.kind} field must be one of {', '.join(map(str, allowed))}. "
                 f"Received: {self.transform!r}."
             )
-        for key, least in (("min_count", 1), ("hash_buckets", 1), ("num_buckets", 2), ("max_values", 1)):
+        for key, least in LEAST.items():
             number = getattr(self, key)
-            if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < least):
+            is_none = number is None and key in ("hash_buckets", "max_values")
+            if not is_none and (not isinstance(number, int) or isinstance(number, bool) or number < least):
                 raise ValueError(f"{where}: `{key}` must be a whole number of at least {least}. Received: {number!r}.")
-        if self.kind == "multivalued" and not self.separator:
-            raise ValueError(f"{where}: a multi-valued field needs a `separator`. Received: {self.separator!r}.")
+        for key, (types, what) in TYPES.items():
+            if not isinstance(getattr(self, key), types):
+                raise ValueError(f"{where}: `{key}` must be {what}. Received: {getattr(self, key)!r}.")
+        for key in ("separator", "weight_separator"):
+            if self.kind == "multivalued" and getattr(self, key) == "":
+                raise ValueError(f"{where}: `{key}` of a multi-valued field must not be empty. Write one, such as ';'.")
         if self.kind == "multivalued" and self.missing != "absent":
             raise ValueError(f"{where}: a multi-valued field without values is absent. Remove `missing`.")
+        if self.running and not self.has_rare_id:
+            raise ValueError(f"{where}: `running` needs a rare id and counted values. Set `min_count` above 1.")
         if self.hash_buckets and (self.kind == "numerical" or self.transform == "quantile"):
             raise ValueError(f"{where}: numbers are not hashed. Remove `hash_buckets` or make the field categorical.")
         for key, dtype in (("values", pl.String), ("counts", pl.Int64)):
@@ -387,7 +403,7 @@ class TableEncoding:
                 raise FileNotFoundError(f"{folder / filename} is missing. Delete the folder and prepare it again.")
         try:
             config = json.loads((folder / ENCODING_FILE).read_text(encoding="utf-8"))
-            table = pl.read_parquet(folder / VOCABULARY_FILE)
+            table = pl.read_parquet(folder / VOCABULARY_FILE, glob=False)
         except (json.JSONDecodeError, pl.exceptions.PolarsError) as error:
             reason = str(error).splitlines()[0]
             raise ValueError(f"The encoding in {folder} is damaged ({reason}). Prepare the data again.") from None
@@ -444,8 +460,10 @@ def texts_of(field, cells):
 
 
 def plain_texts(cells):
-    """Write cells as text, whole numbers without a point: a column with gaps holds 7 as 7.0."""
+    """Write cells as text, whole numbers without a point: columns with gaps hold 7 as 7.0, decimals as 7.00."""
     cells = plain_cells(cells)
+    if cells.dtype.is_decimal():
+        return cells.cast(pl.String).str.replace(r"(\.\d*?)0+$", "$1").str.strip_suffix(".")
     if cells.dtype == pl.String:
         return cells.replace("", None)
     if cells.dtype.is_float():

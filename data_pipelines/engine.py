@@ -8,10 +8,12 @@ goes on where it was, and gives the same bytes.
 """
 
 import errno
+import os
 import pathlib
 import time
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 
 from ctrzoo.data_pipelines.compact import ChunkFiles, compact
@@ -85,8 +87,9 @@ def prepare_table(folder, name, plan, source, *, options=None, bad_rows="error",
         with kept_state(folder, description) as state:
             preparation = _Preparation(state, name, plan, source, bad_rows, shuffle_seed)
             return preparation.run(folder, options)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
+    except (OSError, pl.exceptions.PolarsError) as error:
+        # Polars, which writes the vocabularies, has no number for it.
+        if getattr(error, "errno", None) != errno.ENOSPC and os.strerror(errno.ENOSPC) not in str(error):
             raise
         message = f"the disk of {folder} is full. Make room and run the same again: it goes on where it was"
         raise OSError(errno.ENOSPC, message) from None

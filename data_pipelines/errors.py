@@ -18,7 +18,10 @@ class RowError(ValueError):
 
 
 def plain_cells(cells):
-    """Return a column of numbers, times or text as it is, and one that is written as codes or bytes as text.
+    """Return a column of numbers, times or text, codes and bytes as text.
+
+    Times and spans of time are in microseconds, so that texts and numbers do not depend on who wrote the file: pandas 2
+    counts nanoseconds, pandas 3 and polars microseconds.
 
     Raises:
         RowError: If bytes are no UTF-8 text.
@@ -32,8 +35,9 @@ def plain_cells(cells):
             f"Column '{cells.name}' must hold one number or text a cell, not {cells.dtype}. A list of numbers or texts "
             "can be a field of the kind 'multivalued'; leave other columns out, or unpack them."
         )
-    if cells.dtype == pl.Duration:
-        return cells.to_physical()
+    if cells.dtype in (pl.Datetime, pl.Duration):
+        cells = cells.dt.cast_time_unit("us")
+        return cells.to_physical() if cells.dtype == pl.Duration else cells
     if cells.dtype not in (pl.Categorical, pl.Enum, pl.Binary):
         return cells
     try:

@@ -1,5 +1,6 @@
 """A pandas frame of the user's own as model features."""
 
+import decimal
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,6 +16,8 @@ from ctrzoo.schema import Field, Schema
 from ctrzoo.suggest import unknown
 
 ARGUMENTS = ("label", "categorical", "numerical", "multivalued", "order")
+# Objects that polars has types for, as the columns of a Parquet file have.
+POLARS_KINDS = ("date", "datetime", "datetime64", "time", "timedelta", "decimal")
 OPTIONS = ("min_count", "scaling", "max_values", "pooling", "separator")
 
 
@@ -30,7 +33,7 @@ class FrameEncoder:
         numerical: Names of columns of numbers.
         multivalued: Names of columns whose cells are lists, text with separators, or single values.
         order: Names of all columns in model order; by default in the order of the arguments above.
-        min_count: Values with fewer rows share one "rare" id, and so do unseen values. With 1 there
+        min_count: Values that occur less often share one "rare" id, and so do unseen values. With 1 there
             is no such id, and an unseen value is absent. A number, or one for each column by name.
         scaling: What numbers become: `"standard"` (mean 0, deviation 1), `"min_max"` (0 to 1),
             `"log_squared"` (x > 2 becomes floor(ln(x)^2), as published for Criteo), `"log1p"`, None (as
@@ -178,7 +181,7 @@ def _cells_of(field, frame):
 
 
 def series_of(name, cells, separator=None):
-    """Return a pandas column as a polars series of numbers, texts, or lists of texts; NaN, None and NA are null.
+    """Return a pandas column as a polars series of numbers, times, texts, or lists of texts; NaN, None and NA are null.
 
     Args:
         name: Name of the series.
@@ -187,7 +190,9 @@ def series_of(name, cells, separator=None):
     """
     if isinstance(cells.dtype, pd.CategoricalDtype):
         cells = cells.astype(object)
-    if pd.api.types.is_numeric_dtype(cells.dtype):
+    is_time = cells.dtype.kind in "mM"
+    is_known = cells.dtype == object and pd.api.types.infer_dtype(cells, skipna=True) in POLARS_KINDS
+    if pd.api.types.is_numeric_dtype(cells.dtype) or is_time or is_known:
         return pl.from_pandas(cells.reset_index(drop=True)).alias(name)
     if separator is not None and pd.api.types.infer_dtype(cells, skipna=True) != "string":
         missing = cells.isna()
@@ -217,6 +222,8 @@ def _text(value):
         return str(value).lower()
     if isinstance(value, (float, np.floating)) and value.is_integer():
         return str(int(value))
+    if isinstance(value, decimal.Decimal):
+        return f"{value.normalize():f}"
     return str(value)
 
 

@@ -47,7 +47,7 @@ def learn_vocabulary(field, parts):
 
     Args:
         field: The `FieldEncoding`.
-        parts: Iterable of `(texts, counts)`, a series of strings and an array: values, and rows of each.
+        parts: Iterable of `(texts, counts)`, a series of strings and an array: values, and how often each occurs.
     """
     total = pl.DataFrame(schema={"text": pl.String, "count": pl.Int64})
     pending, waiting = [], 0

@@ -13,7 +13,7 @@ import polars as pl
 from ctrzoo.data_pipelines.encoding import FieldEncoding
 from ctrzoo.data_pipelines.engine import prepare_table
 from ctrzoo.data_pipelines.plan import TablePlan, check_protocol
-from ctrzoo.data_pipelines.sources import FrameSource
+from ctrzoo.data_pipelines.sources import FrameSource, open_entry
 from ctrzoo.data_pipelines.splits import Fractions, Shuffled
 
 URL = "https://files.grouplens.org/datasets/movielens/ml-1m.zip"
@@ -134,7 +134,7 @@ def content_of(raw, filename, folder):
     """Return the bytes of a file of the zip or of the unpacked folder.
 
     Raises:
-        ValueError: If there is no such file, or the zip is damaged.
+        ValueError: If there is no such file, or the zip is damaged or of a kind that Python cannot unpack.
     """
     if raw.is_dir():
         path = next((path for path in (raw / filename, raw / folder / filename) if path.is_file()), None)
@@ -146,7 +146,8 @@ def content_of(raw, filename, folder):
             names = [name for name in archive.namelist() if pathlib.PurePosixPath(name).name == filename]
             if not names:
                 raise ValueError(f"{raw} holds no {filename}. Pass GroupLens' {folder}.zip.")
-            return archive.read(names[0])
+            with open_entry(archive, names[0]) as file:
+                return file.read()
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ValueError(f"{raw} is no complete zip file ({error}). Fetch {folder}.zip again.") from None
 

@@ -22,7 +22,7 @@ def write_report(folder, name, encoding, splits, chunks, counts, seconds, start)
         encoding: The `TableEncoding`.
         splits: `{split: Split}`.
         chunks: The facts of each chunk.
-        counts: For each field `[missing, rare, rows]`.
+        counts: For each field `[missing, rows, rare, values]`, see `encode_chunk`.
         seconds: Seconds of each step.
         start: When this process began, by `time.monotonic`.
 
@@ -34,8 +34,10 @@ def write_report(folder, name, encoding, splits, chunks, counts, seconds, start)
     total = time.monotonic() - start
     bad = [chunk["first_bad"] for chunk in chunks if chunk["bad"]]
     fields = []
-    for field, description, (missing, rare, cells) in zip(encoding.schema.fields, encoding.fields, counts, strict=True):
-        shares = {"missing_share": missing / cells, "rare_share": rare / cells}
+    for field, description, (missing, cells, rare, values) in zip(
+        encoding.schema.fields, encoding.fields, counts, strict=True
+    ):
+        shares = {"missing_share": missing / cells, "rare_share": rare / max(values, 1)}
         sizes = {"vocabulary_size": field.vocabulary_size, "num_slots": field.num_slots}
         fields.append({"name": field.name, "kind": field.kind, **sizes, "min_count": description.min_count, **shares})
     report = {
@@ -89,7 +91,10 @@ def tables_of(report):
 
 
 def draw_fields(report, path):
-    """Draw the number of ids of each field, and the shares of cells with an own id, rare and missing."""
+    """Draw the number of ids of each field, and the shares of cells with an own id, rare and missing.
+
+    The cells of a multi-valued field that are not missing are divided as their values are.
+    """
     fields = report["fields"][::-1]
     names = plain(field["name"] for field in fields)
     figure = Figure(figsize=(9, 1.2 + 0.22 * len(fields)), layout="constrained")
@@ -99,7 +104,9 @@ def draw_fields(report, path):
     sizes.margins(y=0.01)
     sizes.tick_params(labelsize=7)
     missing = [field["missing_share"] for field in fields]
-    rare = [field["rare_share"] for field in fields]
+    rare = [
+        field["rare_share"] * (1 - field["missing_share"] if field["kind"] == "multivalued" else 1) for field in fields
+    ]
     known = [1 - m - r for m, r in zip(missing, rare, strict=True)]
     left = [0.0] * len(fields)
     for label, part, color in (("own id or number", known, "C0"), ("rare", rare, "C1"), ("missing", missing, "0.8")):

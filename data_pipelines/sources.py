@@ -175,7 +175,8 @@ class ParquetSource:
         for index, path in enumerate(self.paths):
             split = self.splits[index] if self.splits else None
             with readable(path):
-                rows = pa.parquet.ParquetFile(path).metadata.num_rows
+                file = pa.parquet.ParquetFile(path)
+                rows, columns = file.metadata.num_rows, file.schema_arrow.names
             if not rows:
                 raise ValueError(f"{path} has no rows. Leave it out, or correct the path.")
             for start in range(0, rows, self.chunk_rows):
@@ -184,13 +185,17 @@ class ParquetSource:
                 else:
                     share = (index + min(1, (start + self.chunk_rows) / rows)) / len(self.paths)
                     place = {"file": index, "start": start, "share": share}
-                    yield Chunk(str(path), _parquet_parser(path, start, self.chunk_rows), place, split)
+                    parse_chunk = _parquet_parser(path, columns, start, self.chunk_rows)
+                    yield Chunk(str(path), parse_chunk, place, split)
 
 
-def _parquet_parser(path, start, chunk_rows):
+def _parquet_parser(path, columns, start, chunk_rows):
     def parse_chunk(needed):
+        for column in needed:
+            if column not in columns:
+                raise ValueError(f"{path}, unlike the first file: {unknown('column', column, columns)}")
         with readable(path):
-            frame = pl.scan_parquet(path).slice(start, chunk_rows).select(list(needed)).collect()
+            frame = pl.scan_parquet(path, glob=False).slice(start, chunk_rows).select(list(needed)).collect()
         return Rows(frame.to_arrow(), np.arange(start + 1, start + 1 + len(frame)), [])
 
     return parse_chunk
@@ -303,7 +308,7 @@ def open_raw(path):
     """Yield a file of the decompressed bytes, and a function that tells the share that was read.
 
     Raises:
-        ValueError: If a zip file does not hold exactly one file.
+        ValueError: If a zip file does not hold exactly one file, or one that Python cannot unpack.
     """
     path = pathlib.Path(path)
     size = path.stat().st_size
@@ -314,7 +319,7 @@ def open_raw(path):
                 raise ValueError(
                     f"{path} holds {len(entries)} files, expected one table. Unpack it and name the table."
                 )
-            with archive.open(entries[0]) as file:
+            with open_entry(archive, entries[0]) as file:
                 yield file, lambda: file.tell() / max(entries[0].file_size, 1)
     elif path.suffix in COMPRESSIONS:
         with pa.OSFile(str(path)) as raw, pa.CompressedInputStream(raw, COMPRESSIONS[path.suffix]) as file:
@@ -322,6 +327,19 @@ def open_raw(path):
     else:
         with open(path, "rb") as file:
             yield file, lambda: file.tell() / size
+
+
+def open_entry(archive, entry):
+    """Open a file of a `zipfile.ZipFile`.
+
+    Raises:
+        ValueError: If it is encrypted, or compressed in a way that Python does not know, such as Deflate64.
+    """
+    try:
+        return archive.open(entry)
+    except (NotImplementedError, RuntimeError) as error:
+        message = f"{archive.filename} cannot be unpacked here ({error}). Unpack it yourself and name what it holds."
+        raise ValueError(message) from None
 
 
 class readable:  # noqa: N801  (used like a function)

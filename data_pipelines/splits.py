@@ -6,17 +6,25 @@ the number of all rows first.
 """
 
 import dataclasses
+import datetime
 import random
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 
-from ctrzoo.data_pipelines.errors import RowError, plain_cells
+from ctrzoo.data_pipelines.encoding import numbers_of, plain_texts
+from ctrzoo.data_pipelines.errors import RowError
 from ctrzoo.data_pipelines.records import SPLITS
 from ctrzoo.suggest import unknown
 
 # Shares are whole parts of it.
 GROUP = 100
+
+
+def _check_type(key, value, types, what):
+    if not isinstance(value, types) or isinstance(value, bool):
+        raise ValueError(f"`{key}` of a split must be {what}. Received: {value!r}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +52,9 @@ class Fractions:
     late = False
 
     def __post_init__(self):
+        for key in SPLITS:
+            _check_type(key, getattr(self, key), (int, float), "a number")
+        _check_type("seed", self.seed, int, "a whole number")
         shares = np.array([self.train, self.valid, self.test]) * GROUP
         if (shares < 0).any() or not np.allclose(shares, shares.round()) or round(shares.sum()) != GROUP:
             raise ValueError(
@@ -73,7 +84,7 @@ class ByColumn:
     Args:
         column: The column; it need not be a field.
         valid_from: The least value of validation rows. Values that are all numbers are compared as
-            numbers, others as text, which suits dates such as 2014-10-29.
+            numbers, others as text, which suits dates such as 2014-10-29. An empty cell has no split.
         test_from: The least value of test rows; by default there are none.
 
     Raises:
@@ -86,6 +97,9 @@ class ByColumn:
     late = False
 
     def __post_init__(self):
+        _check_type("column", self.column, str, "the name of a column, in quotes")
+        _check_type("valid_from", self.valid_from, (int, float, str), "a number or text")
+        _check_type("test_from", self.test_from, (int, float, str, type(None)), "a number or text")
         bounds = self._bounds()
         if bounds != sorted(bounds):
             raise ValueError(
@@ -96,11 +110,23 @@ class ByColumn:
     def assign(self, chunk, labels, table, source):
         """Return the index in `SPLITS` of each row; see `Fractions.assign`."""
         bounds = self._bounds()
-        cells = plain_cells(pl.Series(self.column, table[self.column]))
-        cells = cells.cast(pl.Float64, strict=False) if isinstance(bounds[0], float) else cells.cast(pl.String)
+        cells = pl.Series(self.column, table[self.column])
+        cells = self._numbers(cells) if isinstance(bounds[0], float) else plain_texts(cells)
         if cells.null_count():
             raise RowError(cells.is_null().arg_true().to_numpy(), f"column '{self.column}' says no split: it is empty")
         return sum((cells >= bound).cast(pl.UInt8) for bound in bounds).to_numpy()
+
+    def _numbers(self, cells):
+        if cells.dtype.is_temporal() and cells.dtype != pl.Duration:
+            raise ValueError(
+                f"Column '{self.column}' holds times ({cells.dtype}), and valid_from is the number {self.valid_from}. "
+                "Write it, and test_from, as times are written: 2024-06-20."
+            )
+        try:
+            return pl.Series(self.column, numbers_of(cells)).fill_nan(None)
+        except RowError as error:
+            reason = f"{error.reason}, as valid_from is the number {self.valid_from}: write both alike"
+            raise RowError(error.rows, reason) from None
 
     def _bounds(self):
         """Return where validation and test rows begin, as numbers if all of them are."""
@@ -188,8 +214,13 @@ def split_from_dict(config, seed=0):
         seed: Seed of a division by chance, if `config` gives none.
 
     Raises:
-        ValueError: If a key is unknown.
+        ValueError: If a key is unknown or a value is wrong.
     """
+    if not isinstance(config, Mapping):
+        raise ValueError(
+            "Schema: `split` must be shares, {train: 0.8, valid: 0.1, test: 0.1}, or a column and its bounds. "
+            f"Received: {config!r}."
+        )
     kind = ByColumn if "column" in config else Fractions
     known = [entry.name for entry in dataclasses.fields(kind)]
     for key in config:
@@ -200,10 +231,5 @@ def split_from_dict(config, seed=0):
     if missing:
         raise ValueError(f"A split by column needs the keys column and valid_from. Missing: {', '.join(missing)}.")
     if kind is ByColumn:  # YAML reads 2024-06-01 as a date
-        return kind(
-            **{
-                key: value if isinstance(value, (int, float, type(None))) else str(value)
-                for key, value in config.items()
-            }
-        )
+        return kind(**{key: str(value) if isinstance(value, datetime.date) else value for key, value in config.items()})
     return kind(**{"seed": seed, **config})

@@ -8,7 +8,7 @@ import pathlib
 import shutil
 
 from ctrzoo.data_pipelines.progress import console
-from ctrzoo.files import write_json
+from ctrzoo.files import synchronize, write_json
 
 
 @contextlib.contextmanager
@@ -64,10 +64,13 @@ def remove_temporary(state):
 
 @contextlib.contextmanager
 def replaced_folder(path):
-    """Yield a temporary folder beside `path` that takes its place on success."""
+    """Yield a temporary folder beside `path` that takes its place on success, once its files are on the disk."""
     path = pathlib.Path(path)
     temporary = path.with_name(f".{path.name}")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     yield temporary
+    for written in (*temporary.iterdir(), temporary):
+        synchronize(written)
     os.replace(temporary, path)
+    synchronize(path.parent)

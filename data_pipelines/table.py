@@ -77,7 +77,7 @@ def find_tables(tables):
 
     Raises:
         FileNotFoundError: If there is no file of a name or pattern.
-        ValueError: If a split is unknown or `train` is missing.
+        ValueError: If a split is unknown, `train` is missing, or a file is in two splits.
     """
     if not isinstance(tables, Mapping):
         return tuple(_matching(tables)), ()
@@ -87,12 +87,18 @@ def find_tables(tables):
     if "train" not in tables:
         raise ValueError("Separate files need one for the split 'train'.")
     pairs = [(path, split) for split in SPLITS if split in tables for path in _matching(tables[split])]
+    seen = {}
+    for path, split in pairs:
+        other = seen.setdefault(path.resolve(), split)
+        if other != split:
+            raise ValueError(f"{path} is in two splits, {other} and {split}. Correct the paths or patterns.")
     return tuple(path for path, _ in pairs), tuple(split for _, split in pairs)
 
 
 def _matching(pattern):
     pattern = str(pathlib.Path(pattern).expanduser())
-    found = sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern]
+    is_pattern = glob.has_magic(pattern) and not pathlib.Path(pattern).exists()
+    found = sorted(glob.glob(pattern)) if is_pattern else [pattern]
     if not found:
         raise FileNotFoundError(f"There is no file {pattern}. Correct the path.")
     return [pathlib.Path(path) for path in found]
@@ -152,6 +158,8 @@ def table_plan(config, columns, by_file=False, seed=0):
     for key in ("label", "fields"):
         if not config.get(key):
             raise ValueError(f"Schema: the key '{key}' is missing.")
+    if not isinstance(config["fields"], (list, tuple)):
+        raise ValueError(f"Schema: `fields` must be a list, such as [site, price]. Received: {config['fields']!r}.")
     if config["label"] not in columns:
         raise ValueError(f"Schema: {unknown('label column', config['label'], columns)}{_headless(columns)}")
     fields = []

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import json
 import re
 
 import numpy as np
@@ -21,10 +22,10 @@ class Format:
         separator: The character between columns.
         columns: Names of the columns; None if the first line of each file names them.
         quote: The character around cells that hold a separator or a line end; None if there is none.
-        missing: Texts that stand for a missing cell beside the empty one, such as `"NULL"`.
+        missing: Text or texts that stand for a missing cell beside the empty one, such as `"NULL"`.
 
     Raises:
-        ValueError: If the separator is not one character.
+        ValueError: If the separator is not one character, or names or missing cells are no texts.
 
     >>> Format(separator="\t", columns=("label", "site"), quote=None).columns
     ('label', 'site')
@@ -33,16 +34,19 @@ class Format:
     separator: str = ","
     columns: tuple[str, ...] | None = None
     quote: str | None = '"'
-    missing: tuple[str, ...] = ()
+    missing: str | tuple[str, ...] | None = ()
 
     def __post_init__(self):
         for key in ("separator", "quote"):
             value = getattr(self, key)
             if not (value is None and key == "quote") and (not isinstance(value, str) or len(value.encode()) != 1):
                 raise ValueError(f"`{key}` must be one character. Received: {value!r}.")
-        for key in ("columns", "missing"):
-            if getattr(self, key) is not None:
-                object.__setattr__(self, key, tuple(getattr(self, key)))
+        if isinstance(self.columns, str):
+            raise ValueError(f"`columns` must be a list of names, such as [label, site]. Received: {self.columns!r}.")
+        if self.columns is not None:
+            object.__setattr__(self, "columns", _texts("columns", self.columns))
+            _check_once("`columns` names", self.columns)
+        object.__setattr__(self, "missing", () if self.missing is None else _texts("missing", self.missing))
 
     def last_line_end(self, content):
         """Return the length of the whole lines at the beginning of some bytes."""
@@ -73,6 +77,21 @@ class Format:
         return len(content)
 
 
+def _texts(key, value):
+    """Return one text or several as a tuple; YAML makes other things of -1, NULL and no unless they are in quotes."""
+    texts = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    if not all(isinstance(text, str) for text in texts):
+        quoted = json.dumps(["NULL" if text is None else str(text) for text in texts], ensure_ascii=False)
+        raise ValueError(f"`{key}` must be texts, in quotes: {key}: {quoted}. Received: {value!r}.")
+    return texts
+
+
+def _check_once(what, names):
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{what} these columns more than once: {', '.join(twice)}.")
+
+
 def header_of(path, line, format):
     """Return the column names in the first line of a file.
 
@@ -90,9 +109,7 @@ def header_of(path, line, format):
         raise ValueError(f"{path}, row 1: the header is no line of a table ({error}).") from None
     if not any(names):
         raise ValueError(f"{path}, row 1: expected the names of the columns, the line is empty.")
-    if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise ValueError(f"{path}, row 1: the header names these columns more than once: {', '.join(twice)}.")
+    _check_once(f"{path}, row 1: the header names", names)
     return names
 
 

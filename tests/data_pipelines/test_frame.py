@@ -1,3 +1,5 @@
+import datetime
+import decimal
 import json
 
 import numpy as np
@@ -6,6 +8,9 @@ import polars as pl
 import pytest
 
 from ctrzoo.data_pipelines import FrameEncoder, PreparedWriter, load
+from ctrzoo.data_pipelines.encoding import FieldEncoding, TableEncoding, plain_texts
+from ctrzoo.data_pipelines.frame import series_of
+from ctrzoo.data_pipelines.learning import learn_field
 
 FRAME = pd.DataFrame(
     {
@@ -71,6 +76,53 @@ def test_a_value_is_the_same_as_number_and_text():
     fitted = FrameEncoder(categorical=["zone"]).fit(pd.DataFrame({"zone": [3, 7]}))
     for zones in ([3, 7], [3.0, 7.0], ["3", "7"], pd.array([3, 7], "Int64"), pd.Categorical([3, 7])):
         np.testing.assert_array_equal(fitted.features(pd.DataFrame({"zone": zones}))["ids"], [[1], [2]])
+
+
+def test_decimals_are_the_numbers_that_they_are():
+    texts = ["7", "7.5", "100", "0", None]
+    numbers = [text and decimal.Decimal(text) for text in texts]
+    for scale in (1, 2):
+        assert plain_texts(pl.Series(numbers, dtype=pl.Decimal(10, scale))).to_list() == texts
+    assert plain_texts(pl.Series([100, 7], dtype=pl.Decimal(10, 0))).to_list() == ["100", "7"]
+    fitted = FrameEncoder(categorical=["zone"]).fit(pd.DataFrame({"zone": numbers}))
+    assert fitted.encoding.fields[0].values.to_list() == ["0", "100", "7", "7.5"]
+    lists = pd.DataFrame({"zones": [[decimal.Decimal("7.00")], [decimal.Decimal("100"), 7]]})
+    fitted = FrameEncoder(multivalued=["zones"]).fit(lists)
+    assert fitted.encoding.fields[0].values.to_list() == ["100", "7"]
+
+
+TIMES = [datetime.datetime(2024, 6, 1, 3), datetime.datetime(2024, 6, 2), None]
+DATES = [datetime.date(2024, 6, 1), datetime.date(2024, 6, 2), None]
+SPANS = [datetime.timedelta(hours=1), datetime.timedelta(1), None]
+
+
+@pytest.mark.parametrize(
+    ("prepared", "cells"),
+    [
+        *((pl.Series(TIMES), pd.Series(TIMES).astype(f"datetime64[{unit}]")) for unit in ("s", "us", "ns")),
+        (pl.Series(TIMES).cast(pl.Datetime("ms")), pd.Series(TIMES).astype("datetime64[ns]")),
+        (pl.Series(TIMES).dt.replace_time_zone("UTC"), pd.Series(TIMES).dt.tz_localize("UTC")),
+        (pl.Series(TIMES), pd.Series(TIMES, dtype=object)),
+        (pl.Series(TIMES), pd.Series(TIMES, dtype="category")),
+        (pl.Series(DATES), pd.Series(DATES)),
+        (pl.Series(SPANS), pd.Series(SPANS).astype("timedelta64[ns]")),
+        (pl.Series(SPANS), pd.Series(SPANS, dtype=object)),
+    ],
+)
+def test_times_are_encoded_as_those_that_were_prepared(prepared, cells):
+    fields = [FieldEncoding("day"), FieldEncoding("number", "numerical", column="day", transform="min_max")]
+    encoding = TableEncoding([learn_field(field, prepared) for field in fields])
+    frame = pl.DataFrame([series_of("day", cells)])
+    ids, numbers = encoding.encode(frame)
+    np.testing.assert_array_equal(ids, [[1], [2], [0]])
+    np.testing.assert_array_equal(numbers, [[0], [1], [0]])
+
+
+def test_a_frame_of_times_is_encoded():
+    frame = pd.DataFrame({"day": DATES, "time": TIMES, "number": TIMES})
+    features = FrameEncoder(categorical=["day", "time"], numerical=["number"], scaling="min_max").fit(frame)
+    np.testing.assert_array_equal(features.features(frame)["ids"], [[1, 3, 5], [2, 4, 5], [0, 0, 5]])
+    np.testing.assert_array_equal(features.features(frame)["values"][:, 2], [0, 1, 0])
 
 
 def test_lists_equal_text_with_separators():

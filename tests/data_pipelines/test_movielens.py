@@ -1,4 +1,5 @@
 import io
+import re
 import urllib.error
 import zipfile
 
@@ -112,6 +113,13 @@ def other_content(raw):
             archive.writestr(filename, "1,2,3\n4,5,6\n")
 
 
+def encrypted(raw):
+    content = bytearray(raw.read_bytes())
+    for place in (match.start() for match in re.finditer(b"PK\x01\x02", bytes(content))):
+        content[place + 8] |= 1
+    raw.write_bytes(content)
+
+
 def with_header(raw):
     with zipfile.ZipFile(raw) as archive:
         contents = {filename: archive.read(f"ml-1m/{filename}") for filename in TABLES}
@@ -127,6 +135,7 @@ def with_header(raw):
         (lambda raw: raw.unlink(), FileNotFoundError, "There is no .*ml-1m.zip. Pass"),
         (truncate, ValueError, "is no complete zip file"),
         (corrupt, ValueError, "is no complete zip file"),
+        (encrypted, ValueError, r"ml-1m.zip cannot be unpacked here \(.*encrypted.* Unpack it yourself"),
         (without_ratings, ValueError, "holds no ratings.dat"),
         (other_content, ValueError, "users.dat has a row with too few columns"),
         (with_header, ValueError, "ratings.dat, row 1: user must be a whole number. Received: 'user'. The tables"),

@@ -1,5 +1,7 @@
 """Tables of one's own: every kind of file and field, and what is wrong with rows."""
 
+import contextlib
+import datetime
 import errno
 import functools
 import gzip
@@ -28,6 +30,9 @@ SCHEMA = {
 }
 
 
+TAGS = SCHEMA["fields"][2]
+
+
 @pytest.fixture(autouse=True)
 def without_pictures(monkeypatch):
     monkeypatch.setattr("ctrzoo.data_pipelines.report.draw_fields", lambda report, path: None)
@@ -50,6 +55,13 @@ def zipped(text, tmp_path):
     with zipfile.ZipFile(tmp_path / "other.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("clicks.csv", text)
     return (tmp_path / "other.zip").read_bytes()
+
+
+def odd_zip(text, tmp_path, place, value):
+    """A zip file with a byte of its directory changed: the flags (8) or the kind of compression (10)."""
+    content = bytearray(zipped(text, tmp_path))
+    content[content.rfind(b"PK\x01\x02") + place] = value
+    return bytes(content)
 
 
 def zstandard(text, tmp_path):
@@ -148,7 +160,7 @@ TYPED = {
     "byte_lists": pl.Series([[b"x"], [b"y", b"\xff"]] * 50),
     "list_lists": pl.Series([[["a"]], []] * 50),
     "structure": pl.Series([{"a": 1}, {"a": 2}] * 50),
-    "span": pl.Series([1, 2] * 50, dtype=pl.Duration("ms")),
+    "span": pl.Series([1, 2] * 50, dtype=pl.Duration("us")),
 }
 
 
@@ -254,6 +266,24 @@ def test_a_wrong_file_is_named_in_one_line(prepared, tmp_path, content, suffix, 
     assert "\n" not in str(caught.value) and not (tmp_path / "prepared").exists()
 
 
+@pytest.mark.parametrize(("place", "value", "reason"), [(10, 9, "deflate64|compression"), (8, 1, "encrypted")])
+def test_a_zip_file_that_python_cannot_unpack_is_to_be_unpacked(prepared, tmp_path, place, value, reason):
+    with pytest.raises(
+        ValueError, match=rf"clicks.csv.zip cannot be unpacked here \(.*({reason}).* Unpack it yourself"
+    ):
+        prepared(odd_zip(TEXT, tmp_path, place, value), suffix=".csv.zip")
+
+
+def test_a_part_that_lacks_a_column_is_named(tmp_path):
+    frame = pl.DataFrame({"click": [0, 1] * 50, "site": ["a", "b"] * 50})
+    frame.write_parquet(tmp_path / "part0.parquet")
+    frame.rename({"site": "sites"}).write_parquet(tmp_path / "part1.parquet")
+    with pytest.raises(ValueError, match=r"part1.parquet, unlike the first file: Unknown column 'site'. .*'sites'\?"):
+        prepare_own_table(
+            tmp_path / "prepared", "clicks", tmp_path / "*.parquet", {"label": "click", "fields": ["site"]}
+        )
+
+
 def test_a_table_without_its_header_says_so_in_its_first_row(prepared):
     columns = ["click", "site", "price", "tags"]
     with pytest.raises(ValueError, match=r"row 1: the label .* not 'click' \(a header in the wrong place\?\)"):
@@ -289,6 +319,22 @@ def test_a_table_without_its_header_says_so_in_its_first_row(prepared):
         ({"split": {"column": "price", "valid_from": 0}}, "no row in the split 'train'"),
         ({"separator": "::"}, "`separator` must be one character"),
         ({"learn_from": "test"}, "`learn_from` must be 'train' or 'all'"),
+        ({"split": None}, r"`split` must be shares, .* or a column and its bounds. Received: None"),
+        ({"split": {"train": 0.8, "valid": 0.2, "test": None}}, "`test` of a split must be a number. Received: None"),
+        ({"split": {"train": "0.8"}}, "`train` of a split must be a number. Received: '0.8'"),
+        ({"split": {"seed": "one"}}, "`seed` of a split must be a whole number. Received: 'one'"),
+        ({"split": {"column": "price", "valid_from": [5]}}, r"`valid_from` of a split must be a number or text"),
+        ({"split": {"column": 5, "valid_from": 5}}, r"`column` of a split must be the name of a column, in quotes"),
+        ({"fields": "site"}, "`fields` must be a list, such as .* Received: 'site'"),
+        ({"fields": [TAGS | {"separator": 1}]}, "`separator` must be a text, in quotes. Received: 1"),
+        ({"fields": [TAGS | {"separator": ""}]}, "`separator` of a multi-valued field must not be empty"),
+        ({"fields": [TAGS | {"weight_separator": 5}]}, "`weight_separator` must be a text, in quotes. Received: 5"),
+        ({"fields": [{"name": "site", "column": 5}]}, "`column` must be a text. Received: 5"),
+        ({"fields": [{"name": "site", "rare": "no"}]}, "`rare` must be true or false. Received: 'no'"),
+        ({"fields": [{"name": "site", "running": 1}]}, "`running` must be true or false. Received: 1"),
+        ({"fields": [{"name": "site", "running": True, "hash_buckets": 9}]}, "`running` needs a rare id"),
+        ({"fields": [{"name": "site", "unused_ids": -3}]}, "`unused_ids` must be a whole number of at least 0"),
+        ({"fields": [{"name": "site", "min_count": None}]}, "`min_count` must be a whole number of at least 1"),
     ],
 )
 def test_a_wrong_schema_is_named(prepared, change, message):
@@ -300,6 +346,36 @@ def test_rows_are_divided_by_a_column(prepared):
     data, _ = prepared(TEXT, {**SCHEMA, "split": {"column": "price", "valid_from": 60, "test_from": "90"}})
     assert data.num_rows == {"train": 60, "valid": 30, "test": 10}
     np.testing.assert_array_equal(stored_block(data.folder, ["test"]).numbers[:, 0], np.arange(90, 100) + 0.5)
+
+
+@pytest.mark.parametrize(
+    ("cells", "valid_from", "reason"),
+    [
+        (["1", "", "9"], 5, "column 'day' says no split: it is empty"),
+        (["a", "", "z"], "m", "column 'day' says no split: it is empty"),
+        ([1.0, float("nan"), 9.0], 5, "column 'day' says no split: it is empty"),
+        ([1.0, float("nan"), 9.0], "m", "column 'day' says no split: it is empty"),
+        (
+            ["1", "2024-06-01", "9"],
+            5,
+            "column 'day' must hold finite numbers, not '2024-06-01', as valid_from is the num",
+        ),
+    ],
+)
+def test_a_cell_that_says_no_split_is_a_wrong_row(tmp_path, cells, valid_from, reason):
+    rows = {"click": [0, 1, 1], "day": cells}
+    pl.DataFrame(rows).write_parquet(tmp_path / "clicks.parquet")
+    schema = {"label": "click", "fields": ["day"], "split": {"column": "day", "valid_from": valid_from}}
+    with pytest.raises(ValueError, match=f"clicks.parquet, row 2: {reason}"):
+        prepare_own_table(tmp_path / "prepared", "clicks", tmp_path / "clicks.parquet", schema)
+
+
+def test_times_are_not_compared_with_a_number(tmp_path):
+    days = [datetime.date(2024, 6, day) for day in range(1, 31)]
+    pl.DataFrame({"click": [0, 1] * 15, "day": days}).write_parquet(tmp_path / "clicks.parquet")
+    schema = {"label": "click", "fields": ["day"], "split": {"column": "day", "valid_from": 20240620}}
+    with pytest.raises(ValueError, match=r"'day' holds times \(Date\).* number 20240620. Write .*: 2024-06-20"):
+        prepare_own_table(tmp_path / "prepared", "clicks", tmp_path / "clicks.parquet", schema)
 
 
 def test_rows_are_divided_by_a_day_of_a_yaml_schema(prepared, tmp_path):
@@ -320,6 +396,28 @@ def test_separate_files_are_the_splits_and_only_the_first_is_learned_from(tmp_pa
     assert data.num_rows == {"train": 60, "test": 21}
     assert data.encoding.fields[0].values.to_list() == ["s0", "s1", "s2"]
     np.testing.assert_array_equal(stored_block(data.folder, ["test"]).ids[:2, 0], [1, 2])  # rare, then s0
+
+
+def test_a_file_is_in_one_split_alone(tmp_path):
+    for name in "av":
+        (tmp_path / f"{name}.csv").write_text(TEXT)
+    (tmp_path / "again.csv").symlink_to("v.csv")
+    tables = {"train": tmp_path / "[av].csv", "valid": tmp_path / "again.csv"}
+    with pytest.raises(ValueError, match=r"again.csv is in two splits, train and valid. Correct"):
+        prepare_own_table(tmp_path / "prepared", "clicks", tables, SCHEMA)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_path_with_brackets_is_a_path_if_there_is_such_a_file(tmp_path, suffix):
+    folder = tmp_path / "day[1]"
+    folder.mkdir()
+    frame = pl.DataFrame({"click": [0, 1] * 50, "site": ["a", "b"] * 50})
+    getattr(frame, f"write_{suffix[1:]}")(folder / f"clicks{suffix}")
+    report = prepare_own_table(
+        folder / "prepared", "clicks", folder / f"clicks{suffix}", {"label": "click", "fields": ["site"]}
+    )
+    assert report["rows"] == 100
+    assert sum(load(folder / "prepared").num_rows.values()) == 100
 
 
 def test_every_transform_and_hashing_by_schema(prepared):
@@ -351,6 +449,18 @@ def test_every_transform_and_hashing_by_schema(prepared):
     np.testing.assert_array_equal(ids[:, 3] - first[8], [row % 3 == 0 for row in range(100)])
 
 
+def test_each_value_of_a_multivalued_cell_counts(prepared):
+    schema = {
+        "label": "click",
+        "fields": [{"name": "tags", "kind": "multivalued", "min_count": 3}],
+        "learn_from": "all",
+    }
+    # q is in two rows, three times; of 6 values 3 are rare; of 4 cells 1 is missing.
+    data, report = prepared("click,tags\n0,q|q|x\n1,q\n0,y|z\n1,\n", schema)
+    assert data.encoding.fields[0].values.to_list() == ["q"] and data.encoding.fields[0].counts.to_list() == [3]
+    assert (report["fields"][0]["rare_share"], report["fields"][0]["missing_share"]) == (3 / 6, 1 / 4)
+
+
 def test_a_constant_number_is_learned_from_several_chunks(prepared, monkeypatch):
     monkeypatch.setattr(table, "TextSource", functools.partial(table.TextSource, chunk_bytes=1 << 16))
     fields = [{"name": name, "column": "price", "kind": "numerical"} for name in ("standard", "min_max")]
@@ -375,14 +485,29 @@ def test_a_number_that_what_was_learned_makes_too_large_is_refused(prepared):
         prepared(HEADER + rows + "1,s,1e36,a\n", schema)
 
 
-def test_a_full_disk_is_one_line_and_the_preparation_goes_on_later(prepared, tmp_path, monkeypatch):
+@pytest.fixture(params=["rows", "vocabularies"])
+def full_disk(request, monkeypatch):
+    """Return a context in which the disk is full when these are written."""
+
     def fail(file, **arrays):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(compact.np, "savez", fail)
-        with pytest.raises(OSError, match="the disk of .*prepared is full. Make room and run the same again"):
-            prepared(TEXT)
+    @contextlib.contextmanager
+    def full():
+        with monkeypatch.context() as patch:
+            if request.param == "rows":
+                patch.setattr(compact.np, "savez", fail)
+            else:
+                write = pl.DataFrame.write_parquet
+                patch.setattr(pl.DataFrame, "write_parquet", lambda frame, path: write(frame, "/dev/full"))
+            yield
+
+    return full
+
+
+def test_a_full_disk_is_one_line_and_the_preparation_goes_on_later(prepared, tmp_path, full_disk):
+    with full_disk(), pytest.raises(OSError, match="the disk of .*prepared is full. Make room and run the same again"):
+        prepared(TEXT)
     assert not (tmp_path / "prepared").exists()
     assert sum(prepared(TEXT)[0].num_rows.values()) == 100
     assert not list(tmp_path.glob(".prepared*"))

@@ -46,3 +46,26 @@ def test_a_cell_that_never_ends_is_named(tmp_path, monkeypatch):
 def test_a_header_that_is_no_line_of_a_table():
     with pytest.raises(ValueError, match="clicks.csv, row 1: the header is no line"):
         header_of("clicks.csv", b"click,title\r1,a\r", Format())
+
+
+@pytest.mark.parametrize(
+    ("missing", "expected"), [("NULL", ("NULL",)), (None, ()), ((), ()), (["NULL", "-1"], ("NULL", "-1"))]
+)
+def test_a_text_is_one_missing_cell_and_not_its_letters(missing, expected):
+    assert Format(missing=missing).missing == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"missing": [None]}, r'`missing` must be texts, in quotes: missing: \["NULL"\]. Received: \[None\]'),
+        ({"missing": [-1, "NA"]}, r'in quotes: missing: \["-1", "NA"\]'),
+        ({"missing": -1}, r'in quotes: missing: \["-1"\]. Received: -1'),
+        ({"columns": "y,a"}, r"`columns` must be a list of names, such as \[label, site\]. Received: 'y,a'"),
+        ({"columns": ["y", 1]}, r'`columns` must be texts, in quotes: columns: \["y", "1"\]'),
+        ({"columns": ["y", "a", "y"]}, "`columns` names these columns more than once: y"),
+    ],
+)
+def test_missing_cells_and_names_are_texts(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Format(**arguments)
