@@ -68,12 +68,19 @@ def check_formulation(formulation):
         raise ValueError(f"The formulation must be one of {', '.join(FORMULATIONS)}. Received: {formulation!r}.")
 
 
+def _arguments(kind):
+    """Return the names of the arguments that a class's `__init__` lists."""
+    items = list(inspect.signature(kind.__init__).parameters.values())[1:]
+    return [item.name for item in items if item.kind not in (item.VAR_POSITIONAL, item.VAR_KEYWORD)]
+
+
 class CTRModel(keras.Model):
     """A model from the features of a row to a click probability.
 
     A subclass builds its tensors in `__init__`, passes them to `super().__init__` and keeps each of its
-    own arguments as an attribute of the same name; configuration and `.keras` files follow from that. A copy with new
-    weights is `type(model).from_config(model.get_config())`; `keras.models.clone_model` returns a plain model.
+    own arguments as an attribute of the same name; configuration and `.keras` files follow from that, also for those
+    that it was given through `**kwargs` for a class above. A copy with new weights is
+    `type(model).from_config(model.get_config())`; `keras.models.clone_model` returns a plain model.
 
     Args:
         schema: The `Schema` of the data.
@@ -87,6 +94,11 @@ class CTRModel(keras.Model):
     Raises:
         ValueError: If the task is unknown.
     """
+
+    def __new__(cls, *args, **kwargs):
+        model = super().__new__(cls, *args, **kwargs)
+        model._given = tuple(kwargs)  # only these: a subclass may set others of the class above itself
+        return model
 
     def __init__(self, schema, features, logit, explanations=None, task="classification", **kwargs):
         if task not in TASKS:
@@ -169,9 +181,8 @@ class CTRModel(keras.Model):
                 )
 
     def get_config(self):
-        arguments = inspect.signature(type(self).__init__).parameters.values()
-        named = [item.name for item in arguments if item.kind is item.POSITIONAL_OR_KEYWORD and item.name != "self"]
-        config = {name: getattr(self, name) for name in named if name != "schema"}
+        named = [*_arguments(type(self)), *self._given]
+        config = {name: getattr(self, name) for name in named if name not in ("schema", "name", "trainable")}
         frozen = [layer.name for layer in self.layers if layer.weights and not layer.trainable]
         how = {"precision": self._precision, "frozen": frozen, "trainable": self.trainable}
         return {"schema": self.schema.to_dict(), **config, "name": self.name, **how}

@@ -6,6 +6,8 @@ import pytest
 import tensorflow as tf
 
 from ctrzoo import models
+from ctrzoo.layers import FieldEmbedding
+from ctrzoo.model import CTRModel, feature_inputs
 from tests.models.reference import random_batch
 
 
@@ -47,6 +49,42 @@ def test_a_model_is_loaded_in_the_precision_that_it_was_saved_in(mixed_schema, t
     assert isinstance(loaded.optimizer, keras.optimizers.LossScaleOptimizer)
     for ours, theirs in zip(loaded.optimizer.variables, model.optimizer.variables, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@keras.saving.register_keras_serializable("tests")
+class OwnModel(CTRModel):
+    """A model of one's own that names the fewest arguments it can, one of them by keyword only."""
+
+    def __init__(self, schema, *, embedding_dim=4, **kwargs):
+        features = feature_inputs(schema)
+        embedded = FieldEmbedding(schema, embedding_dim, name="embedding")(features)
+        logit = keras.layers.Dense(1)(keras.layers.Flatten()(embedded))
+        super().__init__(schema, features, logit, **kwargs)
+        self.embedding_dim = embedding_dim
+
+
+@keras.saving.register_keras_serializable("tests")
+class OwnFM(models.FM):
+    """A model of the zoo with an argument more, and one of its arguments set."""
+
+    def __init__(self, schema, gain=2.0, **kwargs):
+        super().__init__(schema, linear_l2=0.5, **kwargs)
+        self.gain = gain
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        (OwnModel, {"task": "regression", "embedding_dim": 3, "name": "mine"}),
+        (OwnFM, {"task": "regression", "gain": 3.0, "embedding_dropout": 0.5}),
+    ],
+)
+def test_a_model_of_ones_own_keeps_all_arguments(kind, given, mixed_schema, tmp_path):
+    model = kind(mixed_schema, **given)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert {key: getattr(loaded, key) for key in given} == given
+    assert loaded.get_config() == model.get_config()
 
 
 def test_frozen_layers_stay_frozen(mixed_schema, tmp_path):
