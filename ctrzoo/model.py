@@ -12,6 +12,7 @@ from ctrzoo.guards import check_ids
 from ctrzoo.layers import MLP
 from ctrzoo.losses import PairwiseLogisticLoss
 from ctrzoo.schema import Schema
+from ctrzoo.suggest import unknown
 
 # The loss of each task.
 TASKS = {
@@ -92,7 +93,7 @@ class CTRModel(keras.Model):
             ranking a score of which only the order counts.
 
     Raises:
-        ValueError: If the task is unknown.
+        ValueError: If the task or an argument is unknown.
     """
 
     def __new__(cls, *args, **kwargs):
@@ -103,6 +104,7 @@ class CTRModel(keras.Model):
     def __init__(self, schema, features, logit, explanations=None, task="classification", **kwargs):
         if task not in TASKS:
             raise ValueError(f"The task must be one of {', '.join(TASKS)}. Received: {task!r}.")
+        self._check_arguments(kwargs)
         dtype = keras.backend.result_type(logit.dtype, "float32")  # mixed precision ends here
         logit = keras.layers.Activation("linear", dtype=dtype, name="logit")(logit)
         link = "sigmoid" if task == "classification" else "linear"
@@ -111,6 +113,20 @@ class CTRModel(keras.Model):
         self.schema, self.task = schema, task
         self._precision = keras.config.dtype_policy().name  # of the layers too, which a subclass built before
         self._named_tensors = {"logit": logit, **(explanations or {})}
+
+    def _check_arguments(self, others):
+        """Refuse what no class took, which Keras would ignore."""
+        name = type(self).__name__
+        if "dtype" in others:
+            raise ValueError(
+                f"{name} takes no `dtype`: its layers would not follow. Call "
+                f"`keras.config.set_dtype_policy({others['dtype']!r})` before you build it."
+            )
+        kinds = type(self).__mro__[: type(self).__mro__.index(CTRModel) + 1]
+        known = ["name", "trainable", *(argument for kind in kinds for argument in _arguments(kind))]
+        for argument in others:
+            if argument not in known:
+                raise ValueError(f"{name}: {unknown('argument', argument, known)}")
 
     @property
     def default_loss(self):

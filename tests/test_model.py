@@ -163,3 +163,11 @@ def test_confident_wrong_predictions_still_have_a_gradient(mixed_schema):
 def test_an_unknown_task_is_refused(mixed_schema):
     with pytest.raises(ValueError, match="task must be one of"):
         models.build("lr", mixed_schema, task="clicks")
+
+
+def test_an_unknown_argument_is_refused(mixed_schema):
+    with pytest.raises(ValueError, match="FM: Unknown argument 'embeding_dim'. Did you mean 'embedding_dim'?"):
+        models.FM(mixed_schema, embeding_dim=4)
+    with pytest.raises(ValueError, match="takes no `dtype`.* `keras.config.set_dtype_policy.'mixed_float16'.` before"):
+        models.FM(mixed_schema, dtype="mixed_float16")
+    assert not models.FM(mixed_schema, name="mine", trainable=False).trainable
