@@ -199,7 +199,8 @@ class CTRModel(keras.Model):
     def get_config(self):
         named = [*_arguments(type(self)), *self._given]
         config = {name: getattr(self, name) for name in named if name not in ("schema", "name", "trainable")}
-        frozen = [layer.name for layer in self.layers if layer.weights and not layer.trainable]
+        # By position: Keras numbers unnamed layers by what else the process has made.
+        frozen = [index for index, layer in enumerate(self.layers) if layer.weights and not layer.trainable]
         how = {"precision": self._precision, "frozen": frozen, "trainable": self.trainable}
         return {"schema": self.schema.to_dict(), **config, "name": self.name, **how}
 
@@ -213,8 +214,8 @@ class CTRModel(keras.Model):
             model = cls(Schema.from_dict(config.pop("schema")), **config)
         finally:
             keras.config.set_dtype_policy(ours)
-        for name in frozen:
-            model.get_layer(name).trainable = False
+        for layer in frozen:  # older files name layers
+            (model.get_layer(layer) if isinstance(layer, str) else model.layers[layer]).trainable = False
         if not trainable:
             model.trainable = False
         return model

@@ -97,6 +97,18 @@ def test_frozen_layers_stay_frozen(mixed_schema, tmp_path):
     assert len(trained) == len(model.weights) - 1
 
 
+def test_frozen_layers_without_a_name_and_those_of_older_files_stay_frozen(mixed_schema, tmp_path):
+    model = OwnModel(mixed_schema)
+    dense = next(layer for layer in model.layers if isinstance(layer, keras.layers.Dense))
+    dense.trainable = False
+    model.save(tmp_path / "model.keras")
+    OwnModel(mixed_schema)  # Keras numbers on
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert [weight.name for weight in loaded.trainable_weights] == ["table"]
+    older = OwnModel.from_config({**model.get_config(), "frozen": ["embedding"]})
+    assert [weight.name for weight in older.trainable_weights] == ["kernel", "bias"]
+
+
 def test_a_model_frozen_as_a_whole_can_be_set_free_after_loading(mixed_schema, tmp_path):
     model = models.build("deepfm", mixed_schema, embedding_dim=4, deep_units=(8,))
     model.trainable = False
