@@ -97,7 +97,7 @@ def build(name, schema, /, **hyperparameters):
 
 def _unmet(key, value, default):
     """Return what a value should have been, going by the default; None if it fits, or the model itself must tell."""
-    if default is None or value is None:
+    if default is None:
         return None
     if isinstance(default, bool):
         return None if isinstance(value, (bool, np.bool_)) else "True or False"
@@ -110,6 +110,8 @@ def _unmet(key, value, default):
         return None if isinstance(value, str) else "a text"
     if key.endswith("units") and not (isinstance(value, (tuple, list)) and all(map(_is_size, value))):
         return "a tuple of whole numbers of at least 1, such as (64, 64)"
+    if not isinstance(value, (tuple, list)):
+        return "a tuple"
     return "a tuple of at least one layer's size" if key == "units" and not value else None
 
 

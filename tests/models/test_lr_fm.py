@@ -48,6 +48,10 @@ def test_penalties_are_half_the_squared_norm(mixed_schema):
         ("interhat", {"units": (64, 64)}, "`units` must be a whole number of at least 1"),
         ("dcn_v2", {"num_layers": -1}, "`num_layers` must be a whole number of at least 1"),
         ("dcn_v2", {"structure": 1}, "`structure` must be a text"),
+        ("fm", {"embedding_dim": None}, "`embedding_dim` must be a whole number of at least 1. Received: None"),
+        ("dcn_v2", {"cross": "low_rank", "rank": None}, "`rank` must be a whole number"),
+        ("graphfm", {"use_selection": None}, "`use_selection` must be True or False"),
+        ("wide_deep", {"crosses": None}, "`crosses` must be a tuple"),
     ],
 )
 def test_hyperparameters_of_another_type_are_refused(name, wrong, message, mixed_schema):
