@@ -8,6 +8,7 @@ to no field. Models and data pipelines meet in the `Schema` alone.
 import dataclasses
 import functools
 import json
+import numbers
 from collections.abc import Mapping
 
 import numpy as np
@@ -54,8 +55,9 @@ class Field:
             raise ValueError(f"{where}: the pooling must be 'mean' or 'sum'. Received: {self.pooling!r}.")
         for argument in ("vocabulary_size", "num_slots"):
             number = getattr(self, argument)
-            if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            if not isinstance(number, numbers.Integral) or isinstance(number, bool) or number < 1:
                 raise ValueError(f"{where}: `{argument}` must be a whole number of at least 1. Received: {number!r}.")
+            object.__setattr__(self, argument, int(number))  # NumPy's are no JSON
         if self.kind == "numerical" and self.vocabulary_size != 1:
             raise ValueError(
                 f"{where}: a numerical field has one id, so `vocabulary_size` must be 1. "
