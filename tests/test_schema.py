@@ -58,6 +58,8 @@ def test_bad_json_is_refused(mixed_schema):
         Schema.from_json("[]")
     with pytest.raises(ValueError, match="unknown keys: size"):
         Schema.from_json(json.dumps({"fields": [{"name": "a", "size": 3}]}))
+    with pytest.raises(ValueError, match="Unknown key of a schema 'lable'. Did you mean 'label'?"):
+        Schema.from_dict({"fields": [{"name": "a"}], "lable": "click"})
     with pytest.raises(ValueError, match="format version 99"):
         Schema.from_dict({**mixed_schema.to_dict(), "format_version": 99})
 
