@@ -197,6 +197,12 @@ class CTRModel(keras.Model):
                 )
 
     def get_config(self):
+        quantized = [layer.name for layer in self._flatten_layers() if getattr(layer, "quantization_mode", None)]
+        if quantized:
+            raise ValueError(
+                f"A quantized model cannot be stored so that it loads again. Received: {self.name} with quantized "
+                f"{', '.join(quantized)}. Save it before you call `quantize`, or write it by `export` for serving."
+            )
         named = [*_arguments(type(self)), *self._given]
         config = {name: getattr(self, name) for name in named if name not in ("schema", "name", "trainable")}
         # By position: Keras numbers unnamed layers by what else the process has made.

@@ -177,6 +177,17 @@ def test_an_unknown_task_is_refused(mixed_schema):
         models.build("lr", mixed_schema, task="clicks")
 
 
+def test_a_quantized_model_is_exported_and_not_saved(mixed_schema, tmp_path):
+    features, _ = random_batch(mixed_schema, rows=8)
+    model = models.build("deepfm", mixed_schema, embedding_dim=4, deep_units=(8,))
+    model.quantize("int8")
+    with pytest.raises(ValueError, match="quantized .*hidden_0.* Save it before .* or write it by `export`"):
+        model.save(tmp_path / "model.keras")
+    model.export(tmp_path / "exported", verbose=False)
+    exported = tf.saved_model.load(tmp_path / "exported")
+    np.testing.assert_allclose(exported.serve(features), model.predict(features, verbose=0), rtol=1e-6)
+
+
 def test_an_unknown_argument_is_refused(mixed_schema):
     with pytest.raises(ValueError, match="FM: Unknown argument 'embeding_dim'. Did you mean 'embedding_dim'?"):
         models.FM(mixed_schema, embeding_dim=4)
