@@ -27,7 +27,7 @@ class DLRM(CTRModel):
             enter the top MLP.
         embedding_dim: Size of an embedding vector.
         bottom_units: Hidden widths of the bottom MLP; a layer of `embedding_dim` follows.
-        self_interaction: Whether the squared norms of the vectors enter the top MLP too.
+        self_interaction: With `"dot"`, whether the squared norms of the vectors enter the top MLP too.
         numerical_log: Whether numbers x enter as `ln(1 + max(x, 0))`; otherwise as they are.
         embedding_dropout: Share of embedding entries dropped in training.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
