@@ -22,9 +22,17 @@ class GRDA(keras.optimizers.Optimizer):
         mu: Its growth with the steps.
         name: Name of the optimizer.
         **kwargs: Arguments of every Keras optimizer.
+
+    Raises:
+        ValueError: If the learning rate is a schedule.
     """
 
     def __init__(self, learning_rate=1.0, c=0.005, mu=0.6, name="grda", **kwargs):
+        if callable(learning_rate):
+            raise ValueError(
+                "GRDA needs a number as its learning rate, as its threshold is that of a constant rate. Received: "
+                f"{learning_rate}. Give schedules to the optimizer for all other variables."
+            )
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.c, self.mu = c, mu
 
@@ -39,7 +47,9 @@ class GRDA(keras.optimizers.Optimizer):
         step = ops.cast(self.iterations + 1, variable.dtype)
         accumulator = self.accumulators[self._get_variable_index(variable)]
         # v_0 = w_0 is set in the first step: XLA cannot create variables that start with the value of another.
-        before = ops.where(self.iterations == 0, variable, accumulator)
+        # Tensors, as JAX does not choose between variables.
+        before, now = ops.convert_to_tensor(accumulator), ops.convert_to_tensor(variable)
+        before = ops.where(self.iterations == 0, now, before)
         self.assign(accumulator, before - rate * ops.cast(gradient, variable.dtype))
         threshold = self.c * rate ** (0.5 + self.mu) * step**self.mu
         self.assign(variable, ops.sign(accumulator) * ops.maximum(ops.abs(accumulator) - threshold, 0))
@@ -86,6 +96,10 @@ class CompositeOptimizer(keras.optimizers.Optimizer):
         self.is_special = tuple(matches)
         for optimizer, part in zip((self.default, self.special), self._split(variables), strict=True):
             optimizer.build(part)
+
+    def exclude_from_weight_decay(self, var_list=None, var_names=None):
+        for optimizer in (self.default, self.special):
+            optimizer.exclude_from_weight_decay(var_list, var_names)
 
     def _split(self, items, variables=None):
         indices = range(len(items)) if variables is None else [self._get_variable_index(item) for item in variables]

@@ -59,7 +59,7 @@ def check_ids(features, schema):
 
     Raises:
         ValueError: With the first such id, its row and its field; or if there are no ids, they are no whole numbers or
-            not as many a row as the schema has slots.
+            not as many a row as the schema has slots, or the values have another shape.
 
     >>> from ctrzoo.schema import Field, Schema
     >>> check_ids({"ids": np.array([[1], [3]], "int32")}, Schema([Field("user", vocabulary_size=2)]))
@@ -73,6 +73,9 @@ def check_ids(features, schema):
         raise ValueError(f"Ids must be whole numbers. Received an array of {ids.dtype}: cast it to int32.")
     if ids.ndim != 2 or ids.shape[1] != schema.num_slots:
         raise ValueError(f"Ids must have the shape (rows, {schema.num_slots}), a slot each. Received: {ids.shape}.")
+    shape = tuple(np.shape(features.get("values", ids)))
+    if shape != ids.shape:
+        raise ValueError(f"Values must have the shape of the ids, {ids.shape}. Received: {shape}.")
     ids = ids.astype(ids.dtype.newbyteorder("="), copy=False)
     # Unsigned, negative ids are the largest, so that one maximum tells both ends.
     if ids.size and ids.view(f"uint{8 * ids.itemsize}").max() >= schema.num_ids:

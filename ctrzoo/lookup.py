@@ -31,6 +31,10 @@ def look_up(table, ids):
     """
     # The variable of TensorFlow: rows are read from it alone, where a Keras variable would be copied whole.
     values = table.value if isinstance(table, keras.Variable) else table
+    ids = ops.convert_to_tensor(ids)
+    dtype = keras.backend.standardize_dtype(ids.dtype)
+    if "int" in dtype and dtype not in ("int32", "int64"):  # TensorFlow gathers by no others
+        ids = ops.cast(ids, "int64")
     if not _has_gather_nd(values):
         return ops.take(values, ids, axis=0)
     rows = values.gather_nd(ops.reshape(ids, (-1, 1)))

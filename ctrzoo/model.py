@@ -12,6 +12,7 @@ from ctrzoo.guards import check_ids
 from ctrzoo.layers import MLP
 from ctrzoo.losses import PairwiseLogisticLoss
 from ctrzoo.schema import Schema
+from ctrzoo.suggest import unknown
 
 # The loss of each task.
 TASKS = {
@@ -68,12 +69,19 @@ def check_formulation(formulation):
         raise ValueError(f"The formulation must be one of {', '.join(FORMULATIONS)}. Received: {formulation!r}.")
 
 
+def _arguments(kind):
+    """Return the names of the arguments that a class's `__init__` lists."""
+    items = list(inspect.signature(kind.__init__).parameters.values())[1:]
+    return [item.name for item in items if item.kind not in (item.VAR_POSITIONAL, item.VAR_KEYWORD)]
+
+
 class CTRModel(keras.Model):
     """A model from the features of a row to a click probability.
 
     A subclass builds its tensors in `__init__`, passes them to `super().__init__` and keeps each of its
-    own arguments as an attribute of the same name; configuration and `.keras` files follow from that. A copy with new
-    weights is `type(model).from_config(model.get_config())`; `keras.models.clone_model` returns a plain model.
+    own arguments as an attribute of the same name; configuration and `.keras` files follow from that, also for those
+    that it was given through `**kwargs` for a class above. A copy with new weights is
+    `type(model).from_config(model.get_config())`; `keras.models.clone_model` returns a plain model.
 
     Args:
         schema: The `Schema` of the data.
@@ -85,12 +93,18 @@ class CTRModel(keras.Model):
             ranking a score of which only the order counts.
 
     Raises:
-        ValueError: If the task is unknown.
+        ValueError: If the task or an argument is unknown.
     """
+
+    def __new__(cls, *args, **kwargs):
+        model = super().__new__(cls, *args, **kwargs)
+        model._given = tuple(kwargs)  # only these: a subclass may set others of the class above itself
+        return model
 
     def __init__(self, schema, features, logit, explanations=None, task="classification", **kwargs):
         if task not in TASKS:
             raise ValueError(f"The task must be one of {', '.join(TASKS)}. Received: {task!r}.")
+        self._check_arguments(kwargs)
         dtype = keras.backend.result_type(logit.dtype, "float32")  # mixed precision ends here
         logit = keras.layers.Activation("linear", dtype=dtype, name="logit")(logit)
         link = "sigmoid" if task == "classification" else "linear"
@@ -99,6 +113,20 @@ class CTRModel(keras.Model):
         self.schema, self.task = schema, task
         self._precision = keras.config.dtype_policy().name  # of the layers too, which a subclass built before
         self._named_tensors = {"logit": logit, **(explanations or {})}
+
+    def _check_arguments(self, others):
+        """Refuse what no class took, which Keras would ignore."""
+        name = type(self).__name__
+        if "dtype" in others:
+            raise ValueError(
+                f"{name} takes no `dtype`: its layers would not follow. Call "
+                f"`keras.config.set_dtype_policy({others['dtype']!r})` before you build it."
+            )
+        kinds = type(self).__mro__[: type(self).__mro__.index(CTRModel) + 1]
+        known = ["name", "trainable", *(argument for kind in kinds for argument in _arguments(kind))]
+        for argument in others:
+            if argument not in known:
+                raise ValueError(f"{name}: {unknown('argument', argument, known)}")
 
     @property
     def default_loss(self):
@@ -169,10 +197,16 @@ class CTRModel(keras.Model):
                 )
 
     def get_config(self):
-        arguments = inspect.signature(type(self).__init__).parameters.values()
-        named = [item.name for item in arguments if item.kind is item.POSITIONAL_OR_KEYWORD and item.name != "self"]
-        config = {name: getattr(self, name) for name in named if name != "schema"}
-        frozen = [layer.name for layer in self.layers if layer.weights and not layer.trainable]
+        quantized = [layer.name for layer in self._flatten_layers() if getattr(layer, "quantization_mode", None)]
+        if quantized:
+            raise ValueError(
+                f"A quantized model cannot be stored so that it loads again. Received: {self.name} with quantized "
+                f"{', '.join(quantized)}. Save it before you call `quantize`, or write it by `export` for serving."
+            )
+        named = [*_arguments(type(self)), *self._given]
+        config = {name: getattr(self, name) for name in named if name not in ("schema", "name", "trainable")}
+        # By position: Keras numbers unnamed layers by what else the process has made.
+        frozen = [index for index, layer in enumerate(self.layers) if layer.weights and not layer.trainable]
         how = {"precision": self._precision, "frozen": frozen, "trainable": self.trainable}
         return {"schema": self.schema.to_dict(), **config, "name": self.name, **how}
 
@@ -186,8 +220,8 @@ class CTRModel(keras.Model):
             model = cls(Schema.from_dict(config.pop("schema")), **config)
         finally:
             keras.config.set_dtype_policy(ours)
-        for name in frozen:
-            model.get_layer(name).trainable = False
+        for layer in frozen:  # older files name layers
+            (model.get_layer(layer) if isinstance(layer, str) else model.layers[layer]).trainable = False
         if not trainable:
             model.trainable = False
         return model

@@ -8,13 +8,17 @@ to no field. Models and data pipelines meet in the `Schema` alone.
 import dataclasses
 import functools
 import json
+import numbers
 from collections.abc import Mapping
 
 import numpy as np
 
+from ctrzoo.suggest import unknown
+
 KINDS = ("categorical", "numerical", "multivalued")
 POOLINGS = ("mean", "sum")
 FORMAT_VERSION = 1
+SCHEMA_KEYS = ("format_version", "label", "fields")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +58,9 @@ class Field:
             raise ValueError(f"{where}: the pooling must be 'mean' or 'sum'. Received: {self.pooling!r}.")
         for argument in ("vocabulary_size", "num_slots"):
             number = getattr(self, argument)
-            if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            if not isinstance(number, numbers.Integral) or isinstance(number, bool) or number < 1:
                 raise ValueError(f"{where}: `{argument}` must be a whole number of at least 1. Received: {number!r}.")
+            object.__setattr__(self, argument, int(number))  # NumPy's are no JSON
         if self.kind == "numerical" and self.vocabulary_size != 1:
             raise ValueError(
                 f"{where}: a numerical field has one id, so `vocabulary_size` must be 1. "
@@ -157,6 +162,9 @@ class Schema:
                 f"The schema has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. "
                 "Prepare the data again, or install the ctrzoo that wrote it."
             )
+        for key in config:
+            if key not in SCHEMA_KEYS:
+                raise ValueError(unknown("key of a schema", key, SCHEMA_KEYS))
         return cls(tuple(_field_from_dict(field) for field in config["fields"]), config.get("label", "label"))
 
     def to_json(self):
@@ -198,9 +206,9 @@ def _field_from_dict(config):
     known = [entry.name for entry in dataclasses.fields(Field)]
     if not isinstance(config, Mapping) or "name" not in config:
         raise ValueError(f"A field must be a mapping with a 'name'. Received: {config!r}.")
-    unknown = sorted(set(config) - set(known))
-    if unknown:
+    others = sorted(set(config) - set(known))
+    if others:
         raise ValueError(
-            f"Field '{config['name']}' has unknown keys: {', '.join(unknown)}. Known keys: {', '.join(known)}."
+            f"Field '{config['name']}' has unknown keys: {', '.join(others)}. Known keys: {', '.join(known)}."
         )
     return Field(**config)

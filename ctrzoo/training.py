@@ -329,16 +329,13 @@ class _Store:
 def _describe(model, data, epochs, batch_size, falling, patience, seed, jit_compile):
     """Return what decides the outcome of a run, as a flat dictionary that JSON can hold."""
     optimizer = _without_names(keras.saving.serialize_keras_object(model.optimizer))
+    config = model.get_config()
     description = {
         "model": type(model).__name__,
-        **{
-            f"model.{key}": value
-            for key, value in model.get_config().items()
-            if key not in ("name", "precision", "trainable")
-        },
+        **{f"model.{key}": value for key, value in config.items() if key not in ("name", "precision", "trainable")},
         "optimizer": optimizer["class_name"],
         **{f"optimizer.{key}": _shortened(value) for key, value in optimizer["config"].items()},
-        "precision": keras.mixed_precision.dtype_policy().name,
+        "precision": config["precision"],  # the model's own, not what the process has now
         "jit_compile": jit_compile,
         "epochs": epochs,
         "batch_size": batch_size,

@@ -86,6 +86,7 @@ def build(name, schema, /, **hyperparameters):
     if not isinstance(schema, Schema):
         raise ValueError(f"`build` takes a `Schema`, such as `load(folder).schema`. Received: {type(schema).__name__}.")
     known = {**hyperparameters_of(name), "name": name}
+    hyperparameters = {key: _of_python(value) for key, value in hyperparameters.items()}
     for key, value in hyperparameters.items():
         if key not in known:
             raise ValueError(f"Model '{name}': {unknown('hyperparameter', key, known)}")
@@ -95,12 +96,19 @@ def build(name, schema, /, **hyperparameters):
     return MODELS[name](schema, **{"name": name, **hyperparameters})
 
 
+def _of_python(value):
+    """Return NumPy's numbers as Python's, in tuples and lists too: Keras refuses some, JSON all."""
+    if isinstance(value, (tuple, list)):
+        return type(value)(map(_of_python, value))
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _unmet(key, value, default):
     """Return what a value should have been, going by the default; None if it fits, or the model itself must tell."""
-    if default is None or value is None:
+    if default is None:
         return None
     if isinstance(default, bool):
-        return None if isinstance(value, (bool, np.bool_)) else "True or False"
+        return None if isinstance(value, bool) else "True or False"
     if isinstance(default, int):
         return None if _is_size(value) else "a whole number of at least 1"
     if isinstance(default, float):
@@ -110,6 +118,8 @@ def _unmet(key, value, default):
         return None if isinstance(value, str) else "a text"
     if key.endswith("units") and not (isinstance(value, (tuple, list)) and all(map(_is_size, value))):
         return "a tuple of whole numbers of at least 1, such as (64, 64)"
+    if not isinstance(value, (tuple, list)):
+        return "a tuple"
     return "a tuple of at least one layer's size" if key == "units" and not value else None
 
 

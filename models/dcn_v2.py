@@ -63,6 +63,8 @@ class DCNv2(CTRModel):
         }
         if cross not in kinds:
             raise ValueError(f"`cross` must be one of {', '.join(kinds)}. Received: {cross!r}.")
+        if cross != "full" and rank is None:
+            raise ValueError(f"`rank` must be a whole number for cross={cross!r}. Received: None. Or set cross='full'.")
         if structure not in ("parallel", "stacked"):
             raise ValueError(f"The structure must be 'parallel' or 'stacked'. Received: {structure!r}.")
         layer, sizes = kinds[cross]

@@ -27,7 +27,7 @@ class DLRM(CTRModel):
             enter the top MLP.
         embedding_dim: Size of an embedding vector.
         bottom_units: Hidden widths of the bottom MLP; a layer of `embedding_dim` follows.
-        self_interaction: Whether the squared norms of the vectors enter the top MLP too.
+        self_interaction: With `"dot"`, whether the squared norms of the vectors enter the top MLP too.
         numerical_log: Whether numbers x enter as `ln(1 + max(x, 0))`; otherwise as they are.
         embedding_dropout: Share of embedding entries dropped in training.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
@@ -70,8 +70,10 @@ class DLRM(CTRModel):
             vectors.append(ops.expand_dims(numbers, axis=1))
         if any(is_embedded):
             # To the embedding numerical fields are absent: their numbers may be too large for its precision.
-            of_slots = np.take(is_embedded, schema.slot_fields)
-            embedded = {name: ops.where(of_slots, tensor, 0) for name, tensor in features.items()}
+            embedded = features
+            if numbers is not None:
+                of_slots = np.take(is_embedded, schema.slot_fields)
+                embedded = {name: ops.where(of_slots, tensor, 0) for name, tensor in features.items()}
             embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(embedded)
             embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)
             vectors.append(ops.take(embedded, np.flatnonzero(is_embedded), axis=1))

@@ -226,7 +226,8 @@ def _deep(model, variables):
         arrays[f"deep/hidden_{index}/bias"] = np.ravel(unnamed[2 * index + 1])
         if model.deep_batch_norm:
             for name in ("gamma", "beta", "moving_mean", "moving_variance"):
-                if f"bn_{index}/{name}" in variables:
+                # Gradients have no moving averages.
+                if not name.startswith("moving") or f"bn_{index}/{name}" in variables:
                     arrays[f"deep/batch_norm_{index}/{name}"] = variables[f"bn_{index}/{name}"]
     if model.deep_units:
         arrays["deep/output/kernel"] = variables["prediction_dense"]
@@ -245,5 +246,5 @@ def _read(path):
 
 
 # Of what the models read; the original makes others for each field and uses those of the first.
-LAYERS = re.compile(r"(dense|Variable)(_\d+)?(/|$)|field_weight_layer|(w|res)_b\d|gnn/")
+LAYERS = re.compile(r"(dense|Variable)(_\d+)?(/|$)|field_weight_layer|(w|res)_b\d|bn_\d|gnn/")
 CONVERTERS = {AutoInt: _autoint, FiGNN: _fignn, InterHAt: _interhat, HoAFM: _hoafm, GraphFM: _graphfm}

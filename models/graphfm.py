@@ -91,6 +91,8 @@ class GraphFM(CTRModel):
             common |= {"average_heads": average_heads, "use_residual_norm": use_residual_norm}
         else:
             raise ValueError(f"The formulation must be 'reference' or 'paper'. Received: {formulation!r}.")
+        if not units:
+            raise ValueError(f"`units` must have at least one layer's size, such as (64, 64). Received: {units!r}.")
 
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)

@@ -37,7 +37,8 @@ class PNN(CTRModel):
         deep_units: Widths of the hidden layers, at least one.
         deep_dropout: Share of hidden outputs dropped in training.
         deep_batch_norm: Whether to normalise the hidden layers.
-        deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the kernels of the hidden layers.
+        deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the kernels of the hidden layers, to which
+            those of the factorized products belong; the matrices `K_ij` of `"outer"` have none.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
         embedding_dropout: Share of embedding entries dropped in training.
         task: `"classification"`, `"regression"` or `"ranking"`.

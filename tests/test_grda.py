@@ -1,8 +1,16 @@
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 
 from ctrzoo.grda import GRDA, CompositeOptimizer
+
+CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def variable(values, name="gates"):
@@ -14,6 +22,31 @@ def test_the_worked_step():
     optimizer = GRDA()
     optimizer.apply([keras.ops.convert_to_tensor([0.1, -0.1])], [gate])
     np.testing.assert_allclose(gate, [0.495, -0.495], rtol=1e-6)
+
+
+ON_JAX = """
+import sys
+from ctrzoo.grda import GRDA
+import keras
+gate, optimizer = keras.Variable([0.6, -0.6]), GRDA()
+optimizer.apply([keras.ops.convert_to_tensor([0.1, -0.1])], [gate])
+assert keras.backend.backend() == "jax" and "tensorflow" not in sys.modules
+print(*gate.numpy())
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed: pip install jax")
+def test_the_worked_step_on_jax():
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-c", ON_JAX]
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=CHECKOUT, timeout=300)
+    assert finished.returncode == 0, finished.stderr
+    np.testing.assert_allclose([float(word) for word in finished.stdout.split()], [0.495, -0.495], rtol=1e-6)
+
+
+def test_a_schedule_is_refused():
+    with pytest.raises(ValueError, match="GRDA needs a number as its learning rate"):
+        GRDA(keras.optimizers.schedules.CosineDecay(1.0, 10))
 
 
 def test_many_steps_follow_the_equations():
@@ -71,6 +104,15 @@ def test_each_part_moves_as_under_its_own_optimizer():
     both = step(CompositeOptimizer("adam", GRDA(), "gates"))
     np.testing.assert_array_equal(both[0], step(keras.optimizers.Adam())[0])
     np.testing.assert_array_equal(both[1], step(GRDA())[1])
+
+
+def test_variables_are_excluded_from_the_weight_decay_of_both():
+    body, gates = variable([0.5], "body"), variable([0.6], "gates")
+    rates = {"learning_rate": 0.1, "weight_decay": 0.5}
+    optimizer = CompositeOptimizer(keras.optimizers.SGD(**rates), keras.optimizers.SGD(**rates), "gates")
+    optimizer.exclude_from_weight_decay(var_names=["gates"])
+    optimizer.apply([keras.ops.zeros(1), keras.ops.zeros(1)], [body, gates])
+    assert float(body[0]) == pytest.approx(0.5 - 0.1 * 0.5 * 0.5) and float(gates[0]) == pytest.approx(0.6)
 
 
 def test_callbacks_set_the_learning_rate_of_the_default():

@@ -43,6 +43,12 @@ def test_ids_of_another_shape_are_refused(mixed_schema, shape):
         check_ids({"id": 1, "values": 2}, mixed_schema)
 
 
+def test_values_of_another_shape_are_refused(mixed_schema):
+    features = {"ids": np.zeros((3, mixed_schema.num_slots), "int32"), "values": np.ones((3, 1), "float32")}
+    with pytest.raises(ValueError, match=r"Values must have the shape of the ids, \(3, 6\). Received: \(3, 1\)"):
+        models.build("lr", mixed_schema).predict(features, verbose=0)
+
+
 def test_sound_losses_pass_and_the_first_wrong_one_is_found():
     assert check_loss([0.7, 0.2, 30.0], first_loss=0.7) is None
     assert check_loss([0.7, np.inf, np.nan], first_loss=0.7) == 1

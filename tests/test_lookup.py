@@ -36,6 +36,14 @@ def test_rows_and_their_gradient(variable, jit_compile):
     np.testing.assert_array_equal(gradient, expected)
 
 
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "uint32"])
+def test_ids_of_any_whole_number(dtype, jit_compile):
+    table = keras.Variable(TABLE)
+    rows = tf.function(lambda ids: look_up(table, ids), jit_compile=jit_compile)(tf.constant(IDS.astype(dtype)))
+    np.testing.assert_array_equal(rows, TABLE[IDS])
+
+
 def test_the_faster_operation_is_taken_unless_xla_compiles():
     table = keras.Variable(TABLE)
 

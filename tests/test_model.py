@@ -6,6 +6,8 @@ import pytest
 import tensorflow as tf
 
 from ctrzoo import models
+from ctrzoo.layers import FieldEmbedding
+from ctrzoo.model import CTRModel, feature_inputs
 from tests.models.reference import random_batch
 
 
@@ -49,6 +51,42 @@ def test_a_model_is_loaded_in_the_precision_that_it_was_saved_in(mixed_schema, t
         np.testing.assert_array_equal(ours, theirs)
 
 
+@keras.saving.register_keras_serializable("tests")
+class OwnModel(CTRModel):
+    """A model of one's own that names the fewest arguments it can, one of them by keyword only."""
+
+    def __init__(self, schema, *, embedding_dim=4, **kwargs):
+        features = feature_inputs(schema)
+        embedded = FieldEmbedding(schema, embedding_dim, name="embedding")(features)
+        logit = keras.layers.Dense(1)(keras.layers.Flatten()(embedded))
+        super().__init__(schema, features, logit, **kwargs)
+        self.embedding_dim = embedding_dim
+
+
+@keras.saving.register_keras_serializable("tests")
+class OwnFM(models.FM):
+    """A model of the zoo with an argument more, and one of its arguments set."""
+
+    def __init__(self, schema, gain=2.0, **kwargs):
+        super().__init__(schema, linear_l2=0.5, **kwargs)
+        self.gain = gain
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        (OwnModel, {"task": "regression", "embedding_dim": 3, "name": "mine"}),
+        (OwnFM, {"task": "regression", "gain": 3.0, "embedding_dropout": 0.5}),
+    ],
+)
+def test_a_model_of_ones_own_keeps_all_arguments(kind, given, mixed_schema, tmp_path):
+    model = kind(mixed_schema, **given)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert {key: getattr(loaded, key) for key in given} == given
+    assert loaded.get_config() == model.get_config()
+
+
 def test_frozen_layers_stay_frozen(mixed_schema, tmp_path):
     model = models.build("deepfm", mixed_schema, embedding_dim=4, deep_units=(8,))
     model.get_layer("embedding").trainable = False
@@ -57,6 +95,18 @@ def test_frozen_layers_stay_frozen(mixed_schema, tmp_path):
     trained = [weight.path for weight in model.trainable_weights]
     assert [weight.path for weight in loaded.trainable_weights] == trained
     assert len(trained) == len(model.weights) - 1
+
+
+def test_frozen_layers_without_a_name_and_those_of_older_files_stay_frozen(mixed_schema, tmp_path):
+    model = OwnModel(mixed_schema)
+    dense = next(layer for layer in model.layers if isinstance(layer, keras.layers.Dense))
+    dense.trainable = False
+    model.save(tmp_path / "model.keras")
+    OwnModel(mixed_schema)  # Keras numbers on
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert [weight.name for weight in loaded.trainable_weights] == ["table"]
+    older = OwnModel.from_config({**model.get_config(), "frozen": ["embedding"]})
+    assert [weight.name for weight in older.trainable_weights] == ["kernel", "bias"]
 
 
 def test_a_model_frozen_as_a_whole_can_be_set_free_after_loading(mixed_schema, tmp_path):
@@ -125,3 +175,22 @@ def test_confident_wrong_predictions_still_have_a_gradient(mixed_schema):
 def test_an_unknown_task_is_refused(mixed_schema):
     with pytest.raises(ValueError, match="task must be one of"):
         models.build("lr", mixed_schema, task="clicks")
+
+
+def test_a_quantized_model_is_exported_and_not_saved(mixed_schema, tmp_path):
+    features, _ = random_batch(mixed_schema, rows=8)
+    model = models.build("deepfm", mixed_schema, embedding_dim=4, deep_units=(8,))
+    model.quantize("int8")
+    with pytest.raises(ValueError, match="quantized .*hidden_0.* Save it before .* or write it by `export`"):
+        model.save(tmp_path / "model.keras")
+    model.export(tmp_path / "exported", verbose=False)
+    exported = tf.saved_model.load(tmp_path / "exported")
+    np.testing.assert_allclose(exported.serve(features), model.predict(features, verbose=0), rtol=1e-6)
+
+
+def test_an_unknown_argument_is_refused(mixed_schema):
+    with pytest.raises(ValueError, match="FM: Unknown argument 'embeding_dim'. Did you mean 'embedding_dim'?"):
+        models.FM(mixed_schema, embeding_dim=4)
+    with pytest.raises(ValueError, match="takes no `dtype`.* `keras.config.set_dtype_policy.'mixed_float16'.` before"):
+        models.FM(mixed_schema, dtype="mixed_float16")
+    assert not models.FM(mixed_schema, name="mine", trainable=False).trainable

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from ctrzoo.schema import Field, Schema
@@ -57,8 +58,15 @@ def test_bad_json_is_refused(mixed_schema):
         Schema.from_json("[]")
     with pytest.raises(ValueError, match="unknown keys: size"):
         Schema.from_json(json.dumps({"fields": [{"name": "a", "size": 3}]}))
+    with pytest.raises(ValueError, match="Unknown key of a schema 'lable'. Did you mean 'label'?"):
+        Schema.from_dict({"fields": [{"name": "a"}], "lable": "click"})
     with pytest.raises(ValueError, match="format version 99"):
         Schema.from_dict({**mixed_schema.to_dict(), "format_version": 99})
+
+
+def test_whole_numbers_of_numpy_become_those_of_python():
+    field = Field("tags", "multivalued", vocabulary_size=np.int64(3), num_slots=np.uint8(2))
+    assert Schema.from_json(Schema([field]).to_json()).fields == (field,)
 
 
 def test_differences_are_named(mixed_schema):

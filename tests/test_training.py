@@ -14,7 +14,7 @@ from ctrzoo.experiments.run import _explain
 from ctrzoo.explain import mean_explanations
 from ctrzoo.metrics import auc, log_loss
 from ctrzoo.schema import Field, Schema
-from ctrzoo.training import Evaluator, set_seed, train
+from ctrzoo.training import Evaluator, _describe, set_seed, train
 from tests.small_data import SmallData
 
 
@@ -148,6 +148,13 @@ def test_another_task_is_refused(data, console):
 def test_an_unknown_schedule_is_refused(data, console):
     with pytest.raises(ValueError, match="must be 'constant' or 'cosine'. Received: 'cosin'"):
         train(fresh_model(data), data, learning_rate_schedule="cosin", console=console)
+
+
+def test_the_precision_of_a_run_is_that_of_its_model(data):
+    model = models.FM.from_config({**fresh_model(data).get_config(), "precision": "mixed_bfloat16"})
+    model.compile()
+    description = _describe(model, data, 1, 16, {}, 1, 0, False)
+    assert (description["precision"], keras.config.dtype_policy().name) == ("mixed_bfloat16", "float32")
 
 
 def test_divergence_stops_the_run(data, console):

@@ -87,7 +87,7 @@ class FieldAttention(keras.layers.Layer):
             self.norm = keras.layers.LayerNormalization(epsilon=1e-8, dtype=self.dtype_policy, name="norm")
 
     def build(self, input_shape):
-        _, self.num_fields, dim = input_shape
+        dim = input_shape[-1]
         self.num_projections = 4 if self.use_residual else 3
         limit = float(np.sqrt(6 / (dim + self.units)))
         self.kernel = self.add_weight(

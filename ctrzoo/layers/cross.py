@@ -6,6 +6,8 @@ Letters: b batch, d input size, k experts, r and s rank.
 import keras
 from keras import ops
 
+from ctrzoo.layers.attention import softmax
+
 
 class _CrossLayer(keras.layers.Layer):
     """What all cross layers share: the penalty, the bias, the check of the shapes."""
@@ -153,7 +155,7 @@ class MixtureCrossLayer(_CrossLayer):
         hidden = self.activation(ops.einsum("bd,kdr->bkr", x, self.down_kernel))
         hidden = self.activation(ops.einsum("bkr,krs->bks", hidden, self.middle_kernel))
         scores = ops.matmul(x, self.gate_kernel)
-        gates = ops.softmax(scores, axis=-1) if self.gate == "softmax" else ops.sigmoid(scores)
+        gates = softmax(scores) if self.gate == "softmax" else ops.sigmoid(scores)
         mixed = ops.einsum("bks,ksd->bd", hidden * ops.expand_dims(gates, -1), self.up_kernel)
         return x0 * (mixed + ops.sum(gates, axis=-1, keepdims=True) * self.bias) + x
 

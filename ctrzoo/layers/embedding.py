@@ -8,6 +8,20 @@ from ctrzoo.lookup import look_up
 from ctrzoo.schema import Schema
 
 
+def check_widths(features, schema):
+    """Refuse features that have not a column for each slot: one column, which Keras lets pass, would be stretched.
+
+    Raises:
+        ValueError: With the shapes, if a width is known and another one.
+    """
+    shapes = {name: tuple(features[name].shape) for name in ("ids", "values")}
+    if any(shape[-1] not in (None, schema.num_slots) for shape in shapes.values()):
+        raise ValueError(
+            f"Ids and values must have the shape (batch, {schema.num_slots}), a column for each slot of the schema. "
+            f"Received: {shapes}."
+        )
+
+
 @keras.saving.register_keras_serializable("ctrzoo")
 class FieldEmbedding(keras.layers.Layer):
     """Embed every field of a row as `sum over its slots of value * table[id]`.
@@ -51,6 +65,7 @@ class FieldEmbedding(keras.layers.Layer):
         )
 
     def call(self, features):
+        check_widths(features, self.schema)
         # Mixed precision casts the rows it looks up, not the whole table.
         embedded = ops.cast(look_up(self.table, features["ids"]), self.compute_dtype)
         embedded = embedded * ops.expand_dims(ops.cast(features["values"], self.compute_dtype), axis=-1)
@@ -144,6 +159,7 @@ class NumericalValues(keras.layers.Layer):
         ]
 
     def call(self, features):
+        check_widths(features, self.schema)
         values = ops.take(features["values"], np.asarray(self.slots, "int32"), axis=1)
         values = ops.cast(values, keras.backend.result_type(self.compute_dtype, "float32"))
         return ops.cast(ops.log1p(ops.maximum(values, 0)) if self.log else values, self.compute_dtype)

@@ -8,6 +8,8 @@ a weighted sum of x_j, hence no tensor of shape (batch, fields, fields, dim).
 Source: Li et al., 2021, https://arxiv.org/abs/2105.11866, equations 7 to 14.
 """
 
+import numbers
+
 import keras
 import numpy as np
 from keras import ops
@@ -109,10 +111,11 @@ class _GraphLayer(keras.layers.Layer):
         self.drop_attention = keras.layers.Dropout(attention_dropout, dtype=self.dtype_policy)
 
     def _build_scores(self, num_fields, dim):
-        if self.num_neighbors is not None and not 1 <= self.num_neighbors <= num_fields:
+        kept = num_fields if self.num_neighbors is None else self.num_neighbors
+        if not isinstance(kept, numbers.Integral) or not 1 <= kept <= num_fields:
             raise ValueError(
-                f"`num_neighbors` must lie between 1 and the number of fields, {num_fields}. "
-                f"Received: {self.num_neighbors}."
+                f"`num_neighbors` must be a whole number between 1 and the number of fields, {num_fields}. "
+                f"Received: {kept!r}."
             )
         self.num_fields = num_fields
         self.attention_kernel = self.add_weight(name="attention_kernel", shape=(dim, self.num_heads))

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from ctrzoo.layers.embedding import check_widths
 from ctrzoo.lookup import look_up
 from ctrzoo.schema import Schema
 
@@ -105,6 +106,7 @@ class HashedPairs(keras.layers.Layer):
         )
 
     def call(self, features):
+        check_widths(features, self.schema)
         ids = ops.transpose(features["ids"])  # slots first: whole rows of the batch are gathered
         values = ops.transpose(ops.cast(features["values"], self.compute_dtype))
         first, second = ops.take(ids, self.first, axis=0), ops.take(ids, self.second, axis=0)

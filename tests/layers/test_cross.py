@@ -36,6 +36,15 @@ def test_the_matrix_layer_of_the_worked_example():
     np.testing.assert_allclose(layer(x0, x0), [[2.5, 2.0]])
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_single_expert_has_the_weight_1():
+    x0, down, middle, up = random(5, 3), random(1, 3, 2), random(1, 2, 2), random(1, 2, 3)
+    layer = MixtureCrossLayer(rank=2, num_experts=1, activation="linear")
+    layer = weighted(layer, 3, down_kernel=down, middle_kernel=middle, up_kernel=up)
+    expected = x0 * (x0 @ down[0] @ middle[0] @ up[0]) + x0
+    np.testing.assert_allclose(layer(x0, x0), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_a_matrix_with_equal_rows_is_the_vector_layer():
     x0, x, vector = random(5, 3), random(5, 3) + 1, random(3, 1)
     full = weighted(MatrixCrossLayer(), 3, kernel=np.repeat(vector, 3, axis=1))

@@ -165,6 +165,13 @@ def test_a_batch_of_one_equals_its_row_in_a_batch(model):
         np.testing.assert_allclose(alone, batch[row : row + 1], atol=1e-6)
 
 
+@pytest.mark.parametrize("key", ["ids", "values"])
+def test_one_column_is_not_stretched_to_all_slots(key, model):
+    features, _ = rows(model.schema)
+    with pytest.raises(ValueError, match=r"Ids and values must have the shape \(batch, 6\)"):
+        model({**features, key: features[key][:, :1]})
+
+
 def test_ids_of_absent_slots_do_not_matter(model):
     features, _ = rows(model.schema)
     tags = np.equal(model.schema.slot_fields, 3)

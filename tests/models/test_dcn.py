@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ctrzoo.models import build
+from ctrzoo.models import DCNv2, build
 from ctrzoo.schema import Field, Schema
 from tests.models.rowwise import assign, check_rows, dense, embed, mlp, toy
 
@@ -96,3 +96,6 @@ def test_wrong_arguments_are_refused(mixed_schema):
         build("dcn_v2", mixed_schema, structure="series")
     with pytest.raises(ValueError, match="one of full, low_rank, mixture. Received: 'vector'"):
         build("dcn_v2", mixed_schema, cross="vector")
+    for cross in ("low_rank", "mixture"):
+        with pytest.raises(ValueError, match=f"whole number for cross='{cross}'. Received: None"):
+            DCNv2(mixed_schema, cross=cross, rank=None)

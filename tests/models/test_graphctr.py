@@ -42,6 +42,8 @@ def test_what_does_not_fit_is_refused(case):
         load_graphctr(AutoInt(schema, units=(8, 8, 16), **sizes), variables)
     with pytest.raises(ValueError, match="no variable 'field_weight_layer0_slice0'"):
         load_graphctr(HoAFM(schema, **sizes), variables)
+    with pytest.raises(ValueError, match="no variable 'bn_0/gamma'"):
+        load_graphctr(AutoInt(schema, units=(8, 8), deep_batch_norm=True, **sizes), variables)
     with pytest.raises(ValueError, match="no checkpoint at"):
         load_graphctr(case.model, "nowhere/model-3")
 
@@ -52,6 +54,7 @@ def test_what_does_not_fit_is_refused(case):
         ("ctr_autoint_base", {"units": (8,)}, "Variable_"),
         ("ctr_autoint_base", {"use_residual": False}, "dense_"),
         ("ctr_autoint_joint", {"deep_units": ()}, "Variable_"),
+        ("ctr_autoint_joint_bn", {"deep_batch_norm": False}, "bn_0/beta"),
         ("ctr_hoafm_base", {"num_layers": 1}, "field_weight_layer1"),
         ("ctr_graphfm_base", {"units": (8,), "num_neighbors": (4,)}, "w_b1"),
         ("ctr_graphfm_base", {"use_residual": False}, "res_b0"),

@@ -173,6 +173,8 @@ def test_pairs_are_attention_times_edges_in_both_directions(mixed_schema):
         ({"formulation": "code"}, "'reference' or 'paper'"),
         ({"num_neighbors": (2,)}, "one entry for each of the 3 layers"),
         ({"num_neighbors": (9, 2, 2)}, "between 1 and the number of fields, 4"),
+        ({"num_neighbors": (4, 2.5, 2)}, "whole number between 1 and the number of fields, 4. Received: 2.5"),
+        ({"units": ()}, "at least one layer's size, such as .64, 64.. Received: ()"),
         ({"units": (5,)}, "multiple of the 2 heads"),
         ({"num_heads": 0}, "`num_heads` must be at least 1"),
     ],

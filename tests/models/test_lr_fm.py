@@ -1,5 +1,7 @@
 """LR and FM equal their equations; the registry names what it does not know."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,10 @@ def test_penalties_are_half_the_squared_norm(mixed_schema):
         ("interhat", {"units": (64, 64)}, "`units` must be a whole number of at least 1"),
         ("dcn_v2", {"num_layers": -1}, "`num_layers` must be a whole number of at least 1"),
         ("dcn_v2", {"structure": 1}, "`structure` must be a text"),
+        ("fm", {"embedding_dim": None}, "`embedding_dim` must be a whole number of at least 1. Received: None"),
+        ("dcn_v2", {"cross": "low_rank", "rank": None}, "`rank` must be a whole number"),
+        ("graphfm", {"use_selection": None}, "`use_selection` must be True or False"),
+        ("wide_deep", {"crosses": None}, "`crosses` must be a tuple"),
     ],
 )
 def test_hyperparameters_of_another_type_are_refused(name, wrong, message, mixed_schema):
@@ -67,3 +73,16 @@ def test_unknown_names_are_refused_with_the_near_one(mixed_schema):
         models.build("gfm", mixed_schema)
     with pytest.raises(ValueError, match="no .*|Unknown hyperparameter 'num_neighbours'. Did you mean 'num_neighbors'"):
         models.build("graphfm", mixed_schema, num_neighbours=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("deepfm", {"deep_units": [np.int64(8)], "embedding_dim": np.int32(4), "deep_l2": np.float32(0.5)}),
+        ("autoint", {"units": (np.int64(8),), "use_residual": np.False_}),
+        ("graphfm", {"units": (np.int64(8),), "num_neighbors": (np.int64(2),)}),
+    ],
+)
+def test_numbers_of_numpy_are_taken_as_those_of_python(name, numbers, mixed_schema):
+    model = models.build(name, mixed_schema, **numbers)
+    assert type(model).from_config(json.loads(json.dumps(model.get_config()))).get_config()

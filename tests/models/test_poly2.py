@@ -97,3 +97,9 @@ def test_a_wrong_pair_is_refused(mixed_schema, pairs):
 def test_a_wrong_number_of_buckets_is_refused(mixed_schema, num_buckets):
     with pytest.raises(ValueError, match="num_buckets"):
         HashedPairs(mixed_schema, num_buckets)
+
+
+def test_one_column_of_values_is_not_stretched_to_all_slots(mixed_schema):
+    features, _ = random_batch(mixed_schema)
+    with pytest.raises(ValueError, match=r"Ids and values must have the shape \(batch, 6\)"):
+        HashedPairs(mixed_schema, 9)({**features, "values": features["values"][:, :1]})
