@@ -61,7 +61,8 @@ def _next_command(folder):
     if not FLAGS.dataset:
         return shlex.join(["ctrzoo-train", f"--dataset={folder}"])
     given = [f"--data_dir={FLAGS.data_dir}"] if FLAGS["data_dir"].present else []
-    options = [f"--set={key}={value}" for key, value in _options().items()]
+    defaults = data_pipelines.options_of(FLAGS.dataset)
+    options = [f"--set={key}={value}" for key, value in _options().items() if value != defaults[key]]
     return shlex.join(["ctrzoo-train", f"--dataset={FLAGS.dataset}", *given, *options])
 
 
