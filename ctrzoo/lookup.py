@@ -14,7 +14,7 @@ def look_up(table, ids):
     """Return rows of a table, with a gradient of these rows alone.
 
     TensorFlow's `gather_nd` takes three quarters of the time of its `gather`. It is not for variables on several
-    devices, and XLA cannot compile it for any.
+    devices, and XLA cannot compile it for any; given the same ids, XLA reads rows for the model and its optimizer once.
 
     Args:
         table: A variable `(rows, ...)`, of Keras or TensorFlow.
@@ -35,15 +35,15 @@ def look_up(table, ids):
     dtype = keras.backend.standardize_dtype(ids.dtype)
     if "int" in dtype and dtype not in ("int32", "int64"):  # TensorFlow gathers by no others
         ids = ops.cast(ids, "int64")
-    if not _has_gather_nd(values):
+    if keras.backend.backend() != "tensorflow":
         return ops.take(values, ids, axis=0)
+    if not isinstance(values, tf.Variable) or isinstance(values, tf.distribute.DistributedValues) or is_for_xla():
+        return tf.gather(values, ids)
     rows = values.gather_nd(ops.reshape(ids, (-1, 1)))
     return ops.reshape(rows, (*ops.shape(ids), *table.shape[1:]))
 
 
-def _has_gather_nd(values):
-    if keras.backend.backend() != "tensorflow" or not isinstance(values, tf.Variable):
-        return False
-    # Nothing public says whether a graph is for XLA.
-    is_for_xla = control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
-    return not is_for_xla and not isinstance(values, tf.distribute.DistributedValues)
+def is_for_xla():
+    """Return whether the function that is being traced will be compiled by XLA, on the TensorFlow backend."""
+    # Nothing public says so.
+    return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())

@@ -27,6 +27,9 @@ A step is cheap only where the table is looked up straight from its variable, as
 lookup, a copy, so there a step still grows with the table, a few times less than under Keras' optimizers. A
 penalty on the whole table (`l2`), a constraint on it, averaging (`use_ema`) and the loss scaling of float16 are
 dense by their nature and cost the whole table; with a penalty the table's gradient is dense, and so is its update.
+
+Compiled by XLA on a CPU (`jit_compile=True`), a step keeps a whole number for each row of the largest table in memory, by
+which it finds repeated ids.
 """
 
 import ctrzoo.startup  # noqa: F401  (before Keras)
@@ -34,7 +37,7 @@ import ctrzoo.startup  # noqa: F401  (before Keras)
 import keras
 import tensorflow as tf
 
-from ctrzoo.lookup import look_up
+from ctrzoo.lookup import is_for_xla, look_up
 from ctrzoo.suggest import unknown
 
 
@@ -44,6 +47,7 @@ class _RowWise(keras.optimizers.Optimizer):
     def __init__(self, *args, lazy=True, **kwargs):
         super().__init__(*args, **kwargs)
         self.lazy = lazy
+        self._last_places = None
         for name in ("gradient_accumulation_steps", "loss_scale_factor"):
             if lazy and getattr(self, name):
                 raise ValueError(
@@ -53,7 +57,7 @@ class _RowWise(keras.optimizers.Optimizer):
 
     def _backend_apply_gradients(self, grads, trainable_variables):
         if self._is_clipped:
-            grads = [_sum_repeated(gradient) for gradient in grads]
+            grads = [self._sum_repeated(gradient) for gradient in grads]
         super()._backend_apply_gradients(grads, trainable_variables)
 
     @property
@@ -80,13 +84,37 @@ class _RowWise(keras.optimizers.Optimizer):
                 variable.assign_sub(self._decay(variable, rate))
             super().update_step(gradient, variable, learning_rate)
             return
-        if not self._is_clipped or tf.distribute.get_strategy().num_replicas_in_sync > 1:
-            gradient = _sum_repeated(gradient)  # otherwise that was done before clipping
-        weights = look_up(variable, gradient.indices)
+        ids, sums = self._rows_and_sums(gradient)
+        weights = look_up(variable, ids)
         if decays:
             weights -= self._decay(weights, rate)
-        rows = _Rows(self, variable, gradient.indices)
-        self._update_rows(tf.cast(gradient.values, variable.dtype), weights, rows, rate)
+        self._update_rows(tf.cast(sums, variable.dtype), weights, _Rows(self, variable, ids), rate)
+
+    def _rows_and_sums(self, gradient):
+        """Return ids and summed gradients of the rows of a gradient: under XLA as often as they occur, else once."""
+        if _has_places():
+            places = self._places_of(gradient.indices)
+            sums = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(places))
+            return gradient.indices, tf.gather(sums, places)
+        if not self._is_clipped or tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            gradient = self._sum_repeated(gradient)  # otherwise that was done before clipping
+        return gradient.indices, gradient.values
+
+    def _sum_repeated(self, gradient):
+        """Return an equal gradient in which the values of a repeated row are summed, in one place."""
+        if not isinstance(gradient, tf.IndexedSlices):
+            return gradient
+        if _has_places():
+            ids, places = gradient.indices, self._places_of(gradient.indices)
+        else:
+            ids, places = tf.unique(gradient.indices)
+        sums = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(ids))
+        return tf.IndexedSlices(sums, ids, gradient.dense_shape)
+
+    def _places_of(self, ids):
+        if self._last_places is None:
+            self._last_places = _LastPlaces(max(each.shape[0] for each in self._trainable_variables if each.shape))
+        return self._last_places.of(ids)
 
     def _decay(self, weights, rate):
         return weights * tf.cast(self.weight_decay, weights.dtype) * rate
@@ -126,13 +154,29 @@ class _Rows:
         self.optimizer.assign(self.variable, tf.IndexedSlices(rows, self.ids))
 
 
-def _sum_repeated(gradient):
-    """Return an equal gradient in which every row occurs once."""
-    if not isinstance(gradient, tf.IndexedSlices):
-        return gradient
-    ids, places = tf.unique(gradient.indices)
-    values = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(ids))
-    return tf.IndexedSlices(values, ids, gradient.dense_shape)
+class _LastPlaces:
+    """Memory of the place at which each row occurs last in a batch, to find repeated ids without a search.
+
+    XLA has fixed shapes, and a search for different ids sorts them, which takes longer than the rest of a step. Here
+    each occurrence writes its place into the memory of its row and reads who was last. What earlier batches and
+    other tables left there does not matter, so all tables share it and nobody saves it.
+    """
+
+    def __init__(self, num_rows):
+        with tf.init_scope():
+            self._memory = tf.Variable(tf.zeros(num_rows, "int32"), trainable=False)
+
+    def of(self, ids):
+        """Return for each id the place of its last occurrence among them."""
+        self._memory.scatter_update(tf.IndexedSlices(tf.range(tf.size(ids)), ids))
+        return tf.gather(self._memory, ids)
+
+
+def _has_places():
+    """Return whether repeated ids are found by `_LastPlaces`: under XLA on one CPU. A GPU sorts fast."""
+    if not is_for_xla() or tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        return False
+    return all(device.device_type == "CPU" for device in tf.config.list_logical_devices())
 
 
 def _values(gradient):

@@ -29,6 +29,7 @@ MAKERS = {
 }
 OPTIONS = [{}, {"weight_decay": 0.2}, {"clipnorm": 0.5}, {"global_clipnorm": 0.5}, {"clipvalue": 0.2}]
 every_optimizer = pytest.mark.parametrize("name", MAKERS)
+with_and_without_xla = pytest.mark.parametrize("jit_compile", [False, True], ids=["plain", "xla"])
 
 
 def batches(num_steps=5, ids=(2, 0, 2, 5, 0, 2)):
@@ -104,20 +105,22 @@ class LoopOverRows:
             self.table[at] = rest / ((0.1 + grown**0.5) / 0.1)
 
 
+@with_and_without_xla
 @every_optimizer
-def test_steps_with_repeated_ids_follow_the_equations(name):
+def test_steps_with_repeated_ids_follow_the_equations(name, jit_compile):
     loop = LoopOverRows(name)
     for ids, values in batches():
         loop.apply(ids, values)
-    table, _, _ = run(MAKERS[name](), batches())
+    table, _, _ = run(MAKERS[name](), batches(), jit_compile=jit_compile)
     np.testing.assert_allclose(table, loop.table, atol=1e-5)  # 1 - 0.999 in float32 has 5 digits
 
 
+@with_and_without_xla
 @every_optimizer
-def test_rows_that_are_in_no_batch_keep_every_bit(name):
+def test_rows_that_are_in_no_batch_keep_every_bit(name, jit_compile):
     optimizer = MAKERS[name](weight_decay=0.1)
     _, _, initial = run(MAKERS[name](), [])
-    table, _, state = run(optimizer, batches())
+    table, _, state = run(optimizer, batches(), jit_compile=jit_compile)
     absent = [1, 3, 4, 6]
     np.testing.assert_array_equal(table[absent], start()[absent])
     assert np.abs(table[[0, 2, 5]] - start()[[0, 2, 5]]).min() > 0
@@ -162,10 +165,51 @@ def test_not_lazy_is_the_dense_optimizer_of_keras_also_with_repeated_ids(name):
 
 
 @every_optimizer
-@pytest.mark.parametrize("options", [{}, {"global_clipnorm": 0.5}], ids=["plain", "clipped"])
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "".join(options) or "plain")
 def test_xla_computes_the_same(name, options):
     ours, compiled = (run(MAKERS[name](**options), batches(), jit_compile=jit) for jit in (False, True))
     np.testing.assert_allclose(ours[0], compiled[0], atol=2e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"global_clipnorm": 0.5}], ids=["plain", "clipped"])
+def test_tables_of_any_size_and_batches_of_any_length_share_the_memory_of_places(options):
+    rng = np.random.default_rng(2)
+    lengths = [(8, 5), (8, 5), (3, 11)]
+    steps = [[(rng.integers(0, rows, n), rng.normal(size=(n, 2))) for rows, n in ((4, a), (9, b))] for a, b in lengths]
+
+    def trained(jit_compile):
+        tables = [keras.Variable(np.ones((rows, 2), "float32")) for rows in (4, 9)]
+        optimizer = optimizers.Adam(0.1, **options)
+        optimizer.build(tables)
+        num_variables = len(optimizer.variables)
+
+        @tf.function(jit_compile=jit_compile)
+        def apply(batch):
+            optimizer.apply(
+                [tf.IndexedSlices(v, i, tf.shape(t)) for (i, v), t in zip(batch, tables, strict=True)], tables
+            )
+
+        for step in steps:
+            apply([(tf.constant(ids), tf.constant(values, tf.float32)) for ids, values in step])
+        assert len(optimizer.variables) == num_variables  # the memory is not saved
+        return np.concatenate(tables)
+
+    np.testing.assert_allclose(trained(True), trained(False), atol=2e-6)
+
+
+def test_under_xla_a_step_searches_no_ids_and_makes_no_dense_gradient():
+    optimizer, table = optimizers.Adam(0.1), keras.Variable(start())
+    optimizer.build([table])
+
+    @tf.function(jit_compile=True)
+    def apply(values, ids):
+        optimizer.apply([tf.IndexedSlices(values, ids, tf.constant([ROWS, DIM]))], [table])
+
+    graph = apply.get_concrete_function(tf.zeros((4, DIM)), tf.zeros(4, "int32")).graph
+    assert "Unique" not in {op.type for op in graph.get_operations()}
+    assert (ROWS, DIM) not in [
+        tuple(out.shape) for op in graph.get_operations() for out in op.outputs if out.shape.rank
+    ]
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "".join(options) or "plain")

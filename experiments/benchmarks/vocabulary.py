@@ -2,12 +2,14 @@
 
 One embedding table, the factorization machine's pair term, forward, backward and update by Adam, on one core:
 ours (`FieldEmbedding` and the row-wise Adam), Keras' own Embedding and Adam, and Keras' Embedding under the
-row-wise Adam. Steps of all contestants alternate, each beside ours with the smallest vocabulary, so that
-ratios hold on a busy machine too; times are CPU time, medians.
+row-wise Adam; ours and Keras' also compiled by XLA. Steps of all contestants alternate, each beside the same with the
+smallest vocabulary, so that ratios hold on a busy machine too; times are CPU time, medians.
 """
 
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
+import functools
+import itertools
 import os
 import statistics
 import time
@@ -26,12 +28,13 @@ NUM_BATCHES = 16
 VOCABULARIES = (10_000, 100_000, 1_000_000, 5_000_000)
 
 
-def ours(vocabulary, num_fields, dim):
+def ours(vocabulary, num_fields, dim, jit_compile=False):
     """Return a compiled model with `FieldEmbedding` and the row-wise Adam."""
     schema = Schema([Field(f"field_{i}", vocabulary_size=vocabulary // num_fields) for i in range(num_fields)])
     ids = keras.Input((num_fields,), dtype="int32")
     embedding = FieldEmbedding(schema, dim)
-    return _compiled(ids, embedding({"ids": ids, "values": keras.ops.ones_like(ids, "float32")}), optimizers.Adam())
+    embedded = embedding({"ids": ids, "values": keras.ops.ones_like(ids, "float32")})
+    return _compiled(ids, embedded, optimizers.Adam(), jit_compile)
 
 
 def keras_embedding(vocabulary, num_fields, dim):
@@ -40,19 +43,26 @@ def keras_embedding(vocabulary, num_fields, dim):
     return _compiled(ids, keras.layers.Embedding(vocabulary + 1, dim)(ids), optimizers.Adam())
 
 
-def keras_alone(vocabulary, num_fields, dim):
+def keras_alone(vocabulary, num_fields, dim, jit_compile=False):
     """Return a compiled model with Keras' Embedding and Adam."""
     ids = keras.Input((num_fields,), dtype="int32")
-    return _compiled(ids, keras.layers.Embedding(vocabulary + 1, dim)(ids), keras.optimizers.Adam())
+    return _compiled(ids, keras.layers.Embedding(vocabulary + 1, dim)(ids), keras.optimizers.Adam(), jit_compile)
 
 
-CONTESTANTS = {"ctrzoo": ours, "keras embedding, row-wise adam": keras_embedding, "keras": keras_alone}
+CONTESTANTS = {
+    "ctrzoo": ours,
+    "ctrzoo, XLA": functools.partial(ours, jit_compile=True),
+    "keras embedding, row-wise adam": keras_embedding,
+    "keras": keras_alone,
+    "keras, XLA": functools.partial(keras_alone, jit_compile=True),
+}
+DENSE = ("keras", "keras, XLA")
 
 
-def _compiled(ids, embedded, optimizer):
+def _compiled(ids, embedded, optimizer, jit_compile=False):
     logit = PairwiseInteraction()(embedded)
     model = keras.Model(ids, keras.layers.Activation("sigmoid")(logit))
-    model.compile(optimizer, "binary_crossentropy", jit_compile=False)
+    model.compile(optimizer, "binary_crossentropy", jit_compile=jit_compile)
     return model
 
 
@@ -91,23 +101,22 @@ def measure(
 
     Returns:
         A list of `{"vocabulary", "implementation", "milliseconds", "growth", "times_faster"}`: CPU time a step
-        (median); the same as a multiple of ours with the smallest vocabulary; and how many times faster than
-        Keras alone, `None` where that was not timed.
+        (median); the same as a multiple of that with the smallest vocabulary; and how many times faster than
+        Keras alone (without XLA), `None` where that was not timed.
     """
     rows = []
     for vocabulary in vocabularies:
-        cases = {name: (name, vocabulary) for name in CONTESTANTS if name != "keras" or vocabulary <= largest_keras}
-        cases["smallest"] = ("ctrzoo", vocabularies[0])
+        names = [name for name in CONTESTANTS if name not in DENSE or vocabulary <= largest_keras]
         steps = {}
-        for case, (name, size) in cases.items():
+        for name, size in itertools.product(names, sorted({vocabularies[0], vocabulary})):
             model = CONTESTANTS[name](size, num_fields, dim)
-            steps[case] = _stepper(model, size, num_fields, batch_size, is_skewed)
+            steps[name, size] = _stepper(model, size, num_fields, batch_size, is_skewed)
         seconds = _alternate(steps, num_steps)
-        for name in cases:
-            if name != "smallest":
-                faster = seconds["keras"] / seconds[name] if "keras" in seconds else None
-                facts = {"vocabulary": vocabulary, "implementation": name, "milliseconds": 1e3 * seconds[name]}
-                rows.append({**facts, "growth": seconds[name] / seconds["smallest"], "times_faster": faster})
+        for name in names:
+            ours = seconds[name, vocabulary]
+            faster = seconds["keras", vocabulary] / ours if "keras" in names else None
+            facts = {"vocabulary": vocabulary, "implementation": name, "milliseconds": 1e3 * ours}
+            rows.append({**facts, "growth": ours / seconds[name, vocabularies[0]], "times_faster": faster})
     return rows
 
 

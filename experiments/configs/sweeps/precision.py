@@ -1,0 +1,23 @@
+"""bfloat16 beside float32 on MovieLens-1M: what the faster products cost in accuracy.
+
+Command: `ctrzoo-sweep --config=precision --raw=movielens_1m=ml-1m.zip`
+"""
+
+from ctrzoo.experiments.sweeps.comparison import compare
+from ctrzoo.experiments.sweeps.grid import grid
+
+PRECISIONS = ["float32", "mixed_bfloat16"]
+
+
+def get_sweep():
+    """Return the settings of each run, seed by seed."""
+    return [
+        settings
+        for seed in (2018, 2019, 2020, 2021, 2022)
+        for settings in grid(dataset="movielens_1m", model=["dcn_v2", "deepfm"], precision=PRECISIONS, seed=seed)
+    ]
+
+
+def write_report(rows, folder):
+    """Set both beside Table 5 of AutoInt."""
+    compare(rows, ["autoint_table5"], folder)
