@@ -28,8 +28,8 @@ lookup, a copy, so there a step still grows with the table, a few times less tha
 penalty on the whole table (`l2`), a constraint on it, averaging (`use_ema`) and the loss scaling of float16 are
 dense by their nature and cost the whole table; with a penalty the table's gradient is dense, and so is its update.
 
-Compiled by XLA on a CPU (`jit_compile=True`), a step keeps a whole number for each row of the largest table in memory, by
-which it finds repeated ids.
+Compiled by XLA on a CPU (`jit_compile=True`), a step finds repeated ids by a whole number for each row of the
+largest table, which it keeps in memory.
 """
 
 import ctrzoo.startup  # noqa: F401  (before Keras)

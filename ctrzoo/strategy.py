@@ -125,7 +125,8 @@ class ReplicatedStep:
 
     Args:
         model: A compiled `CTRModel`.
-        jit_compile: Whether XLA compiles loss and gradient; the update stays outside.
+        jit_compile: Whether XLA compiles the training step: all of it on one CPU, elsewhere and in branches loss and
+            gradient without the update.
         branches: Parts of a batch, on one device, that are computed side by side, each as a graph of its own;
             a batch that cannot be divided is one part.
 
@@ -155,7 +156,11 @@ class ReplicatedStep:
                 )
         # Loss scaling must look at the sum, or one replica's overflow would be applied by the others.
         self._sum_first = self.num_replicas > 1 and isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
-        self._gradients = tf.function(self._loss_and_gradients, jit_compile=True) if jit_compile else None
+        whole = self._num_parts == 1 and not tf.config.list_physical_devices("GPU")
+        if jit_compile and whole:
+            self._train_replica = tf.function(self._train_replica, jit_compile=True)
+        elif jit_compile:
+            self._loss_and_gradients = tf.function(self._loss_and_gradients, jit_compile=True)
         self._steps = {}
 
     def train(self, batch):
@@ -206,7 +211,7 @@ class ReplicatedStep:
         elif self.num_replicas > 1:  # all compute the same, so only the first one's gradient counts
             index = tf.distribute.get_replica_context().replica_id_in_sync_group
             weight = self.num_replicas * tf.cast(tf.equal(index, 0), tf.float32)
-        found = [(self._gradients or self._loss_and_gradients)(*part, weight) for part in parts]
+        found = [self._loss_and_gradients(*part, weight) for part in parts]
         loss, gradients = found[0]
         for other_loss, others in found[1:]:
             loss, gradients = loss + other_loss, list(map(_sum, gradients, others))

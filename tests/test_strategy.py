@@ -84,6 +84,22 @@ def test_branches_give_the_losses_weights_and_metrics_of_the_whole(name, options
         np.testing.assert_allclose(divided, expected, rtol=1e-4, atol=2e-5)
 
 
+@pytest.mark.parametrize(("name", "options"), [("fm", {}), ("deepfm", {"embedding_l2": 0.1, "deep_units": (8,)})])
+def test_a_step_compiled_by_xla_gives_the_losses_and_weights_of_the_plain_one(name, options):
+    data, found = SmallData(SCHEMA, num_rows=3 * 64 + 27), []  # the last batch is shorter
+    for jit_compile in (False, True):
+        keras.utils.set_random_seed(1)
+        model = models.build(name, SCHEMA, embedding_dim=4, **options)
+        model.compile(optimizers.Adam(0.01, epsilon=1e-4))
+        step = ReplicatedStep(model, jit_compile)
+        losses = [
+            float(step.train(batch)) for epoch in range(3) for batch in data.dataset("train", 64, first_pass=epoch)
+        ]
+        found.append([losses, *model.get_weights()])
+    for expected, compiled in zip(*found, strict=True):
+        np.testing.assert_allclose(compiled, expected, rtol=1e-4, atol=2e-5)
+
+
 def test_several_devices_divide_a_batch_themselves():
     one, two = (types.SimpleNamespace(num_replicas_in_sync=number) for number in (1, 2))
     assert usable_branches(3, two) == 1
