@@ -190,13 +190,13 @@ def read_blocks(index, decode, parts):
     return records.map(lambda block, part: _slice(decode(block), part[1], part[2]))
 
 
-def slice_blocks(index, rows, parts):
-    """Return what `read_blocks` does, from all rows of the split in memory."""
+def number_blocks(index, parts):
+    """Return what `read_blocks` does, with the number of each row in the split, `{"row": ...}`, in its place."""
     import tensorflow as tf
 
     firsts = tf.gather(np.cumsum(index.rows) - index.rows, parts[:, 0])
-    ranges = tf.data.Dataset.from_tensor_slices(firsts[:, None] + parts[:, 1:])
-    return ranges.map(lambda wanted: _slice(rows, wanted[0], wanted[1]))
+    rows = tf.ragged.range(firsts + parts[:, 1], firsts + parts[:, 2]).flat_values
+    return tf.data.Dataset.from_tensors({"row": rows})
 
 
 def stored_rows(index, read, seed, number, start, stop, skipped):
@@ -212,7 +212,7 @@ def shuffled_rows(index, read, seed, number, start, stop, skipped):
 
     Args:
         index: The `BlockIndex`.
-        read: `read_blocks` or `slice_blocks` with its first arguments given.
+        read: `read_blocks` or `number_blocks` with its first arguments given.
         seed: Seed of the run.
         number: Number of the pass, from 0: an int64 tensor.
         start: The first row of the range.

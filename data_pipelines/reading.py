@@ -13,9 +13,9 @@ from ctrzoo.data_pipelines.passes import (
     Share,
     blocks_of_pass,
     index_blocks,
+    number_blocks,
     read_blocks,
     shuffled_rows,
-    slice_blocks,
     stored_rows,
 )
 from ctrzoo.data_pipelines.records import FORMAT_VERSION, SPLITS, number_slots, stored_slots, stored_widths
@@ -24,6 +24,8 @@ from ctrzoo.suggest import unknown
 
 ARRAY_ROWS = 65_536
 MOST_RUNS = 4
+# Bytes of a split that `ctrzoo-train` keeps in memory.
+SMALL_SPLIT = 2**27
 # The files that tell one data set from another.
 FINGERPRINTED = ("preparation.json", "schema.json", ENCODING_FILE, VOCABULARY_FILE)
 
@@ -33,6 +35,7 @@ class PreparedData:
 
     Args:
         folder: A folder that `prepare` or `PreparedWriter` made.
+        cache_bytes: `dataset` keeps splits in memory that take no more than so many bytes there.
 
     Attributes:
         schema: The `Schema`, which is what a model needs.
@@ -47,7 +50,8 @@ class PreparedData:
         ValueError: If the folder was damaged, edited, or written in another format.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, cache_bytes=0):
+        self.cache_bytes = cache_bytes
         self.folder = pathlib.Path(folder).absolute()
         if not self.folder.is_dir():
             raise FileNotFoundError(f"There is no folder {self.folder}. Make it with `prepare`, or correct the path.")
@@ -75,7 +79,7 @@ class PreparedData:
         splits = preparation["splits"]
         self.num_rows = {split: splits[split]["rows"] for split in SPLITS if split in splits}
         self.num_positives = {split: splits[split]["positives"] for split in self.num_rows}
-        self._indices = {}
+        self._indices, self._cached = {}, {}
         self._shards = {split: list(splits[split]["shards"]) for split in self.num_rows}
         for split in self.num_rows:
             for shard, size in splits[split]["shards"].items():
@@ -127,7 +131,7 @@ class PreparedData:
         first_batch=0,
         num_shards=1,
         shard_index=0,
-        cache=False,
+        cache=None,
     ):
         """Return a split as batches for `model.fit`.
 
@@ -158,8 +162,8 @@ class PreparedData:
             num_shards: Parts that each pass is divided into: every row is in one, their sizes differ by
                 one row at most, and all have the same number of batches.
             shard_index: Which part to read, from 0.
-            cache: Whether to keep the decoded rows of the split in memory, `4 * (stored slots + numerical
-                fields) + 1` bytes each.
+            cache: Whether to keep the rows of the split in memory, `8 * slots + 4` bytes each, as long as this
+                object lives; by default if they take no more than its `cache_bytes`.
 
         Returns:
             A `tf.data.Dataset` of `({"ids": int32 (batch, num_slots), "values": float32 (batch,
@@ -180,9 +184,10 @@ class PreparedData:
                 f"batches of a pass. Received: {first_pass}, {first_batch}."
             )
         shuffle = split == "train" if shuffle is None else shuffle
-        read = self._reader(split, cache)
+        if cache is None:
+            cache = self.num_rows[split] * (8 * self.schema.num_slots + 4) <= self.cache_bytes
+        read, to_features = self._from_memory(split) if cache else self._from_files(split)
         rows_of_pass = shuffled_rows if shuffle else stored_rows
-        to_features = functools.partial(_to_features, self.schema)
 
         def batches_of_pass(number):
             skipped = tf.where(number == first_pass, np.int64(first_batch), np.int64(0))
@@ -224,18 +229,26 @@ class PreparedData:
                 )
         return self._indices[split]
 
-    def _reader(self, split, cache):
-        """Return a function from blocks to a `tf.data.Dataset` of their rows."""
+    def _from_files(self, split):
+        """Return functions from blocks to a `tf.data.Dataset` of their rows, and from rows to features and labels."""
+        decode = functools.partial(_decode, stored_widths(self.schema))
+        return functools.partial(read_blocks, self._index(split), decode), functools.partial(_to_features, self.schema)
+
+    def _from_memory(self, split):
+        """Return the same two, with the numbers of rows for the rows."""
         import tensorflow as tf
 
-        index, decode = self._index(split), functools.partial(_decode, stored_widths(self.schema))
-        from_files = functools.partial(read_blocks, index, decode)
-        if not cache:
-            return from_files
-        with tf.device("CPU:0"):
-            blocks = list(from_files(blocks_of_pass(index, None, 0, self.num_rows[split])))
-            whole = {name: tf.concat([block[name] for block in blocks], axis=0) for name in blocks[0]}
-        return functools.partial(slice_blocks, index, whole)
+        if split not in self._cached:
+            read, to_features = self._from_files(split)
+            with tf.device("CPU:0"):
+                pieces = list(read(blocks_of_pass(self._index(split), None, 0, self.num_rows[split])).map(to_features))
+                self._cached[split] = tf.nest.map_structure(lambda *columns: tf.concat(columns, axis=0), *pieces)
+        whole = self._cached[split]
+
+        def pick(rows):
+            return tf.nest.map_structure(lambda column: tf.gather_nd(column, rows["row"][:, None]), whole)
+
+        return functools.partial(number_blocks, self._index(split)), pick
 
     def arrays(self, split):
         """Return a whole split as `({"ids": ..., "values": ...}, labels)` of NumPy arrays, in stored order.
@@ -280,9 +293,9 @@ class PreparedData:
             raise ValueError(f"{self.name}: {unknown('split', split, self.num_rows)}")
 
 
-def load(folder):
+def load(folder, cache_bytes=0):
     """Open a prepared folder; see `PreparedData`."""
-    return PreparedData(folder)
+    return PreparedData(folder, cache_bytes)
 
 
 def assemble(schema, ids, numbers):

@@ -13,6 +13,7 @@ from rich.console import Console
 
 import ctrzoo
 from ctrzoo import data_pipelines, models
+from ctrzoo.data_pipelines.reading import SMALL_SPLIT
 from ctrzoo.experiments.report import report
 from ctrzoo.explain import mean_explanations
 from ctrzoo.files import write_csv, write_json, write_text
@@ -154,7 +155,7 @@ def _load(settings, data_dir, raw):
             raise ValueError(
                 f"Data set '{settings.dataset}' cannot be prepared with {settings.dataset_options}: {error}"
             ) from error
-    data = data_pipelines.load(folder)
+    data = data_pipelines.load(folder, cache_bytes=SMALL_SPLIT)
     missing = [split for split in ("train", "valid", "test") if not data.num_rows.get(split)]
     if missing:
         raise ValueError(

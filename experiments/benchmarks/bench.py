@@ -28,7 +28,8 @@ def define_flags():
     flags.DEFINE_list(
         "baselines",
         None,
-        "keras, loop, plain, fuxictr, deepctr; '' for nothing. By default all but loop and plain, with --full all.",
+        "keras, fuxictr, deepctr (the default), loop, plain (of GraphFM), xla, bfloat16 (the zoo so); '' for nothing. "
+        "With --full all.",
     )
     flags.DEFINE_list("cores", None, "Numbers of cores; by default 1, with --full 1,2.")
     flags.DEFINE_integer("batch_size", 1024, "Rows of a training step.")

@@ -1,7 +1,5 @@
 """What is timed of a Keras model: training steps, `fit`, the input pipeline, `predict`."""
 
-import itertools
-
 from ctrzoo.experiments.benchmarks.shapes import random_rows
 
 BATCHES_IN_MEMORY = 16
@@ -15,14 +13,16 @@ def limit_threads(work):
     tf.config.threading.set_inter_op_parallelism_threads(len(work.cores))
 
 
-def calls_of(model, optimizer, work):
+def calls_of(model, optimizer, work, jit_compile=False):
     """Return the function of a number n that makes n calls of what `work.mode` names.
 
     Args:
         model: A Keras model from features to probabilities.
         optimizer: A Keras optimizer.
         work: The `Work`.
+        jit_compile: Whether XLA compiles a step.
     """
+    model.compile(optimizer, jit_compile=jit_compile)
     if work.mode == "predict":
         features, _ = random_rows(model.schema, work.num_rows)
 
@@ -31,13 +31,12 @@ def calls_of(model, optimizer, work):
                 model.predict(features, batch_size=work.batch_size, verbose=0)
 
         return call
-    model.compile(optimizer)
     batches = _pipeline(work) if work.mode in ("input", "together") else _in_memory(model.schema, work.batch_size)
     if work.mode == "fit":
         return lambda count: model.fit(batches, steps_per_epoch=count, shuffle=False, verbose=0)
     iterator = iter(batches)
     if work.mode == "input":
-        return lambda count: [None for _ in itertools.islice(iterator, count)]
+        return _reading(iterator)
     model.make_train_function()
     step = model.train_function
 
@@ -49,16 +48,31 @@ def calls_of(model, optimizer, work):
     return call
 
 
+def _reading(iterator):
+    """Return a function that takes n batches from an iterator as a training step does, within a graph."""
+    import tensorflow as tf
+
+    @tf.function
+    def read(count):
+        for _ in tf.range(count):
+            next(iterator)
+
+    return lambda count: read(tf.constant(count))
+
+
 def _in_memory(schema, batch_size):
     import tensorflow as tf
 
     features, labels = random_rows(schema, BATCHES_IN_MEMORY * batch_size)
     cut = {key: array.reshape(BATCHES_IN_MEMORY, batch_size, -1) for key, array in features.items()}
     batches = (cut, labels.reshape(BATCHES_IN_MEMORY, batch_size, 1))
-    return tf.data.Dataset.from_tensor_slices(batches).repeat()
+    options = tf.data.Options()
+    options.autotune.enabled = False  # it waits when an iteration ends
+    return tf.data.Dataset.from_tensor_slices(batches).repeat().with_options(options)
 
 
 def _pipeline(work):
     from ctrzoo import data_pipelines
 
-    return data_pipelines.load(work.folder).dataset("train", work.batch_size, drop_remainder=True).repeat()
+    data = data_pipelines.load(work.folder)
+    return data.dataset("train", work.batch_size, drop_remainder=True, cache=work.is_cached).repeat()

@@ -18,6 +18,7 @@ PREDICT_BATCH = 8192
 # The pipeline shuffles buffers of 65,536 rows: a folder of several, so that they are not all in memory.
 FOLDER_ROWS = 262_144
 ONLY_GRAPHFM = ("loop", "plain")
+SMALL_SHAPES = ("movielens",)  # `ctrzoo-train` keeps data of this size in memory
 
 
 def train(options):
@@ -50,10 +51,10 @@ def input_share(options):
         with tempfile.TemporaryDirectory() as parent:
             folder = write_folder(pathlib.Path(parent) / "rows", SHAPES[name])
             for shape, cores, model in _cases(options, [name]):
+                rows = {"folder": folder, "is_cached": shape in SMALL_SHAPES}
                 modes = ("train", "together", "input", "fit")
                 yield _race(
-                    options,
-                    [_work("ctrzoo", model, shape, cores, options, mode=mode, folder=folder) for mode in modes],
+                    options, [_work("ctrzoo", model, shape, cores, options, mode=mode, **rows) for mode in modes]
                 )
 
 

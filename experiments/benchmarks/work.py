@@ -6,6 +6,8 @@ from ctrzoo.schema import Schema
 
 IMPLEMENTATIONS = {
     "ctrzoo": "ctrzoo.experiments.benchmarks.zoo",
+    "xla": "ctrzoo.experiments.benchmarks.zoo",
+    "bfloat16": "ctrzoo.experiments.benchmarks.zoo",
     "keras": "ctrzoo.experiments.benchmarks.baselines.keras_tables",
     "loop": "ctrzoo.experiments.benchmarks.baselines.graph_loop",
     "plain": "ctrzoo.experiments.benchmarks.baselines.graph_plain",
@@ -32,6 +34,7 @@ class Work:
         hyperparameters: Arguments of the model.
         num_rows: Rows of a prediction.
         folder: The prepared folder that the pipeline reads.
+        is_cached: Whether the pipeline keeps its rows in memory.
     """
 
     implementation: str
@@ -44,6 +47,7 @@ class Work:
     hyperparameters: dict = dataclasses.field(default_factory=dict)
     num_rows: int = 0
     folder: str = ""
+    is_cached: bool = False
 
     @property
     def rows_per_call(self):

@@ -1,4 +1,4 @@
-"""The models of the zoo, with the optimizer of `ctrzoo-train`."""
+"""The models of the zoo, with the optimizer of `ctrzoo-train`: as they are, compiled by XLA, or in bfloat16."""
 
 from ctrzoo.experiments.benchmarks.keras_calls import calls_of, limit_threads
 from ctrzoo.experiments.settings import Settings
@@ -9,9 +9,13 @@ LEARNING_RATE = 1e-3
 def prepare(work):
     """Return what is timed; see `keras_calls.calls_of`."""
     limit_threads(work)
+    import keras
+
     from ctrzoo import models
 
-    return calls_of(models.build(work.model, work.make_schema(), **work.hyperparameters), make_optimizer(), work)
+    keras.config.set_dtype_policy("mixed_bfloat16" if work.implementation == "bfloat16" else "float32")
+    model = models.build(work.model, work.make_schema(), **work.hyperparameters)
+    return calls_of(model, make_optimizer(), work, jit_compile=work.implementation == "xla")
 
 
 def make_optimizer():

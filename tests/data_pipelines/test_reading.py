@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from small_table import SCHEMA, random_block
 
-from ctrzoo.data_pipelines import Block, PreparedWriter, load, records
+from ctrzoo.data_pipelines import Block, PreparedWriter, load, reading, records
 from ctrzoo.data_pipelines.passes import Share
 from ctrzoo.data_pipelines.table import prepare_own_table
 from ctrzoo.schema import Field, Schema
@@ -137,10 +137,25 @@ def test_shards_of_which_one_has_a_row_more_have_equally_many_batches():
     assert sizes == [[2, 1, 1], [2, 1, 1], [2, 2, 1]]
 
 
-def test_a_cached_split_is_the_same(data):
-    cached, read = (data.dataset("train", 10_500, cache=cache, first_batch=2) for cache in (True, False))
+@pytest.mark.parametrize(
+    "options", [{}, {"first_batch": 2}, {"shuffle": False}, {"num_shards": 2, "shard_index": 1}], ids=str
+)
+def test_a_cached_split_is_the_same(data, options):
+    cached, read = (data.dataset("train", 10_500, cache=cache, **options) for cache in (True, False))
     for _ in range(2):
         assert_same_batches(batches_of(cached), batches_of(read))
+
+
+def test_splits_that_fit_are_kept_in_memory_and_read_once(data, monkeypatch):
+    found, reads = load(data.folder, cache_bytes=1000 * (8 * 8 + 4)), []  # valid: 1,000 rows of 8 slots
+    read_blocks = reading.read_blocks
+    monkeypatch.setattr(reading, "read_blocks", lambda *arguments: reads.append(arguments) or read_blocks(*arguments))
+    for _ in range(2):
+        assert_same_batches(batches_of(found.dataset("valid", 100)), batches_of(data.dataset("valid", 100, cache=True)))
+    assert len(reads) == 2  # one for each of the two objects
+    batches_of(found.dataset("train", 10_500), 1)
+    batches_of(found.dataset("train", 10_500), 1)
+    assert len(reads) == 4
 
 
 def test_rows_travel_far(data):
