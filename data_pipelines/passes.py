@@ -11,7 +11,6 @@ import struct
 import numpy as np
 
 CHUNK_ROWS = 65_536
-READ_BYTES = 262_144
 # A TFRecord is its length (8 bytes), a checksum (4), the content, and another checksum (4).
 RECORD_OVERHEAD = 16
 
@@ -180,7 +179,10 @@ def read_blocks(index, decode, parts):
 
     def read(path, offset, part):
         records = tf.raw_ops.TFRecordDatasetV2(
-            filenames=path[None], compression_type="", buffer_size=READ_BYTES, byte_offsets=offset[None]
+            filenames=path[None],
+            compression_type="",
+            buffer_size=0,  # one record is wanted, and whole
+            byte_offsets=offset[None],
         )
         record = tf.data.experimental.from_variant(records, tf.TensorSpec([], tf.string)).take(1)
         return tf.data.Dataset.zip(record, tf.data.Dataset.from_tensors(part))

@@ -146,6 +146,19 @@ def test_a_cached_split_is_the_same(data, options):
         assert_same_batches(batches_of(cached), batches_of(read))
 
 
+@pytest.mark.parametrize("cache", [False, True])
+@pytest.mark.parametrize("kind", ["numerical", "categorical"])
+def test_tables_of_one_kind_of_field_are_shuffled_too(kind, cache, tmp_path):
+    field = Field("only", "numerical") if kind == "numerical" else Field("only", vocabulary_size=50)
+    counted, nothing = np.arange(1, 51)[:, None], np.empty((50, 0))
+    ids, numbers = (nothing, counted) if kind == "numerical" else (counted, nothing)
+    with PreparedWriter(tmp_path / "one", "one", Schema([field])) as writer:
+        writer.add("train", Block(ids.astype(np.int32), numbers.astype(np.float32), np.zeros(50, np.uint8)))
+    ((features, _),) = load(tmp_path / "one").dataset("train", 50, cache=cache).as_numpy_iterator()
+    found = features["values" if kind == "numerical" else "ids"][:, 0]
+    assert sorted(found.tolist()) == list(range(1, 51)) and found.tolist() != sorted(found.tolist())
+
+
 def test_splits_that_fit_are_kept_in_memory_and_read_once(data, monkeypatch):
     found, reads = load(data.folder, cache_bytes=1000 * (8 * 8 + 4)), []  # valid: 1,000 rows of 8 slots
     read_blocks = reading.read_blocks
