@@ -149,7 +149,7 @@ def test_failures_are_one_line_and_leave_nothing(arguments, message, tmp_path):
 
 def test_data_without_rows_to_choose_the_epoch_by_are_refused(monkeypatch):
     data = types.SimpleNamespace(folder="d", num_rows={"train": 5, "valid": 0})
-    monkeypatch.setattr(experiment.data_pipelines, "load", lambda folder: data)
+    monkeypatch.setattr(experiment.data_pipelines, "load", lambda folder, **_: data)
     with pytest.raises(ValueError, match="d has no rows in valid and test.*change `split`"):
         experiment._load(Settings(dataset="d"), None, None)
 
