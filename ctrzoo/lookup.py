@@ -45,5 +45,12 @@ def look_up(table, ids):
 
 def is_for_xla():
     """Return whether the function that is being traced will be compiled by XLA, on the TensorFlow backend."""
+    if keras.backend.backend() != "tensorflow":
+        return False
     # Nothing public says so.
     return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+
+
+def is_for_xla_on_cpu():
+    """Return whether the function that is being traced will be compiled by XLA, and there are no devices but CPUs."""
+    return is_for_xla() and all(device.device_type == "CPU" for device in tf.config.list_logical_devices())

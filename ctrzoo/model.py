@@ -154,8 +154,8 @@ class CTRModel(keras.Model):
         Args:
             optimizer: As in Keras, but Adam by default.
             loss: As in Keras; `None` takes the loss that fits the task.
-            jit_compile: As in Keras, but off: on a CPU XLA makes LR and others that are mostly tables faster, the rest
-                slower.
+            jit_compile: As in Keras, but off: on a CPU XLA makes LR and others that are mostly tables faster, most of
+                all after `ctrzoo.startup.keep_loops_rolled()`, and the rest slower.
             **kwargs: All other arguments of `keras.Model.compile`.
         """
         super().compile(optimizer=optimizer, loss=loss or self.default_loss, jit_compile=jit_compile, **kwargs)

@@ -37,7 +37,7 @@ import ctrzoo.startup  # noqa: F401  (before Keras)
 import keras
 import tensorflow as tf
 
-from ctrzoo.lookup import is_for_xla, look_up
+from ctrzoo.lookup import is_for_xla_on_cpu, look_up
 from ctrzoo.suggest import unknown
 
 
@@ -174,9 +174,7 @@ class _LastPlaces:
 
 def _has_places():
     """Return whether repeated ids are found by `_LastPlaces`: under XLA on one CPU. A GPU sorts fast."""
-    if not is_for_xla() or tf.distribute.get_strategy().num_replicas_in_sync > 1:
-        return False
-    return all(device.device_type == "CPU" for device in tf.config.list_logical_devices())
+    return is_for_xla_on_cpu() and tf.distribute.get_strategy().num_replicas_in_sync == 1
 
 
 def _values(gradient):

@@ -27,5 +27,16 @@ def silent_stderr():
         os.close(kept)
 
 
+def keep_loops_rolled():
+    """Ask XLA's compiler for CPUs to leave loops as they are, unless XLA_FLAGS has options for it already.
+
+    It copies rows of tables number by number where it unrolls the loop over a row, and by vectors where it does not.
+    To be called before XLA compiles anything in this process; afterwards nobody listens.
+    """
+    option, flags = "--xla_backend_extra_options", os.environ.get("XLA_FLAGS", "")
+    if option not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {option}=xla_cpu_disable_loop_unrolling".strip()
+
+
 with silent_stderr() if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "3" else contextlib.nullcontext():
     import keras  # noqa: F401

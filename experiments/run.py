@@ -1,6 +1,6 @@
 """One experiment, from settings to a folder of results."""
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
+import ctrzoo.startup  # (before Keras)
 
 import contextlib
 import fcntl
@@ -52,6 +52,8 @@ def run_experiment(settings, data_dir, raw, workdir, strategy="auto", num_device
     console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=not chief)
     data = _load(settings, data_dir, raw)
     console.print(f"{data!r}")
+    if settings.jit_compile:
+        ctrzoo.startup.keep_loops_rolled()
     keras.mixed_precision.set_dtype_policy(settings.precision)
     for name in (*settings.baselines, settings.model):
         _build(name, data.schema, settings)  # refuses wrong hyperparameters before anything is written

@@ -4,6 +4,27 @@ import keras
 import numpy as np
 from keras import ops
 
+from ctrzoo.lookup import is_for_xla_on_cpu
+
+
+def sum_of_fields(vectors):
+    """Sum vectors over their fields, fast also where XLA compiles for a CPU.
+
+    Args:
+        vectors: Tensor `(batch, fields, dim)`.
+
+    Returns:
+        Tensor `(batch, dim)`.
+
+    >>> sum_of_fields(np.array([[[1.0, 2.0], [3.0, -1.0]]])).numpy().tolist()
+    [[4.0, 1.0]]
+    """
+    if not is_for_xla_on_cpu():
+        return ops.sum(vectors, axis=1)
+    # XLA adds number by number there, which takes longer than to read the vectors; a product it knows how to do.
+    ones = ops.ones((ops.shape(vectors)[0], 1, vectors.shape[1]), vectors.dtype)
+    return ops.squeeze(ops.matmul(ones, vectors), axis=1)
+
 
 def inner_products(vectors, first, second):
     """Compute `<v_i, v_j>` for the listed pairs (i, j) alone.
@@ -39,8 +60,8 @@ class PairwiseInteraction(keras.layers.Layer):
 
     def call(self, embedded):
         embedded = ops.cast(embedded, keras.backend.result_type(embedded.dtype, "float32"))
-        square_of_sum = ops.square(ops.sum(embedded, axis=1))
-        sum_of_squares = ops.sum(ops.square(embedded), axis=1)
+        square_of_sum = ops.square(sum_of_fields(embedded))
+        sum_of_squares = sum_of_fields(ops.square(embedded))
         pairs = 0.5 * ops.sum(square_of_sum - sum_of_squares, axis=-1, keepdims=True)
         return ops.cast(pairs, self.compute_dtype)
 
@@ -80,8 +101,8 @@ class BiInteraction(keras.layers.Layer):
 
     def call(self, embedded):
         embedded = ops.cast(embedded, keras.backend.result_type(embedded.dtype, "float32"))
-        square_of_sum = ops.square(ops.sum(embedded, axis=1))
-        sum_of_squares = ops.sum(ops.square(embedded), axis=1)
+        square_of_sum = ops.square(sum_of_fields(embedded))
+        sum_of_squares = sum_of_fields(ops.square(embedded))
         return ops.cast(0.5 * (square_of_sum - sum_of_squares), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from ctrzoo.layers.factorization import inner_products
+from ctrzoo.layers.factorization import inner_products, sum_of_fields
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -133,6 +133,6 @@ class FactorizedOuterProducts(_FactorizedProducts):
         self._add_kernel((input_shape[2] ** 2, self.units))
 
     def call(self, embedded):
-        total = ops.sum(embedded, axis=1)
+        total = sum_of_fields(embedded)
         square = ops.expand_dims(total, 2) * ops.expand_dims(total, 1)
         return ops.matmul(ops.reshape(square, (-1, embedded.shape[2] ** 2)), self.kernel)

@@ -11,8 +11,10 @@ def prepare(work):
     limit_threads(work)
     import keras
 
-    from ctrzoo import models
+    from ctrzoo import models, startup
 
+    if work.implementation == "xla":
+        startup.keep_loops_rolled()
     keras.config.set_dtype_policy("mixed_bfloat16" if work.implementation == "bfloat16" else "float32")
     model = models.build(work.model, work.make_schema(), **work.hyperparameters)
     return calls_of(model, make_optimizer(), work, jit_compile=work.implementation == "xla")
