@@ -29,8 +29,8 @@ penalty on the whole table (`l2`), a constraint on it, averaging (`use_ema`) and
 dense by their nature and cost the whole table; with a penalty the table's gradient is dense, and so is its update.
 
 Compiled by XLA on a CPU (`jit_compile=True`), a step finds repeated ids by a whole number for each row of the
-largest table, which it keeps in memory. Call `ctrzoo.startup.keep_loops_rolled()` before: rows are then copied in two thirds
-of the time.
+largest table, which it keeps in memory. Call `ctrzoo.startup.keep_loops_rolled()` before: rows are then copied in
+two thirds of the time.
 """
 
 import ctrzoo.startup  # noqa: F401  (before Keras)
