@@ -14,6 +14,7 @@ from ctrzoo.data_pipelines.passes import (
     blocks_of_pass,
     index_blocks,
     number_blocks,
+    pick,
     read_blocks,
     shuffled_rows,
     stored_rows,
@@ -245,10 +246,10 @@ class PreparedData:
                 self._cached[split] = tf.nest.map_structure(lambda *columns: tf.concat(columns, axis=0), *pieces)
         whole = self._cached[split]
 
-        def pick(rows):
-            return tf.nest.map_structure(lambda column: tf.gather_nd(column, rows["row"][:, None]), whole)
+        def to_features_of(rows):
+            return tf.nest.map_structure(lambda column: pick(column, rows["row"]), whole)
 
-        return functools.partial(number_blocks, self._index(split)), pick
+        return functools.partial(number_blocks, self._index(split)), to_features_of
 
     def arrays(self, split):
         """Return a whole split as `({"ids": ..., "values": ...}, labels)` of NumPy arrays, in stored order.

@@ -1,6 +1,6 @@
 """One experiment, from settings to a folder of results."""
 
-import ctrzoo.startup  # (before Keras)
+import ctrzoo.startup  # before Keras
 
 import contextlib
 import fcntl
