@@ -8,11 +8,11 @@ import warnings
 import keras
 import numpy as np
 
-from ctrzoo.guards import check_ids
 from ctrzoo.layers import MLP
 from ctrzoo.losses import PairwiseLogisticLoss
 from ctrzoo.schema import Schema
 from ctrzoo.suggest import unknown
+from ctrzoo.validation import check_ids
 
 # The loss of each task.
 TASKS = {

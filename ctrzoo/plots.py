@@ -6,7 +6,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ctrzoo.files import replaced
-from ctrzoo.labels import plain
+from ctrzoo.plot_text import plain
 
 matplotlib.rcParams["font.size"] = 9
 LARGEST = 30  # inches of a picture's side, however many fields there are

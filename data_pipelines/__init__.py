@@ -9,17 +9,19 @@ import json
 import pathlib
 import time
 
-from ctrzoo.data_pipelines.avazu import prepare_avazu
-from ctrzoo.data_pipelines.criteo import prepare_criteo
-from ctrzoo.data_pipelines.frame import FrameEncoder
-from ctrzoo.data_pipelines.kdd12 import prepare_kdd12
-from ctrzoo.data_pipelines.movielens import prepare_movielens_1m
-from ctrzoo.data_pipelines.movielens_100k import prepare_movielens_100k
-from ctrzoo.data_pipelines.progress import console
-from ctrzoo.data_pipelines.reading import PreparedData, load
-from ctrzoo.data_pipelines.records import Block, PreparedWriter
-from ctrzoo.data_pipelines.synthetic import prepare_synthetic
 from ctrzoo.suggest import unknown
+
+from .datasets.avazu import prepare_avazu
+from .datasets.criteo import prepare_criteo
+from .datasets.kdd12 import prepare_kdd12
+from .datasets.movielens_1m import prepare_movielens_1m
+from .datasets.movielens_100k import prepare_movielens_100k
+from .datasets.synthetic import prepare_synthetic
+from .encoding.features import Block
+from .encoding.frame import FrameEncoder
+from .progress import console
+from .storage.reading import PreparedData, load
+from .storage.writing import PreparedWriter
 
 __all__ = ["DATASETS", "Block", "FrameEncoder", "PreparedData", "PreparedWriter", "load", "options_of", "prepare"]
 

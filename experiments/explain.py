@@ -9,7 +9,7 @@ import pathlib
 from absl import flags
 from rich.console import Console
 
-from ctrzoo.experiments.command import run_command
+from .cli import run_command
 
 # Flags of its own: those of other programs have the same names.
 FLAGS = flags.FlagValues()
@@ -48,7 +48,7 @@ def main(argv):
     ):
         if not path.is_file():
             raise FileNotFoundError(f"There is no {path}. --workdir and --compare need folders of finished runs.")
-    from ctrzoo.experiments.explaining import explain_run  # slow: it loads TensorFlow
+    from .explained_run import explain_run  # slow: it loads TensorFlow
 
     console = Console(highlight=False, soft_wrap=True)
     report = explain_run(

@@ -13,12 +13,12 @@ import shlex
 from absl import flags
 from rich.console import Console
 
-from ctrzoo import data_pipelines
-from ctrzoo.data_pipelines.draft import draft_schema
-from ctrzoo.data_pipelines.report import REPORT_FILE, tables_of
-from ctrzoo.data_pipelines.table import kind_of, prepare_own_table
-from ctrzoo.experiments.command import run_command
-from ctrzoo.experiments.settings import parse_assignment
+from .. import data_pipelines
+from ..data_pipelines.preparation.report import REPORT_FILE, tables_of
+from ..data_pipelines.preparation.schema_draft import draft_schema
+from ..data_pipelines.preparation.table import kind_of, prepare_own_table
+from .cli import run_command
+from .settings import parse_assignment
 
 # Flags of its own: those of other programs have the same names.
 FLAGS = flags.FlagValues()

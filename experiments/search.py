@@ -10,7 +10,7 @@ import pathlib
 
 from absl import flags
 
-from ctrzoo.experiments.command import run_command
+from .cli import run_command
 
 FLAGS = flags.FlagValues()
 for define, name, default, text in (
@@ -30,11 +30,11 @@ def main(argv):
     """Do the search that the flags ask for."""
     if len(argv) > 1 or not FLAGS.config:
         raise ValueError("What is to be searched? Give --config= and the path of a Python file with get_search().")
-    from ctrzoo.experiments.sweep import raw_of
-    from ctrzoo.experiments.sweeps.plan import read_config
+    from .sweep import raw_of
+    from .sweeps.plan import read_config
 
     try:
-        from ctrzoo.experiments.sweeps.study import Search, open_study, write_search
+        from .sweeps.search import Search, open_study, write_search
     except ModuleNotFoundError as error:
         raise ValueError(f"The search needs {error.name}: pip install 'ctrzoo[search]'.") from error
     space, _ = read_config(FLAGS.config, "get_search")

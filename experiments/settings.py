@@ -3,21 +3,23 @@
 import ast
 import contextlib
 import dataclasses
+import importlib
 import importlib.util
 import json
 import os
 import pathlib
 from collections.abc import Mapping
 
-from ctrzoo import data_pipelines
 from ctrzoo.suggest import unknown
+
+from .. import data_pipelines
 
 CHOICES = {
     "learning_rate_scaling": ("none", "sqrt", "linear"),
     "learning_rate_schedule": ("constant", "cosine"),
     "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
 }
-CONFIGS = pathlib.Path(__file__).parent / "configs"
+CONFIGS = pathlib.Path(__file__).resolve().parent / "configs"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +115,8 @@ def resolve(flags, assignments=(), config=None):
         flags: Settings given as flags, by name; they win over the configuration file.
         assignments: Texts `key=value`; the last word on any setting, hyperparameter or data set option.
         config: Path of a Python file whose `get_config()` returns a mapping of the same keys; `"none"`
-            for no file; `None` takes `configs/<dataset>_<model>.py`, or else `configs/<dataset>.py`, if it is there.
+            for no file; `None` takes `configs/<dataset>/<model>.py`, or else `configs/<dataset>/defaults.py`,
+            if there is one.
 
     Returns:
         The `Settings` and the path of the configuration file that was used, or `None`.
@@ -125,7 +128,7 @@ def resolve(flags, assignments=(), config=None):
     chosen = {"dataset": Settings.dataset, "model": Settings.model, **flags, **assigned}
     if config is None:
         dataset = pathlib.Path(str(chosen["dataset"])).name
-        tuned = [CONFIGS / f"{name}.py" for name in (f"{dataset}_{chosen['model']}", dataset)]
+        tuned = [CONFIGS / dataset / f"{name}.py" for name in (str(chosen["model"]), "defaults")]
         config = next((path for path in tuned if path.is_file()), "none")
     from_file = {} if config == "none" else _read_config(pathlib.Path(config))
     merged = {**from_file, **flags, **assigned}
@@ -134,7 +137,9 @@ def resolve(flags, assignments=(), config=None):
 
 def _sort(merged):
     """Tell settings, hyperparameters and data set options apart by their names."""
-    from ctrzoo import models, optimizers  # slow: they load Keras
+    from ctrzoo import optimizers  # slow: they load Keras
+
+    from .. import models  # slow: they load Keras
 
     for key in ("dataset", "model", "optimizer"):
         if not isinstance(merged.get(key, ""), (str, os.PathLike)):
@@ -187,11 +192,19 @@ def parse_assignment(text):
 def run_file(path):
     """Run a Python file, and return it as a module.
 
+    A configuration of this package is imported as part of it, so that it may import its neighbours relatively.
+
     Raises:
         ValueError: If it is no Python file, or fails.
     """
+    place = pathlib.Path(path).resolve()
+    if place.is_relative_to(CONFIGS) and place.suffix == ".py":
+        with failing_in(path):
+            return importlib.import_module(
+                ".".join(("", *place.relative_to(CONFIGS.parent).with_suffix("").parts)), __package__
+            )
     specification = importlib.util.spec_from_file_location("ctrzoo_config", path)
-    if specification is None:
+    if specification is None or specification.loader is None:
         raise ValueError(f"The configuration {path} is no Python file. Its name must end in .py.")
     module = importlib.util.module_from_spec(specification)
     with failing_in(path):

@@ -11,9 +11,9 @@ from absl import flags
 from rich.console import Console
 from rich.live import Live
 
-from ctrzoo.experiments.command import run_command
-from ctrzoo.experiments.settings import parse_assignment
-from ctrzoo.experiments.sweeps.results import rows_of, table_of, write_results
+from .cli import run_command
+from .settings import parse_assignment
+from .sweeps.results import rows_of, table_of, write_results
 
 FLAGS = flags.FlagValues()
 for define, name, default, text in (
@@ -38,9 +38,9 @@ def main(argv):
         raise ValueError("Which sweep? Give --config=table2, or the path of a Python file with get_sweep().")
     if FLAGS.workers is not None and FLAGS.workers < 1:
         raise ValueError(f"--workers must be at least 1. Received: {FLAGS.workers}.")
-    from ctrzoo.experiments.sweeps import outcome
-    from ctrzoo.experiments.sweeps.plan import plan, read_sweep
-    from ctrzoo.experiments.sweeps.workers import Workers
+    from .sweeps import outcome
+    from .sweeps.plan import plan, read_sweep
+    from .sweeps.workers import Workers
 
     choices, write_report = read_sweep(FLAGS.config)
     folder = pathlib.Path(FLAGS.folder or f"runs/{pathlib.Path(FLAGS.config).stem}")
@@ -68,8 +68,9 @@ def main(argv):
 
 def raw_of(text):
     """Return data set and path of a text `dataset=path`."""
-    from ctrzoo import data_pipelines
     from ctrzoo.suggest import unknown
+
+    from .. import data_pipelines
 
     dataset, sign, path = text.partition("=")
     if not sign:
@@ -80,7 +81,7 @@ def raw_of(text):
 
 
 def _forget_failures(runs):
-    from ctrzoo.experiments.sweeps import outcome
+    from .sweeps import outcome
 
     for run in runs:
         lock = outcome.take(run)

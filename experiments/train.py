@@ -10,9 +10,9 @@ from absl import flags
 from rich.console import Console
 from rich.table import Table
 
-from ctrzoo.experiments.command import run_app
-from ctrzoo.experiments.report import score
-from ctrzoo.experiments.settings import CHOICES, Settings, resolve
+from .cli import run_app
+from .report import score
+from .settings import CHOICES, Settings, resolve
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("dataset", Settings.dataset, "A data set of the zoo, or the path of a prepared folder.")
@@ -91,7 +91,7 @@ def main(argv):
     settings, config = resolve(given, FLAGS.set, FLAGS.config)
     if config:
         console.print(f"Settings of {config} (--config=none for the defaults).")
-    from ctrzoo.experiments.run import run_experiment  # slow: it loads TensorFlow
+    from .experiment import run_experiment  # slow: it loads TensorFlow
 
     workdir = FLAGS.workdir or _new_workdir(settings)
     console.print(f"Results go to {workdir}")

@@ -7,33 +7,34 @@ import numbers
 
 import numpy as np
 
-from ctrzoo.models.afm import AFM
-from ctrzoo.models.autofis import AutoFIS
-from ctrzoo.models.autoint import AutoInt
-from ctrzoo.models.cin import CIN
-from ctrzoo.models.cross_net import CrossNet
-from ctrzoo.models.dcn import DCN
-from ctrzoo.models.dcn_v2 import DCNv2
-from ctrzoo.models.deep_crossing import DeepCrossing
-from ctrzoo.models.deepfm import DeepFM
-from ctrzoo.models.dlrm import DLRM
-from ctrzoo.models.ffm import FFM
-from ctrzoo.models.fignn import FiGNN
-from ctrzoo.models.fm import FM
-from ctrzoo.models.fnn import FNN
-from ctrzoo.models.graphfm import GraphFM
-from ctrzoo.models.hoafm import HoAFM
-from ctrzoo.models.hofm import HOFM
-from ctrzoo.models.interhat import InterHAt
-from ctrzoo.models.lr import LR
-from ctrzoo.models.nfm import NFM
-from ctrzoo.models.pnn import PNN
-from ctrzoo.models.poly2 import Poly2
-from ctrzoo.models.sign import SIGN
-from ctrzoo.models.wide_deep import WideDeep
-from ctrzoo.models.xdeepfm import XDeepFM
 from ctrzoo.schema import Schema
 from ctrzoo.suggest import unknown
+
+from .afm import AFM
+from .autofis import AutoFIS
+from .autoint import AutoInt
+from .cin import CIN
+from .cross_net import CrossNet
+from .dcn import DCN
+from .dcn_v2 import DCNv2
+from .deep_crossing import DeepCrossing
+from .deepfm import DeepFM
+from .dlrm import DLRM
+from .ffm import FFM
+from .fignn import FiGNN
+from .fm import FM
+from .fnn import FNN
+from .graphfm import GraphFM
+from .hoafm import HoAFM
+from .hofm import HOFM
+from .interhat import InterHAt
+from .lr import LR
+from .nfm import NFM
+from .pnn import PNN
+from .poly2 import Poly2
+from .sign import SIGN
+from .wide_deep import WideDeep
+from .xdeepfm import XDeepFM
 
 MODELS = {
     "lr": LR,

@@ -3,9 +3,10 @@
 import keras
 import numpy as np
 
-from ctrzoo.grda import GRDA, CompositeOptimizer
 from ctrzoo.layers import FieldEmbedding, GatedPairs, LinearLogit
 from ctrzoo.model import CTRModel, deep_logit, feature_inputs
+from ctrzoo.optimizers.composite import CompositeOptimizer
+from ctrzoo.optimizers.grda import GRDA
 
 
 @keras.saving.register_keras_serializable("ctrzoo")

@@ -7,8 +7,9 @@ import inspect
 import math
 import re
 
-from ctrzoo.models import MODELS, build, hyperparameters_of
 from ctrzoo.schema import Field, Schema
+
+from . import MODELS, build, hyperparameters_of
 
 COMMAND = "python -m ctrzoo.models.cards > models/README.md"
 LINES = re.compile(r"^Source: (.+?)\nCost: (.+?)\nExplanations: (.+?)\n\n", re.DOTALL | re.MULTILINE)

@@ -5,7 +5,8 @@ from keras import ops
 
 from ctrzoo.layers import FieldEmbedding
 from ctrzoo.model import CTRModel, deep_logit, feature_inputs
-from ctrzoo.models.fm import FM
+
+from .fm import FM
 
 
 @keras.saving.register_keras_serializable("ctrzoo")

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ctrzoo.models.autoint import AutoInt
-from ctrzoo.models.fignn import FiGNN
-from ctrzoo.models.graphfm import GraphFM
-from ctrzoo.models.hoafm import HoAFM
-from ctrzoo.models.interhat import InterHAt
+from .autoint import AutoInt
+from .fignn import FiGNN
+from .graphfm import GraphFM
+from .hoafm import HoAFM
+from .interhat import InterHAt
 
 
 def load_graphctr(model, checkpoint, rows=None):

@@ -9,7 +9,7 @@ from ctrzoo.schema import Field, Schema
 
 os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # expected values are those of full float32, on a GPU too
 
-CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
+CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
 DATA = pathlib.Path(os.environ.get("CTRZOO_DATA", CHECKOUT.parent / "shared" / "data"))
 
 

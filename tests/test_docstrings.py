@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
+CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
 FOLDERS = ("ctrzoo", "models", "data_pipelines", "experiments")
 # Libraries that only benchmarks compare with.
 PEERS = {"torch", "fuxictr", "deepctr"}

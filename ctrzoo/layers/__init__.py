@@ -2,26 +2,22 @@
 
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
-from ctrzoo.layers.attention import (
-    REFERENCE_ATTENTION,
-    AttentionPooling,
-    FieldAttention,
-    HighOrderCross,
-    ProductAttention,
-    TransformerBlock,
-)
-from ctrzoo.layers.attention_pooling import AttentionalInteraction
-from ctrzoo.layers.compressed import CompressedInteraction
+from ctrzoo.layers.afm import AttentionalInteraction
+from ctrzoo.layers.attention import REFERENCE_ATTENTION, FieldAttention
+from ctrzoo.layers.autofis import GatedPairs
+from ctrzoo.layers.cin import CompressedInteraction
 from ctrzoo.layers.cross import CrossLayer, MatrixCrossLayer, MixtureCrossLayer
 from ctrzoo.layers.dense import MLP, ResidualUnit
 from ctrzoo.layers.embedding import FieldEmbedding, LinearLogit, NumericalValues
 from ctrzoo.layers.factorization import AnovaKernel, BiInteraction, DotInteraction, PairProducts, PairwiseInteraction
 from ctrzoo.layers.field_aware import FieldAwareInteraction
-from ctrzoo.layers.gnn import FieldGraph
-from ctrzoo.layers.graph import GraphInteraction, ReferenceGraphInteraction
+from ctrzoo.layers.fignn import FieldGraph
+from ctrzoo.layers.graphfm import GraphInteraction, ReferenceGraphInteraction
 from ctrzoo.layers.hashed_pairs import HashedPairs
+from ctrzoo.layers.hoafm import HighOrderCross
+from ctrzoo.layers.interhat import AttentionPooling, ProductAttention, TransformerBlock
 from ctrzoo.layers.product import FactorizedInnerProducts, FactorizedOuterProducts, InnerProducts, OuterProducts
-from ctrzoo.layers.selection import EdgeGates, GatedPairs, HardConcrete, InteractionGraph
+from ctrzoo.layers.sign import EdgeGates, HardConcrete, InteractionGraph
 
 __all__ = [
     "AnovaKernel",

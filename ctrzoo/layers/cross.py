@@ -6,7 +6,7 @@ Letters: b batch, d input size, k experts, r and s rank.
 import keras
 from keras import ops
 
-from ctrzoo.layers.attention import softmax
+from ctrzoo.layers.numerics import softmax
 
 
 class _CrossLayer(keras.layers.Layer):

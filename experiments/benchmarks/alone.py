@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 
-from ctrzoo.experiments.benchmarks.race import import_path
+from .race import import_path
 
 # Arguments of the module's `measure`, for a quick run and for a full one.
 ALONE = {

@@ -11,7 +11,7 @@ import sys
 from absl import flags
 from rich.console import Console
 
-from ctrzoo.experiments.command import run_app
+from ..cli import run_app
 
 FLAGS = flags.FLAGS
 
@@ -49,10 +49,11 @@ def main(argv):
     """Run what the flags ask for."""
     if len(argv) > 1:
         raise ValueError(f"Unknown argument '{argv[1]}'. What to measure is given as flags, such as --models=fm.")
-    from ctrzoo.experiments.benchmarks.alone import ALONE, measure_alone
-    from ctrzoo.experiments.benchmarks.report import rows_of, terminal_tables, write_results
-    from ctrzoo.experiments.benchmarks.suites import SUITES
     from ctrzoo.suggest import unknown
+
+    from .alone import ALONE, measure_alone
+    from .report import rows_of, terminal_tables, write_results
+    from .suites import SUITES
 
     options = _options()
     known = [*SUITES, *ALONE]
@@ -83,9 +84,9 @@ def main(argv):
 
 
 def _options():
-    from ctrzoo import models
-    from ctrzoo.experiments.benchmarks.options import Options
-    from ctrzoo.experiments.benchmarks.work import IMPLEMENTATIONS
+    from ... import models
+    from .options import Options
+    from .work import IMPLEMENTATIONS
 
     given = {"batch_size": FLAGS.batch_size, "peers_python": _existing(FLAGS.peers_python)}
     if FLAGS.full:

@@ -1,6 +1,6 @@
 """What is timed of a Keras model: training steps, `fit`, the input pipeline, `predict`."""
 
-from ctrzoo.experiments.benchmarks.shapes import random_rows
+from .shapes import random_rows
 
 BATCHES_IN_MEMORY = 16
 
@@ -72,7 +72,7 @@ def _in_memory(schema, batch_size):
 
 
 def _pipeline(work):
-    from ctrzoo import data_pipelines
+    from ... import data_pipelines
 
     data = data_pipelines.load(work.folder)
     return data.dataset("train", work.batch_size, drop_remainder=True, cache=work.is_cached).repeat()

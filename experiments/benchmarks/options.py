@@ -2,10 +2,11 @@
 
 import dataclasses
 
-from ctrzoo import models
-from ctrzoo.experiments.benchmarks.shapes import SHAPES
-from ctrzoo.experiments.benchmarks.work import IMPLEMENTATIONS
 from ctrzoo.suggest import unknown
+
+from ... import models
+from .shapes import SHAPES
+from .work import IMPLEMENTATIONS
 
 QUICK_MODELS = ("lr", "deepfm", "autoint", "graphfm")
 # The others, "loop" and "plain", take some 5 GB each and seconds a step on the Criteo table.

@@ -16,9 +16,9 @@ import time
 import numpy as np
 from absl import app, flags
 
-from ctrzoo.data_pipelines import load
-from ctrzoo.data_pipelines.criteo import prepare_criteo
-from ctrzoo.experiments.benchmarks.criteo_text import write_criteo_text
+from ...data_pipelines import load
+from ...data_pipelines.datasets.criteo import prepare_criteo
+from .criteo_text import write_criteo_text
 
 NUM_NUMBERS, NUM_COLUMNS = 13, 40
 MIN_COUNT = 11

@@ -15,7 +15,8 @@ import sys
 import tempfile
 
 import ctrzoo
-from ctrzoo.experiments.benchmarks.work import PEERS
+
+from .work import PEERS
 
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 MOST_CALLS = 2000

@@ -13,8 +13,9 @@ import time
 import numpy as np
 from absl import app, flags
 
-from ctrzoo.data_pipelines import Block, PreparedWriter, load
 from ctrzoo.schema import Field, Schema
+
+from ...data_pipelines import Block, PreparedWriter, load
 
 NUM_NUMBERS, NUM_CATEGORIES, VOCABULARY = 13, 26, 20_000
 READERS = ("blocks", "blocks_alternating", "blocks_cached", "examples", "examples_by_field")

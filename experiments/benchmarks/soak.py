@@ -38,7 +38,7 @@ BLOCK_ROWS = 50_000
 
 def write_rows(folder, rows, seed=0):
     """Make a prepared folder of random rows whose label depends on a few fields."""
-    from ctrzoo.data_pipelines import Block, PreparedWriter
+    from ...data_pipelines import Block, PreparedWriter
 
     random = np.random.default_rng(seed)
     firsts = np.array(SCHEMA.first_ids[13:])
@@ -93,8 +93,9 @@ def draw(samples, title, path):
 
 def main(_):
     """Train until the time is over; write and draw the memory."""
-    from ctrzoo import data_pipelines, models
     from ctrzoo.training import set_seed, train
+
+    from ... import data_pipelines, models
 
     # A shell starts what runs in its background with SIGINT ignored, and then nothing would end the training.
     signal.signal(signal.SIGINT, signal.default_int_handler)

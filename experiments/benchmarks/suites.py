@@ -9,10 +9,10 @@ import tempfile
 
 import numpy as np
 
-from ctrzoo.experiments.benchmarks.hyperparameters import HYPERPARAMETERS
-from ctrzoo.experiments.benchmarks.race import race
-from ctrzoo.experiments.benchmarks.shapes import SHAPES, random_rows
-from ctrzoo.experiments.benchmarks.work import Work
+from .hyperparameters import HYPERPARAMETERS
+from .race import race
+from .shapes import SHAPES, random_rows
+from .work import Work
 
 PREDICT_BATCH = 8192
 # The pipeline shuffles buffers of 65,536 rows: a folder of several, so that they are not all in memory.
@@ -63,8 +63,8 @@ SUITES = {"train": train, "predict": predict, "batch": batch, "input": input_sha
 
 def write_folder(folder, schema):
     """Prepare a folder of made-up rows; return its path."""
-    from ctrzoo.data_pipelines import Block, PreparedWriter
-    from ctrzoo.data_pipelines.records import stored_slots
+    from ...data_pipelines import Block, PreparedWriter
+    from ...data_pipelines.encoding.features import stored_slots
 
     features, labels = random_rows(schema, FOLDER_ROWS)
     numerical = [slot for slot, owner in enumerate(schema.slot_fields) if schema.fields[owner].kind == "numerical"]

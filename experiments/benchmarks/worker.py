@@ -11,8 +11,8 @@ import os
 import sys
 import time
 
-from ctrzoo.experiments.benchmarks.memory import peak_megabytes
-from ctrzoo.experiments.benchmarks.work import IMPLEMENTATIONS, Work
+from .memory import peak_megabytes
+from .work import IMPLEMENTATIONS, Work
 
 
 def main():

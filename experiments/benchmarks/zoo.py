@@ -1,7 +1,7 @@
 """The models of the zoo, with the optimizer of `ctrzoo-train`: as they are, compiled by XLA, or in bfloat16."""
 
-from ctrzoo.experiments.benchmarks.keras_calls import calls_of, limit_threads
-from ctrzoo.experiments.settings import Settings
+from ..settings import Settings
+from .keras_calls import calls_of, limit_threads
 
 LEARNING_RATE = 1e-3
 
@@ -11,7 +11,9 @@ def prepare(work):
     limit_threads(work)
     import keras
 
-    from ctrzoo import models, startup
+    from ctrzoo import startup
+
+    from ... import models
 
     if work.implementation == "xla":
         startup.keep_loops_rolled()

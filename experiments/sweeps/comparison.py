@@ -2,10 +2,11 @@
 
 from matplotlib.figure import Figure
 
-from ctrzoo.experiments.published import read_published
-from ctrzoo.experiments.sweeps.order import order_lines, orders
-from ctrzoo.experiments.sweeps.results import name_of, spread, summary_of
 from ctrzoo.files import replaced, write_csv, write_text
+
+from ..published import read_published
+from .order import order_lines, orders
+from .results import name_of, spread, summary_of
 
 COLUMNS = ("data set", "label", "seeds", "published AUC", "our AUC", "difference", "published log loss", "our log loss")
 

@@ -4,7 +4,7 @@ import itertools
 
 from scipy.stats import ttest_ind_from_stats
 
-from ctrzoo.experiments.sweeps.results import name_of
+from .results import name_of
 
 SIGNIFICANCE = 0.05
 COLUMNS = ("data set", "printed higher", "printed lower", "printed difference", "our difference", "p", "ours")

@@ -43,7 +43,7 @@ def check_same_data(runs):
     Raises:
         ValueError: If there are such runs.
     """
-    from ctrzoo import data_pipelines  # slow: it loads TensorFlow
+    from ... import data_pipelines  # slow: it loads TensorFlow
 
     found = {}
     for run in filter(is_finished, runs):

@@ -7,7 +7,7 @@ import pathlib
 import shlex
 from collections.abc import Mapping
 
-from ctrzoo.experiments.settings import Settings, failing_in, resolve, run_file
+from ..settings import Settings, failing_in, resolve, run_file
 
 CONFIGS = pathlib.Path(__file__).resolve().parents[1] / "configs" / "sweeps"
 NAMES = ("dataset", "model")

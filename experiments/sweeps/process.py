@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 import ctrzoo
-from ctrzoo.experiments.sweeps import outcome
+
+from . import outcome
 
 TRAIN = (sys.executable, "-m", "ctrzoo.experiments.train")
 

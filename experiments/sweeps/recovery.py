@@ -8,10 +8,11 @@ import statistics
 import numpy as np
 from matplotlib.figure import Figure
 
-from ctrzoo import data_pipelines
-from ctrzoo.analysis import analyse
-from ctrzoo.experiments.explaining import load_model, rows_of
+from ctrzoo.explanation.analysis import analyse
 from ctrzoo.files import replaced, write_csv, write_json, write_text
+
+from ... import data_pipelines
+from ..explained_run import load_model, rows_of
 
 WAYS = {
     "explanation": "by what the model says",

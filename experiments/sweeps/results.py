@@ -4,8 +4,9 @@ import statistics
 
 from rich.table import Table
 
-from ctrzoo.experiments.sweeps import outcome
 from ctrzoo.files import write_csv, write_text
+
+from . import outcome
 
 SCORES = ("test_auc", "test_log_loss", "valid_auc", "valid_log_loss")
 COSTS = ("best_epoch", "epochs", "num_parameters", "seconds_per_epoch", "seconds")

@@ -6,8 +6,8 @@ import subprocess
 import time
 import typing
 
-from ctrzoo.experiments.sweeps import outcome
-from ctrzoo.experiments.sweeps.process import TRAIN, start_training
+from . import outcome
+from .process import TRAIN, start_training
 
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 SECONDS_BETWEEN_LOOKS = 0.5

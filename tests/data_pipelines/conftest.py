@@ -4,9 +4,9 @@ import os
 import pathlib
 
 import pytest
-from small_table import SCHEMA
 
 from ctrzoo.data_pipelines import PreparedWriter
+from tests.data_pipelines.small_table import SCHEMA
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

@@ -61,8 +61,8 @@ def test_two_processes_that_want_a_data_set_make_it_once(tmp_path):
     (tmp_path / "clicks.csv").write_text("click,site\n" + "0,a\n1,b\n" * 2000)
     script = """
         import pathlib, sys
-        from ctrzoo.data_pipelines import state
-        from ctrzoo.data_pipelines.table import prepare_own_table
+        from ctrzoo.data_pipelines.preparation import state
+        from ctrzoo.data_pipelines.preparation.table import prepare_own_table
         folder = pathlib.Path(sys.argv[1]) / "clicks"
         try:
             prepare_own_table(folder, "clicks", sys.argv[1] + "/clicks.csv", {"label": "click", "fields": ["site"]})

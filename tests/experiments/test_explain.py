@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ctrzoo import data_pipelines, models
-from ctrzoo.experiments.explaining import explain_run, rows_of
+from ctrzoo.experiments.explained_run import explain_run, rows_of
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from ctrzoo.experiments import command, prepare
+from ctrzoo.experiments import cli as command
+from ctrzoo.experiments import prepare
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 

@@ -8,8 +8,8 @@ from unittest.mock import Mock
 import optuna
 import pytest
 
-from ctrzoo.experiments.sweeps import study as search
-from ctrzoo.experiments.sweeps.study import Between, Search, open_study, write_search
+from ctrzoo.experiments.sweeps import search as search
+from ctrzoo.experiments.sweeps.search import Between, Search, open_study, write_search
 
 # Stands for ctrzoo-train: the log loss is the distance of the learning rate from 0.01; a batch size of 1 fails.
 FAKE = """

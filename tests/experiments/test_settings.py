@@ -22,7 +22,7 @@ def test_file_then_flag_then_assignment(config):
 
 def test_tuned_settings_are_found_by_name():
     settings, used = resolve({"dataset": "movielens_1m"})
-    assert used.endswith("movielens_1m_graphfm.py")
+    assert used.endswith("movielens_1m/graphfm.py")
     assert settings.hyperparameters["num_neighbors"] == (7, 4, 2)
     assert resolve({"dataset": "movielens_1m"}, config="none") == (Settings(dataset="movielens_1m"), None)
 
@@ -30,12 +30,12 @@ def test_tuned_settings_are_found_by_name():
 def test_settings_of_the_data_set_serve_models_without_their_own():
     assert resolve({"dataset": "criteo", "model": "graphfm"})[0].hyperparameters["num_neighbors"] == (39, 20, 5)
     settings, used = resolve({"dataset": "criteo", "model": "fm"})
-    assert used.endswith("criteo.py") and settings.optimizer == "adam"
+    assert used.endswith("criteo/defaults.py") and settings.optimizer == "adam"
 
 
 def test_tuned_settings_are_those_of_the_assigned_data_set_and_model():
     settings, used = resolve({"model": "graphfm"}, ["dataset=movielens_1m", "model=fm"])
-    assert used.endswith("movielens_1m_fm.py") and (settings.dataset, settings.model) == ("movielens_1m", "fm")
+    assert used.endswith("movielens_1m/fm.py") and (settings.dataset, settings.model) == ("movielens_1m", "fm")
 
 
 def test_values_are_python_or_text():

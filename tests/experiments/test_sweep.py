@@ -18,8 +18,8 @@ from ctrzoo.experiments.settings import Settings
 from ctrzoo.experiments.sweep import raw_of
 from ctrzoo.experiments.sweeps import outcome
 from ctrzoo.experiments.sweeps.comparison import compare, compared_rows
+from ctrzoo.experiments.sweeps.figure3 import report_neighborhood
 from ctrzoo.experiments.sweeps.grid import grid
-from ctrzoo.experiments.sweeps.neighborhood import report_neighborhood
 from ctrzoo.experiments.sweeps.order import order_lines, orders
 from ctrzoo.experiments.sweeps.plan import CONFIGS, Run, plan, read_sweep
 from ctrzoo.experiments.sweeps.results import rows_of, summary_of, write_results

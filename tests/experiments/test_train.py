@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from ctrzoo import models
-from ctrzoo.experiments import run as experiment
+from ctrzoo.experiments import experiment as experiment
 from ctrzoo.experiments.settings import Settings
 from ctrzoo.schema import Field, Schema
 from tests.small_data import SmallData

@@ -15,7 +15,7 @@ import tensorflow as tf
 from ctrzoo.metrics import auc
 from ctrzoo.models import MODELS, build, hyperparameters_of
 from ctrzoo.schema import Field, Schema
-from ctrzoo.strategy import ReplicatedStep
+from ctrzoo.training.strategy import ReplicatedStep
 from tests.models.cases import CASES, arguments_of, predict, randomize, rows
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]

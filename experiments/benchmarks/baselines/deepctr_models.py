@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 from deepctr import feature_column, models
 
-from ctrzoo.experiments.benchmarks.hyperparameters import EMBEDDING_DIM
-from ctrzoo.experiments.benchmarks.shapes import by_field, random_rows
+from ..hyperparameters import EMBEDDING_DIM
+from ..shapes import by_field, random_rows
 
 BATCHES_IN_MEMORY = 16
 DEEP = {"dnn_hidden_units": (400, 400)}

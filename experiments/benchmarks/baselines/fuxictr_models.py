@@ -14,8 +14,8 @@ from fuxictr.pytorch import layers
 from fuxictr.pytorch.models import BaseModel
 from torch import nn
 
-from ctrzoo.experiments.benchmarks.hyperparameters import EMBEDDING_DIM
-from ctrzoo.experiments.benchmarks.shapes import by_field, random_rows
+from ..hyperparameters import EMBEDDING_DIM
+from ..shapes import by_field, random_rows
 
 BATCHES_IN_MEMORY = 16
 DEEP_UNITS = [400, 400]

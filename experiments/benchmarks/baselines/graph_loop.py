@@ -2,11 +2,12 @@
 
 from keras import ops
 
-from ctrzoo import models
-from ctrzoo.experiments.benchmarks.baselines.replaced_layers import replaced_layers
-from ctrzoo.experiments.benchmarks.keras_calls import calls_of, limit_threads
-from ctrzoo.experiments.benchmarks.zoo import make_optimizer
 from ctrzoo.layers import ReferenceGraphInteraction
+
+from .... import models
+from ..keras_calls import calls_of, limit_threads
+from ..zoo import make_optimizer
+from .replaced_layers import replaced_layers
 
 
 class LoopedGraphInteraction(ReferenceGraphInteraction):

@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
-from ctrzoo import models
-from ctrzoo.experiments.benchmarks.baselines.replaced_layers import replaced_layers
-from ctrzoo.experiments.benchmarks.keras_calls import calls_of, limit_threads
+from .... import models
+from ..keras_calls import calls_of, limit_threads
+from .replaced_layers import replaced_layers
 
 
 class FieldTables(keras.layers.Layer):

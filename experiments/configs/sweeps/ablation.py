@@ -7,8 +7,8 @@ three hours of two cores. The paper draws the order on both data sets as GraphFM
 Finished runs are in `experiments/results/ablation`, and `--folder=experiments/results/ablation` goes on from them.
 """
 
-from ctrzoo.experiments.sweeps.comparison import compare
-from ctrzoo.experiments.sweeps.grid import grid
+from ...sweeps.comparison import compare
+from ...sweeps.grid import grid
 
 
 def get_sweep():

@@ -8,8 +8,8 @@ three to four hours of two cores for the first 48 and ten for all; five minutes 
 (`--workers=16 --gpus=0`). The finished runs are in `experiments/results/neighborhood`.
 """
 
-from ctrzoo.experiments.sweeps.grid import grid
-from ctrzoo.experiments.sweeps.neighborhood import report_neighborhood
+from ...sweeps.figure3 import report_neighborhood
+from ...sweeps.grid import grid
 
 FIRST = {1, 2, 4, 7}
 

@@ -6,8 +6,8 @@ Without a penalty on the embeddings, which would give every row of the table a g
 `--set=dataset=criteo --raw=criteo=train.txt --folder=runs/optimizers_criteo`.
 """
 
-from ctrzoo.experiments.sweeps.comparison import compare
-from ctrzoo.experiments.sweeps.grid import grid
+from ...sweeps.comparison import compare
+from ...sweeps.grid import grid
 
 
 def get_sweep():

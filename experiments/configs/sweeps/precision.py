@@ -5,8 +5,8 @@ Command: `ctrzoo-sweep --config=precision --raw=movielens_1m=ml-1m.zip`
 GraphFM in float32 is in `experiments/results/table2`, with the same seeds.
 """
 
-from ctrzoo.experiments.sweeps.comparison import compare
-from ctrzoo.experiments.sweeps.grid import grid
+from ...sweeps.comparison import compare
+from ...sweeps.grid import grid
 
 PRECISIONS = ["float32", "mixed_bfloat16"]
 SEEDS = [2018, 2019, 2020, 2021]

@@ -5,8 +5,8 @@ Command: `ctrzoo-sweep --config=recovery --workers=2`
 The pairs of `synthetic` are known, so what a model says of its pairs, and what shuffling them says, can be judged.
 """
 
-from ctrzoo.experiments.sweeps.grid import grid
-from ctrzoo.experiments.sweeps.recovery import recover
+from ...sweeps.grid import grid
+from ...sweeps.recovery import recover
 
 MODELS = ["poly2", "fm", "ffm", "afm", "hofm", "deepfm", "dlrm", "autoint", "fignn", "interhat", "hoafm"]
 # Selection of edges is their optimizer's or their penalty's work, and needs settings of its own.

@@ -3,13 +3,13 @@
 Command: `ctrzoo-sweep --config=table2 --raw=movielens_1m=ml-1m.zip --workers=2`
 
 Criteo and Avazu: `--set=dataset=criteo --raw=criteo=train.txt --folder=runs/table2_criteo` (or avazu, train.csv).
-Hyperparameters tuned on validation rows come from `configs/<data set>_<model>.py`. Finished runs, with times, are in
+Hyperparameters tuned on validation rows come from `configs/<data set>/<model>.py`. Finished runs, with times, are in
 `experiments/results/table2`, and `--folder=experiments/results/table2` goes on from them. The 61 runs took 8 hours
 on one core each, beside others.
 """
 
-from ctrzoo.experiments.sweeps.comparison import compare
-from ctrzoo.experiments.sweeps.grid import grid
+from ...sweeps.comparison import compare
+from ...sweeps.grid import grid
 
 TABLE = ["lr", "fm", "afm", "nfm", "hofm", "deep_crossing", "cross_net", "cin", "autoint", "fignn", "interhat"]
 BESIDE = ["ffm", "hoafm", "wide_deep", "deepfm", "xdeepfm", "dcn_v2"]

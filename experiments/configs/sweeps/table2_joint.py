@@ -5,8 +5,8 @@ Command: `ctrzoo-sweep --config=table2_joint --raw=movielens_1m=ml-1m.zip --work
 Nothing is known yet of the time and accuracy of the whole sweep.
 """
 
-from ctrzoo.experiments.sweeps.comparison import compare
-from ctrzoo.experiments.sweeps.grid import grid
+from ...sweeps.comparison import compare
+from ...sweeps.grid import grid
 
 
 def get_sweep():

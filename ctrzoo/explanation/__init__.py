@@ -1,0 +1,1 @@
+"""Explanations of a model: of single rows, of a split, checked by permutation, and as a report."""

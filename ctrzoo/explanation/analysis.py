@@ -1,0 +1,170 @@
+"""What a model says of its pairs of fields, beside what shuffling them says and what is known of made-up data."""
+
+import ctrzoo.startup  # noqa: F401  (before Keras)
+
+import itertools
+import typing
+
+import numpy as np
+
+from ctrzoo.explanation.explainer import EdgeStatistics, edge_statistics
+from ctrzoo.explanation.permutation import PermutationImportance, permutation_importance
+
+# Interactions below this are errors of float32 logits.
+ROUNDING = 1e-6
+
+
+class Analysis(typing.NamedTuple):
+    """A model's interactions over rows.
+
+    Args:
+        names: Field names.
+        edges: The `EdgeStatistics`; None if the model names nothing that explains pairs.
+        importance: The `PermutationImportance`.
+        planted: Pairs `(i, j)`, i < j, that truly interact; empty where that is not known.
+    """
+
+    names: tuple
+    edges: EdgeStatistics | None
+    importance: PermutationImportance
+    planted: tuple
+
+    def rankings(self):
+        """Return a number for each shuffled pair by each way to tell how much it interacts, `{way: (pairs,)}`."""
+        ways = {
+            "AUC lost twice": self.importance.interaction.mean(axis=0),
+            "logit difference": self.importance.logit_interaction.mean(axis=0),
+        }
+        if self.edges is None:
+            return ways
+        first, second = np.transpose(self.importance.pairs)
+        return {"explanation": self.edges.mean[first, second], **ways}
+
+    def agreement(self):
+        """Return how the explanation goes with each way of shuffling, `{way: (correlation, rank correlation)}`.
+
+        Most pairs hardly interact, and their order is chance: then the first says more than the second.
+        """
+        rankings = self.rankings()
+        explanation = rankings.pop("explanation", None)
+        if explanation is None:
+            return {}
+        return {
+            way: (correlation(explanation, scores), rank_correlation(explanation, scores))
+            for way, scores in rankings.items()
+        }
+
+    def precision(self):
+        """Return which share of the planted pairs is among as many strongest shuffled pairs, `{way: share}`.
+
+        A pair whose number is zero, but for rounding, is not found.
+        """
+        if not self.planted:
+            return {}
+        pairs, count, shares = self.importance.pairs, len(self.planted), {}
+        for way, scores in self.rankings().items():
+            strongest = np.argsort(-scores, kind="stable")[:count]
+            shares[way] = sum(pairs[index] in self.planted and scores[index] > ROUNDING for index in strongest) / count
+        return shares
+
+    def table(self):
+        """Return a dictionary for each pair that was shuffled or has an edge, the strongest first.
+
+        What was not measured is None.
+        """
+        tested = {pair: index for index, pair in enumerate(self.importance.pairs)}
+        alone = self.importance.fields.mean(axis=0)
+        rows = []
+        for pair in itertools.combinations(range(len(self.names)), 2):
+            index = tested.get(pair)
+            if index is None and self.edges is None:
+                continue
+            i, j = pair
+            row = {"field": self.names[i], "other_field": self.names[j]}
+            for key in ("mean", "deviation", "top_share"):
+                row[key] = None if self.edges is None else float(getattr(self.edges, key)[pair])
+            row |= {"auc_lost_field": float(alone[i]), "auc_lost_other_field": float(alone[j])}
+            for key, array in (
+                ("auc_lost_together", self.importance.together),
+                ("interaction", self.importance.interaction),
+            ):
+                row[key] = None if index is None else float(array[:, index].mean())
+            row["interaction_deviation"] = None if index is None else float(self.importance.interaction[:, index].std())
+            row["logit_interaction"] = (
+                None if index is None else float(self.importance.logit_interaction[:, index].mean())
+            )
+            if self.planted:
+                row["planted"] = int(pair in self.planted)
+            rows.append(row)
+        key = "logit_interaction" if self.edges is None else "mean"
+        return sorted(rows, key=lambda row: -row[key])
+
+
+def analyse(model, features, labels, planted=(), most_pairs=60, repeats=3, seed=0):
+    """Compare what a model says of its pairs of fields with what shuffling them says.
+
+    Args:
+        model: A `CTRModel`, trained.
+        features: `{"ids": (rows, slots), "values": (rows, slots)}` of some thousand rows.
+        labels: 0 or 1 for each row, of both kinds.
+        planted: Pairs of field names that truly interact, where that is known.
+        most_pairs: If there are more pairs, only so many are shuffled: half of them the strongest ones, half chosen
+            by chance from the others, and the planted ones.
+        repeats: How many permutations to try.
+        seed: Seed of the permutations and of the choice of pairs.
+
+    Returns:
+        The `Analysis`.
+
+    Raises:
+        ValueError: If there is one field only, all labels are equal, `repeats` is less than 1 or a planted name is
+            no field.
+
+    >>> from ctrzoo import models
+    >>> from ctrzoo.schema import Field, Schema
+    >>> model = models.build("fm", Schema([Field("user", vocabulary_size=2), Field("ad", vocabulary_size=2)]))
+    >>> features = {"ids": np.array([[1, 3], [2, 3], [2, 4]]), "values": np.ones((3, 2))}
+    >>> analyse(model, features, labels=[0, 1, 1]).importance.pairs
+    [(0, 1)]
+    """
+    names = model.schema.names
+    if len(names) < 2:
+        raise ValueError(f"Interactions need at least two fields. Received: {', '.join(names)} alone.")
+    for name in itertools.chain(*planted):
+        if name not in names:
+            raise ValueError(f"Planted pairs must be of the fields {', '.join(names)}. Received: '{name}'.")
+    planted = tuple(tuple(sorted(names.index(name) for name in pair)) for pair in planted)
+    edges = edge_statistics(model, features)
+    pairs = list(itertools.combinations(range(len(names)), 2))
+    if len(pairs) > most_pairs:
+        random = np.random.default_rng(seed)
+        order = random.permutation(len(pairs))
+        if edges is not None:
+            strength = [edges.mean[pair] for pair in pairs]
+            strongest = np.argsort(strength)[::-1][: most_pairs // 2]
+            order = [*strongest, *(index for index in order if index not in set(strongest))]
+        pairs = sorted({pairs[index] for index in order[:most_pairs]} | set(planted))
+    importance = permutation_importance(model, features, labels, pairs, repeats, seed)
+    return Analysis(names, edges, importance, planted)
+
+
+def correlation(first, second):
+    """Return Pearson's correlation; NaN if all numbers of one are equal."""
+    centred = np.stack([first, second]).astype(np.float64)
+    centred -= centred.mean(axis=1, keepdims=True)
+    lengths = np.linalg.norm(centred, axis=1)
+    return float(centred[0] @ centred[1] / lengths.prod()) if lengths.all() else float("nan")
+
+
+def rank_correlation(first, second):
+    """Return Spearman's rank correlation, ties with their mean rank; NaN if all numbers of one are equal.
+
+    >>> round(rank_correlation([1, 2, 3], [2, 5, 4]), 6)
+    0.5
+    """
+    return correlation(_ranks(first), _ranks(second))
+
+
+def _ranks(scores):
+    _, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[places]

@@ -1,0 +1,271 @@
+"""Explanations as a folder: pictures, tables, and one HTML file that needs nothing else."""
+
+import ctrzoo.startup  # noqa: F401  (before Keras)
+
+import base64
+import html
+import inspect
+import pathlib
+import re
+
+import numpy as np
+
+from ctrzoo.explanation import plots as plots
+from ctrzoo.explanation.explainer import explain_rows, matrices_of, strengths_of
+from ctrzoo.files import write_csv, write_text
+
+WORDS = 5
+SHOWN_EDGES = 20
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1180px; margin: 2em auto; padding: 0 1.2em; }
+h1 { font-size: 1.6em; } h2 { margin-top: 2em; border-bottom: 1px solid #ccc; } h3 { margin-top: 1.6em; }
+img { max-width: 100%; height: auto; } p { max-width: 50em; }
+table { border-collapse: collapse; font-size: 0.9em; margin: 1em 0; display: block; overflow-x: auto; }
+th, td { padding: 0.25em 0.8em; border-bottom: 1px solid #ddd; text-align: right; }
+th:first-child, td:first-child { text-align: left; } th { background: #f4f4f4; vertical-align: bottom; }
+"""
+READING = """<p>Each pair of fields is shuffled over rows, each field alone and both together. <b>Lost twice</b> is the
+AUC that each loses alone, added, less what both lose together: what two fields say only together is lost with either,
+so it counts twice; below zero are strong fields that just add up, as AUC is no linear measure. <b>Logit difference</b>
+is the root mean square of f - f<sub>i</sub> - f<sub>j</sub> + f<sub>ij</sub>: zero if the model just adds up the two.
+An explanation that tells what the model does rises with both; a strong edge at zero says something that the model does
+not use.</p>"""
+
+
+def choose_rows(labels, probabilities, count=3):
+    """Return the indices of rows worth a look: in turn the surest right click, right non-click, and wrong row.
+
+    >>> choose_rows([1, 0, 1, 0], [0.9, 0.8, 0.6, 0.1])
+    [0, 3, 1]
+    """
+    labels, probabilities = np.ravel(labels).astype(bool), np.ravel(probabilities)
+    errors = np.abs(labels - probabilities)
+    surest, wrongest = np.argsort(errors, kind="stable"), np.argsort(-errors, kind="stable")
+    lists = [surest[labels[surest]], surest[~labels[surest]], wrongest]
+    chosen = dict.fromkeys(int(rows[place]) for place in range(len(labels)) for rows in lists if place < len(rows))
+    return list(chosen)[:count]
+
+
+def strongest_pairs(explained, row, mean, count=WORDS):
+    """Return the strongest interactions of a row, dictionaries of a pair and its numbers, the strongest first.
+
+    Args:
+        explained: What `explain_rows` returned.
+        row: Index of the row.
+        mean: Mean strength of each pair over many rows, `(fields, fields)`.
+        count: How many.
+    """
+    strengths = strengths_of({name: array[[row]] for name, array in explained.items()}, len(mean))[0]
+    signed = explained["pairs"][row] if "pairs" in explained else strengths
+    first, second = np.triu_indices(len(mean), 1)
+    total = max(strengths[first, second].sum(), 1e-12)
+    order = np.argsort(-strengths[first, second], kind="stable")[:count]
+    pairs = [(int(first[index]), int(second[index])) for index in order]
+    return [
+        {
+            "pair": pair,
+            "weight": float(signed[pair]),
+            "share": float(strengths[pair] / total),
+            "mean": float(mean[pair]),
+        }
+        for pair in pairs
+        if strengths[pair] > 0
+    ]
+
+
+def write_explanations(folder, model, analysis, features, labels, texts=None, rows=None, title=None, comparison=()):
+    """Write `report.html`, and the pictures (PNG, SVG) and tables (CSV) that it is made of.
+
+    Args:
+        folder: The folder to write into; made if absent.
+        model: The `CTRModel`.
+        analysis: What `ctrzoo.explanation.analysis.analyse` returned.
+        features: `{"ids": (rows, slots), "values": (rows, slots)}` of the rows to show one by one.
+        labels: Their labels.
+        texts: What their fields hold, a list of rows of one text a field; None for names alone.
+        rows: Their numbers, by which they are called.
+        title: Title of the report.
+        comparison: Rows of a further table, such as of other models; dictionaries with the same keys.
+
+    Returns:
+        The path of `report.html`.
+    """
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    earlier_files = folder.iterdir() if (folder / "report.html").is_file() else ()
+    for earlier in earlier_files:  # what its report had and this one may not have
+        if re.fullmatch(r"(row_\d+|graph|matrices|check)\.(png|svg)|(rows|comparison)\.csv", earlier.name):
+            earlier.unlink()
+    rows = list(range(len(labels))) if rows is None else rows
+    title = title or f"What {model.name} says of its fields"
+    parts = [f"<h1>{html.escape(title)}</h1>", *_about(model, analysis)]
+    parts += _fields(folder, analysis)
+    parts += _edges(folder, analysis)
+    parts += _check(folder, analysis)
+    if comparison:
+        parts += ["<h2>Runs</h2>", _html_table(comparison)]
+        write_csv(folder / "comparison.csv", comparison)
+    parts += _instances(folder, model, analysis, features, np.ravel(labels), texts, rows)
+    page = f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+    page += f"<style>{STYLE}</style></head>\n<body>\n" + "\n".join(parts) + "\n</body></html>\n"
+    write_text(folder / "report.html", page)
+    return folder / "report.html"
+
+
+def _about(model, analysis):
+    found = re.search(r"Explanations: (.*?)\n\n", inspect.cleandoc(type(model).__doc__ or "") + "\n\n", re.DOTALL)
+    said = " ".join(found.group(1).split()) if found else ", ".join(model.explanation_names) or "none."
+    said = re.sub(r"`(.+?)`", r"<code>\1</code>", html.escape(said))
+    facts = [f"AUC of these rows: {analysis.importance.auc:.4f}."]
+    if analysis.edges is None:
+        facts.append("The model names nothing that explains pairs of fields, so shuffling alone tells of them.")
+    return [f"<p>What the model names: {said}</p>", f"<p>{' '.join(facts)}</p>"]
+
+
+def _fields(folder, analysis):
+    losses = analysis.importance.fields
+    table = [
+        {"field": name, "auc_lost": float(mean), "deviation": float(deviation)}
+        for name, mean, deviation in zip(analysis.names, losses.mean(axis=0), losses.std(axis=0), strict=True)
+    ]
+    table.sort(key=lambda row: -row["auc_lost"])
+    write_csv(folder / "fields.csv", table)
+    picture = _picture(folder / "fields", plots.fields_figure(losses, analysis.names), "AUC lost by field")
+    return ["<h2>What each field is worth</h2>", picture]
+
+
+def _edges(folder, analysis):
+    table = analysis.table()
+    write_csv(folder / "edges.csv", table)
+    parts = ["<h2>Interactions of fields</h2>"]
+    if analysis.edges is not None:
+        edges, importance = analysis.edges, analysis.importance
+        names, planted = analysis.names, analysis.planted
+        red = " Red: pairs that truly interact." if planted else ""
+        graph = plots.graph_figure(edges.mean, names, importance.fields.mean(axis=0), planted, "strongest edges")
+        matrices = plots.matrix_figure(edges.mean, edges.top_share, names, planted, edges.top)
+        parts += [
+            f"<p>Lines: mean strength of the strongest edges. Dots: AUC lost without the field.{red}</p>",
+            _picture(folder / "graph", graph, "graph of fields"),
+            _picture(folder / "matrices", matrices, "mean strength and stability of edges"),
+        ]
+    parts.append(f"<p>The first {min(SHOWN_EDGES, len(table))} of {len(table)} pairs; all are in edges.csv.</p>")
+    return [*parts, _html_table([_shown(row) for row in table[:SHOWN_EDGES]])]
+
+
+def _shown(row):
+    shown = {"pair": f"{row['field']} × {row['other_field']}"}
+    if row["mean"] is not None:
+        deviation = row["deviation"] / row["mean"] if row["mean"] else 0.0
+        shown |= {"mean strength": row["mean"], "deviation / mean over rows": deviation}
+        shown["share of rows among the strongest"] = row["top_share"]
+    shown |= {"AUC lost: first": row["auc_lost_field"], "AUC lost: second": row["auc_lost_other_field"]}
+    shown |= {"AUC lost: together": row["auc_lost_together"], "lost twice": row["interaction"]}
+    shown |= {"± over permutations": row["interaction_deviation"], "logit difference": row["logit_interaction"]}
+    if "planted" in row:
+        shown["planted"] = "yes" if row["planted"] else ""
+    return shown
+
+
+def _check(folder, analysis):
+    rankings, pairs = analysis.rankings(), analysis.importance.pairs
+    panels = [
+        (
+            rankings["explanation"],
+            rankings[way],
+            "mean strength by the model",
+            way,
+            f"correlation {linear:.2f}, of ranks {ranks:.2f}",
+        )
+        for way, (linear, ranks) in analysis.agreement().items()
+    ] or [(*rankings.values(), *rankings, f"{len(pairs)} pairs")]
+    figure = plots.check_figure(panels, pairs, analysis.names, analysis.planted)
+    parts = [
+        "<h2>Does shuffling agree?</h2>",
+        READING,
+        _picture(folder / "check", figure, "strength against shuffling"),
+    ]
+    if analysis.planted:
+        found = ", ".join(f"{way} {share:.0%}" for way, share in analysis.precision().items())
+        number = len(analysis.planted)
+        parts.append(f"<p>Of the {number} planted pairs, found among the {number} strongest by: {found}.</p>")
+    return parts
+
+
+def _instances(folder, model, analysis, features, labels, texts, rows):
+    if not len(labels):
+        return []
+    explained = explain_rows(model, features)
+    names, parts, table = analysis.names, ["<h2>Row by row</h2>"], []
+    for index, (row, label, probability) in enumerate(zip(rows, labels, explained["probability"], strict=True)):
+        verdict = "right" if (probability >= 0.5) == bool(label) else "wrong"
+        heading = f"Row {row}: label {label:.0f}, predicted {probability:.3f}, {verdict} at one half"
+        cells = texts[index] if texts else None
+        parts.append(f"<h3>{heading}</h3>")
+        parts += _contributions(explained, index, names, cells)
+        if analysis.edges is None:
+            continue
+        said = strongest_pairs(explained, index, analysis.edges.mean)
+        lines = [_in_words(pair, names, cells) for pair in said]
+        parts.append("<p>Strongest interactions:</p><ol>" + "".join(f"<li>{line}</li>" for line in lines) + "</ol>")
+        matrices = {name: matrix[index] for name, matrix in matrices_of(explained, len(names)).items()}
+        figure = plots.instance_figure(matrices, names, cells, heading)
+        parts.append(_picture(folder / f"row_{row}", figure, heading))
+        for rank, pair in enumerate(said, start=1):
+            i, j = pair["pair"]
+            table.append(
+                {
+                    "row": row,
+                    "label": int(label),
+                    "probability": float(probability),
+                    "rank": rank,
+                    "field": names[i],
+                    "value": cells[i] if cells else "",
+                    "other_field": names[j],
+                    "other_value": cells[j] if cells else "",
+                    **{key: pair[key] for key in ("weight", "share", "mean")},
+                }
+            )
+    if table:
+        write_csv(folder / "rows.csv", table)
+    return parts
+
+
+def _contributions(explained, index, names, cells):
+    if "fields" not in explained:
+        return []
+    terms = explained["fields"][index]
+    order = np.argsort(-np.abs(terms), kind="stable")[:WORDS]
+    words = ", ".join(f"{_cell(names, cells, field)} ({terms[field]:+.3g})" for field in order)
+    return [f"<p>Strongest fields: {words}.</p>"]
+
+
+def _in_words(pair, names, cells):
+    first, second = (_cell(names, cells, field) for field in pair["pair"])
+    numbers = (
+        f"{pair['weight']:.3g}, {pair['share']:.0%} of the strengths of this row; its mean size is {pair['mean']:.3g}"
+    )
+    return f"{first} with {second}: {numbers}"
+
+
+def _cell(names, cells, field):
+    value = f" = {html.escape(cells[field])}" if cells else ""
+    return f"<b>{html.escape(names[field])}</b>{value}"
+
+
+def _picture(path, figure, words):
+    plots.save_figure(figure, path)
+    data = base64.b64encode(path.with_name(f"{path.name}.png").read_bytes()).decode("ascii")
+    return f'<div><img alt="{html.escape(words)}" src="data:image/png;base64,{data}"></div>'
+
+
+def _html_table(rows):
+    head = "".join(f"<th>{html.escape(key)}</th>" for key in rows[0])
+    body = "".join(f"<tr>{''.join(f'<td>{_number(value)}</td>' for value in row.values())}</tr>\n" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
+
+
+def _number(value):
+    if isinstance(value, float):
+        return "–" if np.isnan(value) else f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"
+    return "" if value is None else html.escape(str(value))

@@ -1,0 +1,86 @@
+"""The gated pair term of AutoFIS.
+
+Letters: b batch, n fields, p pairs, d input size.
+"""
+
+import itertools
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("ctrzoo")
+class GatedPairs(keras.layers.Layer):
+    """The pair term of AutoFIS, `sum over i < j of alpha_ij BN(<e_i, e_j>)`, with one gate for each pair.
+
+    The batch normalisation has neither scale nor shift, so that a gate alone decides how much its pair weighs.
+    Source: Liu et al., 2020, section 3.2, https://arxiv.org/abs/2003.11235.
+
+    Args:
+        pairs: The pairs of field indices to keep; `None` keeps all, in the order of `itertools.combinations`.
+        batch_norm: Whether to normalise each pair's product over the batch.
+
+    Input shape: `(batch, fields, dim)`.
+    Output shape: the sum `(batch, 1)`; what each pair adds to it and each pair's gate, both
+        `(batch, fields, fields)`, symmetric, zero for a pair that is not kept.
+
+    Raises:
+        ValueError: If there is no pair, or one that does not consist of two different fields, or one occurs twice.
+
+    >>> GatedPairs(pairs=[(0, 1)])(np.ones((2, 3, 4)))[0].shape
+    TensorShape([2, 1])
+    """
+
+    def __init__(self, pairs=None, batch_norm=True, **kwargs):
+        super().__init__(**kwargs)
+        self.pairs = None if pairs is None else tuple(tuple(sorted(pair)) for pair in pairs)
+        self.batch_norm = batch_norm
+        self.normalize = None
+        if batch_norm:
+            self.normalize = keras.layers.BatchNormalization(
+                center=False, scale=False, name="batch_norm", dtype=self.dtype_policy
+            )
+
+    def build(self, input_shape):
+        self.num_fields = input_shape[1]
+        every = list(itertools.combinations(range(self.num_fields), 2))
+        self.kept = every if self.pairs is None else list(self.pairs)
+        if not self.kept:
+            raise ValueError(f"A pair term needs at least one pair. Received: {self.num_fields} fields, {self.pairs}.")
+        wrong = sorted(set(self.kept) - set(every))
+        if wrong or len(set(self.kept)) < len(self.kept):
+            raise ValueError(
+                f"`pairs` must be different pairs of the fields 0 to {self.num_fields - 1}. Received: {self.pairs}."
+            )
+        self.gates = self.add_weight(
+            name="gates", shape=(len(self.kept),), initializer=keras.initializers.RandomUniform(0.599, 0.601)
+        )
+        if self.normalize is not None:
+            self.normalize.build((input_shape[0], len(self.kept)))
+
+    def call(self, inputs, training=None):
+        first, second = np.transpose(self.kept)
+        products = ops.matmul(inputs, ops.transpose(inputs, (0, 2, 1)))
+        products = ops.reshape(products, (-1, self.num_fields**2))
+        products = ops.take(products, first * self.num_fields + second, axis=1)
+        if self.normalize is not None:
+            products = self.normalize(products, training=training)
+        terms = products * self.gates
+        gates = ops.ones_like(products) * self.gates
+        return ops.sum(terms, axis=-1, keepdims=True), self._by_field(terms), self._by_field(gates)
+
+    def _by_field(self, terms):
+        """Spread `(b, p)` to `(b, n, n)`; the pairs that are not kept read a column of zeros."""
+        columns = np.full((self.num_fields, self.num_fields), len(self.kept), "int32")
+        first, second = np.transpose(self.kept)
+        columns[first, second] = columns[second, first] = np.arange(len(self.kept))
+        padded = ops.pad(terms, ((0, 0), (0, 1)))
+        return ops.reshape(ops.take(padded, columns.ravel(), axis=1), (-1, *columns.shape))
+
+    def compute_output_shape(self, input_shape):
+        batch, fields, _ = input_shape
+        return (batch, 1), (batch, fields, fields), (batch, fields, fields)
+
+    def get_config(self):
+        return {**super().get_config(), "pairs": self.pairs, "batch_norm": self.batch_norm}

@@ -1,0 +1,114 @@
+"""The graph network of Fi-GNN: fields send each other messages, a gated unit updates their states.
+
+Letters: n = i = j fields, b batch, d state size. Inside the layer the fields axis comes first, so that a
+per-field matrix is one batched product.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from ctrzoo.layers.numerics import softmax
+
+
+@keras.saving.register_keras_serializable("ctrzoo")
+class FieldGraph(keras.layers.Layer):
+    """Some steps of message passing on the complete graph of fields, without self loops.
+
+    A step: `a_i = I_i (sum over j != i of A_ji O_j x_j) + b`, one sending matrix O and one receiving
+    matrix I a field; `x_i = GRU(x_i, a_i) + x_i at the start`. The gated recurrent unit applies its reset
+    gate before the product (Keras' `reset_after=False`) and is shared by all fields and steps.
+
+    The defaults are the paper's: `A_ij = softmax over j != i of leaky_relu(w . [x_i, x_j])`, computed once
+    from the states at the start (row i: the sender). The code that GraphCTR released has no edge weights
+    and no bias, and matrices of their own for each step: `use_attention=False, share_steps=False`.
+    Source: Li et al., 2019, https://arxiv.org/abs/1910.05552.
+
+    Args:
+        num_steps: Number of steps.
+        use_attention: Whether edges have attention weights; otherwise each weighs 1.
+        share_steps: Whether all steps share the matrices and the bias.
+        use_bias: Whether messages have the bias `b`, shared by all fields.
+        negative_slope: Slope of the leaky ReLU below zero, which the paper leaves open.
+
+    Input shape: `(batch, fields, dim)`.
+    Output shape: states `(batch, fields, dim)` and edge weights `(batch, fields, fields)`, rows the senders,
+    zero on the diagonal.
+
+    >>> FieldGraph()(np.ones((1, 3, 4)))[1].numpy()
+    array([[[0. , 0.5, 0.5],
+            [0.5, 0. , 0.5],
+            [0.5, 0.5, 0. ]]], dtype=float32)
+    """
+
+    def __init__(self, num_steps=2, use_attention=True, share_steps=True, use_bias=True, negative_slope=0.2, **kwargs):
+        super().__init__(**kwargs)
+        if num_steps < 1:
+            raise ValueError(f"`num_steps` must be at least 1. Received: {num_steps}.")
+        self.num_steps, self.use_attention, self.share_steps = num_steps, use_attention, share_steps
+        self.use_bias, self.negative_slope = use_bias, negative_slope
+
+    def build(self, input_shape):
+        _, self.num_fields, dim = input_shape
+        copies = 1 if self.share_steps else self.num_steps
+        limit = float(np.sqrt(6 / (2 * dim)))
+        matrices = {"shape": (copies, self.num_fields, dim, dim)}
+        uniform = keras.initializers.RandomUniform(-limit, limit)
+        self.sending_kernel = self.add_weight(name="sending_kernel", initializer=uniform, **matrices)
+        self.receiving_kernel = self.add_weight(name="receiving_kernel", initializer=uniform.clone(), **matrices)
+        if self.use_bias:
+            self.message_bias = self.add_weight(name="message_bias", shape=(copies, dim), initializer="zeros")
+        if self.use_attention:
+            self.edge_kernel = self.add_weight(name="edge_kernel", shape=(2 * dim, 1))
+        # Rows: message, state. Columns of the gates: reset, update.
+        self.gate_kernel = self.add_weight(name="gate_kernel", shape=(2 * dim, 2 * dim))
+        self.gate_bias = self.add_weight(name="gate_bias", shape=(2 * dim,), initializer="ones")
+        self.candidate_kernel = self.add_weight(name="candidate_kernel", shape=(2 * dim, dim))
+        self.candidate_bias = self.add_weight(name="candidate_bias", shape=(dim,), initializer="zeros")
+
+    def call(self, inputs):
+        start = states = ops.transpose(inputs, (1, 0, 2))
+        edges = self._edges(inputs)
+        for step in range(self.num_steps):
+            copy = 0 if self.share_steps else step
+            sent = ops.matmul(states, self.sending_kernel[copy])
+            if self.use_attention:
+                received = ops.einsum("bji,jbd->ibd", edges, sent)
+            else:
+                wide = ops.cast(sent, keras.backend.result_type(sent.dtype, "float32"))
+                received = ops.cast(ops.sum(wide, axis=0, keepdims=True) - wide, sent.dtype)
+            messages = ops.matmul(received, self.receiving_kernel[copy])
+            if self.use_bias:
+                messages = messages + self.message_bias[copy]
+            states = start + self._update(states, messages)
+        return ops.transpose(states, (1, 0, 2)), edges
+
+    def _edges(self, inputs):
+        others = 1.0 - ops.eye(self.num_fields, dtype=self.compute_dtype)
+        if not self.use_attention:
+            return others * ops.ones_like(inputs[:, :1, :1])
+        of_sender, of_receiver = ops.split(self.edge_kernel, 2, axis=0)
+        scores = ops.matmul(inputs, of_sender) + ops.transpose(ops.matmul(inputs, of_receiver), (0, 2, 1))
+        scores = ops.leaky_relu(scores, negative_slope=self.negative_slope)
+        lowest = -1e4 if self.compute_dtype == "float16" else -1e9
+        return softmax(ops.where(ops.cast(others, "bool"), scores, lowest)) * others
+
+    def _update(self, states, messages):
+        gates = ops.matmul(ops.concatenate([messages, states], axis=-1), self.gate_kernel) + self.gate_bias
+        reset, update = ops.split(ops.sigmoid(gates), 2, axis=-1)
+        candidate = ops.matmul(ops.concatenate([messages, reset * states], axis=-1), self.candidate_kernel)
+        return update * states + (1.0 - update) * ops.tanh(candidate + self.candidate_bias)
+
+    def compute_output_shape(self, input_shape):
+        batch, fields, _ = input_shape
+        return input_shape, (batch, fields, fields)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_steps": self.num_steps,
+            "use_attention": self.use_attention,
+            "share_steps": self.share_steps,
+            "use_bias": self.use_bias,
+            "negative_slope": self.negative_slope,
+        }

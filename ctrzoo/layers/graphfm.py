@@ -1,0 +1,318 @@
+"""The layers of GraphFM: select the interactions of each field, then aggregate them with attention.
+
+Letters: b batch, n = i = j fields, p unordered pairs i <= j, d input size, u output size, h heads.
+Inside a layer the fields axis of states comes first, so that a per-field matrix is one batched product, and
+the batch of scores last. The interaction q_ij = x_i * x_j is symmetric, and so are all scores made from it
+alone: they are computed once for each unordered pair. Messages use that a weighted sum of q_ij is x_i times
+a weighted sum of x_j, hence no tensor of shape (batch, fields, fields, dim).
+Source: Li et al., 2021, https://arxiv.org/abs/2105.11866, equations 7 to 14.
+"""
+
+import numbers
+
+import keras
+import numpy as np
+from keras import ops
+
+from ctrzoo.layers.numerics import softmax_along, standardize
+from ctrzoo.layers.pair_networks import scores_of_pairs, spread_to_fields
+from ctrzoo.layers.top_k import kth_largest
+
+
+def keep_strongest(scores, num_kept, keep_ties, axis=-1):
+    """Mark the `num_kept` largest entries along an axis.
+
+    Args:
+        scores: Tensor with an axis of candidates.
+        num_kept: How many to keep, at most the number of candidates.
+        keep_ties: Whether all entries that equal the last one kept are kept too (as in the released
+            GraphFM code); otherwise the first of them win and exactly `num_kept` remain.
+        axis: The axis of the candidates.
+
+    Returns:
+        A boolean tensor of the shape of `scores`.
+
+    >>> keep_strongest(np.array([[0.5, 0.9, 0.5]], "float32"), 2, keep_ties=False).numpy()
+    array([[ True,  True, False]])
+    """
+    if num_kept >= scores.shape[axis]:
+        return ops.ones_like(scores, dtype="bool")
+    threshold = ops.expand_dims(kth_largest(scores, num_kept, axis), axis)
+    if keep_ties:
+        return scores >= threshold
+    above = scores > threshold
+    tied = scores == threshold
+    room = num_kept - ops.sum(ops.cast(above, "int32"), axis=axis, keepdims=True)
+    return ops.logical_or(above, ops.logical_and(tied, ops.cumsum(ops.cast(tied, "int32"), axis=axis) <= room))
+
+
+class _GraphLayer(keras.layers.Layer):
+    """What both formulations share: pair scores, selection, and the sum over neighbours."""
+
+    def __init__(
+        self,
+        units,
+        num_heads=2,
+        num_neighbors=None,
+        selector_units=16,
+        use_selection=True,
+        use_interaction=True,
+        attention_dropout=0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        for argument, number in (("units", units), ("num_heads", num_heads), ("selector_units", selector_units)):
+            if number < 1:
+                raise ValueError(f"`{argument}` must be at least 1. Received: {number}.")
+        self.units, self.num_heads, self.num_neighbors = units, num_heads, num_neighbors
+        self.selector_units, self.use_selection, self.use_interaction = selector_units, use_selection, use_interaction
+        self.attention_dropout = attention_dropout
+        self.drop_attention = keras.layers.Dropout(attention_dropout, dtype=self.dtype_policy)
+
+    def _build_scores(self, num_fields, dim):
+        kept = num_fields if self.num_neighbors is None else self.num_neighbors
+        if not isinstance(kept, numbers.Integral) or not 1 <= kept <= num_fields:
+            raise ValueError(
+                f"`num_neighbors` must be a whole number between 1 and the number of fields, {num_fields}. "
+                f"Received: {kept!r}."
+            )
+        self.num_fields = num_fields
+        self.attention_kernel = self.add_weight(name="attention_kernel", shape=(dim, self.num_heads))
+        if self.use_selection:
+            self.hidden_kernel = self.add_weight(name="selector_hidden_kernel", shape=(dim, self.selector_units))
+            self.hidden_bias = self.add_weight(
+                name="selector_hidden_bias", shape=(self.selector_units,), initializer="zeros"
+            )
+            self.score_kernel = self.add_weight(name="selector_kernel", shape=(self.selector_units, 1))
+            self.score_bias = self.add_weight(name="selector_bias", shape=(1,), initializer="zeros")
+
+    def _pair_scores(self, states):
+        """Return attention scores `(h, n, n, b)` after their activation, and edge weights `(n, n, b)` or None.
+
+        Both are outputs of one network with a hidden ReLU layer on each interaction.
+        """
+        kernel, bias, output = self._score_network()
+        if self.use_selection:
+            kernel = ops.concatenate([kernel, self.hidden_kernel], axis=1)
+            bias = ops.concatenate([bias, self.hidden_bias], axis=0)
+            edge = ops.pad(self.score_kernel, [[output.shape[0], 0], [0, 0]])
+            output = ops.concatenate([ops.pad(output, [[0, self.selector_units], [0, 0]]), edge], axis=1)
+        scores = scores_of_pairs(states, kernel, bias, output)
+        if not self.use_selection:
+            return spread_to_fields(scores, self.num_fields), None
+        scores, edges = ops.split(scores, [self.num_heads], axis=0)
+        edges = spread_to_fields(ops.sigmoid(edges + self.score_bias), self.num_fields)
+        return spread_to_fields(scores, self.num_fields), edges[0]
+
+    def _messages(self, inputs, states, weights, kernel):
+        """Sum the interactions (or neighbours) of each field by each head, then multiply by the head's matrix.
+
+        A matrix of few columns for each head costs half of one product for all heads, whose matrix would be
+        half zeros.
+
+        Shapes: inputs `(b, n, d)`, the same states `(n, b, d)`, weights `(h, n, n, b)`, kernel `(n, h, d, u)`
+        or `(h, d, u)` -> `(n, h, b, u)`.
+        """
+        num_fields, dim = inputs.shape[1:]
+        weights = ops.reshape(ops.transpose(weights, (3, 1, 0, 2)), (-1, num_fields * self.num_heads, num_fields))
+        sums = ops.transpose(ops.matmul(weights, inputs), (1, 0, 2))
+        sums = ops.reshape(sums, (num_fields, self.num_heads, -1, dim))
+        if self.use_interaction:
+            sums = sums * ops.expand_dims(states, 1)
+        return ops.matmul(sums, kernel)
+
+    def compute_output_shape(self, input_shape):
+        batch, fields, _ = input_shape
+        attention = (batch, self.num_heads, fields, fields)
+        return (batch, fields, self.units), attention, (batch, fields, fields)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "num_heads": self.num_heads,
+            "num_neighbors": self.num_neighbors,
+            "selector_units": self.selector_units,
+            "use_selection": self.use_selection,
+            "use_interaction": self.use_interaction,
+            "attention_dropout": self.attention_dropout,
+        }
+
+
+@keras.saving.register_keras_serializable("ctrzoo")
+class GraphInteraction(_GraphLayer):
+    """One layer of GraphFM as the paper writes it.
+
+    Edge weights `p_ij = sigmoid(w2 . relu(W1 (x_i * x_j) + b1) + b2)` (equation 7), of which each field
+    keeps its `num_neighbors` largest (equation 8); attention `alpha_ij = softmax over the kept j of
+    leaky_relu(a . (x_i * x_j))` (equations 9 to 11); output `activation(sum over j of alpha_ij p_ij
+    W (x_i * x_j))`, heads concatenated (equation 13) or averaged (equation 14).
+    Source: Li et al., 2021, https://arxiv.org/abs/2105.11866.
+
+    Args:
+        units: Size of an output state.
+        num_heads: Number of attention heads.
+        num_neighbors: Interactions that each field keeps; `None` keeps all.
+        average_heads: Average the heads (each `units` wide) instead of concatenating them
+            (each `units / num_heads` wide).
+        activation: The nonlinearity of equations 13 and 14, which the paper leaves open.
+        negative_slope: Slope of the leaky ReLU below zero, which the paper leaves open.
+        use_residual_norm: Add the residual `relu(R x_i + r)` before the activation and normalise the state
+            after it, as the released code does and the paper does not; one matrix, scale and shift for all fields.
+        selector_units: Hidden size of the edge network.
+        use_selection: `False` is the ablation GraphFM(-S): all interactions, no edge weights.
+        use_interaction: `False` is the ablation GraphFM(-I): messages are `W x_j`, not `W (x_i * x_j)`.
+        attention_dropout: Share of attention weights dropped in training.
+
+    Input shape: `(batch, fields, dim)`.
+    Output shape: states `(batch, fields, units)`, attention `(batch, heads, fields, fields)` and edge
+    weights `(batch, fields, fields)`, both zero where an interaction was not selected.
+    """
+
+    def __init__(
+        self,
+        units,
+        average_heads=False,
+        activation="relu",
+        negative_slope=0.2,
+        use_residual_norm=False,
+        **kwargs,
+    ):
+        super().__init__(units, **kwargs)
+        self.average_heads, self.negative_slope = average_heads, negative_slope
+        self.use_residual_norm = use_residual_norm
+        self.activation = keras.activations.get(activation)
+        if not average_heads and units % self.num_heads:
+            raise ValueError(f"`units` must be a multiple of the {self.num_heads} heads. Received: {units}.")
+
+    def build(self, input_shape):
+        _, num_fields, dim = input_shape
+        self._build_scores(num_fields, dim)
+        head_units = self.units if self.average_heads else self.units // self.num_heads
+        limit = float(np.sqrt(6 / (dim + head_units)))
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(self.num_heads, dim, head_units),
+            initializer=keras.initializers.RandomUniform(-limit, limit),
+        )
+        if self.use_residual_norm:
+            self.residual_kernel = self.add_weight(name="residual_kernel", shape=(dim, self.units))
+            self.residual_bias = self.add_weight(name="residual_bias", shape=(self.units,), initializer="zeros")
+            self.scale = self.add_weight(name="scale", shape=(self.units,), initializer="ones")
+            self.shift = self.add_weight(name="shift", shape=(self.units,), initializer="zeros")
+
+    def _score_network(self):
+        # leaky_relu(a . q) = relu(a . q) - slope * relu(-a . q)
+        kernel = ops.concatenate([self.attention_kernel, -self.attention_kernel], axis=1)
+        sides = np.concatenate([np.eye(self.num_heads), -self.negative_slope * np.eye(self.num_heads)])
+        return kernel, ops.zeros(2 * self.num_heads, kernel.dtype), ops.cast(sides, kernel.dtype)
+
+    def call(self, inputs, training=None):
+        states = ops.transpose(inputs, (1, 0, 2))
+        scores, edges = self._pair_scores(states)
+        if edges is None:
+            attention, edges = softmax_along(scores, axis=2), ops.ones_like(scores[0])
+        else:
+            kept = keep_strongest(edges, self.num_neighbors or self.num_fields, keep_ties=False, axis=1)
+            lowest = -1e4 if self.compute_dtype == "float16" else -1e9
+            attention = softmax_along(ops.where(kept, scores, lowest), axis=2)
+            edges = ops.where(kept, edges, 0.0)
+        weights = self.drop_attention(attention, training=training) * edges
+        messages = self._messages(inputs, states, weights, self.kernel)
+        if self.average_heads:
+            outputs = ops.transpose(ops.mean(messages, axis=1), (1, 0, 2))
+        else:
+            outputs = ops.reshape(ops.transpose(messages, (2, 0, 1, 3)), (-1, self.num_fields, self.units))
+        if self.use_residual_norm:
+            outputs = outputs + ops.relu(ops.matmul(inputs, self.residual_kernel) + self.residual_bias)
+        outputs = self.activation(outputs)
+        if self.use_residual_norm:
+            outputs = standardize(outputs) * self.scale + self.shift
+        return outputs, *_batch_first(attention, edges)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "average_heads": self.average_heads,
+            "activation": keras.activations.serialize(self.activation),
+            "negative_slope": self.negative_slope,
+            "use_residual_norm": self.use_residual_norm,
+        }
+
+
+@keras.saving.register_keras_serializable("ctrzoo")
+class ReferenceGraphInteraction(_GraphLayer):
+    """One layer of GraphFM as its authors released it, which differs from the paper.
+
+    The edge weights multiply the attention scores instead of the messages, and the softmax runs over
+    all fields, so an interaction that was not selected keeps a small weight: `A_ij = softmax over all j
+    of p_ij relu(a . (x_i * x_j) + c)`. Ties of the selection are all kept. The message matrix is one a
+    field, heads are slices of its columns. A residual `relu(R_i x_i + r_i)`, one matrix a field, joins
+    the sum before ReLU and a layer normalisation with one scale and shift a field.
+    Source: the public code of Li et al., 2021, https://arxiv.org/abs/2105.11866.
+
+    Args:
+        units: Size of an output state, a multiple of `num_heads`.
+        num_heads: Number of attention heads.
+        num_neighbors: Interactions that each field selects; `None` selects all.
+        use_residual: Whether to add the residual.
+        selector_units: Hidden size of the edge network.
+        use_selection: `False` is the ablation GraphFM(-S): `A_ij = softmax of relu(...)` alone.
+        use_interaction: `False` is the ablation GraphFM(-I): messages are `W_i x_j`.
+        attention_dropout: Share of attention weights dropped in training.
+
+    Input shape: `(batch, fields, dim)`.
+    Output shape: states `(batch, fields, units)`, attention `(batch, heads, fields, fields)` and edge
+    weights `(batch, fields, fields)`, zero where an interaction was not selected.
+    """
+
+    def __init__(self, units, use_residual=True, **kwargs):
+        super().__init__(units, **kwargs)
+        self.use_residual = use_residual
+        if units % self.num_heads:
+            raise ValueError(f"`units` must be a multiple of the {self.num_heads} heads. Received: {units}.")
+
+    def build(self, input_shape):
+        _, num_fields, dim = input_shape
+        self._build_scores(num_fields, dim)
+        self.attention_bias = self.add_weight(name="attention_bias", shape=(self.num_heads,), initializer="zeros")
+        limit = float(np.sqrt(6 / (dim + self.units)))
+        per_field = {"shape": (num_fields, dim, self.units)}
+        uniform = keras.initializers.RandomUniform(-limit, limit)
+        self.kernel = self.add_weight(name="kernel", initializer=uniform, **per_field)
+        if self.use_residual:
+            self.residual_kernel = self.add_weight(name="residual_kernel", initializer=uniform.clone(), **per_field)
+            self.residual_bias = self.add_weight(
+                name="residual_bias", shape=(num_fields, 1, self.units), initializer="zeros"
+            )
+        self.scale = self.add_weight(name="scale", shape=(num_fields, 1, self.units), initializer="ones")
+        self.shift = self.add_weight(name="shift", shape=(num_fields, 1, self.units), initializer="zeros")
+
+    def _score_network(self):
+        return self.attention_kernel, self.attention_bias, ops.eye(self.num_heads, dtype=self.compute_dtype)
+
+    def call(self, inputs, training=None):
+        states = ops.transpose(inputs, (1, 0, 2))
+        scores, edges = self._pair_scores(states)
+        if edges is None:
+            edges = ops.ones_like(scores[0])
+        else:
+            kept = keep_strongest(edges, self.num_neighbors or self.num_fields, keep_ties=True, axis=1)
+            edges = ops.where(kept, edges, 0.0)
+            scores = scores * edges
+        attention = softmax_along(scores, axis=2)
+        weights = self.drop_attention(attention, training=training)
+        kernel = ops.reshape(self.kernel, (self.num_fields, -1, self.num_heads, self.units // self.num_heads))
+        messages = self._messages(inputs, states, weights, ops.transpose(kernel, (0, 2, 1, 3)))
+        outputs = ops.reshape(ops.transpose(messages, (0, 2, 1, 3)), (self.num_fields, -1, self.units))
+        if self.use_residual:
+            outputs = outputs + ops.relu(ops.matmul(states, self.residual_kernel) + self.residual_bias)
+        outputs = standardize(ops.relu(outputs)) * self.scale + self.shift
+        return ops.transpose(outputs, (1, 0, 2)), *_batch_first(attention, edges)
+
+    def get_config(self):
+        return {**super().get_config(), "use_residual": self.use_residual}
+
+
+def _batch_first(attention, edges):
+    return ops.transpose(attention, (3, 0, 1, 2)), ops.transpose(edges, (2, 0, 1))

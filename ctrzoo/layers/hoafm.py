@@ -1,0 +1,101 @@
+"""The cross layers of HoAFM.
+
+Letters: b batch, n = i = j fields, d input size, u output size of a head, h heads, k layers or orders.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("ctrzoo")
+class HighOrderCross(keras.layers.Layer):
+    """The cross layers of HoAFM: products of each field with a bit-wise weighted sum of the other fields.
+
+    For layer k: `t_i = e_i * sum over j != i of w_ij * x_j`, where every bit of `w_i` is L2-normalised over
+    the other fields j; the order's logit is `q . sum over i of t_i`; the next states are `leaky_relu(t_i)`.
+    The weights are parameters: they do not depend on the row.
+    Source: Tao et al., 2020, https://www.sciencedirect.com/science/article/pii/S0306457319302389.
+
+    Args:
+        num_layers: Number of layers; layer k adds interactions of order k + 1.
+        sum_orders: Whether every order reaches the logit, or the last alone (as in GraphCTR).
+        negative_slope: Slope of the leaky ReLU below zero.
+        dropout: Share of the states and of each order's sum dropped in training.
+
+    Input shape: `(batch, fields, dim)`, at least two fields.
+    Output shape: the logit `(batch, 1)`; what each pair adds to it, `(batch, fields, fields)`, symmetric,
+    its upper triangle sums to the logit; the weights, squared and averaged over bits, `(batch, layers,
+    fields, fields)`, whose rows sum to 1. The pairs need a tensor `(batch, fields, fields, dim)`, as their
+    weights differ in every bit; a compiled model that does not return them does not compute them.
+
+    >>> logit, pairs, weights = HighOrderCross()(np.ones((2, 4, 5)))
+    >>> logit.shape, pairs.shape, weights.shape
+    (TensorShape([2, 1]), TensorShape([2, 4, 4]), TensorShape([2, 3, 4, 4]))
+    """
+
+    def __init__(self, num_layers=3, sum_orders=True, negative_slope=0.2, dropout=0.0, **kwargs):
+        super().__init__(**kwargs)
+        if num_layers < 1:
+            raise ValueError(f"`num_layers` must be at least 1. Received: {num_layers}.")
+        self.num_layers, self.sum_orders = num_layers, sum_orders
+        self.negative_slope, self.dropout = negative_slope, dropout
+        self.drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+
+    def build(self, input_shape):
+        _, self.num_fields, dim = input_shape
+        if self.num_fields < 2:
+            raise ValueError(f"Products of fields need at least 2 fields. Received: {self.num_fields}.")
+        limit = float(np.sqrt(6 / (self.num_fields - 1 + dim)))
+        self.kernel = self.add_weight(
+            name="kernel",  # the other fields in model order, without the field itself
+            shape=(self.num_layers, self.num_fields, self.num_fields - 1, dim),
+            initializer=keras.initializers.RandomUniform(-limit, limit),
+        )
+        num_outputs = self.num_layers if self.sum_orders else 1
+        limit = float(np.sqrt(6 / (dim + 1)))
+        self.output_kernel = self.add_weight(
+            name="output_kernel",
+            shape=(num_outputs, dim),
+            initializer=keras.initializers.RandomUniform(-limit, limit),
+        )
+
+    def call(self, embedded, training=None):
+        weights = self._weights()
+        states, logit, pairs = embedded, 0.0, 0.0
+        for layer in range(self.num_layers):
+            crossed = embedded * ops.einsum("ijd,bjd->bid", weights[layer], states)
+            if self.sum_orders or layer == self.num_layers - 1:
+                output_kernel = self.output_kernel[layer if self.sum_orders else 0]
+                summed = self.drop(ops.sum(crossed, axis=1), training=training)
+                logit = logit + ops.matmul(summed, ops.expand_dims(output_kernel, -1))
+                pairs = pairs + ops.einsum("bid,ijd,bjd->bij", embedded * output_kernel, weights[layer], states)
+            states = self.drop(ops.leaky_relu(crossed, negative_slope=self.negative_slope), training=training)
+        pairs = pairs + ops.transpose(pairs, (0, 2, 1))
+        shares = ops.expand_dims(ops.mean(ops.square(weights), axis=-1), 0)
+        each_row = ops.ones_like(embedded[:, :1, :1])
+        return logit, pairs, shares * ops.expand_dims(each_row, 1)
+
+    def _weights(self):
+        """Normalise over the other fields, then put zeros on the diagonal, `(k, i, j, d)`."""
+        kernel = ops.cast(self.kernel, keras.backend.result_type(self.compute_dtype, "float32"))
+        squares = ops.sum(ops.square(kernel), axis=2, keepdims=True)
+        kernel = ops.cast(kernel * ops.rsqrt(ops.maximum(squares, 1e-12)), self.compute_dtype)
+        layers, fields, others, dim = self.kernel.shape
+        # Row by row, a square matrix without its first entry is `fields` entries and a diagonal one, in turn.
+        spread = ops.pad(ops.reshape(kernel, (layers, others, fields, dim)), [[0, 0], [0, 0], [0, 1], [0, 0]])
+        spread = ops.pad(ops.reshape(spread, (layers, fields**2 - 1, dim)), [[0, 0], [1, 0], [0, 0]])
+        return ops.reshape(spread, (layers, fields, fields, dim))
+
+    def compute_output_shape(self, input_shape):
+        batch, fields, _ = input_shape
+        return (batch, 1), (batch, fields, fields), (batch, self.num_layers, fields, fields)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_layers": self.num_layers,
+            "sum_orders": self.sum_orders,
+            "negative_slope": self.negative_slope,
+            "dropout": self.dropout,
+        }

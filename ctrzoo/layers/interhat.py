@@ -1,0 +1,182 @@
+"""The blocks of InterHAt: a transformer over fields, attention pooling, and one order of its products.
+
+Letters: b batch, n = i = j fields, d input size, u output size of a head, h heads, k layers or orders.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from ctrzoo.layers.attention import FieldAttention
+from ctrzoo.layers.numerics import softmax
+
+
+@keras.saving.register_keras_serializable("ctrzoo")
+class TransformerBlock(keras.layers.Layer):
+    """A transformer encoder block over fields: self-attention, then a feed-forward network.
+
+    Each of the two adds its input and normalises the sum: `x = norm(x + W concat(heads))`,
+    `x = norm(x + W2 relu(W1 x + b1) + b2)`. Scores are scaled, projections linear and without bias.
+    Source: Vaswani et al., 2017, sections 3.1 to 3.3, https://arxiv.org/abs/1706.03762.
+
+    Args:
+        units: Size of all heads together; a multiple of `num_heads`.
+        num_heads: Number of attention heads.
+        feed_forward_units: Hidden size of the feed-forward network.
+        attention_dropout: Share of attention weights dropped in training.
+
+    Input shape: `(batch, fields, dim)`.
+    Output shape: states `(batch, fields, dim)` and attention `(batch, heads, fields, fields)`.
+
+    >>> TransformerBlock(4)(np.ones((2, 3, 5)))[0].shape
+    TensorShape([2, 3, 5])
+    """
+
+    def __init__(self, units, num_heads=2, feed_forward_units=64, attention_dropout=0.0, **kwargs):
+        super().__init__(**kwargs)
+        if feed_forward_units < 1:
+            raise ValueError(f"`feed_forward_units` must be at least 1. Received: {feed_forward_units}.")
+        self.units, self.num_heads, self.feed_forward_units = units, num_heads, feed_forward_units
+        self.attention_dropout = attention_dropout
+        common = {"dtype": self.dtype_policy}
+        self.attention = FieldAttention(
+            units,
+            num_heads,
+            activation=None,
+            use_residual=False,
+            scale_scores=True,
+            attention_dropout=attention_dropout,
+            name="attention",
+            **common,
+        )
+        self.attention_norm = keras.layers.LayerNormalization(epsilon=1e-6, name="attention_norm", **common)
+        self.hidden = keras.layers.Dense(feed_forward_units, activation="relu", name="hidden", **common)
+        self.output_norm = keras.layers.LayerNormalization(epsilon=1e-6, name="output_norm", **common)
+
+    def build(self, input_shape):
+        batch, fields, dim = input_shape
+        common = {"dtype": self.dtype_policy}
+        self.join_heads = keras.layers.Dense(dim, use_bias=False, name="join_heads", **common)
+        self.output_layer = keras.layers.Dense(dim, name="output", **common)
+        self.attention.build(input_shape)
+        self.join_heads.build((batch, fields, self.units))
+        self.attention_norm.build(input_shape)
+        self.hidden.build(input_shape)
+        self.output_layer.build((batch, fields, self.feed_forward_units))
+        self.output_norm.build(input_shape)
+
+    def call(self, states, training=None):
+        heads, attention = self.attention(states, training=training)
+        states = self.attention_norm(states + self.join_heads(heads))
+        return self.output_norm(states + self.output_layer(self.hidden(states))), attention
+
+    def compute_output_shape(self, input_shape):
+        batch, fields, _ = input_shape
+        return input_shape, (batch, self.num_heads, fields, fields)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "num_heads": self.num_heads,
+            "feed_forward_units": self.feed_forward_units,
+            "attention_dropout": self.attention_dropout,
+        }
+
+
+@keras.saving.register_keras_serializable("ctrzoo")
+class AttentionPooling(keras.layers.Layer):
+    """Sum vectors with attention weights: `softmax over j of c . relu(W x_j)`.
+
+    InterHAt pools the fields of each order with it, then the orders.
+    Source: Li et al., WSDM 2020, https://doi.org/10.1145/3336191.3371785.
+
+    Args:
+        units: Size of the hidden layer of the scores.
+
+    Input shape: `(batch, vectors, dim)`.
+    Output shape: the sum `(batch, dim)` and the weights `(batch, vectors)`.
+
+    >>> AttentionPooling(4)(np.ones((1, 2, 5)))[1].numpy()
+    array([[0.5, 0.5]], dtype=float32)
+    """
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        if units < 1:
+            raise ValueError(f"`units` must be at least 1. Received: {units}.")
+        self.units = units
+
+    def build(self, input_shape):
+        self.hidden_kernel = self.add_weight(name="hidden_kernel", shape=(input_shape[-1], self.units))
+        self.score_kernel = self.add_weight(name="score_kernel", shape=(self.units, 1))
+
+    def call(self, vectors):
+        scores = ops.matmul(ops.relu(ops.matmul(vectors, self.hidden_kernel)), self.score_kernel)
+        weights = softmax(scores, axis=1)
+        return ops.sum(weights * vectors, axis=1), ops.squeeze(weights, axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        batch, vectors, dim = input_shape
+        return (batch, dim), (batch, vectors)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+@keras.saving.register_keras_serializable("ctrzoo")
+class ProductAttention(keras.layers.Layer):
+    """Each field attends over its own products with all fields, with weights of its own.
+
+    `q_ij = x_i * y_j`, `A_ij = softmax over j of v_i . relu(V_i q_ij)`, output `x_i + sum over j of
+    A_ij q_ij`: one order of InterHAt as GraphCTR released it. The ReLU acts on every pair and unit, so a
+    tensor `(fields, batch, fields, units)` cannot be avoided; the sum itself is `x_i * sum A_ij y_j`.
+    Source: the public code of Li et al., 2021, https://arxiv.org/abs/2105.11866.
+
+    Args:
+        units: Size of the hidden layer of the scores.
+        attention_dropout: Share of attention weights dropped in training.
+
+    Input shape: `states` (x) and `first` (y), each `(batch, fields, dim)`.
+    Output shape: states `(batch, fields, dim)` and attention `(batch, fields, fields)`.
+
+    >>> ProductAttention(4)(np.ones((2, 3, 5)), np.ones((2, 3, 5)))[0].shape
+    TensorShape([2, 3, 5])
+    """
+
+    def __init__(self, units, attention_dropout=0.0, **kwargs):
+        super().__init__(**kwargs)
+        if units < 1:
+            raise ValueError(f"`units` must be at least 1. Received: {units}.")
+        self.units, self.attention_dropout = units, attention_dropout
+        self.drop_attention = keras.layers.Dropout(attention_dropout, dtype=self.dtype_policy)
+
+    def build(self, states_shape, first_shape):
+        if states_shape[1:] != first_shape[1:]:
+            raise ValueError(f"`states` and `first` must have one shape. Received: {states_shape}, {first_shape}.")
+        _, self.num_fields, dim = states_shape
+        limits = [float(np.sqrt(6 / (size + self.units))) for size in (dim, 1)]
+        initializers = [keras.initializers.RandomUniform(-limit, limit) for limit in limits]
+        self.hidden_kernel = self.add_weight(
+            name="hidden_kernel", shape=(self.num_fields, dim, self.units), initializer=initializers[0]
+        )
+        self.score_kernel = self.add_weight(
+            name="score_kernel", shape=(self.num_fields, self.units, 1), initializer=initializers[1]
+        )
+
+    def call(self, states, first, training=None):
+        by_field = ops.transpose(states, (1, 0, 2))
+        products = ops.expand_dims(by_field, 2) * ops.expand_dims(first, 0)  # (i, b, j, d)
+        products = ops.reshape(products, (self.num_fields, -1, first.shape[-1]))
+        scores = ops.matmul(ops.relu(ops.matmul(products, self.hidden_kernel)), self.score_kernel)
+        scores = ops.reshape(scores, (self.num_fields, -1, self.num_fields))
+        attention = ops.transpose(softmax(scores), (1, 0, 2))
+        summed = ops.matmul(self.drop_attention(attention, training=training), first)
+        return states + states * summed, attention
+
+    def compute_output_shape(self, states_shape, first_shape):
+        batch, fields, _ = states_shape
+        return states_shape, (batch, fields, fields)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units, "attention_dropout": self.attention_dropout}

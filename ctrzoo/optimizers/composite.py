@@ -1,0 +1,95 @@
+"""An optimizer that gives each variable to one of several optimizers."""
+
+import ctrzoo.startup  # noqa: F401  (before Keras)
+
+import re
+
+import keras
+
+
+@keras.saving.register_keras_serializable("ctrzoo")
+class CompositeOptimizer(keras.optimizers.Optimizer):
+    """One optimizer for the variables whose path matches a pattern, another for all others, in the same step.
+
+    Clipping, weight decay and averaging are settings of the two. The learning rate that callbacks read and set
+    is that of the optimizer for all others.
+
+    Args:
+        default: The optimizer for all other variables; an object, a name or a configuration.
+        special: The optimizer for the variables whose path matches.
+        pattern: Regular expression to search in a variable's path.
+        name: Name of the optimizer.
+
+    Raises:
+        ValueError: When built, if no variable matches or all do.
+
+    >>> CompositeOptimizer("adam", "sgd", pattern="gates$").special.name
+    'sgd'
+    """
+
+    def __init__(self, default, special, pattern, name="composite"):
+        super().__init__(learning_rate=0.0, name=name)
+        self.default, self.special = keras.optimizers.get(default), keras.optimizers.get(special)
+        self.pattern = pattern
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        matches = [re.search(self.pattern, variable.path) is not None for variable in variables]
+        if all(matches) or not any(matches):
+            raise ValueError(
+                f"The pattern {self.pattern!r} must match some variables and not others, it matches "
+                f"{sum(matches)} of {len(matches)}: {', '.join(variable.path for variable in variables)}."
+            )
+        self.is_special = tuple(matches)
+        for optimizer, part in zip((self.default, self.special), self._split(variables), strict=True):
+            optimizer.build(part)
+
+    def exclude_from_weight_decay(self, var_list=None, var_names=None):
+        for optimizer in (self.default, self.special):
+            optimizer.exclude_from_weight_decay(var_list, var_names)
+
+    def _split(self, items, variables=None):
+        indices = range(len(items)) if variables is None else [self._get_variable_index(item) for item in variables]
+        parts = [], []
+        for item, index in zip(items, indices, strict=True):
+            parts[self.is_special[index]].append(item)
+        return parts
+
+    def apply(self, grads, trainable_variables=None):
+        variables = list(trainable_variables or self._trainable_variables)
+        if not self.built:
+            with keras.name_scope(self.name):
+                self.build(variables)
+        parts = zip(self._split(grads, variables), self._split(variables, variables), strict=True)
+        for optimizer, (gradients, part) in zip((self.default, self.special), parts, strict=True):
+            optimizer.apply(gradients, part)
+
+    @property
+    def variables(self):
+        return self._variables + self.default.variables + self.special.variables
+
+    @property
+    def iterations(self):
+        return self.default.iterations
+
+    @property
+    def learning_rate(self):
+        return self.default.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate):
+        self.default.learning_rate = learning_rate
+
+    def finalize_variable_values(self, var_list):
+        for optimizer, part in zip((self.default, self.special), self._split(var_list, var_list), strict=True):
+            optimizer.finalize_variable_values(part)
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "default": keras.optimizers.serialize(self.default),
+            "special": keras.optimizers.serialize(self.special),
+            "pattern": self.pattern,
+        }

@@ -1,0 +1,56 @@
+"""Optimizers of a search for interactions: exact zeros by GRDA for the gates, any other optimizer beside it."""
+
+import ctrzoo.startup  # noqa: F401  (before Keras)
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("ctrzoo")
+class GRDA(keras.optimizers.Optimizer):
+    """Generalized regularized dual averaging: gradient descent whose small weights become exactly zero.
+
+    With `v_0 = w_0`: `v_t = v_{t-1} - r g_t`, `w_t = sign(v_t) max(|v_t| - c r^(1/2 + mu) t^mu, 0)` for the
+    learning rate r. Source: Chao, Cheng, 2019, https://arxiv.org/abs/1909.10072; the defaults are those of
+    Liu et al., 2020 (AutoFIS), https://arxiv.org/abs/2003.11235.
+
+    Args:
+        learning_rate: The learning rate r; a number, as the threshold is that of a constant rate.
+        c: Size of the threshold.
+        mu: Its growth with the steps.
+        name: Name of the optimizer.
+        **kwargs: Arguments of every Keras optimizer.
+
+    Raises:
+        ValueError: If the learning rate is a schedule.
+    """
+
+    def __init__(self, learning_rate=1.0, c=0.005, mu=0.6, name="grda", **kwargs):
+        if callable(learning_rate):
+            raise ValueError(
+                "GRDA needs a number as its learning rate, as its threshold is that of a constant rate. Received: "
+                f"{learning_rate}. Give schedules to the optimizer for all other variables."
+            )
+        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+        self.c, self.mu = c, mu
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self.accumulators = [self.add_variable_from_reference(variable, "accumulator") for variable in variables]
+
+    def update_step(self, gradient, variable, learning_rate):
+        rate = ops.cast(learning_rate, variable.dtype)
+        step = ops.cast(self.iterations + 1, variable.dtype)
+        accumulator = self.accumulators[self._get_variable_index(variable)]
+        # v_0 = w_0 is set in the first step: XLA cannot create variables that start with the value of another.
+        # Tensors, as JAX does not choose between variables.
+        before, now = ops.convert_to_tensor(accumulator), ops.convert_to_tensor(variable)
+        before = ops.where(self.iterations == 0, now, before)
+        self.assign(accumulator, before - rate * ops.cast(gradient, variable.dtype))
+        threshold = self.c * rate ** (0.5 + self.mu) * step**self.mu
+        self.assign(variable, ops.sign(accumulator) * ops.maximum(ops.abs(accumulator) - threshold, 0))
+
+    def get_config(self):
+        return {**super().get_config(), "c": self.c, "mu": self.mu}

@@ -1,0 +1,49 @@
+"""The Criteo display advertising challenge: 45,840,617 rows, 13 numbers and 26 hashed categories."""
+
+from ..encoding.fields import FieldEncoding
+from ..preparation.engine import prepare_table
+from ..preparation.plan import TablePlan, check_protocol
+from ..preparation.splits import Folds, Fractions
+from ..raw.delimited import Format
+from ..raw.sources import TextSource, raw_files
+
+NUMBERS = tuple(f"I{index}" for index in range(1, 14))
+CATEGORIES = tuple(f"C{index}" for index in range(1, 27))
+
+
+def criteo_plan(protocol, split_seed):
+    """Return the `TablePlan` of a protocol; see `prepare_criteo`."""
+    check_protocol(protocol)
+    numbers = [FieldEncoding(name, "numerical", transform="log_squared") for name in NUMBERS]
+    if protocol == "reference":
+        # An empty cell is counted and gets an id like any category, but its value is 0.
+        categories = [FieldEncoding(name, min_count=11, missing="reserved") for name in CATEGORIES]
+        return TablePlan([*numbers, *categories], "label", Folds(split_seed), "all")
+    categories = [FieldEncoding(name, min_count=10, missing="category") for name in CATEGORIES]
+    return TablePlan([*numbers, *categories], "label", Fractions(seed=split_seed))
+
+
+def prepare_criteo(folder, raw=None, *, protocol="reference", split_seed=2018, bad_rows="error"):
+    """Make a prepared folder of Criteo's clicks.
+
+    `"reference"` is the preparation of AutoInt and GraphFM: a category of at least 11 rows (of all rows) has an
+    id, numbers above 2 become floor(ln(x)^2), ten stratified folds of which one is for test and one for
+    validation. `"clean"` learns from training rows alone, takes a missing category for a category of its own,
+    and keeps categories of at least 10 rows.
+
+    Args:
+        folder: The folder to make.
+        raw: `train.txt` of the challenge, without a header; may be compressed.
+        protocol: `"reference"` or `"clean"`.
+        split_seed: Seed of the division into train, valid and test.
+        bad_rows: `"error"` or `"skip"`.
+
+    Raises:
+        ValueError: If the raw file is damaged or another.
+        FileNotFoundError: If `raw` is missing.
+    """
+    plan = criteo_plan(protocol, split_seed)
+    format = Format("\t", ("label", *NUMBERS, *CATEGORIES), quote=None)
+    source = TextSource(raw_files(raw, "train.txt of the Criteo display advertising challenge"), format)
+    options = {"protocol": protocol, "split_seed": split_seed, "bad_rows": bad_rows}
+    return prepare_table(folder, "criteo", plan, source, options=options, bad_rows=bad_rows, shuffle_seed=split_seed)

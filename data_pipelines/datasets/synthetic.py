@@ -1,0 +1,276 @@
+"""Made-up clicks of which everything is known: the fields that interact, each row's probability, the best AUC.
+
+A model that finds less than what was planted here has a fault; one that finds more has seen the
+answer. Rows come from counter-based random numbers, so row i of a split is the same however many
+rows are made, and any number of rows streams through little memory.
+"""
+
+import numpy as np
+
+from ctrzoo.schema import Field, Schema
+
+from ..encoding.features import Block, stored_slots
+from ..progress import rows_progress
+from ..storage.writing import SPLITS, PreparedWriter
+
+BLOCK_ROWS = 16_384
+POSITIVE_RATE = 0.25
+LOGIT_DEVIATIONS = {"first": 0.7, "second": 1.1, "third": 0.5}
+PAIRS = (
+    ("site", "advertiser"),
+    ("hour", "category"),
+    ("device", "site"),
+    ("device", "price"),
+    ("category", "interests"),
+)
+TRIPLE = ("hour", "device", "advertiser")
+# Five pairs of rank 3 fit into the 16 dimensions of a usual embedding.
+PAIR_RANK = 3
+TRIPLE_RANK = 2
+# Number of ids of a categorical or multi-valued field, and the exponent of its Zipf distribution.
+ZIPF = {
+    "user": (1000, 0.8),
+    "device": (8, 0.7),
+    "hour": (24, 0.3),
+    "site": (40, 0.6),
+    "category": (20, 0.5),
+    "advertiser": (30, 0.6),
+    "campaign": (200, 0.8),
+    "interests": (20, 0.4),
+}
+SCHEMA = Schema(
+    (
+        *(Field(name, vocabulary_size=ZIPF[name][0]) for name in ("user", "device", "hour", "site")),
+        *(Field(name, vocabulary_size=ZIPF[name][0]) for name in ("category", "advertiser", "campaign")),
+        Field("price", "numerical"),
+        Field("recency", "numerical"),
+        Field("interests", "multivalued", vocabulary_size=ZIPF["interests"][0], num_slots=5),
+    ),
+    label="click",
+)
+# The logit is rounded to 1/4096, so that exact AUC needs counts alone and no sorting of all rows.
+_LOGIT_STEPS, _LOGIT_LIMIT = 4096, 8
+_GRID = np.arange(-_LOGIT_LIMIT * _LOGIT_STEPS, _LOGIT_LIMIT * _LOGIT_STEPS + 1) / _LOGIT_STEPS
+_PROBABILITIES = (1 / (1 + np.exp(-_GRID))).astype(np.float32)
+_STREAMS = {split: stream for stream, split in enumerate((*SPLITS, "truth", "calibration"))}
+
+
+class ClickModel:
+    """The truth behind the made-up clicks: a logit of planted effects of order one, two and three.
+
+    Every field has a factor vector in each effect it takes part in, as in a factorization machine:
+    the vector of a categorical field's id, the number times the vector of a numerical field, the
+    mean of the vectors of a multi-valued field's ids. An effect is the sum over the dimensions of
+    the product of its fields' factors. The vectors are centred, so that an effect of order two or three
+    tells nothing about the click through fewer of its fields. Fields are independent of each other.
+
+    Args:
+        data_seed: Seed of the effects and of the rows, not negative.
+
+    Attributes:
+        factors: Factor vectors `(rank, vocabulary_size)` by effect (a tuple of field names) and field.
+        bias: The constant of the logit, which sets the share of clicks to 25 %.
+
+    >>> model = ClickModel(data_seed=0)
+    >>> block = model.block("train", 0)
+    >>> model.logits(block.ids, block.numbers).shape
+    (16384,)
+    """
+
+    def __init__(self, data_seed=0):
+        if not 0 <= data_seed < 2**63:
+            raise ValueError(f"`data_seed` must be a whole number of at least 0. Received: {data_seed}.")
+        self.data_seed = data_seed
+        self._inverse = {name: _inverse_distribution(*zipf) for name, zipf in ZIPF.items()}
+        ids, numbers, _ = self._draw("calibration", 0)
+        random = self._random("truth", 0)
+        self.factors = {}
+        for effect in (*((name,) for name in SCHEMA.names), *PAIRS, TRIPLE):
+            rank = {1: 1, 2: PAIR_RANK, 3: TRIPLE_RANK}[len(effect)]
+            self.factors[effect] = {name: self._centred_vectors(name, rank, random, ids, numbers) for name in effect}
+            self._scale(effect, 1 / np.std(self._effect(effect, ids, numbers)))
+        for order, target in enumerate(LOGIT_DEVIATIONS.values(), start=1):
+            effects = [effect for effect in self.factors if len(effect) == order]
+            deviation = np.std(sum(self._effect(effect, ids, numbers) for effect in effects))
+            for effect in effects:
+                self._scale(effect, target / deviation)
+        self.bias = np.float32(0)
+        self.bias = _bias(self.logits(ids, numbers))
+
+    def block(self, split, index):
+        """Return 16,384 rows of a split, `Block`; the same index gives the same rows always."""
+        return self._block_and_steps(split, index)[0]
+
+    def logits(self, ids, numbers):
+        """Return the true logit of rows, `(rows,)`, from their stored ids and numbers."""
+        return self.bias + sum(self._effect(effect, ids, numbers) for effect in self.factors)
+
+    def probabilities(self, ids, numbers):
+        """Return the probability with which the label of each row was drawn, `(rows,)`."""
+        return _PROBABILITIES[_steps(self.logits(ids, numbers))]
+
+    def _block_and_steps(self, split, index):
+        ids, numbers, random = self._draw(split, index)
+        steps = _steps(self.logits(ids, numbers))
+        labels = random.random(BLOCK_ROWS, np.float32) < _PROBABILITIES[steps]
+        return Block(ids, numbers, labels.astype(np.uint8)), steps
+
+    def _random(self, stream, index):
+        return np.random.Generator(
+            np.random.Philox(key=self.data_seed + (_STREAMS[stream] << 64), counter=index << 128)
+        )
+
+    def _draw(self, stream, index):
+        random = self._random(stream, index)
+        numbers = random.standard_normal((len(_NUMBER_COLUMNS), BLOCK_ROWS), np.float32)
+        draws = random.integers(2**16, size=(len(stored_slots(SCHEMA)), BLOCK_ROWS), dtype=np.uint16)
+        ids = np.empty(draws.shape, np.int32)
+        for name, columns in _ID_COLUMNS.items():
+            ids[columns] = self._inverse[name][draws[columns]] + _FIRST_IDS[name]
+            if columns.stop - columns.start > 1:
+                ids[columns] = _some_different(ids[columns], random)
+        return ids.T, numbers.T, random
+
+    def _centred_vectors(self, name, rank, random, ids, numbers):
+        size = SCHEMA.fields[SCHEMA.names.index(name)].vocabulary_size
+        vectors = random.standard_normal((rank, size), np.float32)
+        if name in _ID_COLUMNS:
+            present = (ids[:, _ID_COLUMNS[name]] > 0).any(axis=1).mean()
+            vectors -= _factors(name, vectors, ids, numbers).mean(axis=1, keepdims=True) / present
+        return vectors
+
+    def _effect(self, effect, ids, numbers):
+        product = np.float32(1)
+        for name, vectors in self.factors[effect].items():
+            product = product * _factors(name, vectors, ids, numbers)
+        return product.sum(axis=0)
+
+    def _scale(self, effect, scale):
+        self.factors[effect][effect[0]] *= np.float32(scale)
+
+
+def prepare_synthetic(folder, raw=None, *, num_rows=300_000, data_seed=0):
+    """Make a prepared folder of made-up clicks, with `truth.json` beside the rows.
+
+    The truth names the planted pairs and the triple of fields, the standard deviation that the
+    effects of each order give to the logit, and for each split the AUC and log loss of the true
+    probabilities: on its labels, and as expected over all labels that these rows might have got.
+
+    Args:
+        folder: The folder to make.
+        raw: Must be None.
+        num_rows: Rows of all splits together, divided 8:1:1.
+        data_seed: Seed of effects and rows.
+
+    Raises:
+        ValueError: If `raw` is given or an option is out of range.
+    """
+    if raw is not None:
+        raise ValueError("The data set 'synthetic' is made up and reads no file. Leave `raw` (--raw) out.")
+    if num_rows < 10:
+        raise ValueError(f"`num_rows` must be at least 10. Received: {num_rows}.")
+    model = ClickModel(data_seed)
+    tenth = num_rows // 10
+    bayes = {}
+    options = {"num_rows": num_rows, "data_seed": data_seed}
+    with (
+        PreparedWriter(folder, "synthetic", SCHEMA, options=options, shuffle_seed=data_seed) as writer,
+        rows_progress("synthetic", num_rows) as advance,
+    ):
+        for split, rows in zip(SPLITS, (num_rows - 2 * tenth, tenth, tenth), strict=True):
+            counts = np.zeros((2, len(_GRID)), np.int64)
+            for index, start in enumerate(range(0, rows, BLOCK_ROWS)):
+                block, steps = model._block_and_steps(split, index)
+                block = Block(*(array[: rows - start] for array in block))
+                cells = steps[: rows - start] + block.labels * np.int64(len(_GRID))
+                counts += np.bincount(cells, minlength=counts.size).reshape(counts.shape)
+                writer.add(split, block)
+                advance(len(block.labels))
+            bayes[split] = _bayes(counts)
+        truth = {
+            "pairs": PAIRS,
+            "triple": TRIPLE,
+            "logit_standard_deviations": LOGIT_DEVIATIONS,
+            "bias": float(model.bias),
+            "bayes": bayes,
+        }
+        writer.add_json("truth.json", truth)
+
+
+def _columns_by_field():
+    owners = [SCHEMA.names[SCHEMA.slot_fields[slot]] for slot in stored_slots(SCHEMA)]
+    ids = {name: slice(owners.index(name), owners.index(name) + owners.count(name)) for name in dict.fromkeys(owners)}
+    return ids, [name for name in SCHEMA.names if name not in ids]
+
+
+_ID_COLUMNS, _NUMBER_COLUMNS = _columns_by_field()
+_FIRST_IDS = dict(zip(SCHEMA.names, SCHEMA.first_ids, strict=True))
+
+
+def _inverse_distribution(size, exponent):
+    """Return the local id of each of 65,536 equally likely draws, for Zipf-distributed ids."""
+    weights = np.arange(1, size + 1) ** -exponent
+    ends = np.cumsum(weights) / weights.sum() * 2**16
+    return np.searchsorted(ends, np.arange(2**16) + 0.5).clip(max=size - 1).astype(np.int32)
+
+
+def _some_different(ids, random):
+    """Keep a random number of the ids `(slots, rows)` of each row, from none to all, each id once."""
+    ids = np.where(np.arange(len(ids))[:, None] < random.integers(len(ids) + 1, size=ids.shape[1]), ids, 0)
+    ids = np.sort(ids, axis=0)[::-1]
+    ids[1:][ids[1:] == ids[:-1]] = 0
+    return ids
+
+
+def _factors(name, vectors, ids, numbers):
+    """Return the factor vector of a field in each row, `(rank, rows)`."""
+    if name in _NUMBER_COLUMNS:
+        return numbers[:, _NUMBER_COLUMNS.index(name)] * vectors
+    local = ids[:, _ID_COLUMNS[name]].T - _FIRST_IDS[name]
+    if len(local) == 1:
+        return vectors[:, local[0]]
+    present = local >= 0
+    summed = sum(vectors[:, slot] * there for slot, there in zip(local.clip(min=0), present, strict=True))
+    return summed / np.maximum(present.sum(axis=0), 1).astype(np.float32)
+
+
+def _steps(logits):
+    """Return the index of each logit in the grid of 1/4096."""
+    steps = np.rint(logits * np.float32(_LOGIT_STEPS)).astype(np.int64) + _LOGIT_LIMIT * _LOGIT_STEPS
+    return steps.clip(0, len(_GRID) - 1)
+
+
+def _bias(logits):
+    """Find by bisection the constant that makes the mean probability the wanted share."""
+    low, high = -10.0, 10.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        if np.mean(1 / (1 + np.exp(-(logits + middle)))) < POSITIVE_RATE:
+            low = middle
+        else:
+            high = middle
+    return np.float32(middle)
+
+
+def _bayes(counts):
+    """Return AUC and log loss of the true probabilities, from the rows at each logit and label."""
+    probabilities = _PROBABILITIES.astype(np.float64)
+    rows = counts.sum(axis=0)
+    expected = np.stack([rows * (1 - probabilities), rows * probabilities])
+    auc, log_loss = _auc_and_log_loss(counts, probabilities)
+    expected_auc, expected_log_loss = _auc_and_log_loss(expected, probabilities)
+    return {
+        "rows": int(rows.sum()),
+        "auc": auc,
+        "log_loss": log_loss,
+        "expected_auc": expected_auc,
+        "expected_log_loss": expected_log_loss,
+    }
+
+
+def _auc_and_log_loss(counts, probabilities):
+    negatives, positives = counts
+    pairs_won = positives @ (np.cumsum(negatives) - negatives / 2)
+    pairs = positives.sum() * negatives.sum()
+    loss = -(positives @ np.log(probabilities) + negatives @ np.log1p(-probabilities)) / counts.sum()
+    return float(pairs_won / pairs) if pairs else None, float(loss)

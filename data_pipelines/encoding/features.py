@@ -1,0 +1,93 @@
+"""Encoded rows as models take them: which slots are stored, and how ids and values of all slots follow."""
+
+import typing
+
+import numpy as np
+
+
+class Block(typing.NamedTuple):
+    """Some rows of a table, as they are stored.
+
+    Args:
+        ids: int32 `(rows, stored slots)`: global ids of categorical and multi-valued fields, 0 if absent.
+        numbers: float32 `(rows, number slots)`: scaled numbers, 0 if missing; weights of the ids of
+            weighted fields, 0 for padding.
+        labels: `(rows,)`, 0 or 1.
+    """
+
+    ids: np.ndarray
+    numbers: np.ndarray
+    labels: np.ndarray
+
+
+def stored_slots(schema):
+    """Return the indices of the slots whose ids are stored: all but the numerical ones."""
+    return [slot for slot, field in enumerate(schema.slot_fields) if schema.fields[field].kind != "numerical"]
+
+
+def number_slots(schema):
+    """Return the indices of the slots whose numbers are stored: scaled numbers and weights of ids."""
+    owners = [schema.fields[field] for field in schema.slot_fields]
+    return [slot for slot, field in enumerate(owners) if field.kind == "numerical" or field.weighted]
+
+
+def stored_widths(schema):
+    """Return what the shards and the schema must agree on."""
+    return {"ids": len(stored_slots(schema)), "numbers": len(number_slots(schema)), "vocabulary": schema.num_ids}
+
+
+MOST_RUNS = 4
+
+
+def assemble(schema, ids, numbers):
+    """Turn stored ids and numbers into the ids and values of all slots.
+
+    Args:
+        schema: The `Schema`.
+        ids: int32 `(rows, stored slots)`.
+        numbers: float32 `(rows, number slots)`.
+
+    Returns:
+        `{"ids": int32 (rows, num_slots), "values": float32 (rows, num_slots)}`: the value of a
+        present id is 1, or 1/n for the n present ids of a mean-pooled field; an absent id has 0.
+        In a weighted field the value is the weight, divided by the sum of the row's weights for the mean.
+    """
+    import tensorflow as tf
+
+    slots, columns = stored_slots(schema), number_slots(schema)
+    values = tf.cast(ids > 0, tf.float32)
+    owners = [schema.slot_fields[slot] for slot in slots]
+    weighted = [schema.fields[owner].weighted for owner in owners]
+    if any(weighted):
+        weights = tf.gather(numbers, [columns.index(slot) if slot in columns else 0 for slot in slots], axis=1)
+        values = tf.where(tf.constant(weighted), weights, values)
+    mean = [schema.fields[owner].kind == "multivalued" and schema.fields[owner].pooling == "mean" for owner in owners]
+    if any(mean):
+        # Column s of `together` adds up the slots of the field of slot s, so that values become 1/n.
+        together = np.equal.outer(owners, owners) & np.array(mean)
+        totals = values @ together.astype(np.float32)
+        values /= tf.where(totals == 0.0, 1.0, totals)
+    own_ids = [schema.first_ids[schema.slot_fields[slot]] for slot in columns]
+    own_ids = tf.zeros_like(numbers, tf.int32) + tf.constant(own_ids, tf.int32)
+    # The column of each slot, counted through the stored ids and then the numbers.
+    numerical = [schema.fields[owner].kind == "numerical" for owner in schema.slot_fields]
+    order = np.array(
+        [len(slots) + columns.index(slot) if numerical[slot] else slots.index(slot) for slot in range(schema.num_slots)]
+    )
+    return {"ids": _in_order(order, ids, own_ids), "values": _in_order(order, values, numbers)}
+
+
+def _in_order(order, left, right):
+    """Return columns of two tables side by side, `(rows, len(order))`."""
+    import tensorflow as tf
+
+    width = left.shape[1]
+    starts = np.flatnonzero((np.diff(order, prepend=-2) != 1) | (order == width))
+    if len(starts) > MOST_RUNS:
+        # Picked as rows of the transposed tables, which is fast where runs of columns are many and short.
+        return tf.transpose(tf.gather(tf.concat([tf.transpose(left), tf.transpose(right)], axis=0), order))
+    pieces = []
+    for run in np.split(order, starts[1:]):
+        table, first = (left, run[0]) if run[0] < width else (right, run[0] - width)
+        pieces.append(table[:, first : first + len(run)])
+    return tf.concat(pieces, axis=1)

@@ -1,0 +1,234 @@
+"""A pandas frame of the user's own as model features."""
+
+import decimal
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from ctrzoo.schema import Field, Schema
+from ctrzoo.suggest import unknown
+
+from ..errors import check_labels
+from .features import Block, assemble
+from .fields import FieldEncoding, TableEncoding
+from .fitting import learn_field
+
+ARGUMENTS = ("label", "categorical", "numerical", "multivalued", "order")
+# Objects that polars has types for, as the columns of a Parquet file have.
+POLARS_KINDS = ("date", "datetime", "datetime64", "time", "timedelta", "decimal")
+OPTIONS = ("min_count", "scaling", "max_values", "pooling", "separator")
+
+
+class FrameEncoder:
+    """Learns ids and scalings from a pandas frame, and turns frames into what models take.
+
+    Values become text, so that 7, 7.0 and "7" are one value, as are True and "true"; missing and empty cells are
+    absent: id 0 and value 0. Ids are in the order of the sorted values.
+
+    Args:
+        label: Name of the label column, which holds 0 and 1.
+        categorical: Names of columns of one value a cell.
+        numerical: Names of columns of numbers.
+        multivalued: Names of columns whose cells are lists, text with separators, or single values.
+        order: Names of all columns in model order; by default in the order of the arguments above.
+        min_count: Values that occur less often share one "rare" id, and so do unseen values. With 1 there
+            is no such id, and an unseen value is absent. A number, or one for each column by name.
+        scaling: What numbers become: `"standard"` (mean 0, deviation 1), `"min_max"` (0 to 1),
+            `"log_squared"` (x > 2 becomes floor(ln(x)^2), as published for Criteo), `"log1p"`, None (as
+            they are). One of these, or one for each column by name.
+        max_values: The most values kept of a multi-valued cell; by default the most seen in `fit`.
+        pooling: `"mean"` or `"sum"` of the values of a multi-valued cell.
+        separator: What separates values in a multi-valued cell of text.
+
+    Raises:
+        ValueError: If an argument is none of these.
+
+    >>> frame = pd.DataFrame({"color": ["red", "blue", None], "size": [1.0, 2.0, 3.0], "click": [1, 0, 1]})
+    >>> encoder = FrameEncoder(label="click", categorical=["color"], numerical=["size"]).fit(frame)
+    >>> features, labels = encoder.encode(frame)
+    >>> features["ids"]
+    array([[2, 3],
+           [1, 3],
+           [0, 3]], dtype=int32)
+    """
+
+    def __init__(
+        self,
+        label="label",
+        categorical=(),
+        numerical=(),
+        multivalued=(),
+        order=None,
+        min_count=1,
+        scaling="standard",
+        max_values=None,
+        pooling="mean",
+        separator="|",
+    ):
+        for name, columns in (("categorical", categorical), ("numerical", numerical), ("multivalued", multivalued)):
+            if isinstance(columns, str):
+                raise ValueError(f"`{name}` must be a list of column names. Received the text {columns!r}.")
+        self.label = label
+        self.categorical, self.numerical, self.multivalued = list(categorical), list(numerical), list(multivalued)
+        names = [*self.categorical, *self.numerical, *self.multivalued]
+        self.order = names if order is None else list(order)
+        if sorted(self.order) != sorted(names):
+            differ = sorted(set(self.order) ^ set(names)) or "a name occurs twice"
+            raise ValueError(f"`order` must name each column once. Differing: {differ}.")
+        self.min_count = min_count
+        self.scaling = scaling
+        self.max_values = max_values
+        self.pooling = pooling
+        self.separator = separator
+        self.encoding = None
+        for option, columns in (("min_count", self.categorical + self.multivalued), ("scaling", self.numerical)):
+            _check_columns(option, getattr(self, option), columns)
+        # Finds wrong arguments now and not after a long fit.
+        Schema([Field(name) for name in self.order], label)
+        self._fields = [self._field(name) for name in self.order]
+
+    def fit(self, frame):
+        """Learn values, ids and scalings from a frame; return the encoder.
+
+        Raises:
+            ValueError: If the frame is empty, lacks a column, or has text where a number should be.
+        """
+        if not len(frame):
+            raise ValueError("The frame has no rows, so there is nothing to learn from.")
+        fields = [learn_field(field, _cells_of(field, frame)) for field in self._fields]
+        self.encoding = TableEncoding(fields, self.label)
+        return self
+
+    @property
+    def schema(self):
+        """The `Schema` of the encoded rows.
+
+        Raises:
+            ValueError: If the encoder was not fitted.
+        """
+        return self._fitted().schema
+
+    def encode(self, frame):
+        """Return `(features, labels)` of a frame, for `model.fit(*encoder.encode(frame))`.
+
+        Raises:
+            ValueError: If a column is missing, a label is not 0 or 1, or a number is none.
+        """
+        block = self.block(frame)
+        return _assembled(self.schema, block.ids, block.numbers), block.labels.astype(np.float32)[:, None]
+
+    def features(self, frame):
+        """Return the features of a frame that needs no label, for `model.predict`."""
+        return _assembled(self.schema, *self._ids_and_numbers(frame))
+
+    def block(self, frame):
+        """Return a frame as a `Block`, for `PreparedWriter.add`."""
+        labels = _column(frame, self.label)
+        labels = check_labels(pl.Series(self.label, pd.to_numeric(labels, errors="coerce").to_numpy(np.float64)))
+        return Block(*self._ids_and_numbers(frame), labels)
+
+    def to_dict(self):
+        """Return arguments and what was learned, as JSON can hold it."""
+        return {**{name: getattr(self, name) for name in (*ARGUMENTS, *OPTIONS)}, "encoding": self._fitted().to_dict()}
+
+    @classmethod
+    def from_dict(cls, config):
+        """Build a fitted encoder from what `to_dict` returned, as is or read from JSON."""
+        encoder = cls(**{key: value for key, value in config.items() if key != "encoding"})
+        encoder.encoding = TableEncoding.from_dict(config["encoding"])
+        return encoder
+
+    def _fitted(self):
+        if self.encoding is None:
+            raise ValueError("The encoder knows no values yet. Call `fit` first.")
+        return self.encoding
+
+    def _field(self, name):
+        if name in self.numerical:
+            return FieldEncoding(name, "numerical", transform=_of(self.scaling, name, "standard"))
+        min_count = _of(self.min_count, name, 1)
+        if name in self.categorical:
+            return FieldEncoding(name, min_count=min_count)
+        options = {"separator": self.separator, "max_values": self.max_values, "pooling": self.pooling}
+        return FieldEncoding(name, "multivalued", min_count=min_count, **options)
+
+    def _ids_and_numbers(self, frame):
+        fields = self._fitted().fields
+        return self.encoding.encode(pl.DataFrame([_cells_of(field, frame) for field in fields]))
+
+
+def _check_columns(option, value, columns):
+    for name in value if isinstance(value, Mapping) else ():
+        if name not in columns:
+            raise ValueError(unknown(f"column in `{option}`", name, columns))
+
+
+def _of(option, name, default):
+    return option.get(name, default) if isinstance(option, Mapping) else option
+
+
+def _column(frame, name):
+    if name not in frame.columns:
+        raise ValueError(unknown("column", name, frame.columns))
+    return frame[name]
+
+
+def _cells_of(field, frame):
+    separator = field.separator if field.kind == "multivalued" else None
+    return series_of(field.name, _column(frame, field.name), separator)
+
+
+def series_of(name, cells, separator=None):
+    """Return a pandas column as a polars series of numbers, times, texts, or lists of texts; NaN, None and NA are null.
+
+    Args:
+        name: Name of the series.
+        cells: The pandas series.
+        separator: What separates the values of a cell of text, if a cell may have several; lists are taken then too.
+    """
+    if isinstance(cells.dtype, pd.CategoricalDtype):
+        cells = cells.astype(object)
+    is_time = cells.dtype.kind in "mM"
+    is_known = cells.dtype == object and pd.api.types.infer_dtype(cells, skipna=True) in POLARS_KINDS
+    if pd.api.types.is_numeric_dtype(cells.dtype) or is_time or is_known:
+        return pl.from_pandas(cells.reset_index(drop=True)).alias(name)
+    if separator is not None and pd.api.types.infer_dtype(cells, skipna=True) != "string":
+        missing = cells.isna()
+        lists = [None if absent else _values(cell, separator) for cell, absent in zip(cells, missing, strict=True)]
+        return pl.Series(name, lists, dtype=pl.List(pl.String))
+    try:
+        codes, uniques = pd.factorize(cells)
+    except TypeError:  # lists have no hash
+        message = f"Column '{name}' must hold one value a cell. Name a column of lists in `multivalued`."
+        raise ValueError(message) from None
+    texts = np.array([*(_text(value) for value in uniques), None], dtype=object)
+    return pl.Series(name, texts, dtype=pl.String).gather(np.where(codes < 0, len(uniques), codes))
+
+
+def _values(cell, separator):
+    """Return the values of a multi-valued cell, as texts."""
+    if isinstance(cell, str):
+        return cell.split(separator)
+    return [_text(value) for value in cell] if pd.api.types.is_list_like(cell) else [_text(cell)]
+
+
+def _text(value):
+    """Write a value as polars writes one: whole numbers without a point (a column with gaps holds 7 as 7.0), "true"."""
+    if value is None or value is pd.NA or value != value:
+        return None
+    if isinstance(value, (bool, np.bool_)):
+        return str(value).lower()
+    if isinstance(value, (float, np.floating)) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, decimal.Decimal):
+        return f"{value.normalize():f}"
+    return str(value)
+
+
+def _assembled(schema, ids, numbers):
+    import tensorflow as tf
+
+    with tf.device("CPU:0"):
+        return {key: tensor.numpy() for key, tensor in assemble(schema, ids, numbers).items()}

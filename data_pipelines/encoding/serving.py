@@ -1,0 +1,298 @@
+"""The encoding of a prepared data set as a part of a TensorFlow graph: raw cells in, probability out."""
+
+import json
+import re
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+import pandas as pd
+import polars as pl
+import tensorflow as tf
+
+from ctrzoo.suggest import unknown
+
+from .features import assemble
+from .fields import TableEncoding, numbers_of, plain_texts
+from .frame import series_of
+
+PREDICTION_BATCH = 8192
+# A number as text, as the preparation takes it too; the empty text is a missing one.
+NUMBER = r"(?i)([+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|infinity|nan))?"
+
+
+@keras.saving.register_keras_serializable("ctrzoo")
+class ServingEncoder(keras.layers.Layer):
+    """Turns raw cells into ids and values, each row as `TableEncoding.encode` and the prepared data have it.
+
+    Args:
+        encoding: A `TableEncoding`, such as `load(folder).encoding`; or what `get_config` made of it.
+
+    Input: `{column: tensor}`, one `(batch,)` or `(batch, 1)` tensor a column. Categorical cells are text or whole
+    numbers, multi-valued ones are text with separators or a ragged tensor of texts `(batch, None)`, numbers are
+    float64, of any other type of number, or text. Missing cells are the empty text or NaN.
+    Output: `{"ids": int32 (batch, num_slots), "values": float32 (batch, num_slots)}`.
+
+    Raises:
+        ValueError: If a column is missing, or a categorical column has numbers with a fraction.
+        InvalidArgumentError: If a text is no number where one must be, or a number is not finite; raised by
+            TensorFlow, at run time.
+
+    >>> from ctrzoo.data_pipelines.encoding.fields import FieldEncoding
+    >>> encoding = TableEncoding([FieldEncoding("city", values=["Oslo", "Rome"]), FieldEncoding("price", "numerical")])
+    >>> features = ServingEncoder(encoding)({"city": tf.constant(["Rome", ""]), "price": tf.constant([2.5, 3.0])})
+    >>> features["ids"].numpy().tolist(), features["values"].numpy().tolist()
+    ([[2, 3], [0, 3]], [[1.0, 2.5], [0.0, 3.0]])
+    """
+
+    def __init__(self, encoding, **kwargs):
+        # Numbers keep their 64 bits: a time in seconds has more digits than float32.
+        super().__init__(autocast=False, **kwargs)
+        if not isinstance(encoding, TableEncoding):
+            encoding = TableEncoding.from_dict(json.loads(encoding))
+        self.encoding = encoding
+        self.built = True
+        with tf.init_scope(), tf.device("CPU:0"):
+            self._tables = {field.name: _table(field) for field in encoding.fields if field.uses_vocabulary}
+            self._boundaries = {field.name: tf.constant(field.boundaries, tf.float64) for field in encoding.fields}
+
+    def input_columns(self):
+        """Return the raw columns and the types that a model should take them in, `{column: type}`."""
+        types = {}
+        for field in self.encoding.fields:
+            dtype = "float64" if field.reads_numbers else "string"
+            # A column that is read both as numbers and as text must be text.
+            types[field.column] = dtype if types.get(field.column, dtype) == dtype else "string"
+        return types
+
+    def call(self, inputs):
+        schema = self.encoding.schema
+        ids, numbers = [], []
+        for field, first in zip(self.encoding.fields, schema.first_ids, strict=True):
+            if field.column not in inputs:
+                raise ValueError(unknown("column", field.column, inputs))
+            cells = inputs[field.column]
+            if field.kind == "numerical":
+                numbers.append(_scaled(field, _numbers(field, cells)))
+            elif field.kind == "categorical":
+                ids.append(_global(self._categories(field, cells), first)[:, None])
+            else:
+                local, weights = self._several(field, cells)
+                ids.append(_global(local, first))
+                numbers += weights
+        rows = tf.shape((ids + numbers)[0])[0]
+        ids = tf.concat([tf.zeros([rows, 0], tf.int32), *ids], axis=1)
+        numbers = tf.concat([tf.zeros([rows, 0]), *numbers], axis=1)
+        return assemble(schema, ids, numbers)
+
+    def compute_output_spec(self, inputs):
+        slots = self.encoding.schema.num_slots
+        return {
+            "ids": keras.KerasTensor((None, slots), "int32"),
+            "values": keras.KerasTensor((None, slots), "float32"),
+        }
+
+    def get_config(self):
+        encoding = self.encoding.to_dict()
+        for field in encoding["fields"]:
+            field.pop("counts", None)
+        # One text: Keras would look at each of a million values by itself.
+        return {**super().get_config(), "encoding": json.dumps(encoding)}
+
+    def _categories(self, field, cells):
+        if field.transform is None:
+            return self._local_ids(field, _texts(cells))
+        numbers = _numbers(field, cells)[:, 0]
+        missing = tf.math.is_nan(numbers)
+        if field.transform == "quantile":
+            boundaries = self._boundaries[field.name]
+            ids = 1 + tf.searchsorted(boundaries, numbers, side="right")
+            return tf.where(missing, len(field.boundaries) + 2 if field.missing == "category" else 0, ids)
+        buckets = tf.where(numbers > 2, _log_squared(numbers), tf.floor(numbers) - 3)
+        buckets = tf.strings.as_string(tf.cast(tf.where(missing, tf.zeros_like(buckets), buckets), tf.int64))
+        return self._local_ids(field, tf.where(missing, "", buckets))
+
+    def _several(self, field, cells):
+        """Return local ids `(batch, slots)`, and a list of their weights `(batch, slots)` or of nothing."""
+        tokens = cells
+        if not isinstance(cells, tf.RaggedTensor):
+            tokens = tf.strings.split(_texts(cells), field.separator)
+        tokens = tf.ragged.boolean_mask(tokens, tokens != "")
+        texts, weights = tokens.flat_values, None
+        if field.is_weighted:
+            parts = tf.strings.split(texts, field.weight_separator)
+            texts = parts[:, :1].to_tensor("", shape=[None, 1])[:, 0]
+            weights = tf.strings.to_number(parts[:, 1:2].to_tensor("1", shape=[None, 1])[:, 0], tf.float64)
+            weights = tf.debugging.check_numerics(tf.cast(weights, tf.float32), _must_be_finite(field))
+        ids = tokens.with_flat_values(self._local_ids(field, texts, empty_is_missing=False))
+        known, slots = ids > 0, field.schema_field().num_slots
+        padded = [
+            tf.ragged.boolean_mask(column, known).to_tensor(shape=[None, slots])
+            for column in (ids, *([] if weights is None else [tokens.with_flat_values(weights)]))
+        ]
+        return padded[0], padded[1:]
+
+    def _local_ids(self, field, texts, empty_is_missing=True):
+        if field.hash_buckets:
+            ids = 1 + tf.cast(tf.strings.to_hash_bucket_fast(texts, field.hash_buckets), tf.int32)
+        else:
+            ids = self._tables[field.name].lookup(texts)
+        if empty_is_missing and field.missing != "category":
+            ids = tf.where(texts == "", 0, ids)
+        return ids
+
+
+def serving_model(model, encoder):
+    """Return a model from raw cells to what `model` returns, to be saved in one file or exported.
+
+    Args:
+        model: A Keras model whose input is `{"ids", "values"}`.
+        encoder: A `ServingEncoder`, or the `TableEncoding` or `FrameEncoder` of the data that the model was trained on.
+
+    Returns:
+        A `ServingModel` whose input is `{column: (batch, 1)}`: float64 for numbers, text for all else.
+        `model.save("clicks.keras")` and `model.export("folder")` hold the vocabularies too.
+        `keras.models.load_model("clicks.keras")` needs `import ctrzoo.models, ctrzoo.data_pipelines.encoding.serving`
+        and no custom objects; the exported model needs TensorFlow alone. Its signature calls columns by their
+        names, with an underscore for what is no ASCII letter or digit, `column_` before a leading underscore (and
+        before `self`), and `_2` after a name that is taken.
+
+    Raises:
+        ValueError: If the model was built for another schema, or the encoder is of another kind.
+    """
+    if not isinstance(encoder, ServingEncoder):
+        encoding = getattr(encoder, "encoding", encoder)
+        if not isinstance(encoding, TableEncoding):
+            raise ValueError(
+                "The encoder must be a `ServingEncoder`, a `TableEncoding`, or a `FrameEncoder` that was fitted. "
+                f"Received: {type(encoder).__name__}."
+            )
+        encoder = ServingEncoder(encoding, name="encoder")
+    if hasattr(model, "schema"):
+        differences = model.schema.differences(encoder.encoding.schema)
+        if differences:
+            raise ValueError(
+                f"The model '{model.name}' was built for another schema than that of the encoding: "
+                f"{'; '.join(differences[:3])} (model and encoding). Take the encoding of the model's training data."
+            )
+    types = encoder.input_columns()
+    names = _input_names(types)
+    inputs = {column: keras.Input((1,), dtype=dtype, name=names[column]) for column, dtype in types.items()}
+    return ServingModel(inputs, model(encoder(inputs)), name=f"serving_{model.name}")
+
+
+@keras.saving.register_keras_serializable("ctrzoo")
+class ServingModel(keras.Model):
+    """A model from raw cells to what the model within it returns; see `serving_model`."""
+
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """Return the predictions as `keras.Model.predict` does, also for cells as they are in a table.
+
+        Args:
+            x: A pandas or polars frame, or `{column: cells}` of lists or arrays: text, numbers, and None or NaN for
+                a missing cell; numbers keep their 64 bits, where Keras would round them to 32. Or whatever else
+                Keras takes.
+            batch_size: Rows computed at once; `None` takes 8,192 for cells.
+            verbose: As in Keras.
+            steps: As in Keras.
+            callbacks: As in Keras.
+
+        Raises:
+            ValueError: If a column is missing, or a cell is no number where one must be.
+        """
+        if not isinstance(x, (Mapping, pd.DataFrame, pl.DataFrame)):
+            return super().predict(x, batch_size, verbose, steps, callbacks)
+        cells = {column: _cells(x, column, tensor.dtype) for column, tensor in self.input.items()}
+        rows = tf.data.Dataset.from_tensor_slices(cells).batch(batch_size or PREDICTION_BATCH)
+        return super().predict(rows, None, verbose, steps, callbacks)
+
+
+def _cells(table, column, dtype):
+    """Return a column of a table as a tensor `(rows, 1)`."""
+    if column not in table:
+        raise ValueError(unknown("column", column, getattr(table, "columns", table)))
+    cells = table[column]
+    if not isinstance(cells, (pd.Series, pl.Series)):
+        is_text = tf.is_tensor(cells) and cells.dtype == tf.string
+        array = np.ravel(np.asarray(cells, "S" if is_text else None))
+        cells = pd.Series(np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array)
+    if isinstance(cells, pd.Series):
+        cells = series_of(column, cells)
+    values = numbers_of(cells) if dtype == "float64" else plain_texts(cells).fill_null("").to_list()
+    return tf.reshape(tf.constant(values, dtype), (-1, 1))
+
+
+def _input_names(columns):
+    """Return names that Keras and a signature of TensorFlow take, `{column: name}`.
+
+    >>> _input_names(["user id", "user_id", "_id", "größe"])
+    {'user id': 'user_id', 'user_id': 'user_id_2', '_id': 'column_id', 'größe': 'gr__e'}
+    """
+    names = {}
+    for column in columns:
+        name = re.sub(r"[^0-9A-Za-z_]", "_", column)
+        name = f"column_{name.lstrip('_')}" if name.startswith("_") or name == "self" else name
+        while name in names.values():
+            name += "_2"
+        names[column] = name
+    return names
+
+
+def _table(field):
+    """Return the lookup of a field's local ids; unseen texts have the rare id, or 0 if there is none."""
+    default = int(field.has_rare_id)
+    texts, ids = field.values.to_list(), range(default + 1, default + 1 + len(field.values))
+    if not texts:  # TensorFlow refuses a table without keys
+        texts, ids = [""], [default]
+    initializer = tf.lookup.KeyValueTensorInitializer(tf.constant(texts, tf.string), tf.constant(ids, tf.int32))
+    return tf.lookup.StaticHashTable(initializer, default_value=default)
+
+
+def _texts(cells):
+    """Return cells as texts `(batch,)`, whole numbers without a point, as in `TableEncoding.encode`."""
+    cells = tf.reshape(tf.convert_to_tensor(cells), [-1])
+    if cells.dtype == tf.string:
+        return cells
+    if cells.dtype.is_floating:
+        raise ValueError(f"Categories must be texts or whole numbers. Received: {cells.dtype.name}.")
+    return tf.strings.as_string(cells)
+
+
+def _numbers(field, cells):
+    """Return cells as float64 `(batch, 1)`, NaN where one is missing."""
+    cells = tf.reshape(tf.convert_to_tensor(cells), [-1, 1])
+    if cells.dtype == tf.string:
+        cells = tf.strings.regex_replace(cells, r"^[\s\p{Z}]+|[\s\p{Z}]+$", "")
+        # TensorFlow reads hexadecimal numbers too, which nobody means.
+        are_numbers = tf.reduce_all(tf.strings.regex_full_match(cells, NUMBER))
+        with tf.control_dependencies([tf.debugging.Assert(are_numbers, [_must_be_finite(field)])]):
+            numbers = tf.strings.to_number(tf.where(cells == "", "nan", cells), tf.float64)
+    else:
+        numbers = tf.cast(cells, tf.float64)
+    return tf.where(tf.math.is_nan(numbers), numbers, _zero_if_missing(field, numbers))
+
+
+def _zero_if_missing(field, numbers):
+    """Return numbers with 0 for NaN, none of which may be infinite."""
+    present = tf.where(tf.math.is_nan(numbers), tf.zeros_like(numbers), numbers)
+    return tf.debugging.check_numerics(present, _must_be_finite(field))
+
+
+def _must_be_finite(field):
+    return f"column '{field.column}' must hold finite numbers"
+
+
+def _scaled(field, numbers):
+    if field.transform == "log_squared":
+        numbers = tf.where(numbers > 2, _log_squared(numbers), numbers)
+    elif field.transform == "log1p":
+        numbers = tf.sign(numbers) * tf.math.log1p(tf.abs(numbers))
+    return _zero_if_missing(field, tf.cast((numbers - field.offset) / field.scale, tf.float32))
+
+
+def _log_squared(numbers):
+    return tf.floor(tf.math.log(tf.maximum(numbers, np.float64(2))) ** 2)
+
+
+def _global(local, first_id):
+    return tf.where(local > 0, local + (first_id - 1), 0)

@@ -1,0 +1,145 @@
+"""A chunk of rows in a compact form, between the two passes over a table.
+
+Text is read once: each chunk keeps a dictionary of the texts of each column, and for the rows their places in
+it. So the ids that are known in the end are found by dictionary and not by row.
+"""
+
+import json
+import pathlib
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute
+
+from ctrzoo.files import replaced, write_json
+
+from ..encoding.fields import LARGEST, codes_of, numbers_of, texts_of, tokens_of
+from ..errors import check_labels
+
+
+def compact(table, plan, chunk, source_split):
+    """Return the columns of a chunk and the dictionaries of its texts.
+
+    Args:
+        table: `pyarrow.Table` of the rows.
+        plan: The `TablePlan`.
+        chunk: The number of the chunk.
+        source_split: The split that the chunk's file is for, None if it does not say.
+
+    Returns:
+        Arrays by name (`label`, `split` if it is known already, and for field j `codes_j`, `numbers_j`,
+        `lengths_j`, `weights_j`), and for each field `(texts, counts)`, empty for numbers: the texts, null
+        among them, and how often each occurs in the rows to learn from.
+
+    Raises:
+        RowError: If rows are wrong.
+        ValueError: If a column is missing.
+    """
+    labels = check_labels(column(table, plan.label))
+    arrays = {"label": labels}
+    learn = np.ones(len(table), bool)
+    if not plan.split.late:
+        arrays["split"] = plan.split.assign(chunk, labels, table, source_split)
+        if plan.learn_from == "train":
+            learn = arrays["split"] == 0
+    dictionaries = []
+    for index, field in enumerate(plan.fields):
+        dictionary = pl.Series(dtype=pl.String), np.empty(0, np.int64)
+        if field.kind == "numerical" or field.transform == "quantile":
+            numbers = numbers_of(column(table, field.column))
+            if field.kind == "numerical" and (np.abs(numbers) > LARGEST).any():
+                field.scaled(numbers)  # refuses rows now that they can be named and left out
+            arrays[f"numbers_{index}"] = _small_numbers(numbers)
+        elif field.kind == "categorical":
+            codes, texts = codes_of(_texts(field, table))
+            counts = np.bincount(codes[learn] if plan.learn_from == "train" else codes, minlength=len(texts))
+            arrays[f"codes_{index}"], dictionary = _small_codes(codes, len(texts)), (texts, counts)
+        else:
+            lengths, tokens, weights = tokens_of(field, column(table, field.column))
+            codes, texts = codes_of(tokens)
+            counts = np.bincount(codes[np.repeat(learn, lengths)], minlength=len(texts))
+            arrays[f"codes_{index}"], dictionary = _small_codes(codes, len(texts)), (texts, counts)
+            arrays[f"lengths_{index}"] = _small_codes(lengths, int(lengths.max(initial=0)) + 1)
+            if weights is not None:
+                arrays[f"weights_{index}"] = weights
+        dictionaries.append(dictionary)
+    return arrays, dictionaries
+
+
+def column(table, name):
+    """Return a column of a `pyarrow.Table` as a polars series."""
+    return pl.Series(name, table[name])
+
+
+def _texts(field, table):
+    """Return the categories of a field; plain text goes around polars, which would copy it twice."""
+    cells = table[field.column]
+    if (
+        pa.types.is_string(cells.type)
+        and not field.transform
+        and not pa.compute.any(pa.compute.equal(cells, "")).as_py()
+    ):
+        return cells.combine_chunks()
+    return texts_of(field, pl.Series(field.column, cells))
+
+
+def _small_codes(codes, size):
+    return codes.astype(np.min_scalar_type(max(size - 1, 0)))
+
+
+def _small_numbers(numbers):
+    """Store numbers in half the bytes if they stay the same."""
+    with np.errstate(over="ignore"):
+        small = numbers.astype(np.float32)
+    return small if np.array_equal(small, numbers, equal_nan=True) else numbers
+
+
+TEXTS = pa.schema([("text", pa.large_string()), ("count", pa.int64())])
+
+
+class ChunkFiles:
+    """The files of one compact chunk.
+
+    Args:
+        folder: The folder of all chunks.
+        chunk: The number of the chunk.
+    """
+
+    def __init__(self, folder, chunk):
+        self._arrays = pathlib.Path(folder) / f"{chunk:06d}.npz"
+        self._texts = self._arrays.with_suffix(".arrow")
+        self._facts = self._arrays.with_suffix(".json")
+
+    def save(self, arrays, dictionaries, facts):
+        """Write the chunk; its facts come last and say that it is complete."""
+        with replaced(self._arrays) as temporary:
+            np.savez(temporary, **arrays)
+        with replaced(self._texts) as temporary, pa.ipc.new_file(str(temporary), TEXTS) as writer:
+            for texts, counts in dictionaries:
+                writer.write_batch(pa.record_batch([texts.to_arrow(), pa.array(counts, pa.int64())], schema=TEXTS))
+        write_json(self._facts, facts)
+
+    def facts(self):
+        """Return what is known of the chunk, None if it is not complete."""
+        return json.loads(self._facts.read_text(encoding="utf-8")) if self._facts.is_file() else None
+
+    def arrays(self):
+        """Open the arrays of the rows; each is read when it is asked for."""
+        return np.load(self._arrays)
+
+    def labels(self):
+        """Return the labels of all rows."""
+        with self.arrays() as arrays:
+            return arrays["label"]
+
+    def dictionary(self, field):
+        """Return the texts of a field and their counts."""
+        with pa.OSFile(str(self._texts)) as file:
+            batch = pa.ipc.open_file(file).get_batch(field)
+        return pl.Series(batch.column(0), dtype=pl.String), batch.column(1).to_numpy()
+
+    def delete(self):
+        """Delete the rows and dictionaries; the facts stay."""
+        self._arrays.unlink(missing_ok=True)
+        self._texts.unlink(missing_ok=True)

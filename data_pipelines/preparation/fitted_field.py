@@ -1,0 +1,102 @@
+"""The fields' encodings, learned from compact chunks, and for each dictionary of a chunk its ids."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+import polars as pl
+
+from ..encoding.fields import TableEncoding
+from ..encoding.fitting import PENDING_VALUES, learn_numbers, learn_vocabulary
+from .state import replaced_folder
+
+IDS, BEFORE = "ids.bin", "before.bin"
+
+
+class LearnedField:
+    """What a field has learned, and the local ids of the texts of all chunks, in files.
+
+    Args:
+        folder: The folder of the field.
+        sizes: The size of the field's dictionary in each chunk.
+    """
+
+    def __init__(self, folder, sizes):
+        self._folder = pathlib.Path(folder)
+        self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+    @property
+    def is_complete(self):
+        """Whether the field was learned already."""
+        return self._folder.is_dir()
+
+    def learn(self, field, index, chunks, facts, learn_from):
+        """Learn a field from all chunks and write its files.
+
+        Args:
+            field: The `FieldEncoding`.
+            index: Its place among the fields.
+            chunks: The `ChunkFiles`.
+            facts: The facts of each chunk.
+            learn_from: `"train"` or `"all"`.
+        """
+        if field.kind == "multivalued" and field.max_values is None:
+            field = dataclasses.replace(field, max_values=max(1, *(chunk["longest"][index] for chunk in facts)))
+        if field.uses_vocabulary:
+            field = learn_vocabulary(field, (chunk.dictionary(index) for chunk in chunks))
+        elif field.transform in ("standard", "min_max", "quantile"):
+            field = learn_numbers(field, _numbers(index, chunks, learn_from), seed=index)
+        with replaced_folder(self._folder) as folder:
+            TableEncoding([field]).save(folder)
+            if not (field.kind == "numerical" or field.transform == "quantile"):
+                self._write_ids(field, index, chunks, folder)
+
+    def _write_ids(self, field, index, chunks, folder):
+        occurred = np.zeros(1 + field.has_rare_id + len(field.values), np.int64)  # by local id
+        with open(folder / IDS, "wb") as ids_file, open(folder / BEFORE, "wb") as before_file:
+            if field.running:
+                for chunk in chunks:
+                    texts, counts = chunk.dictionary(index)
+                    ids = field.local_ids(texts)
+                    ids_file.write(ids.tobytes())
+                    before_file.write(occurred[ids].tobytes())
+                    np.add.at(occurred, ids, counts)
+            else:
+                for texts in _grouped(chunk.dictionary(index)[0] for chunk in chunks):
+                    ids_file.write(field.local_ids(texts).tobytes())
+
+    def encoding(self):
+        """Return the field's encoding."""
+        return TableEncoding.load(self._folder).fields[0]
+
+    def ids(self, chunk):
+        """Return the local id of each text in the dictionary of a chunk, int32."""
+        return self._slice(IDS, np.int32, chunk)
+
+    def before(self, chunk):
+        """Return how often each text occurs in the chunks before, int64 (a field with `running` alone)."""
+        return self._slice(BEFORE, np.int64, chunk)
+
+    def _slice(self, filename, dtype, chunk):
+        start, stop = self._starts[chunk : chunk + 2]
+        return np.fromfile(self._folder / filename, dtype, stop - start, offset=start * np.dtype(dtype).itemsize)
+
+
+def _numbers(index, chunks, learn_from):
+    for chunk in chunks:
+        with chunk.arrays() as arrays:
+            numbers = arrays[f"numbers_{index}"].astype(np.float64)
+            yield numbers[arrays["split"] == 0] if learn_from == "train" else numbers
+
+
+def _grouped(dictionaries):
+    """Put dictionaries together, so that the vocabulary is searched a few times and not once a chunk."""
+    group, waiting = [], 0
+    for texts in dictionaries:
+        group.append(texts)
+        waiting += len(texts)
+        if waiting > PENDING_VALUES:
+            yield pl.concat(group)
+            group, waiting = [], 0
+    if group:
+        yield pl.concat(group)

@@ -1,0 +1,118 @@
+"""What a preparation found: `report.json`, a table for the screen, a picture of the fields."""
+
+import resource
+import sys
+import time
+
+from matplotlib.figure import Figure
+from rich.table import Table
+
+from ctrzoo.files import replaced, write_json
+from ctrzoo.plot_text import plain
+
+REPORT_FILE, PICTURE_FILE = "report.json", "fields.png"
+
+
+def write_report(folder, name, encoding, splits, chunks, counts, seconds, start):
+    """Write `report.json` and `fields.png` into a folder.
+
+    Args:
+        folder: The folder of the shards.
+        name: Name of the data set.
+        encoding: The `TableEncoding`.
+        splits: `{split: Split}`.
+        chunks: The facts of each chunk.
+        counts: For each field `[missing, rows, rare, values]`, see `encode_chunk`.
+        seconds: Seconds of each step.
+        start: When this process began, by `time.monotonic`.
+
+    Returns:
+        The report, as in the file.
+    """
+    rows = sum(split.rows for split in splits.values())
+    size = sum(sum(split.shards.values()) for split in splits.values())
+    total = time.monotonic() - start
+    bad = [chunk["first_bad"] for chunk in chunks if chunk["bad"]]
+    fields = []
+    for field, description, (missing, cells, rare, values) in zip(
+        encoding.schema.fields, encoding.fields, counts, strict=True
+    ):
+        shares = {"missing_share": missing / cells, "rare_share": rare / max(values, 1)}
+        sizes = {"vocabulary_size": field.vocabulary_size, "num_slots": field.num_slots}
+        fields.append({"name": field.name, "kind": field.kind, **sizes, "min_count": description.min_count, **shares})
+    report = {
+        "name": name,
+        "rows": rows,
+        "positives": sum(split.positives for split in splits.values()),
+        "splits": {key: {"rows": split.rows, "positives": split.positives} for key, split in splits.items()},
+        "num_ids": encoding.schema.num_ids,
+        "bad_rows": sum(chunk["bad"] for chunk in chunks),
+        "first_bad_row": bad[0] if bad else None,
+        "bytes_per_row": size / rows,
+        "seconds": total,
+        "rows_per_second": rows / total,
+        "seconds_of_steps": seconds,
+        "peak_memory_bytes": peak_memory(),
+        "fields": fields,
+    }
+    write_json(folder / REPORT_FILE, report)
+    draw_fields(report, folder / PICTURE_FILE)
+    return report
+
+
+def peak_memory():
+    """Return the most memory that this process has held, in bytes."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def tables_of(report):
+    """Return the report as tables for the screen."""
+    head = Table(title=f"{report['name']}: {report['rows']:,} rows prepared", show_header=False)
+    splits = [f"{key} {split['rows']:,} ({split['positives']:,} positive)" for key, split in report["splits"].items()]
+    head.add_row("splits", ", ".join(splits))
+    head.add_row("positives", f"{report['positives']:,} ({report['positives'] / report['rows']:.2%})")
+    head.add_row("ids", f"{report['num_ids']:,}")
+    head.add_row("bytes a row", f"{report['bytes_per_row']:,.1f}")
+    head.add_row("time", f"{report['seconds']:,.1f} s, {report['rows_per_second']:,.0f} rows/s")
+    head.add_row("peak memory", f"{report['peak_memory_bytes'] / 2**20:,.0f} MiB")
+    if report["bad_rows"]:
+        head.add_row("rows left out", f"{report['bad_rows']:,}; the first: {report['first_bad_row']}")
+    table = Table()
+    table.add_column("field")
+    table.add_column("kind")
+    for column in ("ids", "least count", "rare", "missing"):
+        table.add_column(column, justify="right")
+    for field in report["fields"]:
+        shares = (f"{field['rare_share']:.2%}", f"{field['missing_share']:.2%}")
+        size = f"{field['vocabulary_size']:,}"
+        table.add_row(field["name"], field["kind"], size, str(field["min_count"]), *shares)
+    return head, table
+
+
+def draw_fields(report, path):
+    """Draw the number of ids of each field, and the shares of cells with an own id, rare and missing.
+
+    The cells of a multi-valued field that are not missing are divided as their values are.
+    """
+    fields = report["fields"][::-1]
+    names = plain(field["name"] for field in fields)
+    figure = Figure(figsize=(9, 1.2 + 0.22 * len(fields)), layout="constrained")
+    sizes, shares = figure.subplots(1, 2, sharey=True)
+    sizes.barh(names, [field["vocabulary_size"] for field in fields])
+    sizes.set(xscale="log", xlabel="ids of the field", title=f"{report['name']}, {report['rows']:,} rows")
+    sizes.margins(y=0.01)
+    sizes.tick_params(labelsize=7)
+    missing = [field["missing_share"] for field in fields]
+    rare = [
+        field["rare_share"] * (1 - field["missing_share"] if field["kind"] == "multivalued" else 1) for field in fields
+    ]
+    known = [1 - m - r for m, r in zip(missing, rare, strict=True)]
+    left = [0.0] * len(fields)
+    for label, part, color in (("own id or number", known, "C0"), ("rare", rare, "C1"), ("missing", missing, "0.8")):
+        shares.barh(names, part, left=left, color=color, label=label)
+        left = [a + b for a, b in zip(left, part, strict=True)]
+    shares.set(xlabel="share of the cells", xlim=(0, 1))
+    shares.legend(fontsize=8, loc="lower right")
+    with replaced(path) as temporary:
+        figure.savefig(temporary, dpi=120)

@@ -1,0 +1,126 @@
+"""A chunk of rows as stored ids and numbers, ordered by the shard that each row goes to."""
+
+import json
+import pathlib
+
+import numpy as np
+
+from ctrzoo.files import replaced, write_json
+
+from ..encoding.features import Block, number_slots, stored_slots
+from ..encoding.fields import pad, to_global
+
+# Rows are put together in pieces that the processor's cache holds.
+PIECE_ROWS = 4096
+
+
+def encode_chunk(arrays, chunk, encoding, learned):
+    """Return a compact chunk as a `Block`, and the share of its cells that are missing or rare.
+
+    Args:
+        arrays: The arrays of the compact chunk.
+        chunk: The number of the chunk.
+        encoding: The `TableEncoding`.
+        learned: The `LearnedField` of each field.
+
+    Returns:
+        The `Block`, and for each field `[missing, rows, rare, values]`: rows whose cell is missing among all, and
+        values that have the rare id among all; a multi-valued cell has any number of values, others have one.
+    """
+    labels = arrays["label"]
+    id_columns, number_columns, counts = [], [], []
+    for index, (field, first) in enumerate(zip(encoding.fields, encoding.schema.first_ids, strict=True)):
+        if field.kind == "numerical":
+            numbers = arrays[f"numbers_{index}"].astype(np.float64)
+            number_columns.append((field.scaled(numbers), None))
+            counts.append([int(np.isnan(numbers).sum()), len(labels), 0, len(labels)])
+            continue
+        if field.transform == "quantile":
+            numbers = arrays[f"numbers_{index}"].astype(np.float64)
+            id_columns.append((to_global(field.bucket_ids(numbers), first), None))
+            counts.append([int(np.isnan(numbers).sum()), len(labels), 0, len(labels)])
+            continue
+        ids, codes = learned[index].ids(chunk), arrays[f"codes_{index}"]
+        if field.running:
+            local = np.where(
+                _is_early(codes, learned[index].before(chunk), field.min_count), np.sign(ids[codes]), ids[codes]
+            )
+            ids, codes = local, np.arange(len(codes))
+        cells = np.bincount(codes, minlength=len(ids))
+        missing, rare = int(cells[ids == 0].sum()), int(cells[ids == 1].sum()) if field.has_rare_id else 0
+        if field.kind == "categorical":
+            id_columns.append((to_global(ids, first), codes))
+            counts.append([missing, len(labels), rare, len(labels)])
+        else:
+            weights = arrays[f"weights_{index}"] if field.is_weighted else None
+            local, weights = pad(arrays[f"lengths_{index}"].astype(np.int64), ids[codes], weights, field.max_values)
+            id_columns += [(column, None) for column in to_global(local, first).T]
+            number_columns += [] if weights is None else [(column, None) for column in weights.T]
+            counts.append([int((local == 0).all(axis=1).sum()), len(labels), rare, len(codes)])
+    ids = _side_by_side(id_columns, len(labels), np.int32)
+    return Block(ids, _side_by_side(number_columns, len(labels), np.float32), labels), counts
+
+
+def _is_early(codes, before, min_count):
+    """Tell which cells are among the first `min_count - 1` occurrences of their value."""
+    order = np.argsort(codes, kind="stable")
+    ordered = codes[order]
+    rank = np.empty(len(codes), np.int64)
+    rank[order] = np.arange(len(codes)) - np.searchsorted(ordered, ordered)
+    return before[codes] + rank < min_count - 1
+
+
+def _side_by_side(columns, rows, dtype):
+    """Return `(rows, columns)` of columns, each an array, or an array of values and the place of each row's value."""
+    table = np.empty((rows, len(columns)), dtype)
+    for start in range(0, rows, PIECE_ROWS):
+        piece = slice(start, start + PIECE_ROWS)
+        for index, (values, places) in enumerate(columns):
+            table[piece, index] = values[piece] if places is None else values[places[piece]]
+    return table
+
+
+class EncodedFiles:
+    """The file of one encoded chunk: its rows by shard, in the order of the raw table within a shard.
+
+    Args:
+        folder: The folder of all chunks.
+        chunk: The number of the chunk.
+        schema: The `Schema`.
+    """
+
+    def __init__(self, folder, chunk, schema):
+        self._rows = pathlib.Path(folder) / f"{chunk:06d}.rows"
+        self._facts = self._rows.with_suffix(".json")
+        self._widths = (("<i4", len(stored_slots(schema))), ("<f4", len(number_slots(schema))), ("u1", 1))
+
+    def save(self, block, shards, num_shards, counts):
+        """Write a block.
+
+        Args:
+            block: The `Block`.
+            shards: The shard of each row.
+            num_shards: The number of shards.
+            counts: What `encode_chunk` counted.
+        """
+        order = np.argsort(shards, kind="stable")
+        with replaced(self._rows) as temporary, open(temporary, "wb") as file:
+            for array in block:
+                file.write(np.ascontiguousarray(array[order]).data)
+        ends = np.cumsum(np.bincount(shards, minlength=num_shards))
+        write_json(self._facts, {"ends": ends.tolist(), "counts": counts})
+
+    def facts(self):
+        """Return where each shard's rows end and what was counted, None if the chunk is not complete."""
+        return json.loads(self._facts.read_text(encoding="utf-8")) if self._facts.is_file() else None
+
+    def read(self, shard, ends):
+        """Return the rows of a shard, `Block`."""
+        start, stop, rows = ([0, *ends])[shard], ends[shard], ends[-1]
+        arrays, offset = [], 0
+        for dtype, width in self._widths:
+            size = np.dtype(dtype).itemsize * width
+            array = np.fromfile(self._rows, dtype, (stop - start) * width, offset=offset + start * size)
+            arrays.append(array.reshape(stop - start, width) if len(arrays) < 2 else array)
+            offset += rows * size
+        return Block(*arrays)

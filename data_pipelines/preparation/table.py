@@ -1,0 +1,184 @@
+"""A user's own table as a data set: a schema file says what its columns are."""
+
+import glob
+import json
+import pathlib
+from collections.abc import Mapping
+
+import yaml
+
+from ctrzoo.suggest import unknown
+
+from ..encoding.fields import LEARNED, FieldEncoding
+from ..raw.delimited import Format
+from ..raw.libsvm import SparseTextSource
+from ..raw.sources import COMPRESSIONS, ParquetSource, TextSource
+from ..storage.writing import SPLITS
+from .engine import prepare_table
+from .plan import TablePlan
+from .splits import ByFile, split_from_dict
+
+FORMAT_KEYS = ("separator", "columns", "quote", "missing")
+KEYS = ("label", "fields", "split", "learn_from", *FORMAT_KEYS)
+
+
+def prepare_own_table(folder, name, tables, schema, *, bad_rows="error", seed=0):
+    """Make a prepared folder of a table of one's own.
+
+    Args:
+        folder: The folder to make.
+        name: Name of the data set: letters, digits and underscores.
+        tables: A path or pattern such as `"logs/*.parquet"`, or one for each split,
+            `{"train": ..., "valid": ..., "test": ...}`. Files end in `.csv`, `.tsv`, `.txt` or `.parquet`, `.libsvm`,
+            `.svm`, `.libffm` or `.ffm` (see `SparseTextSource` for their columns);
+            text may be compressed (`.gz`, `.bz2`, `.zst`, `.zip`).
+        schema: Path of the schema file (JSON or YAML), or its content as a mapping: `label`, `fields`
+            (arguments of `FieldEncoding`), `split` (arguments of `Fractions` or `ByColumn`), `learn_from`, and
+            for text `separator`, `columns` (if there is no header), `quote` (none by default if tabs separate, else
+            `"`), `missing`.
+        bad_rows: What to do with rows that cannot be used: `"error"` or `"skip"`.
+        seed: Seed of the order of the training rows, and of the split if the schema gives none.
+
+    Returns:
+        The report, as in `report.json`.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If the schema or a row is wrong.
+    """
+    config = schema if isinstance(schema, Mapping) else read_schema(schema)
+    files, splits = find_tables(tables)
+    source = table_source(files, splits, config)
+    plan = table_plan(config, source.columns(), bool(splits), seed)
+    return prepare_table(folder, name, plan, source, bad_rows=bad_rows, shuffle_seed=seed)
+
+
+def read_schema(path):
+    """Read a schema file, JSON or YAML.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it is no mapping.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no schema {path}. Draft one with --infer_schema.")
+    try:
+        text = path.read_text(encoding="utf-8")
+        config = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"The schema {path} cannot be read: {' '.join(str(error).split())}.") from None
+    if not isinstance(config, Mapping):
+        raise ValueError(f"The schema {path} must be a mapping with the keys label and fields.")
+    return config
+
+
+def find_tables(tables):
+    """Return the files and the split of each, none if one table holds all splits.
+
+    Raises:
+        FileNotFoundError: If there is no file of a name or pattern.
+        ValueError: If a split is unknown, `train` is missing, or a file is in two splits.
+    """
+    if not isinstance(tables, Mapping):
+        return tuple(_matching(tables)), ()
+    for split in tables:
+        if split not in SPLITS:
+            raise ValueError(unknown("split", split, SPLITS))
+    if "train" not in tables:
+        raise ValueError("Separate files need one for the split 'train'.")
+    pairs = [(path, split) for split in SPLITS if split in tables for path in _matching(tables[split])]
+    seen = {}
+    for path, split in pairs:
+        other = seen.setdefault(path.resolve(), split)
+        if other != split:
+            raise ValueError(f"{path} is in two splits, {other} and {split}. Correct the paths or patterns.")
+    return tuple(path for path, _ in pairs), tuple(split for _, split in pairs)
+
+
+def _matching(pattern):
+    pattern = str(pathlib.Path(pattern).expanduser())
+    is_pattern = glob.has_magic(pattern) and not pathlib.Path(pattern).exists()
+    found = sorted(glob.glob(pattern)) if is_pattern else [pattern]
+    if not found:
+        raise FileNotFoundError(f"There is no file {pattern}. Correct the path.")
+    return [pathlib.Path(path) for path in found]
+
+
+def table_source(files, splits, config):
+    """Return the source of some files.
+
+    Raises:
+        ValueError: If a file is of an unknown kind.
+    """
+    kinds = {kind_of(path) for path in files}
+    if len(kinds) > 1:
+        raise ValueError(f"All files must be of one kind. Received: {', '.join(sorted(kinds))}.")
+    kind = kinds.pop()
+    if kind == "parquet":
+        return ParquetSource(files, splits)
+    if kind in ("libsvm", "libffm"):
+        return SparseTextSource(files, kind, splits=splits)
+    format = {"separator": "," if kind == "csv" else "\t"}
+    format |= {key: config[key] for key in FORMAT_KEYS if key in config}
+    # Text between tabs is seldom quoted: a quote that opens a cell is a part of it, and must not swallow lines.
+    return TextSource(files, Format(**{"quote": None if format["separator"] == "\t" else '"', **format}), splits)
+
+
+def kind_of(path):
+    """Return `"csv"`, `"tsv"`, `"parquet"`, `"libsvm"` or `"libffm"` by the ending of a file's name.
+
+    Raises:
+        ValueError: If it ends otherwise.
+    """
+    path = pathlib.Path(path)
+    if path.suffix in (*COMPRESSIONS, ".zip"):
+        path = path.with_suffix("")
+    kinds = {".csv": "csv", ".tsv": "tsv", ".txt": "tsv", ".parquet": "parquet"}
+    kinds |= {".libsvm": "libsvm", ".svm": "libsvm", ".libffm": "libffm", ".ffm": "libffm"}
+    if path.suffix not in kinds:
+        raise ValueError(f"{path}: expected a file that ends in {', '.join(kinds)} (text may be compressed).")
+    return kinds[path.suffix]
+
+
+def table_plan(config, columns, by_file=False, seed=0):
+    """Return the `TablePlan` of a schema.
+
+    Args:
+        config: The content of a schema file.
+        columns: The columns of the table.
+        by_file: Whether files tell the splits.
+        seed: Seed of a split that has none.
+
+    Raises:
+        ValueError: If a key is unknown or a value is wrong.
+    """
+    for key in config:
+        if key not in KEYS:
+            raise ValueError(f"Schema: {unknown('key', key, KEYS)}")
+    for key in ("label", "fields"):
+        if not config.get(key):
+            raise ValueError(f"Schema: the key '{key}' is missing.")
+    if not isinstance(config["fields"], (list, tuple)):
+        raise ValueError(f"Schema: `fields` must be a list, such as [site, price]. Received: {config['fields']!r}.")
+    if config["label"] not in columns:
+        raise ValueError(f"Schema: {unknown('label column', config['label'], columns)}{_headless(columns)}")
+    fields = []
+    for entry in config["fields"]:
+        field = FieldEncoding.from_dict({"name": entry} if isinstance(entry, str) else entry)
+        learned = sorted(set(LEARNED) & set(entry)) if isinstance(entry, Mapping) else []
+        if learned:
+            raise ValueError(f"Schema, field '{field.name}': {', '.join(learned)} is learned. Remove it.")
+        if field.column not in columns:
+            raise ValueError(f"Schema: {unknown('column', field.column, columns)}{_headless(columns)}")
+        fields.append(field)
+    split = ByFile() if by_file else split_from_dict(config.get("split", {}), seed)
+    if by_file and "split" in config:
+        raise ValueError("Schema: separate files tell the splits. Remove the key 'split'.")
+    return TablePlan(fields, config["label"], split, config.get("learn_from", "train"))
+
+
+def _headless(columns):
+    """Say what to do if the first row seems to be no header."""
+    numbers = sum(str(column).replace(".", "", 1).lstrip("-").isdigit() for column in columns)
+    return " The first row seems to be no header: name the `columns` in the schema." if numbers else ""

@@ -1,0 +1,1 @@
+"""Raw tables: delimited text, Parquet and sparse text, read in chunks."""

@@ -1,0 +1,345 @@
+"""Prepared folders as `tf.data` batches and as arrays."""
+
+import functools
+import hashlib
+import itertools
+import json
+import pathlib
+
+import numpy as np
+
+from ctrzoo.schema import Schema
+from ctrzoo.suggest import unknown
+
+from ..encoding.features import assemble, number_slots, stored_slots, stored_widths
+from ..encoding.fields import ENCODING_FILE, VOCABULARY_FILE, FieldEncoding, TableEncoding
+from .epochs import Share, blocks_of_pass, index_blocks, number_blocks, pick, read_blocks, shuffled_rows, stored_rows
+from .writing import FORMAT_VERSION, SPLITS
+
+ARRAY_ROWS = 65_536
+# Bytes of a split that `ctrzoo-train` keeps in memory.
+SMALL_SPLIT = 2**27
+# The files that tell one data set from another.
+FINGERPRINTED = ("preparation.json", "schema.json", ENCODING_FILE, VOCABULARY_FILE)
+
+
+class PreparedData:
+    """A prepared data set: its schema, its counts, its rows.
+
+    Args:
+        folder: A folder that `prepare` or `PreparedWriter` made.
+        cache_bytes: `dataset` keeps splits in memory that take no more than so many bytes there.
+
+    Attributes:
+        schema: The `Schema`, which is what a model needs.
+        name: Name of the data set.
+        num_rows: Rows of each split, `{"train": ..., "valid": ..., "test": ...}`.
+        num_positives: Rows with label 1 of each split.
+        options: The options of the preparation.
+        truth: What is known of made-up data, None for real data.
+
+    Raises:
+        FileNotFoundError: If the folder or a part of it is missing.
+        ValueError: If the folder was damaged, edited, or written in another format.
+    """
+
+    def __init__(self, folder, cache_bytes=0):
+        self.cache_bytes = cache_bytes
+        self.folder = pathlib.Path(folder).absolute()
+        if not self.folder.is_dir():
+            raise FileNotFoundError(f"There is no folder {self.folder}. Make it with `prepare`, or correct the path.")
+        if not (self.folder / "preparation.json").is_file():
+            raise FileNotFoundError(
+                f"{self.folder} has no preparation.json, so it is no prepared data set. Prepare it again, elsewhere."
+            )
+        preparation = self._read_json("preparation.json")
+        version = preparation.get("format_version")
+        if version != FORMAT_VERSION:
+            raise ValueError(
+                f"{self.folder} has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. "
+                "Delete the folder and prepare it again, or install the ctrzoo that wrote it."
+            )
+        self.schema = Schema.from_dict(self._read_json("schema.json"))
+        widths = stored_widths(self.schema)
+        if widths != preparation["widths"]:
+            raise ValueError(
+                f"{self.folder}/schema.json does not fit the rows: {widths}, the rows have {preparation['widths']}. "
+                "Restore schema.json, or delete the folder and prepare it again."
+            )
+        self.name = preparation["name"]
+        self.options = preparation["options"]
+        self.truth = self._read_json("truth.json") if (self.folder / "truth.json").is_file() else None
+        splits = preparation["splits"]
+        self.num_rows = {split: splits[split]["rows"] for split in SPLITS if split in splits}
+        self.num_positives = {split: splits[split]["positives"] for split in self.num_rows}
+        self._indices, self._cached = {}, {}
+        self._shards = {split: list(splits[split]["shards"]) for split in self.num_rows}
+        for split in self.num_rows:
+            for shard, size in splits[split]["shards"].items():
+                self._check_shard(shard, size)
+
+    def __repr__(self):
+        rows = ", ".join(f"{split} {count:,}" for split, count in self.num_rows.items())
+        return f"<PreparedData {self.name}: {rows} rows, {self.schema.num_fields} fields, {self.folder}>"
+
+    @functools.cached_property
+    def encoding(self):
+        """The `TableEncoding` that turns raw cells into ids and numbers; None for made-up data."""
+        return TableEncoding.load(self.folder) if (self.folder / ENCODING_FILE).is_file() else None
+
+    @functools.cached_property
+    def fingerprint(self):
+        """What tells this data from any other: a hash of its vocabularies, options, counts and sizes."""
+        names = (name for name in FINGERPRINTED if (self.folder / name).is_file())
+        return hashlib.sha256(b"".join((self.folder / name).read_bytes() for name in names)).hexdigest()[:16]
+
+    def _read_json(self, filename):
+        path = self.folder / filename
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing. Delete the folder and prepare it again.")
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path} is not valid JSON ({error}). Delete the folder and prepare it again.") from None
+
+    def _check_shard(self, shard, size):
+        path = self.folder / shard
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing. Delete the folder and prepare it again.")
+        found = path.stat().st_size
+        if found != size:
+            raise ValueError(
+                f"{path} has {found:,} bytes, it was written with {size:,}. Delete the folder and prepare it again."
+            )
+
+    def dataset(
+        self,
+        split,
+        batch_size,
+        shuffle=None,
+        seed=0,
+        drop_remainder=False,
+        repeat=False,
+        first_pass=0,
+        first_batch=0,
+        num_shards=1,
+        shard_index=0,
+        cache=None,
+    ):
+        """Return a split as batches for `model.fit`.
+
+        The order of the rows of a pass depends on `seed` and the number of the pass alone: on no
+        other seed, and on no earlier pass. Two ways to read several passes:
+
+        - `fit(dataset(...), epochs=3)`: each iteration of a shuffled dataset is the next pass.
+        - `fit(dataset(..., repeat=True), steps_per_epoch=n, epochs=3)`, `n` batches being a pass: one
+          endless iteration over all passes, which is the same whenever it begins anew. A run that
+          was cut off after `step` steps goes on as if it had not been with
+          `first_pass, first_batch = divmod(step, n)`; what comes before is not read.
+
+        Several workers: `strategy.distribute_datasets_from_function(lambda context: data.dataset("train",
+        context.get_per_replica_batch_size(1024), num_shards=context.num_input_pipelines,
+        shard_index=context.input_pipeline_id))`. Each reads its own part of every pass. Replicas of
+        one worker share a dataset, as `fit` does by itself.
+
+        Args:
+            split: `"train"`, `"valid"` or `"test"`.
+            batch_size: Rows a batch, of one shard.
+            shuffle: Whether to shuffle rows; by default for `"train"` alone.
+            seed: Seed of the orders, a whole number.
+            drop_remainder: Whether each pass leaves out the rows that do not fill a batch (other rows
+                in each, if shuffled). All batches have the same static shape then.
+            repeat: Whether an iteration goes on for ever, instead of ending with the pass.
+            first_pass: Number of the first pass, from 0.
+            first_batch: Batches of the first pass that are left out.
+            num_shards: Parts that each pass is divided into: every row is in one, their sizes differ by
+                one row at most, and all have the same number of batches.
+            shard_index: Which part to read, from 0.
+            cache: Whether to keep the rows of the split in memory, `8 * slots + 4` bytes each, as long as this
+                object lives; by default if they take no more than its `cache_bytes`.
+
+        Returns:
+            A `tf.data.Dataset` of `({"ids": int32 (batch, num_slots), "values": float32 (batch,
+            num_slots)}, label float32 (batch, 1))`. The number of batches is known, unless the first
+            pass is not whole.
+
+        Raises:
+            ValueError: If the split is unknown, a number is out of range, or there are too few rows for
+                so many shards.
+        """
+        import tensorflow as tf
+
+        self._check_split(split)
+        share = Share(self.num_rows[split], batch_size, drop_remainder, num_shards, shard_index)
+        if first_pass < 0 or not 0 <= first_batch < max(share.num_batches, 1):
+            raise ValueError(
+                f"`first_pass` must be at least 0, `first_batch` at least 0 and less than the {share.num_batches} "
+                f"batches of a pass. Received: {first_pass}, {first_batch}."
+            )
+        shuffle = split == "train" if shuffle is None else shuffle
+        if cache is None:
+            cache = self.num_rows[split] * (8 * self.schema.num_slots + 4) <= self.cache_bytes
+        read, to_features = self._from_memory(split) if cache else self._from_files(split)
+        rows_of_pass = shuffled_rows if shuffle else stored_rows
+
+        def batches_of_pass(number):
+            skipped = tf.where(number == first_pass, np.int64(first_batch), np.int64(0))
+            rows = rows_of_pass(self._index(split), read, seed, number, share.start, share.stop, skipped * batch_size)
+            sizes = batch_size if drop_remainder else tf.constant(share.batch_sizes)[skipped:]
+            return rows.map(to_features).prefetch(1).rebatch(sizes, drop_remainder=drop_remainder)
+
+        if repeat:
+            passes = tf.data.Dataset.range(first_pass, np.iinfo(np.int64).max)
+        elif shuffle:
+            numbers = itertools.count(first_pass)
+            passes = tf.data.Dataset.from_generator(
+                lambda: [next(numbers)], output_signature=tf.TensorSpec([], tf.int64)
+            )
+        else:
+            passes = tf.data.Dataset.from_tensors(np.int64(first_pass))
+        batches = passes.flat_map(batches_of_pass)
+        if repeat:
+            batches = batches.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+        elif first_batch == 0:
+            batches = batches.apply(tf.data.experimental.assert_cardinality(share.num_batches))
+        options = tf.data.Options()
+        # What is not sharded yet is sharded by rows and not by files, as passes know no files.
+        policy = tf.data.experimental.AutoShardPolicy
+        options.experimental_distribute.auto_shard_policy = policy.DATA if num_shards == 1 else policy.OFF
+        # Autotuning waits for seconds at the end of each pass, with nothing here to tune.
+        options.autotune.enabled = False
+        return batches.prefetch(8).with_options(options)
+
+    def _index(self, split):
+        if split not in self._indices:
+            paths = [str(self.folder / shard) for shard in self._shards[split]]
+            self._indices[split] = index_blocks(paths, _count_rows)
+            found = int(self._indices[split].rows.sum())
+            if found != self.num_rows[split]:
+                raise ValueError(
+                    f"{self.folder} has {found:,} rows in '{split}', preparation.json says {self.num_rows[split]:,}. "
+                    "Delete the folder and prepare it again."
+                )
+        return self._indices[split]
+
+    def _from_files(self, split):
+        """Return functions from blocks to a `tf.data.Dataset` of their rows, and from rows to features and labels."""
+        decode = functools.partial(_decode, stored_widths(self.schema))
+        return functools.partial(read_blocks, self._index(split), decode), functools.partial(_to_features, self.schema)
+
+    def _from_memory(self, split):
+        """Return the same two, with the numbers of rows for the rows."""
+        import tensorflow as tf
+
+        if split not in self._cached:
+            read, to_features = self._from_files(split)
+            with tf.device("CPU:0"):
+                pieces = list(read(blocks_of_pass(self._index(split), None, 0, self.num_rows[split])).map(to_features))
+                self._cached[split] = tf.nest.map_structure(lambda *columns: tf.concat(columns, axis=0), *pieces)
+        whole = self._cached[split]
+
+        def to_features_of(rows):
+            return tf.nest.map_structure(lambda column: pick(column, rows["row"]), whole)
+
+        return functools.partial(number_blocks, self._index(split)), to_features_of
+
+    def arrays(self, split):
+        """Return a whole split as `({"ids": ..., "values": ...}, labels)` of NumPy arrays, in stored order.
+
+        Raises:
+            ValueError: If the split is unknown.
+        """
+        self._check_split(split)
+        batches = list(self.dataset(split, ARRAY_ROWS, shuffle=False).as_numpy_iterator())
+        features = {key: np.concatenate([batch[key] for batch, _ in batches]) for key in ("ids", "values")}
+        return features, np.concatenate([labels for _, labels in batches])
+
+    def frame(self, split):
+        """Return a whole split as a pandas frame: raw cells as far as `encoding.decode` knows them, and the label.
+
+        Rows are in stored order.
+
+        Raises:
+            ValueError: If the split is unknown, or made-up data has no raw cells.
+        """
+        features, labels = self.arrays(split)
+        if self.encoding is None:
+            raise ValueError(f"{self.name} was made without an encoding of raw cells. Use `arrays`.")
+        frame = _raw_cells(self.encoding, features).to_pandas()
+        frame[self.schema.label] = labels[:, 0].astype(np.uint8)
+        return frame
+
+    def texts(self, features):
+        """Return what the fields of rows hold, as texts to read: a list of rows, each a list of one text a field.
+
+        Ids of data without an encoding of raw cells are written as `#3`, the third of their field.
+
+        Args:
+            features: `{"ids": (rows, num_slots), "values": (rows, num_slots)}`.
+        """
+        return [
+            [_text(cell) for cell in row] for row in _raw_cells(self.encoding or _unnamed(self.schema), features).rows()
+        ]
+
+    def _check_split(self, split):
+        if split not in self.num_rows:
+            raise ValueError(f"{self.name}: {unknown('split', split, self.num_rows)}")
+
+
+def load(folder, cache_bytes=0):
+    """Open a prepared folder; see `PreparedData`."""
+    return PreparedData(folder, cache_bytes)
+
+
+def _raw_cells(encoding, features):
+    schema = encoding.schema
+    return encoding.decode(features["ids"][:, stored_slots(schema)], features["values"][:, number_slots(schema)])
+
+
+def _unnamed(schema):
+    """Return an encoding that knows the fields of a schema, but no texts."""
+    return TableEncoding(
+        FieldEncoding(
+            field.name,
+            field.kind,
+            hash_buckets=None if field.kind == "numerical" else field.vocabulary_size,
+            max_values=field.num_slots,
+            weight_separator=":" if field.weighted else None,
+        )
+        for field in schema.fields
+    )
+
+
+def _text(cell):
+    if isinstance(cell, float):
+        return f"{cell:,.0f}" if abs(cell) >= 1e4 else f"{cell:.4g}"
+    if isinstance(cell, list):
+        return ", ".join(cell) or "(none)"
+    return "(absent)" if cell is None else cell or "(empty)"
+
+
+def _decode(widths, serialized):
+    import tensorflow as tf
+
+    names = [name for name in ("ids", "numbers") if widths[name]]
+    specification = {name: tf.io.FixedLenFeature([], tf.string) for name in (*names, "label")}
+    block = tf.io.parse_single_example(serialized, specification)
+    labels = tf.io.decode_raw(block["label"], tf.uint8)
+    rows = {"label": labels[:, None]}
+    for name, dtype in (("ids", tf.int32), ("numbers", tf.float32)):
+        shape = [tf.size(labels), widths[name]]
+        rows[name] = tf.reshape(tf.io.decode_raw(block[name], dtype), shape) if widths[name] else tf.zeros(shape, dtype)
+    return rows
+
+
+def _count_rows(serialized):
+    import tensorflow as tf
+
+    label = tf.io.parse_single_example(serialized, {"label": tf.io.FixedLenFeature([], tf.string)})["label"]
+    return len(label.numpy())
+
+
+def _to_features(schema, rows):
+    import tensorflow as tf
+
+    return assemble(schema, rows["ids"], rows["numbers"]), tf.cast(rows["label"], tf.float32)

@@ -1,0 +1,341 @@
+"""The prepared folder on disk: blocks of rows in TFRecord shards, written whole or not at all.
+
+One `tf.train.Example` holds up to 4,096 rows as raw little-endian bytes: `ids` (int32, the slots of
+categorical and multi-valued fields, in schema order), `numbers` (float32, the slots of numerical fields
+and the weights of weighted ones, in schema order) and `label` (uint8). An Example a row would be written
+40 and read 10 times slower. The folder is in the format of TensorFlow Datasets:
+`tfds.builder_from_directory(folder)` reads it without ctrzoo.
+"""
+
+import fcntl
+import json
+import os
+import pathlib
+import re
+import shutil
+import typing
+import uuid
+
+import numpy as np
+import polars as pl
+
+from ctrzoo.files import synchronize
+from ctrzoo.suggest import unknown
+
+from ..encoding.features import Block, stored_widths
+from ..errors import check_labels
+from .tfrecord import write_example, write_tfds_metadata
+
+FORMAT_VERSION = 2
+SPLITS = ("train", "valid", "test")
+BLOCK_ROWS = 4096
+SHARD_BLOCKS = 128
+SHUFFLE_BUCKETS = 64
+
+
+def block_tensors(schema):
+    """Return type and shape of the features of a block, `{name: (dtype, shape)}`."""
+    widths = stored_widths(schema)
+    wide = {name: (dtype, (None, widths[name])) for name, dtype in (("ids", "int32"), ("numbers", "float32"))}
+    return {"label": ("uint8", (None,)), **{name: tensor for name, tensor in wide.items() if widths[name]}}
+
+
+def write_blocks(file, tensors, block):
+    """Write rows to an open shard, 4,096 an example; return the number of examples.
+
+    Args:
+        file: The shard, open for writing bytes.
+        tensors: What `block_tensors` returned.
+        block: The `Block`.
+    """
+    arrays = {"ids": block.ids, "numbers": block.numbers, "label": block.labels}
+    starts = range(0, len(block.labels), BLOCK_ROWS)
+    for start in starts:
+        rows = slice(start, start + BLOCK_ROWS)
+        features = {
+            name: arrays[name][rows].astype(np.dtype(dtype).newbyteorder("<"), copy=False).tobytes()
+            for name, (dtype, _) in tensors.items()
+        }
+        write_example(file, features)
+    return len(starts)
+
+
+class Split(typing.NamedTuple):
+    """What was written of a split.
+
+    Args:
+        rows: Number of rows.
+        positives: Number of rows with label 1.
+        shards: Size of each shard in bytes, by file name.
+        blocks: Number of blocks of each shard.
+    """
+
+    rows: int
+    positives: int
+    shards: dict
+    blocks: list
+
+
+def write_metadata(folder, name, schema, splits, options, encoding):
+    """Write all files of a prepared folder but its shards.
+
+    Args:
+        folder: The folder, which holds the shards.
+        name: Name of the data set.
+        schema: The `Schema`.
+        splits: `{split: Split}`.
+        options: What the preparation depends on, for JSON.
+        encoding: The `TableEncoding`, or None for made-up data.
+    """
+    description = f"{name}: each example is a block of up to {BLOCK_ROWS} rows; see schema.json."
+    write_tfds_metadata(folder, name, description, block_tensors(schema), splits)
+    (folder / "schema.json").write_text(schema.to_json(), encoding="utf-8")
+    if encoding is not None:
+        encoding.save(folder)
+    counts = ("rows", "positives", "shards")
+    preparation = {
+        "format_version": FORMAT_VERSION,
+        "name": name,
+        "options": options,
+        "widths": stored_widths(schema),
+        "splits": {split: {key: getattr(written, key) for key in counts} for split, written in splits.items()},
+    }
+    (folder / "preparation.json").write_text(json.dumps(preparation, indent=2), encoding="utf-8")
+
+
+def publish(partial, folder):
+    """Give a complete folder its name, when all of it is on disk.
+
+    Raises:
+        FileExistsError: If somebody else has made the folder in the meantime.
+    """
+    for path in (*partial.iterdir(), partial):
+        synchronize(path)
+    try:
+        partial.rename(folder)
+    except OSError as reason:
+        if folder.exists():
+            raise FileExistsError(f"{folder} was made by somebody else in the meantime.") from reason
+        raise
+    synchronize(folder.parent)
+
+
+def check_name(name):
+    """Refuse a name that TensorFlow Datasets would not find.
+
+    Raises:
+        ValueError: If it is not letters, digits and underscores.
+    """
+    if not re.fullmatch(r"[a-zA-Z]\w*", name):
+        raise ValueError(f"A data set's name must be letters, digits and underscores. Received: {name!r}.")
+
+
+class PreparedWriter:
+    """Writes a prepared folder, as a context manager.
+
+    Rows go into a hidden folder beside the target, which is renamed when everything is on disk. So
+    the folder is there with all its rows or not at all, however the writing ends. The rows of
+    `train` are shuffled across the whole split, in bounded memory: each row goes to one of 64 files
+    by chance, and each file is shuffled in memory.
+
+    Args:
+        folder: The folder to make. It must not exist.
+        name: Name of the data set: letters, digits and underscores.
+        schema: The `Schema` of the rows.
+        encoding: The `TableEncoding` that made the ids and numbers, if one did.
+        options: What the preparation depends on, for JSON.
+        shuffle_seed: Seed of the order of the `train` rows.
+
+    Raises:
+        FileExistsError: If the folder is there already.
+        ValueError: If the name or a block does not fit.
+
+    >>> import tempfile
+    >>> from ctrzoo.data_pipelines import load
+    >>> from ctrzoo.schema import Field, Schema
+    >>> schema = Schema([Field("user", vocabulary_size=3), Field("age", "numerical")])
+    >>> folder = tempfile.mkdtemp() + "/small"
+    >>> with PreparedWriter(folder, "small", schema) as writer:
+    ...     writer.add("train", Block(np.array([[1], [3]]), np.array([[0.5], [0.0]]), np.array([1, 0])))
+    >>> load(folder).num_rows
+    {'train': 2}
+    """
+
+    def __init__(self, folder, name, schema, encoding=None, options=None, shuffle_seed=0):
+        check_name(name)
+        self.folder = pathlib.Path(folder).absolute()
+        self.name = name
+        self.schema = schema
+        self.encoding = encoding
+        self.options = options or {}
+        self.shuffle_seed = shuffle_seed
+
+    def __enter__(self):
+        if self.folder.exists():
+            raise FileExistsError(f"{self.folder} exists. Delete it, or choose another folder.")
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(self.folder)
+        self._partial = self.folder.with_name(f".{self.folder.name}.{uuid.uuid4().hex[:8]}.partial")
+        self._partial.mkdir()
+        # Held until this process ends: tells another writer that this folder is no leftover.
+        self._lock = open(self._partial / ".lock", "w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        tensors = block_tensors(self.schema)
+        self._splits = {split: _SplitWriter(self._partial, self.name, split, tensors) for split in SPLITS}
+        widths = stored_widths(self.schema)
+        self._row_dtype = np.dtype(
+            [("ids", "<i4", (widths["ids"],)), ("numbers", "<f4", (widths["numbers"],)), ("label", "u1")]
+        )
+        self._shuffler = _Shuffler(self._partial, self._row_dtype, self.shuffle_seed)
+        return self
+
+    def add(self, split, block):
+        """Append a block of any number of rows to a split.
+
+        Raises:
+            ValueError: If the split is unknown, the arrays do not fit the schema, an id is no whole number or a label
+                not 0 or 1.
+        """
+        if split not in SPLITS:
+            raise ValueError(unknown("split", split, SPLITS))
+        rows = np.empty(len(block.labels), self._row_dtype)
+        for key, array in (("ids", block.ids), ("numbers", block.numbers)):
+            if np.shape(array) != rows[key].shape:
+                raise ValueError(f"`{key}` must have the shape {rows[key].shape}. Received: {np.shape(array)}.")
+            with np.errstate(invalid="ignore", over="ignore"):  # what does not fit is refused below
+                rows[key] = array
+        changed = np.asarray(block.ids)[rows["ids"] != block.ids]
+        if len(changed):
+            raise ValueError(f"Ids must be whole numbers of 32 bits. Received: {changed[0]}.")
+        labels = np.reshape(np.asarray(block.labels, np.float64), len(rows))
+        rows["label"] = check_labels(pl.Series(self.schema.label, labels))
+        if len(rows) and (rows["ids"].min(initial=0) < 0 or rows["ids"].max(initial=0) >= self.schema.num_ids):
+            raise ValueError(f"Ids must lie in 0 to {self.schema.num_ids - 1}, as the schema says.")
+        if not np.isfinite(rows["numbers"]).all():
+            raise ValueError("Numbers must be finite. Write a missing number as 0.")
+        (self._shuffler if split == "train" else self._splits[split]).add(rows)
+
+    def add_json(self, filename, content):
+        """Write a further file, such as the truth behind made-up data."""
+        (self._partial / filename).write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+    def __exit__(self, kind, error, traceback):
+        try:
+            if error is None:
+                self._finish()
+        finally:
+            self._lock.close()
+            self._shuffler.close()
+            for writer in self._splits.values():
+                writer.discard()
+            shutil.rmtree(self._partial, ignore_errors=True)
+
+    def _finish(self):
+        for rows in self._shuffler.drain():
+            self._splits["train"].add(rows)
+        written = {split: writer for split, writer in self._splits.items() if writer.close()}
+        if "train" not in written:
+            raise ValueError(f"Data set '{self.name}' has no row in the split 'train'.")
+        splits = {
+            split: Split(writer.rows, writer.positives, writer.shard_sizes(), writer.shard_blocks)
+            for split, writer in written.items()
+        }
+        write_metadata(self._partial, self.name, self.schema, splits, self.options, self.encoding)
+        publish(self._partial, self.folder)
+        (self.folder / ".lock").unlink()
+
+
+class _SplitWriter:
+    """Cuts rows into blocks, and blocks into shards."""
+
+    def __init__(self, folder, name, split, tensors):
+        self._folder, self._name, self._split, self._tensors = folder, name, split, tensors
+        self._pending = None
+        self._writer = None
+        self.rows = self.positives = 0
+        self.shard_blocks = []
+
+    def add(self, rows):
+        self.rows += len(rows)
+        self.positives += int(rows["label"].sum())
+        if self._pending is not None:
+            rows = np.concatenate([self._pending, rows])
+        whole = len(rows) - len(rows) % BLOCK_ROWS
+        for start in range(0, whole, BLOCK_ROWS):
+            self._write(rows[start : start + BLOCK_ROWS])
+        self._pending = rows[whole:]
+
+    def _write(self, rows):
+        if self._writer is None:
+            self._writer = open(self._path(len(self.shard_blocks)), "wb")
+            self.shard_blocks.append(0)
+        self.shard_blocks[-1] += write_blocks(
+            self._writer, self._tensors, Block(*(rows[key] for key in rows.dtype.names))
+        )
+        if self.shard_blocks[-1] == SHARD_BLOCKS:
+            self.discard()
+
+    def close(self):
+        """Write what is left and give the shards their final names; return the number of rows."""
+        if self._pending is not None and len(self._pending):
+            self._write(self._pending)
+        self.discard()
+        for index in range(len(self.shard_blocks)):
+            self._path(index).rename(self._path(index, len(self.shard_blocks)))
+        return self.rows
+
+    def discard(self):
+        """Close the open shard."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def shard_sizes(self):
+        """Return the size of each shard in bytes, by file name."""
+        paths = [self._path(index, len(self.shard_blocks)) for index in range(len(self.shard_blocks))]
+        return {path.name: path.stat().st_size for path in paths}
+
+    def _path(self, index, total=None):
+        ending = "" if total is None else f"-of-{total:05d}"
+        return self._folder / f"{self._name}-{self._split}.tfrecord-{index:05d}{ending}"
+
+
+class _Shuffler:
+    """Brings any number of rows into a random order, with a part of them in memory."""
+
+    def __init__(self, folder, dtype, seed):
+        self._random = np.random.default_rng(seed)
+        self._dtype = dtype
+        self._files = [open(folder / f"rows-{bucket}", "w+b") for bucket in range(SHUFFLE_BUCKETS)]
+
+    def add(self, rows):
+        buckets = self._random.integers(SHUFFLE_BUCKETS, size=len(rows), dtype=np.uint8)
+        sorted_rows = rows[np.argsort(buckets, kind="stable")]
+        ends = np.cumsum(np.bincount(buckets, minlength=SHUFFLE_BUCKETS))
+        for file, part in zip(self._files, np.split(sorted_rows, ends[:-1]), strict=True):
+            file.write(part.tobytes())
+
+    def drain(self):
+        for file in self._files:
+            file.seek(0)
+            rows = np.fromfile(file, self._dtype)
+            os.unlink(file.name)
+            yield rows[self._random.permutation(len(rows))]
+        self.close()
+
+    def close(self):
+        for file in self._files:
+            file.close()
+
+
+def _remove_leftovers(folder):
+    """Delete what killed runs left of this folder; a run that is alive holds its lock."""
+    for leftover in folder.parent.glob(f".{folder.name}.*.partial"):
+        try:
+            with open(leftover / ".lock", "a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(leftover)
+        except BlockingIOError:
+            continue
+        except OSError:
+            shutil.rmtree(leftover, ignore_errors=True)

@@ -1,0 +1,216 @@
+"""One experiment, from settings to a folder of results."""
+
+import ctrzoo.startup  # before Keras
+
+import contextlib
+import fcntl
+import json
+import pathlib
+
+import keras
+import tensorflow as tf
+from rich.console import Console
+
+import ctrzoo
+from ctrzoo.explanation.explainer import mean_explanations
+from ctrzoo.files import write_csv, write_json, write_text
+from ctrzoo.plots import plot_interactions, plot_learning_curves
+from ctrzoo.training import EVALUATION_BATCH, set_seed, train
+from ctrzoo.training.strategy import device_kind, is_chief, make_strategy, scaled_learning_rate, usable_branches
+
+from .. import data_pipelines, models
+from ..data_pipelines.storage.reading import SMALL_SPLIT
+from .report import report
+
+BASELINES = "baselines"
+
+
+def run_experiment(settings, data_dir, raw, workdir, strategy="auto", num_devices=None, **checkpoint_options):
+    """Prepare the data if need be, train the model and its baselines, write all results.
+
+    Args:
+        settings: The `Settings`.
+        data_dir: Folder of prepared data sets.
+        raw: Raw file or folder of the data set, or None.
+        workdir: Folder of the results: the model's own files, and a folder for each baseline. If it holds an
+            interrupted run with the same settings, this run goes on with it.
+        strategy: Where to train, see `ctrzoo.training.strategy.make_strategy`.
+        num_devices: How many devices, see there.
+        **checkpoint_options: `checkpoint_steps`, `checkpoint_minutes` and `keep_checkpoints` of `training.train`.
+
+    Returns:
+        `{"dataset", "models": {name: metrics}, "bayes": {...} or None, "notes": [...]}`; None on a worker that
+        is not the chief.
+
+    Raises:
+        ValueError: If a setting does not fit, or the workdir holds another experiment.
+        FileNotFoundError: If raw or prepared files are missing.
+        ConnectionError: If another worker was lost.
+    """
+    _check_workdir(workdir, settings)
+    strategy = make_strategy(strategy, num_devices, settings.branches)
+    chief = is_chief(strategy)
+    console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=not chief)
+    data = _load(settings, data_dir, raw)
+    console.print(f"{data!r}")
+    if settings.jit_compile:
+        ctrzoo.startup.keep_loops_rolled()
+    keras.mixed_precision.set_dtype_policy(settings.precision)
+    for name in (*settings.baselines, settings.model):
+        _build(name, data.schema, settings)  # refuses wrong hyperparameters before anything is written
+    with _locked(workdir) if chief else contextlib.nullcontext():
+        if chief:
+            _check_workdir(workdir, settings)  # another process may have begun since
+            write_json(workdir / "experiment.json", _description(settings, data, strategy))
+        results, histories = {}, {}
+        for name in (*settings.baselines, settings.model):
+            folder = workdir if name == settings.model else workdir / BASELINES / name
+            if chief:
+                folder.mkdir(parents=True, exist_ok=True)
+            set_seed(settings.seed, settings.jit_compile)
+            with strategy.scope():
+                model = _build(name, data.schema, settings)
+            result = _train(model, data, settings, folder, console, checkpoint_options)
+            histories[name] = result.pop("history")
+            facts = {"model": name, "dataset": data.name, "seed": settings.seed, "num_parameters": model.count_params()}
+            results[name] = {**facts, "epochs": len(histories[name]), **result}
+            if chief and name != settings.model:
+                write_json(folder / "metrics.json", results[name])
+        if not chief:
+            return None
+        bayes = data.truth["bayes"] if data.truth else None
+        notes = _explain(model, data, workdir)
+        plot_learning_curves(histories, workdir / "learning_curves.png", bayes and bayes["valid"])
+        outcome = {"dataset": data.name, "models": results, "bayes": bayes and bayes["test"], "notes": notes}
+        write_text(workdir / "report.md", report(settings, data, outcome, histories))
+        write_json(workdir / "metrics.json", results[settings.model])  # last: with it a run counts as finished
+        return outcome
+
+
+def _train(model, data, settings, folder, console, checkpoint_options):
+    strategy = model.distribute_strategy
+    num_replicas = strategy.num_replicas_in_sync
+    try:
+        return train(
+            model,
+            data,
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            learning_rate=scaled_learning_rate(settings.learning_rate, settings.learning_rate_scaling, num_replicas),
+            learning_rate_schedule=settings.learning_rate_schedule,
+            learning_rate_decay=settings.learning_rate_decay,
+            optimizer=settings.optimizer,
+            patience=settings.patience,
+            seed=settings.seed,
+            jit_compile=settings.jit_compile,
+            branches=usable_branches(settings.branches, strategy),
+            folder=folder,
+            console=console,
+            **checkpoint_options,
+        )
+    except tf.errors.OpError as error:
+        if strategy.cluster_resolver is None:
+            raise
+        raise ConnectionError(
+            f"A worker was lost ({type(error).__name__}). Start the same command on all workers again: the run goes "
+            "on from its last checkpoint."
+        ) from error
+
+
+@contextlib.contextmanager
+def _locked(workdir):
+    """Make the workdir and keep other processes from writing into it."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    with open(workdir / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"Another process is writing into {workdir}. Wait for it, or choose another --workdir."
+            ) from None
+        yield
+
+
+def _check_workdir(workdir, settings):
+    path = workdir / "experiment.json"
+    begun = any(any(workdir.glob(pattern)) for pattern in ("checkpoints", "metrics.json", f"{BASELINES}/*/checkpoints"))
+    if not path.is_file() or not begun:  # a run that was refused leaves its settings alone
+        return
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))["settings"]
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(
+            f"{path} is not of this program, or damaged. Choose another --workdir, or delete it."
+        ) from None
+    differences = [f"{key} was {was!r}, is {now!r}" for key, (was, now) in settings.differences(earlier).items()]
+    if differences:
+        raise ValueError(
+            f"{workdir} holds another experiment: {'; '.join(differences)}. Choose another --workdir, or delete it."
+        )
+
+
+def _load(settings, data_dir, raw):
+    folder = pathlib.Path(settings.dataset)
+    if settings.dataset in data_pipelines.DATASETS:
+        try:
+            folder = data_pipelines.prepare(settings.dataset, data_dir, raw=raw, **settings.dataset_options)
+        except TypeError as error:
+            raise ValueError(
+                f"Data set '{settings.dataset}' cannot be prepared with {settings.dataset_options}: {error}"
+            ) from error
+    data = data_pipelines.load(folder, cache_bytes=SMALL_SPLIT)
+    missing = [split for split in ("train", "valid", "test") if not data.num_rows.get(split)]
+    if missing:
+        raise ValueError(
+            f"{data.folder} has no rows in {' and '.join(missing)}. Training needs train, valid (to choose the epoch) "
+            "and test (to report): change `split` in the schema and prepare the table anew."
+        )
+    return data
+
+
+def _build(name, schema, settings):
+    known = models.hyperparameters_of(name)
+    hyperparameters = {key: value for key, value in settings.hyperparameters.items() if key in known}
+    try:
+        return models.build(name, schema, **hyperparameters)
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"Model '{name}' cannot be built with {hyperparameters}: {error}") from error
+
+
+def _description(settings, data, strategy):
+    return {
+        "settings": settings.to_dict(),
+        "data": {
+            "folder": str(data.folder),
+            "fingerprint": data.fingerprint,
+            "num_rows": data.num_rows,
+            "options": data.options,
+        },
+        "devices": {
+            "strategy": type(strategy).__name__,
+            "number": strategy.num_replicas_in_sync,
+            "kind": device_kind(),
+        },
+        "versions": {"ctrzoo": ctrzoo.__version__, "tensorflow": tf.__version__, "keras": keras.__version__},
+    }
+
+
+def _explain(model, data, workdir):
+    """Write the interactions that the model found as a table and a picture; say how many planted ones it found."""
+    if "pairs" not in model.explanation_names or data.schema.num_fields < 2:
+        return []
+    strengths = mean_explanations(model, data.dataset("test", EVALUATION_BATCH, shuffle=False))["pairs"]
+    names = data.schema.names
+    pairs = [(strengths[i, j], names[j], names[i]) for i in range(len(names)) for j in range(i)]
+    pairs.sort(reverse=True)
+    planted = [frozenset(pair) for pair in data.truth["pairs"]] if data.truth else []
+    rows = []
+    for rank, (strength, field, other) in enumerate(pairs, start=1):
+        row = {"rank": rank, "field": field, "other_field": other, "strength": f"{strength:.6g}"}
+        rows.append(row | ({"planted": int(frozenset((field, other)) in planted)} if planted else {}))
+    write_csv(workdir / "interactions.csv", rows)
+    title = f"{model.name}: mean strength of pairs, test split"
+    plot_interactions(strengths, names, workdir / "interactions.png", title, planted)
+    found = sum(frozenset(pair) in planted for _, *pair in pairs[: len(planted)])
+    note = f"{found} of the {len(planted)} planted pairs are among the {len(planted)} strongest of {model.name}."
+    return [note] if planted else []

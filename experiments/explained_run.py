@@ -1,0 +1,140 @@
+"""From the folder of a trained model to a folder of explanations."""
+
+import ctrzoo.startup  # noqa: F401  (before Keras)
+
+import json
+
+import keras
+import numpy as np
+
+from ctrzoo.explanation.analysis import analyse, correlation
+from ctrzoo.explanation.explainer import explain_rows
+from ctrzoo.explanation.report import choose_rows, write_explanations
+
+from .. import (
+    data_pipelines,
+    models,  # noqa: F401  (the classes of saved models)
+)
+
+BATCH = 4096
+
+
+def explain_run(
+    workdir,
+    output,
+    data_folder=None,
+    split="test",
+    num_rows=10_000,
+    instances=3,
+    chosen=(),
+    repeats=3,
+    most_pairs=60,
+    seed=2018,
+    compared=(),
+    console=None,
+):
+    """Explain the model of a run on rows of its data; return the path of the report.
+
+    Args:
+        workdir: Folder of the run, with `experiment.json` and `model.keras`.
+        output: Folder to write into.
+        data_folder: The prepared folder; None for the one that the run read.
+        split: `"train"`, `"valid"` or `"test"`.
+        num_rows: How many rows, chosen by chance.
+        instances: How many of them to show one by one.
+        chosen: Numbers of rows of the split to show instead.
+        repeats: Permutations of each field and pair.
+        most_pairs: The most pairs to shuffle.
+        seed: Seed of rows and permutations.
+        compared: Folders of other runs on the same data.
+        console: A `rich` console for messages, or None.
+
+    Raises:
+        FileNotFoundError: If a folder or file is missing.
+        ValueError: If a model does not fit the data, or a row is not in the split.
+    """
+    experiment = json.loads((workdir / "experiment.json").read_text(encoding="utf-8"))
+    data = data_pipelines.load(data_folder or experiment["data"]["folder"])
+    if split not in data.num_rows:
+        raise ValueError(f"{data.name} has no split '{split}', but: {', '.join(data.num_rows)}.")
+    wrong = [row for row in chosen if row >= data.num_rows[split]]
+    if wrong:
+        raise ValueError(
+            f"The split '{split}' has {data.num_rows[split]:,} rows, counted from 0. Received: {wrong[0]}."
+        )
+    planted = data.truth["pairs"] if data.truth else ()
+    total = data.num_rows[split]
+    sample = np.sort(np.random.default_rng(seed).choice(total, min(num_rows, total), replace=False))
+    features, labels = rows_of(data, split, sample)
+    analyses = {}
+    for folder in (workdir, *compared):
+        model = load_model(folder, data.schema)
+        if console:
+            console.print(f"{folder}: {model.name}, {len(labels):,} rows of {data.name}/{split}")
+        analyses[folder] = model, analyse(model, features, labels, planted, most_pairs, repeats, seed)
+    model, analysis = analyses[workdir]
+    if chosen:
+        sample = np.array(chosen)
+        features, labels = rows_of(data, split, sample)
+        shown = np.arange(len(chosen))
+    else:
+        shown = choose_rows(labels, explain_rows(model, features)["probability"], instances)
+    features = {name: array[shown] for name, array in features.items()}
+    comparison = [_compared(folder, *entry, analysis) for folder, entry in analyses.items()]
+    if console:
+        for row in comparison:
+            console.print(", ".join(f"{key} {_rounded(value)}" for key, value in row.items()))
+    return write_explanations(
+        output,
+        model,
+        analysis,
+        features,
+        labels[shown],
+        data.texts(features),
+        [int(row) for row in sample[shown]],
+        f"What {model.name} says of {data.name}: {min(num_rows, total):,} rows of the {split} split",
+        comparison,
+    )
+
+
+def rows_of(data, split, numbers):
+    """Return features and labels of rows of a split, by their numbers in stored order, however large it is."""
+    numbers, start, found = np.asarray(numbers), 0, []
+    for features, labels in data.dataset(split, BATCH, shuffle=False).as_numpy_iterator():
+        places = np.flatnonzero((numbers >= start) & (numbers < start + len(labels)))
+        here = numbers[places] - start
+        found.append((places, {name: array[here] for name, array in features.items()}, labels[here, 0]))
+        start += len(labels)
+    order = np.argsort(np.concatenate([places for places, _, _ in found]))
+    features = {name: np.concatenate([part[name] for _, part, _ in found])[order] for name in ("ids", "values")}
+    return features, np.concatenate([labels for _, _, labels in found])[order]
+
+
+def load_model(folder, schema):
+    """Load the best model of a run; refuse it if it was built for another schema."""
+    model = keras.models.load_model(folder / "model.keras")
+    differences = model.schema.differences(schema)
+    if differences:
+        raise ValueError(f"The model in {folder} is of other data: {differences[0]}.")
+    return model
+
+
+def _compared(folder, model, analysis, first):
+    """Return a row of the table of models: AUC, planted pairs found, agreement with shuffling and the first run."""
+    row = {"model": model.name, "run": str(folder), "AUC": analysis.importance.auc}
+    precision = analysis.precision()
+    if precision:
+        for way in ("explanation", "AUC lost twice", "logit difference"):
+            row[f"planted pairs found by {way}"] = precision.get(way)
+    agreement = analysis.agreement()
+    for way in ("AUC lost twice", "logit difference"):
+        row[f"correlation of explanation and {way}"] = agreement[way][0] if agreement else None
+    both = analysis.edges is not None and first.edges is not None
+    first_pair, second_pair = np.triu_indices(len(analysis.names), 1)
+    edges = [entry.edges.mean[first_pair, second_pair] for entry in (analysis, first)] if both else None
+    row["correlation with the first run's edges"] = correlation(*edges) if both else None
+    return row
+
+
+def _rounded(value):
+    return f"{value:.3f}" if isinstance(value, float) else "–" if value is None else value

@@ -1,0 +1,82 @@
+"""AUC over the numbers of neighbors of GraphFM's second and third layer: 3-D surfaces and heat maps, as in Figure 3."""
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from ctrzoo.files import replaced
+
+from ..published import read_published
+from .results import summary_of
+
+
+def plot_neighborhood(rows, folder):
+    """Write `neighborhood_<data set>.png`: our mean AUC, its deviation over seeds, and the published AUC.
+
+    Args:
+        rows: The rows of a sweep whose runs chose `num_neighbors`, see `results.rows_of`.
+        folder: Where to write.
+    """
+    for dataset in dict.fromkeys(row["dataset"] for row in rows):
+        groups = [group for group in summary_of(rows) if group["dataset"] == dataset]
+        finished = {group["choices"]["num_neighbors"][1:]: group for group in groups if group["finished"]}
+        if finished:
+            _plot(finished, dataset, folder / picture_name(dataset))
+
+
+def picture_name(dataset):
+    """Return the name of the picture of a data set."""
+    return f"neighborhood_{dataset}.png"
+
+
+def grid_of(cells):
+    """Return the sorted rows and columns, and the matrix, of `{(row, column): number}`; NaN where there is none.
+
+    >>> grid_of({(1, 1): 0.5, (4, 2): 0.6})[2]
+    array([[0.5, nan],
+           [nan, 0.6]])
+    """
+    rows, columns = (sorted({place[axis] for place in cells}) for axis in (0, 1))
+    matrix = np.full((len(rows), len(columns)), np.nan)
+    for (row, column), number in cells.items():
+        if number is not None:
+            matrix[rows.index(row), columns.index(column)] = number
+    return rows, columns, matrix
+
+
+def _plot(finished, dataset, path):
+    seeds = [group["finished"] for group in finished.values()]
+    fewest, most = min(seeds), max(seeds)
+    count = f"{fewest} to {most} seeds" if fewest < most else "one seed" if most == 1 else f"{most} seeds"
+    panels = {
+        f"ours, mean of {count}": {place: group["test_auc"] for place, group in finished.items()},
+        "ours, standard deviation": {place: group["test_auc_deviation"] for place, group in finished.items()},
+        "published": published_cells(dataset),
+    }
+    panels = {title: cells for title, cells in panels.items() if any(cell is not None for cell in cells.values())}
+    figure = Figure(figsize=(5 * len(panels), 8.5), layout="constrained")
+    figure.suptitle(f"GraphFM on {dataset}: test AUC by the neighbors that layers 2 and 3 select")
+    for number, (title, cells) in enumerate(panels.items(), start=1):
+        rows, columns, matrix = grid_of(cells)
+        surface = figure.add_subplot(2, len(panels), number, projection="3d")
+        if min(matrix.shape) > 1:  # a surface needs an area
+            across, along = np.meshgrid(columns, rows)
+            surface.plot_surface(across, along, matrix, cmap="viridis")
+        surface.set(title=title, xlabel="layer 3", ylabel="layer 2", xticks=columns, yticks=rows)
+        surface.zaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%.4f"))
+        surface.tick_params(axis="z", pad=8)
+        heat = figure.add_subplot(2, len(panels), len(panels) + number)
+        figure.colorbar(heat.imshow(matrix, cmap="viridis", origin="lower"), ax=heat, shrink=0.7, format="%.4f")
+        heat.set(xlabel="neighbors of layer 3", ylabel="neighbors of layer 2")
+        heat.set_xticks(range(len(columns)), columns)
+        heat.set_yticks(range(len(rows)), rows)
+    with replaced(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def published_cells(dataset):
+    """Return the published AUC of each cell; on MovieLens-1M alone it is known which numbers of neighbors they are."""
+    if dataset != "movielens_1m":
+        return {}
+    table = read_published("graphfm_figure3")
+    return {(row.row, row.column): row.auc for row in table[table.dataset == dataset].itertuples()}

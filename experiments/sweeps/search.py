@@ -1,0 +1,243 @@
+"""Search of hyperparameters by Optuna: every trial is a run, judged by the log loss of the validation rows."""
+
+import contextlib
+import dataclasses
+import fcntl
+import time
+import warnings
+
+import optuna
+from optuna.trial import TrialState
+
+from ctrzoo.files import write_text
+
+from . import outcome
+from .plan import plan
+from .process import TRAIN, start_training
+
+SAMPLERS = ("tpe", "random", "grid")
+HEARTBEAT_SECONDS = 30
+SECONDS_BETWEEN_LOOKS = 0.5
+PRUNED = "pruned after epoch "
+MOST_KILLED = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Between:
+    """A range to search; whole numbers if both ends are.
+
+    Attributes:
+        low: Lower end, included.
+        high: Upper end, included.
+        log: Whether the logarithm is drawn evenly.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+
+    def suggest(self, trial, name):
+        """Return the trial's value."""
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            return trial.suggest_int(name, self.low, self.high, log=self.log)
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+
+def open_study(folder, space, sampler="tpe", seed=0):
+    """Open or make the study of a folder, `study.db`, which several processes may share.
+
+    A trial whose process was killed shows no heartbeat; the next trial of any process does it again.
+
+    Args:
+        folder: The folder.
+        space: What `get_search()` returns: lists of values, `Between`s, and fixed values.
+        sampler: `"tpe"`, `"random"` or `"grid"`.
+        seed: Seed of the sampler; processes that share a study need different ones.
+
+    Raises:
+        ValueError: If the sampler is unknown, a grid is to be made of a range, or the study is of another space.
+    """
+    ranges = [name for name, value in space.items() if isinstance(value, Between)]
+    if sampler == "grid" and ranges:
+        raise ValueError(f"A grid needs lists of values. '{ranges[0]}' is a range; take the sampler tpe or random.")
+    lists = {name: [repr(choice) for choice in value] for name, value in space.items() if isinstance(value, list)}
+    samplers = {
+        "tpe": lambda: optuna.samplers.TPESampler(seed=seed),
+        "random": lambda: optuna.samplers.RandomSampler(seed=seed),
+        "grid": lambda: optuna.samplers.GridSampler(lists, seed=seed),
+    }
+    if sampler not in samplers:
+        raise ValueError(f"The sampler must be one of {', '.join(samplers)}. Received: {sampler!r}.")
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):  # Optuna's tables are made by the first process, but not by two at once
+        return _open(folder, space, samplers[sampler]())
+
+
+@contextlib.contextmanager
+def _locked(folder):
+    with open(folder / "study.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _open(folder, space, sampler):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # heartbeats
+        storage = optuna.storages.RDBStorage(
+            f"sqlite:///{folder / 'study.db'}",
+            engine_kwargs={"connect_args": {"timeout": 100}},
+            heartbeat_interval=HEARTBEAT_SECONDS,
+            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
+        )
+    study = optuna.create_study(
+        study_name="search",
+        storage=storage,
+        sampler=sampler,
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2),
+        load_if_exists=True,
+    )
+    _check_space(study, {name: repr(value) for name, value in space.items()}, folder)
+    return study
+
+
+def _check_space(study, space, folder):
+    """Refuse to mix trials of different spaces, which do not compare."""
+    earlier = study.user_attrs.get("space")
+    if earlier is None:
+        study.set_user_attr("space", space)
+        return
+    names = [name for name in {**earlier, **space} if earlier.get(name) != space.get(name)]
+    if names:
+        differences = "; ".join(f"{name} was {earlier.get(name)}, is {space.get(name)}" for name in names)
+        raise ValueError(f"{folder} holds the search of another space: {differences}. Choose another --folder.")
+
+
+class Killed(RuntimeError):
+    """Training ended without a word."""
+
+
+class Search:
+    """Does trials of a study until it has enough.
+
+    Args:
+        study: The study.
+        space: What `get_search()` returns.
+        folder: The folder of the search.
+        data_dir: Folder of prepared data sets.
+        raw: The raw file or folder of each data set that needs one.
+        train: The command that trains, to which a run's arguments are added.
+    """
+
+    def __init__(self, study, space, folder, data_dir, raw=None, train=TRAIN):
+        self.study, self.space, self.folder = study, space, folder
+        self.data_dir, self.raw, self.train = data_dir, raw, train
+        self._killed = 0
+
+    def work(self, num_trials):
+        """Do trials until the study has `num_trials` that finished, failed or were pruned, by all processes.
+
+        Args:
+            num_trials: That number.
+
+        Raises:
+            ChildProcessError: If training was killed several times in a row.
+        """
+
+        def stop_if_enough(study, _):
+            if sum(_is_done(trial) for trial in study.get_trials(deepcopy=False)) >= num_trials:
+                study.stop()
+
+        if sum(_is_done(trial) for trial in self.study.trials) < num_trials:
+            self.study.optimize(self._objective, callbacks=[stop_if_enough], catch=(RuntimeError,))
+
+    def _objective(self, trial):
+        try:
+            return self._value(trial)
+        except (KeyboardInterrupt, ChildProcessError, Killed):  # a grid would take the values for tried
+            again = optuna.storages.RetryHeartbeatStaleTrialCallback()
+            again(self.study, self.study.get_trials(deepcopy=False)[trial.number])
+            raise
+
+    def _value(self, trial):
+        choice = {name: _suggest(trial, name, value) for name, value in self.space.items()}
+        (run,) = plan([choice], self.folder / "trials", self.data_dir, self.raw)
+        trial.set_user_attr("command", run.command)
+        while (lock := outcome.take(run)) is None:  # the same values by another process
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        epochs = 0
+        with lock:
+            if not outcome.is_finished(run) and not outcome.is_failed(run):
+                epochs = self._train(run, lock, trial)
+        _report(run, trial, epochs)
+        reason = outcome.reason_of(run)
+        if reason.startswith(PRUNED):
+            raise optuna.TrialPruned(reason)
+        if reason:
+            trial.set_user_attr("reason", reason)
+            raise RuntimeError(reason)
+        if not outcome.is_finished(run):
+            self._killed += 1
+            if self._killed == MOST_KILLED:
+                raise ChildProcessError(
+                    f"Training was killed {MOST_KILLED} times in a row, perhaps for want of memory, last {run.command}"
+                )
+            raise Killed
+        self._killed = 0
+        return outcome.metrics_of(run)["valid"]["log_loss"]
+
+    def _train(self, run, lock, trial):
+        """Train; return how many epochs Optuna was told of."""
+        outcome.record_start(run)
+        process, epochs = start_training(run, lock, self.train), 0
+        try:
+            while process.poll() is None:
+                epochs = _report(run, trial, epochs)
+                if epochs and trial.should_prune():
+                    process.terminate()
+                    process.wait()
+                    outcome.record_end(run, f"{PRUNED}{epochs}")
+                    return epochs
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+        finally:
+            process.terminate()
+            process.wait()
+        if outcome.is_finished(run):
+            outcome.record_end(run, "")
+        elif process.returncode >= 0:
+            outcome.record_end(run, outcome.last_line(run).removeprefix("ctrzoo-train: "))
+        return epochs
+
+
+def write_search(study, folder):
+    """Write `search.csv`, a row a trial, and `search.md`: the best trial and its command."""
+    write_text(folder / "search.csv", study.trials_dataframe().to_csv(index=False))
+    trials = study.get_trials(deepcopy=False)
+    counts = {state.name.lower(): sum(trial.state is state for trial in trials) for state in TrialState}
+    lines = ["# Search", "", ", ".join(f"{number} {name}" for name, number in counts.items() if number), ""]
+    if counts["complete"]:
+        best = study.best_trial
+        lines.append(f"Trial {best.number} has the lowest validation log loss, {best.value:.4f}:")
+        lines += ["", f"    {best.user_attrs['command']}", ""]
+    write_text(folder / "search.md", "\n".join(lines))
+
+
+def _is_done(trial):
+    return trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or "reason" in trial.user_attrs
+
+
+def _suggest(trial, name, value):
+    if isinstance(value, Between):
+        return value.suggest(trial, name)
+    if isinstance(value, list):
+        choices = {repr(choice): choice for choice in value}  # Optuna stores no tuples
+        return choices[trial.suggest_categorical(name, list(choices))]
+    return value
+
+
+def _report(run, trial, known):
+    """Tell Optuna of the epochs after the known ones; return how many there are."""
+    history = outcome.history_of(run)
+    for row in history[known:]:
+        if row["valid_log_loss"]:
+            trial.report(float(row["valid_log_loss"]), int(row["epoch"]))
+    return len(history)

@@ -1,0 +1,82 @@
+"""The folder of explanations: complete, readable by other programs, and without a request to the network."""
+
+import csv
+import html.parser
+import re
+
+import numpy as np
+import pytest
+
+from ctrzoo import models
+from ctrzoo.explanation.analysis import analyse
+from ctrzoo.explanation.explainer import explain_rows
+from ctrzoo.explanation.report import choose_rows, strongest_pairs, write_explanations
+from tests.small_data import random_rows
+
+TEXTS = [["<b>anna", "31", "(rare)", "x, y"]]
+
+
+class Page(html.parser.HTMLParser):
+    """Collects tags that must be closed, addresses and headings."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.addresses, self.wrong = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.addresses += [value for name, value in attributes if name in ("src", "href", "srcset", "action")]
+        if tag not in ("img", "meta"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if self.open.pop() != tag:
+            self.wrong.append(tag)
+
+
+@pytest.mark.parametrize("name", ["graphfm", "lr"])
+def test_the_folder_is_complete_and_needs_no_network(name, mixed_schema, tmp_path):
+    features, labels = random_rows(mixed_schema, 60, np.random.default_rng(0))
+    model = models.build(name, mixed_schema, **({"units": (4,)} if name == "graphfm" else {}))
+    analysis = analyse(model, features, labels, [("user", "item")], repeats=1)
+    first = {key: array[:1] for key, array in features.items()}
+    (tmp_path / "out").mkdir()
+    for earlier in ("report.html", "row_7.png", "graph.svg", "rows.csv", "comparison.csv"):  # of a model that says more
+        (tmp_path / "out" / earlier).touch()
+    path = write_explanations(tmp_path / "out", model, analysis, first, labels[:1], TEXTS, [5])
+    text = path.read_text(encoding="utf-8")
+    page = Page(text)
+    assert not page.open and not page.wrong
+    assert page.addresses and all(address.startswith("data:image/png;base64,") for address in page.addresses)
+    assert not re.search(r"https?:|//|@import|url\(|<script|<link", re.sub(r"base64,[^\"]*", "", text))
+    assert "&lt;b&gt;anna" in text and "<b>anna" not in text
+    assert f"Row 5: label {labels[0, 0]:.0f}" in text
+    files = {file.name for file in path.parent.iterdir()}
+    expected = {"report.html", "edges.csv", "fields.csv", "fields.png", "fields.svg", "check.png", "check.svg"}
+    if name == "graphfm":
+        expected |= {"graph.png", "graph.svg", "matrices.png", "matrices.svg", "rows.csv"}
+        expected |= {"row_5.png", "row_5.svg"}
+        assert (path.parent / "graph.svg").stat().st_size
+        with open(path.parent / "rows.csv", newline="", encoding="utf-8") as file:
+            assert {row["value"] for row in csv.DictReader(file)} <= {cell for row in TEXTS for cell in row}
+    assert files == expected
+    with open(path.parent / "edges.csv", newline="", encoding="utf-8") as file:
+        edges = list(csv.DictReader(file))
+    assert len(edges) == 6 and sum(int(edge["planted"]) for edge in edges) == 1
+
+
+def test_the_strongest_pairs_of_a_row_with_their_signs(mixed_schema):
+    features, _ = random_rows(mixed_schema, 8, np.random.default_rng(0))
+    model = models.build("fm", mixed_schema)
+    explained = explain_rows(model, features)
+    explained["pairs"][3] = [[0, -4, 1, 0], [-4, 0, 2, 0], [1, 2, 0, 1], [0, 0, 1, 0]]
+    first, second = strongest_pairs(explained, 3, np.full((4, 4), 0.5), count=2)
+    assert first == {"pair": (0, 1), "weight": -4, "share": 0.5, "mean": 0.5}
+    assert (second["pair"], second["weight"], second["share"]) == ((1, 2), 2, 0.25)
+
+
+def test_rows_worth_a_look():
+    labels, probabilities = [1, 1, 0, 0, 1], [0.9, 0.7, 0.2, 0.1, 0.05]
+    assert choose_rows(labels, probabilities) == [0, 3, 4]
+    assert choose_rows(labels, probabilities, 5) == [0, 3, 4, 1, 2]
+    assert choose_rows([0, 0], [0.3, 0.2]) == [1, 0]

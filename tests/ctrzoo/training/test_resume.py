@@ -1,0 +1,122 @@
+"""A run that is killed goes on where it was, and ends as if it had not been."""
+
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import time
+import zipfile
+
+import pytest
+
+from ctrzoo.training.checkpoints import Checkpoints
+from tests.ctrzoo.training.interrupted import SCHEMA, run
+from tests.small_data import SmallData
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
+# CTRZOO_KILLS=20 pytest tests/ctrzoo/training/test_resume.py -k killed
+KILLS = int(os.environ.get("CTRZOO_KILLS", "1"))
+
+
+class Interruption(Exception):
+    """Stands for the end of the process."""
+
+
+class FailingData(SmallData):
+    """Data whose reading stops within an epoch."""
+
+    def __init__(self, *arguments, fail_in, **options):
+        super().__init__(*arguments, **options)
+        self.fail_in = fail_in
+
+    def dataset(self, split, batch_size, shuffle=None, first_pass=0, **position):
+        batches = super().dataset(split, batch_size, shuffle, first_pass=first_pass, **position)
+        if shuffle is False or first_pass != self.fail_in[0]:
+            return batches
+        return self._until_failure(batches, self.fail_in[1])
+
+    def _until_failure(self, batches, last):
+        for number, batch in enumerate(batches):
+            if number == last:
+                raise Interruption
+            yield batch
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    return run(tmp_path_factory.mktemp("undisturbed"))[0]
+
+
+@pytest.mark.parametrize("fail_in", [(0, 3), (0, 27), (1, 61)], ids=["before a checkpoint", "within", "second epoch"])
+def test_a_run_goes_on_within_an_epoch_and_ends_with_the_same_bits(undisturbed, tmp_path, fail_in):
+    with pytest.raises(Interruption):
+        run(tmp_path, data=FailingData(SCHEMA, num_rows=1500, fail_in=fail_in))
+    steps_of_an_epoch = 94
+    checkpoints = Checkpoints(tmp_path / "checkpoints").paths()
+    done = fail_in[0] * steps_of_an_epoch + fail_in[1] // 5 * 5
+    assert (int(checkpoints[-1].stem) if checkpoints else 0) == done
+    assert run(tmp_path)[0] == undisturbed
+
+
+def test_a_finished_run_is_not_trained_again_and_another_one_is_refused(undisturbed, tmp_path):
+    first = run(tmp_path, epochs=1)[0]
+    again = run(tmp_path, data=FailingData(SCHEMA, num_rows=1500, fail_in=(0, 0)), epochs=1)[0]
+    assert first == again
+    # Another run in the same folder is refused with the difference.
+    with pytest.raises(ValueError, match=r"batch_size was 16, is 32\. Choose another folder"):
+        run(tmp_path, epochs=1, batch_size=32)
+    with pytest.raises(ValueError, match="optimizer.learning_rate was 0.01, is 0.02"):
+        run(tmp_path, epochs=1, learning_rate=0.02)
+    data = SmallData(SCHEMA, num_rows=1500)
+    data.fingerprint = "another vocabulary"
+    with pytest.raises(ValueError, match="data fingerprint was None, is 'another vocabulary'"):
+        run(tmp_path, data=data, epochs=1)
+
+
+def test_a_run_goes_on_with_another_number_of_branches_and_a_deleted_model_is_written_again(undisturbed, tmp_path):
+    with pytest.raises(Interruption):
+        run(tmp_path, data=FailingData(SCHEMA, num_rows=1500, fail_in=(1, 61)))
+    result = run(tmp_path, branches=2)[0]
+    assert result["history"][0] == undisturbed["history"][0] and len(result["history"]) == 3
+    (tmp_path / "model.keras").unlink()
+    assert run(tmp_path, branches=1)[0] == result
+    assert (tmp_path / "model.keras").is_file()
+
+
+def test_a_batch_that_branches_do_not_divide_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="The batch size must be a multiple of the 3 branches. Received: 16."):
+        run(tmp_path, branches=3)
+
+
+@pytest.mark.parametrize("falling", [("constant", 0.5), ("cosine", 1.0)])
+def test_a_falling_step_size_of_ftrl_is_refused(tmp_path, falling):
+    with pytest.raises(ValueError, match="FTRL computes weights from its state and the step size"):
+        run(tmp_path, optimizer="ftrl", learning_rate_schedule=falling[0], learning_rate_decay=falling[1])
+
+
+def test_a_killed_run_equals_the_undisturbed_one(undisturbed, tmp_path):
+    chance = random.Random(5)
+    for _ in range(KILLS):
+        process, before = start(tmp_path), newest(tmp_path)
+        while process.poll() is None and newest(tmp_path) == before:
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, 0.1))
+        assert process.poll() is None, "the run was over before it could be killed"
+        process.kill()
+        process.wait()
+        for path in (tmp_path / "checkpoints").glob("[0-9]*.zip"):
+            assert zipfile.ZipFile(path).testzip() is None
+    assert start(tmp_path).wait(timeout=600) == 0
+    assert json.loads((tmp_path / "result.json").read_text()) == undisturbed
+    assert not list(tmp_path.glob(".*"))
+
+
+def start(folder):
+    command = [sys.executable, "-m", "tests.ctrzoo.training.interrupted", str(folder), "0.5"]
+    return subprocess.Popen(command, cwd=CHECKOUT, stderr=subprocess.DEVNULL)
+
+
+def newest(folder):
+    return max((path.name for path in (folder / "checkpoints").glob("[0-9]*.zip")), default="")

@@ -1,0 +1,182 @@
+"""Several devices and several workers train to what one device does."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+import types
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ctrzoo import models, optimizers
+from ctrzoo.training.evaluation import Evaluator
+from ctrzoo.training.strategy import (
+    ReplicatedStep,
+    _check_optimizer,
+    make_strategy,
+    scaled_learning_rate,
+    usable_branches,
+)
+from tests.ctrzoo.training.interrupted import run
+from tests.ctrzoo.training.replicas import SCHEMA
+from tests.small_data import SmallData
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
+# CTRZOO_DEVICES=2,4,8 pytest tests/ctrzoo/training/test_strategy.py -k devices
+DEVICES = [int(number) for number in os.environ.get("CTRZOO_DEVICES", "2").split(",")]
+CASES = ["lr", "fm:rowwise", "fm:mixed_bfloat16", "deepfm_batch_norm", "graphfm"]
+if len(DEVICES) > 1:
+    CASES += ["lr:rowwise", "fm", "fm:jit", "deepfm", "deepfm:rowwise", "graphfm:rowwise"]
+HAS_GPUS = len(tf.config.list_physical_devices("GPU")) >= max(2, *DEVICES)
+ON_CPUS = {} if HAS_GPUS else {"CUDA_VISIBLE_DEVICES": ""}  # the CPU is divided where no GPU is seen
+
+
+def python(*arguments, **environment):
+    command = [sys.executable, "-W", "ignore", "-m", *(str(argument) for argument in arguments)]
+    environment = {**os.environ, **ON_CPUS, **environment}
+    return subprocess.Popen(command, cwd=CHECKOUT, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture(scope="module")
+def one_device(tmp_path_factory):
+    path = tmp_path_factory.mktemp("one") / "one.npz"
+    process = python("tests.ctrzoo.training.replicas", "one_device", 1, path, *CASES)
+    assert process.wait(timeout=600) == 0, process.stderr.read()
+    return np.load(path)
+
+
+@pytest.mark.parametrize("devices", DEVICES)
+def test_devices_give_the_losses_weights_and_metrics_of_one(one_device, devices, tmp_path):
+    process = python("tests.ctrzoo.training.replicas", "mirrored", devices, tmp_path / "several.npz", *CASES)
+    assert process.wait(timeout=1200) == 0, process.stderr.read()
+    several = np.load(tmp_path / "several.npz")
+    for case in CASES:
+        tolerance = 2e-3 if "mixed" in case else 2e-5
+        auc, expected_auc = (found[f"{case}/metrics"][0] for found in (several, one_device))
+        # Rounding may swap a pair of rows that are nearly tied.
+        assert auc == expected_auc or ("mixed" in case or "norm" in case) and abs(auc - expected_auc) < 2e-3, case
+        for key, first in (("losses", 0), ("weights", 0), ("metrics", 1)):
+            found, expected = several[f"{case}/{key}"][first:], one_device[f"{case}/{key}"][first:]
+            np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance, err_msg=f"{case}, {key}")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "optimizer", "number"),
+    [
+        ("fm", {"embedding_l2": 0.1}, keras.optimizers.Adam, 2),
+        ("fm", {}, optimizers.Adam, 4),
+        ("graphfm", {"units": (8,)}, optimizers.Adam, 2),
+    ],
+    ids=["dense", "row-wise", "graphfm"],
+)
+def test_branches_give_the_losses_weights_and_metrics_of_the_whole(name, options, optimizer, number):
+    data, found = SmallData(SCHEMA, num_rows=3 * 64 + 27), []  # the last batch cannot be divided
+    for branches in (1, number):
+        keras.utils.set_random_seed(1)
+        model = models.build(name, SCHEMA, embedding_dim=4, **options)
+        model.compile(optimizer(0.01, epsilon=1e-4))
+        step, losses = ReplicatedStep(model, branches=branches), []
+        for epoch in range(3):
+            losses += [float(step.train(batch)) for batch in data.dataset("train", 64, first_pass=epoch)]
+        metrics = Evaluator(model, branches).evaluate(data.dataset("test", 48, shuffle=False))
+        found.append([losses, list(metrics.values()), *model.get_weights()])
+    for expected, divided in zip(*found, strict=True):
+        np.testing.assert_allclose(divided, expected, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize(("name", "options"), [("fm", {}), ("deepfm", {"embedding_l2": 0.1, "deep_units": (8,)})])
+def test_a_step_compiled_by_xla_gives_the_losses_and_weights_of_the_plain_one(name, options):
+    data, found = SmallData(SCHEMA, num_rows=3 * 64 + 27), []  # the last batch is shorter
+    for jit_compile in (False, True):
+        keras.utils.set_random_seed(1)
+        model = models.build(name, SCHEMA, embedding_dim=4, **options)
+        model.compile(optimizers.Adam(0.01, epsilon=1e-4))
+        step = ReplicatedStep(model, jit_compile)
+        losses = [
+            float(step.train(batch)) for epoch in range(3) for batch in data.dataset("train", 64, first_pass=epoch)
+        ]
+        found.append([losses, *model.get_weights()])
+    for expected, compiled in zip(*found, strict=True):
+        np.testing.assert_allclose(compiled, expected, rtol=1e-4, atol=2e-5)
+
+
+def test_several_devices_divide_a_batch_themselves():
+    one, two = (types.SimpleNamespace(num_replicas_in_sync=number) for number in (1, 2))
+    assert usable_branches(3, two) == 1
+    assert usable_branches(3, one) == (1 if tf.config.list_physical_devices("GPU") else 3)
+
+
+def test_batch_normalisation_is_not_trained_in_branches():
+    model = models.build("deepfm", SCHEMA, deep_units=(4,), deep_batch_norm=True)
+    model.compile("adam")
+    with pytest.raises(ValueError, match="Set branches=1"):
+        ReplicatedStep(model, branches=2)
+
+
+def test_loss_scaling_on_several_devices_learns(tmp_path):
+    process = python("tests.ctrzoo.training.replicas", "mirrored", 2, tmp_path / "scaled.npz", "lr:mixed_float16")
+    assert process.wait(timeout=300) == 0, process.stderr.read()
+    losses = np.load(tmp_path / "scaled.npz")["lr:mixed_float16/losses"]
+    assert np.isfinite(losses).all() and losses[-8:].mean() < losses[:8].mean() - 0.01
+
+
+def test_two_workers_give_what_one_process_gives_also_after_one_was_killed(tmp_path):
+    one = run(None, dropout=0.0)[0]
+    workers = start_workers(tmp_path)
+    while not list((tmp_path / "checkpoints").glob("[0-9]*.zip")):
+        assert all(worker.poll() is None for worker in workers), workers[0].stderr.read()
+        time.sleep(0.05)
+    workers[1].kill()
+    assert workers[0].wait(timeout=120) != 0  # it does not go on alone, and does not hang
+    workers = start_workers(tmp_path)
+    assert [worker.wait(timeout=300) for worker in workers] == [0, 0], workers[0].stderr.read()
+    two = json.loads((tmp_path / "result.json").read_text())
+    for key in ("valid", "test"):
+        np.testing.assert_allclose(list(two[key].values()), list(one[key].values()), rtol=1e-5)
+    for found, expected in zip(two["weights"], one["weights"], strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+
+
+def start_workers(folder):
+    hosts = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+    tasks = [{"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}} for index in range(2)]
+    return [python("tests.ctrzoo.training.interrupted", folder, 0, TF_CONFIG=json.dumps(task)) for task in tasks]
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def test_the_learning_rate_grows_as_chosen():
+    assert scaled_learning_rate(0.01, "none", 8) == 0.01
+    assert scaled_learning_rate(0.01, "linear", 8) == 0.08
+    assert scaled_learning_rate(0.01, "sqrt", 4) == 0.02
+    with pytest.raises(ValueError, match="one of none, sqrt, linear"):
+        scaled_learning_rate(0.01, "cubic", 8)
+
+
+@pytest.mark.parametrize("setting", [{"global_clipnorm": 1.0}, {"clipnorm": 1.0}, {"gradient_accumulation_steps": 2}])
+def test_what_keras_computes_otherwise_on_several_devices_is_refused(setting):
+    with pytest.raises(ValueError, match=f"`{next(iter(setting))}`.*another training than on one device"):
+        _check_optimizer(keras.optimizers.Adam(**setting))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("all",), "must be one of auto, one_device"),
+        (("one_device", 4), "`num_devices` is for the strategy 'mirrored'"),
+        (("multi_worker",), "TF_CONFIG"),
+    ],
+)
+def test_strategies_that_cannot_be_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        make_strategy(*arguments)

@@ -1,0 +1,174 @@
+"""The trainer: what it learns, keeps, writes and refuses."""
+
+import csv
+import io
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from rich.console import Console
+
+from ctrzoo import models
+from ctrzoo.experiments.experiment import _explain
+from ctrzoo.explanation.explainer import mean_explanations
+from ctrzoo.metrics import auc, log_loss
+from ctrzoo.schema import Field, Schema
+from ctrzoo.training import set_seed, train
+from ctrzoo.training.trainer import Evaluator, _describe
+from tests.small_data import SmallData
+
+
+@pytest.fixture
+def data(mixed_schema):
+    return SmallData(mixed_schema)
+
+
+@pytest.fixture
+def console():
+    return Console(file=io.StringIO(), force_terminal=False, width=200)
+
+
+def fresh_model(data, name="fm", seed=1):
+    set_seed(seed)
+    return models.build(name, data.schema, embedding_dim=4)
+
+
+@pytest.mark.parametrize("gpus, jit_compile, is_fixed", [(0, True, True), (1, False, True), (1, True, False)])
+def test_the_order_of_sums_is_fixed_but_for_xla_on_a_gpu(gpus, jit_compile, is_fixed, monkeypatch):
+    fixed = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [f"{kind}:{index}" for index in range(gpus)])
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: fixed.append(True))
+    set_seed(1, jit_compile)
+    assert fixed == [True] * is_fixed
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"epochs": -1}, {"patience": 0}])
+def test_no_epoch_is_refused(data, wrong):
+    with pytest.raises(ValueError, match="`epochs` and `patience` must be at least 1"):
+        train(fresh_model(data), data, **wrong)
+
+
+def test_field_names_with_dollars_commas_and_quotes(console, tmp_path):
+    schema = Schema([Field("$_in_$", vocabulary_size=9), Field('b "x", c', vocabulary_size=9)])
+    data = SmallData(schema)
+    train(fresh_model(data), data, epochs=1, folder=tmp_path, console=console)
+    _explain(fresh_model(data), data, tmp_path)
+    with open(tmp_path / "interactions.csv", newline="") as file:
+        (pair,) = csv.DictReader(file)
+    assert {pair["field"], pair["other_field"]} == set(schema.names)
+
+
+def test_it_learns_and_reports(mixed_schema, console):
+    set_seed(1)
+    data = SmallData(mixed_schema, num_rows=2048)
+    model = models.build("lr", data.schema)
+    result = train(model, data, epochs=5, batch_size=32, learning_rate=0.05, console=console)
+    assert result["test"]["auc"] > 0.65
+    assert result["history"][-1]["loss"] < result["history"][0]["loss"]
+    assert result["rows_per_second"] == pytest.approx(2048 / result["seconds_per_epoch"])
+    assert "epoch 1/5: loss" in console.file.getvalue()
+
+
+def test_the_best_epoch_is_kept_and_training_stops(data, console, tmp_path):
+    model = fresh_model(data)
+    result = train(
+        model, data, epochs=60, batch_size=32, learning_rate=0.3, patience=2, console=console, folder=tmp_path
+    )
+    losses = [row["valid_log_loss"] for row in result["history"]]
+    assert len(losses) < 60
+    assert result["best_epoch"] == 1 + int(np.argmin(losses))
+    assert len(losses) == result["best_epoch"] + 2
+    assert result["valid"]["log_loss"] == pytest.approx(min(losses), abs=1e-6)
+    saved = keras.models.load_model(tmp_path / "model.keras")
+    features, labels = data.arrays("valid")
+    assert log_loss(labels, saved.predict(features, verbose=0)) == pytest.approx(min(losses), abs=1e-6)
+
+
+def test_the_step_size_falls_after_each_epoch_that_is_not_the_best(data, console):
+    model = fresh_model(data)
+    settings = {"epochs": 8, "batch_size": 32, "learning_rate": 0.3, "learning_rate_decay": 0.5, "patience": 8}
+    history = train(model, data, **settings, console=console)["history"]
+    expected, lowest = [0.3], np.inf
+    for row in history[:-1]:
+        expected.append(expected[-1] * (1 if row["valid_log_loss"] < lowest else 0.5))
+        lowest = min(lowest, row["valid_log_loss"])
+    assert len(set(expected)) > 2
+    np.testing.assert_allclose([row["learning_rate"] for row in history], expected, rtol=1e-6)
+
+
+def test_the_step_size_falls_along_a_cosine(data, console):
+    settings = {"epochs": 4, "learning_rate": 0.1, "learning_rate_schedule": "cosine", "patience": 4}
+    history = train(fresh_model(data), data, **settings, console=console)["history"]
+    by_hand = [0.1, 0.1 * (1 + 0.5**0.5) / 2, 0.05, 0.1 * (1 - 0.5**0.5) / 2]
+    np.testing.assert_allclose([row["learning_rate"] for row in history], by_hand, rtol=1e-6)
+
+
+def test_files(data, console, tmp_path):
+    train(fresh_model(data), data, epochs=2, console=console, folder=tmp_path)
+    with open(tmp_path / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert {"loss", "valid_auc", "valid_log_loss", "valid_calibration", "seconds", "rows_per_second"} <= set(rows[0])
+    assert list((tmp_path / "tensorboard").iterdir())
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_one_seed_gives_one_result(data, console):
+    def weights(seed):
+        model = fresh_model(data, "graphfm", seed)
+        train(model, data, epochs=1, batch_size=64, seed=seed, console=console)
+        return np.concatenate([np.ravel(weight) for weight in model.get_weights()])
+
+    first = weights(3)
+    np.testing.assert_array_equal(first, weights(3))
+    assert np.abs(first - weights(4)).max() > 0
+
+
+def test_metrics_are_those_of_the_whole_split(data):
+    model = fresh_model(data)
+    features, labels = data.arrays("test")
+    scores = model.predict(features, verbose=0)
+    whole = Evaluator(model).evaluate(data.dataset("test", 7, shuffle=False))
+    assert whole["auc"] == pytest.approx(auc(labels, scores), abs=1e-6)
+    assert whole["log_loss"] == pytest.approx(log_loss(labels, scores), abs=1e-6)
+
+
+def test_another_schema_is_refused(data, console):
+    other = Schema([Field("user", vocabulary_size=99), *data.schema.fields[1:]])
+    model = models.build("fm", other)
+    with pytest.raises(ValueError, match="`vocabulary_size` of field 'user' is 99 and 9"):
+        train(model, data, console=console)
+
+
+def test_another_task_is_refused(data, console):
+    with pytest.raises(ValueError, match="must be 'classification'"):
+        train(models.build("fm", data.schema, task="ranking"), data, console=console)
+
+
+def test_an_unknown_schedule_is_refused(data, console):
+    with pytest.raises(ValueError, match="must be 'constant' or 'cosine'. Received: 'cosin'"):
+        train(fresh_model(data), data, learning_rate_schedule="cosin", console=console)
+
+
+def test_the_precision_of_a_run_is_that_of_its_model(data):
+    model = models.FM.from_config({**fresh_model(data).get_config(), "precision": "mixed_bfloat16"})
+    model.compile()
+    description = _describe(model, data, 1, 16, {}, 1, 0, False)
+    assert (description["precision"], keras.config.dtype_policy().name) == ("mixed_bfloat16", "float32")
+
+
+def test_divergence_stops_the_run(data, console):
+    model = fresh_model(data)
+    model.get_layer("embedding").table.assign(np.full(model.get_layer("embedding").table.shape, np.nan))
+    with pytest.raises(ValueError, match="diverged"):
+        train(model, data, console=console)
+
+
+def test_mean_explanations_are_means_of_absolute_values(data):
+    model = fresh_model(data)
+    features, _ = data.arrays("test")
+    outputs = model.explainer()(features)
+    means = mean_explanations(model, data.dataset("test", 10, shuffle=False))
+    np.testing.assert_allclose(means["pairs"], np.abs(outputs["pairs"]).mean(axis=0), rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(means["fields"], np.abs(outputs["fields"]).mean(axis=0), rtol=1e-4, atol=1e-7)
