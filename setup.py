@@ -33,7 +33,7 @@ setup(
     python_requires=">=3.11",
     packages=packages(),
     package_dir={"ctrzoo": "ctrzoo", **{f"ctrzoo.{folder}": folder for folder in FOLDERS}},
-    package_data={"ctrzoo.experiments.published": ["*.csv"]},
+    package_data={"ctrzoo": ["py.typed"], "ctrzoo.experiments.published": ["*.csv"]},
     install_requires=[
         "tensorflow>=2.21",
         "tensorboard>=2.20",

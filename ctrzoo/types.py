@@ -1,0 +1,18 @@
+"""Names of types that Keras and TensorFlow do not give, for hints."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+# A tensor of the backend, a symbolic one of Keras, or a NumPy array: Keras has no common type for them.
+Tensor: TypeAlias = Any
+# The features of a batch: `{"ids": (batch, slots), "values": (batch, slots)}`.
+Features: TypeAlias = Mapping[str, Tensor]
+# A shape as Keras gives it; None is a size that is not known yet.
+Shape: TypeAlias = Sequence[int | None]
+# What names a file or folder.
+Path: TypeAlias = str | os.PathLike[str]
+# What JSON can hold, by name: configurations of layers, settings, options.
+Config: TypeAlias = dict[str, Any]
