@@ -14,4 +14,4 @@ _checkout = pathlib.Path(__file__).resolve().parent.parent
 if (_checkout / "WORKSPACE.md").is_file():
     __path__.append(str(_checkout))
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -16,11 +16,12 @@ from ctrzoo.explanation.explainer import mean_explanations
 from ctrzoo.files import write_csv, write_json, write_text
 from ctrzoo.plots import plot_interactions, plot_learning_curves
 from ctrzoo.training import EVALUATION_BATCH, set_seed, train
-from ctrzoo.training.strategy import device_kind, is_chief, make_strategy, scaled_learning_rate, usable_branches
+from ctrzoo.training.strategy import device_kind, is_chief, make_strategy, scaled_learning_rate, usable_cpu_replicas
 
 from .. import data_pipelines, models
 from ..data_pipelines.storage.reading import SMALL_SPLIT
 from .report import report
+from .settings import upgraded
 
 BASELINES = "baselines"
 
@@ -48,7 +49,7 @@ def run_experiment(settings, data_dir, raw, workdir, strategy="auto", num_device
         ConnectionError: If another worker was lost.
     """
     _check_workdir(workdir, settings)
-    strategy = make_strategy(strategy, num_devices, settings.branches)
+    strategy = make_strategy(strategy, num_devices, settings.cpu_replicas)
     chief = is_chief(strategy)
     console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=not chief)
     data = _load(settings, data_dir, raw)
@@ -98,12 +99,12 @@ def _train(model, data, settings, folder, console, checkpoint_options):
             batch_size=settings.batch_size,
             learning_rate=scaled_learning_rate(settings.learning_rate, settings.learning_rate_scaling, num_replicas),
             learning_rate_schedule=settings.learning_rate_schedule,
-            learning_rate_decay=settings.learning_rate_decay,
+            plateau_factor=settings.plateau_factor,
             optimizer=settings.optimizer,
             patience=settings.patience,
             seed=settings.seed,
             jit_compile=settings.jit_compile,
-            branches=usable_branches(settings.branches, strategy),
+            cpu_replicas=usable_cpu_replicas(settings.cpu_replicas, strategy),
             folder=folder,
             console=console,
             **checkpoint_options,
@@ -137,7 +138,8 @@ def _check_workdir(workdir, settings):
     if not path.is_file() or not begun:  # a run that was refused leaves its settings alone
         return
     try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        content = json.loads(path.read_text(encoding="utf-8"))
+        earlier = upgraded(content["settings"], content.get("versions", {}).get("ctrzoo", ""))
     except (ValueError, KeyError, TypeError):
         raise ValueError(
             f"{path} is not of this program, or damaged. Choose another --workdir, or delete it."

@@ -10,7 +10,9 @@ import os
 import pathlib
 from collections.abc import Mapping
 
+from ctrzoo.optimizers import registry
 from ctrzoo.suggest import unknown
+from ctrzoo.types import Config
 
 from .. import data_pipelines
 
@@ -35,12 +37,12 @@ class Settings:
         learning_rate: Step size of the optimizer in the first epoch.
         learning_rate_schedule: `"constant"`, or `"cosine"`: it falls from epoch to epoch along half a cosine, and
             would be zero after all `epochs`.
-        learning_rate_decay: Factor of the step size after each epoch without a lower validation log loss; 1 keeps it.
+        plateau_factor: Factor of the step size after each epoch without a lower validation log loss; 1 keeps it.
         learning_rate_scaling: `"none"`, or how the step size grows with the number of devices: `"sqrt"`, `"linear"`.
-        optimizer: The optimizer: adam (updates the rows of the batch), dense_adam (all rows), adagrad, ftrl or sgd.
+        optimizer: A name of `ctrzoo.optimizers.OPTIMIZERS`.
         precision: `"float32"`, `"mixed_bfloat16"`, or `"mixed_float16"`, which scales the loss.
         jit_compile: Whether XLA compiles the training step.
-        branches: Parts of a batch that a CPU computes side by side, for models of many small operations. Has no
+        cpu_replicas: Parts of a batch that a CPU computes side by side, for models of many small operations. Has no
             effect on GPUs and on several devices.
         patience: Epochs without a lower validation log loss before training stops.
         seed: Seed of weights, dropout and order of rows.
@@ -55,23 +57,23 @@ class Settings:
     batch_size: int = 1024
     learning_rate: float = 1e-3
     learning_rate_schedule: str = "constant"
-    learning_rate_decay: float = 1.0
+    plateau_factor: float = 1.0
     learning_rate_scaling: str = "none"
-    optimizer: str = "adam"
+    optimizer: str = "lazy_adam"
     precision: str = "float32"
     jit_compile: bool = False
-    branches: int = 1
+    cpu_replicas: int = 1
     patience: int = 3
     seed: int = 2018
     hyperparameters: Mapping = dataclasses.field(default_factory=dict)
     dataset_options: Mapping = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
-        for key in ("epochs", "batch_size", "branches", "patience"):
+        for key in ("epochs", "batch_size", "cpu_replicas", "patience"):
             self._check(key, int, lambda number: number >= 1, "a whole number of at least 1")
         self._check("seed", int, lambda number: 0 <= number < 2**32, "a whole number from 0 to 4,294,967,295")
         self._check("learning_rate", (int, float), lambda number: number > 0, "a number above 0")
-        self._check("learning_rate_decay", (int, float), lambda factor: 0 < factor <= 1, "above 0 and at most 1")
+        self._check("plateau_factor", (int, float), lambda factor: 0 < factor <= 1, "above 0 and at most 1")
         for key, choices in CHOICES.items():
             self._check(key, str, lambda name, choices=choices: name in choices, f"one of {', '.join(choices)}")
         if not isinstance(self.jit_compile, bool):
@@ -103,6 +105,31 @@ class Settings:
         stored, now = {**Settings().to_dict(), **stored}, self.to_dict()
         return {key: (stored.get(key), now.get(key)) for key in {**stored, **now} if stored.get(key) != now.get(key)}
 
+
+def upgraded(settings: Config, version: str) -> Config:
+    """Return stored settings under the names of this version.
+
+    Args:
+        settings: What `Settings.to_dict` returned, or a part of it.
+        version: The version of ctrzoo that stored it, as in `experiment.json`.
+
+    >>> upgraded({"optimizer": "dense_adam", "branches": 2, "epochs": 3}, "0.1.0")
+    {'epochs': 3, 'optimizer': 'adam', 'cpu_replicas': 2}
+    >>> upgraded({"optimizer": "adam"}, "0.2.0")
+    {'optimizer': 'adam'}
+    """
+    if not version.startswith("0.1."):
+        return dict(settings)
+    kept = {key: value for key, value in settings.items() if key not in (*_RENAMED, "optimizer")}
+    # Without an entry the old default counted, whose new name is the new default.
+    optimizer = {key: _RENAMED_OPTIMIZERS.get(value, value) for key, value in settings.items() if key == "optimizer"}
+    renamed = {new: settings[old] for old, new in _RENAMED.items() if old in settings}
+    return {**kept, **optimizer, **renamed}
+
+
+# Names of version 0.1 and what they are called since.
+_RENAMED = {"branches": "cpu_replicas", "learning_rate_decay": "plateau_factor"}
+_RENAMED_OPTIMIZERS = {"adam": "lazy_adam", "dense_adam": "adam"}
 
 NESTED = ("hyperparameters", "dataset_options")
 PLAIN = tuple(field.name for field in dataclasses.fields(Settings) if field.name not in NESTED)
@@ -137,8 +164,6 @@ def resolve(flags, assignments=(), config=None):
 
 def _sort(merged):
     """Tell settings, hyperparameters and data set options apart by their names."""
-    from ctrzoo import optimizers  # slow: they load Keras
-
     from .. import models  # slow: they load Keras
 
     for key in ("dataset", "model", "optimizer"):
@@ -150,9 +175,7 @@ def _sort(merged):
     for name in names:
         if name not in models.MODELS:
             raise ValueError(unknown("model", name, models.MODELS))
-    optimizer = settings.get("optimizer", Settings.optimizer)
-    if optimizer not in optimizers.OPTIMIZERS:
-        raise ValueError(unknown("optimizer", optimizer, optimizers.OPTIMIZERS))
+    registry.entry_of(settings.get("optimizer", Settings.optimizer))  # refuses an unknown one
     known = {key for name in names for key in models.hyperparameters_of(name)}
     dataset = settings.get("dataset", Settings.dataset)
     options = data_pipelines.options_of(dataset) if not _is_folder(dataset) else {}

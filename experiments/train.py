@@ -10,6 +10,8 @@ from absl import flags
 from rich.console import Console
 from rich.table import Table
 
+from ctrzoo.optimizers.registry import describe
+
 from .cli import run_app
 from .report import score
 from .settings import CHOICES, Settings, resolve
@@ -34,11 +36,7 @@ flags.DEFINE_enum(
     "precision", Settings.precision, CHOICES["precision"], "Numbers within the model; weights are float32."
 )
 flags.DEFINE_boolean("jit_compile", Settings.jit_compile, "Whether XLA compiles the training step.")
-flags.DEFINE_string(
-    "optimizer",
-    Settings.optimizer,
-    "adam (updates the rows of the batch), dense_adam (all rows), adagrad, ftrl or sgd.",
-)
+flags.DEFINE_string("optimizer", Settings.optimizer, describe())
 flags.DEFINE_integer("seed", Settings.seed, "Seed of weights, dropout and order of rows.")
 flags.DEFINE_string(
     "config",

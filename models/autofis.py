@@ -5,8 +5,7 @@ import numpy as np
 
 from ctrzoo.layers import FieldEmbedding, GatedPairs, LinearLogit
 from ctrzoo.model import CTRModel, deep_logit, feature_inputs
-from ctrzoo.optimizers.composite import CompositeOptimizer
-from ctrzoo.optimizers.grda import GRDA
+from ctrzoo.optimizers import GRDA, CompositeOptimizer
 
 
 @keras.saving.register_keras_serializable("ctrzoo")

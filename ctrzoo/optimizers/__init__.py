@@ -1,18 +1,37 @@
 """Optimizers for models that are mostly tables, and the registry of all that a program can name.
 
-The row-wise optimizers are written for TensorFlow; on other backends only GRDA and the composite are here.
+The row-wise optimizers are written for TensorFlow; on other backends only GRDA and the composite are here. Keras is
+loaded with the first class that is asked for, so that programs can read the registry without it.
 """
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
+from __future__ import annotations
 
-import keras
+from typing import TYPE_CHECKING
 
-from ctrzoo.optimizers.composite import CompositeOptimizer
-from ctrzoo.optimizers.grda import GRDA
+from ctrzoo.optimizers.registry import OPTIMIZERS, build
 
-__all__ = ["GRDA", "CompositeOptimizer"]
+if TYPE_CHECKING:
+    from ctrzoo.optimizers.composite import CompositeOptimizer
+    from ctrzoo.optimizers.grda import GRDA
+    from ctrzoo.optimizers.rowwise import SGD, Adagrad, Ftrl, LazyAdam
 
-if keras.backend.backend() == "tensorflow":
-    from ctrzoo.optimizers.rowwise import OPTIMIZERS, SGD, Adagrad, Adam, Ftrl, build
+__all__ = ["GRDA", "OPTIMIZERS", "SGD", "Adagrad", "CompositeOptimizer", "Ftrl", "LazyAdam", "build"]
 
-    __all__ += ["OPTIMIZERS", "SGD", "Adagrad", "Adam", "Ftrl", "build"]
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # All of them at once: Keras finds the optimizer of a saved model only if its class was imported.
+    from ctrzoo.optimizers import composite, grda
+
+    classes = {"CompositeOptimizer": composite.CompositeOptimizer, "GRDA": grda.GRDA}
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        from ctrzoo.optimizers import rowwise
+
+        classes |= {each: getattr(rowwise, each) for each in ("SGD", "Adagrad", "Ftrl", "LazyAdam")}
+    globals().update(classes)
+    if name not in classes:
+        raise AttributeError(f"`{name}` needs the TensorFlow backend. Set KERAS_BACKEND=tensorflow.")
+    return classes[name]

@@ -39,7 +39,6 @@ import keras
 import tensorflow as tf
 
 from ctrzoo.lookup import is_for_xla_on_cpu, look_up
-from ctrzoo.suggest import unknown
 
 
 class _RowWise(keras.optimizers.Optimizer):
@@ -235,9 +234,9 @@ class Adagrad(_RowWise, keras.optimizers.Adagrad):
         rows.set_weights(weights - learning_rate * gradient / tf.sqrt(accumulator + self.epsilon))
 
 
-@keras.saving.register_keras_serializable("ctrzoo")
-class Adam(_RowWise, keras.optimizers.Adam):
-    """Adam that moves only the rows of the batch, whose moments alone decay (known as lazy or sparse Adam).
+@keras.saving.register_keras_serializable("ctrzoo", name="Adam")  # the name in files since version 0.1
+class LazyAdam(_RowWise, keras.optimizers.Adam):
+    """Adam that moves only the rows of the batch; the moments of other rows do not decay.
 
     Args:
         *args: Arguments of `keras.optimizers.Adam`, in its order.
@@ -248,7 +247,7 @@ class Adam(_RowWise, keras.optimizers.Adam):
         ValueError: For `gradient_accumulation_steps` or `loss_scale_factor` together with `lazy`.
 
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Embedding(100, 4), keras.layers.Flatten()])
-    >>> model.compile(Adam(0.001), "mse")
+    >>> model.compile(LazyAdam(0.001), "mse")
     """
 
     def _update_rows(self, gradient, weights, rows, learning_rate):
@@ -297,31 +296,3 @@ class Ftrl(_RowWise, keras.optimizers.Ftrl):
         rows.set(self._accumulators, grown)
         rows.set(self._linears, linear)
         rows.set_weights((tf.clip_by_value(linear, -l1, l1) - linear) / (grown**power / learning_rate + 2 * l2))
-
-
-# Epsilon is that of the papers and of TensorFlow 1.
-OPTIMIZERS = {
-    "adam": lambda learning_rate: Adam(learning_rate, epsilon=1e-8),
-    "dense_adam": lambda learning_rate: Adam(learning_rate, epsilon=1e-8, lazy=False),
-    "adagrad": Adagrad,
-    "ftrl": Ftrl,
-    "sgd": SGD,
-}
-
-
-def build(name, learning_rate):
-    """Return an optimizer by its name; `"dense_adam"` updates all rows, the others those of the batch.
-
-    Args:
-        name: One of `OPTIMIZERS`.
-        learning_rate: The step size.
-
-    Raises:
-        ValueError: If the name is unknown.
-
-    >>> build("dense_adam", 0.001).lazy
-    False
-    """
-    if name not in OPTIMIZERS:
-        raise ValueError(unknown("optimizer", name, OPTIMIZERS))
-    return OPTIMIZERS[name](float(learning_rate))

@@ -14,11 +14,11 @@ class Evaluator:
 
     Args:
         model: A model with probabilities `(batch, 1)` as output.
-        branches: Parts of a batch that a CPU computes side by side.
+        cpu_replicas: Parts of a batch that a CPU computes side by side.
     """
 
-    def __init__(self, model, branches=1):
-        self._schema, self._step = model.schema, ReplicatedStep(model, branches=branches)
+    def __init__(self, model, cpu_replicas=1):
+        self._schema, self._step = model.schema, ReplicatedStep(model, cpu_replicas=cpu_replicas)
 
     def predict(self, dataset):
         """Return labels and probabilities of all rows of a `tf.data.Dataset` of batches, two arrays `(rows,)`.

@@ -4,7 +4,7 @@ A step is the same for all of them: each replica computes an equal part of the g
 summed, and every replica makes the same update. A batch that cannot be divided, such as the last of an epoch, is
 computed whole by every replica, and one of them counts: no row is lost or counted twice.
 
-On one device a step may be divided into branches, which a CPU computes side by side. TensorFlow shares each small
+On one device a step may be divided into CPU replicas, which compute in parallel. TensorFlow shares each small
 operation among all cores otherwise, and waits for the last of them at every one.
 """
 
@@ -20,7 +20,7 @@ STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 LEARNING_RATE_SCALING = ("none", "sqrt", "linear")
 
 
-def make_strategy(name="auto", num_devices=None, branches=1):
+def make_strategy(name="auto", num_devices=None, cpu_replicas=1):
     """Return a `tf.distribute.Strategy`. Call it before anything else uses TensorFlow.
 
     Args:
@@ -28,7 +28,7 @@ def make_strategy(name="auto", num_devices=None, branches=1):
             `"multi_worker"`, the hosts that the environment variable TF_CONFIG lists; `"auto"`: several hosts
             if there is a TF_CONFIG, all GPUs if there are several, else one device.
         num_devices: Devices of `"mirrored"`; None for all GPUs.
-        branches: Parts of a batch that will be computed side by side, see `ReplicatedStep`: the cores are divided
+        cpu_replicas: Parts of a batch that will be computed side by side, see `ReplicatedStep`: the cores are divided
             among them. The environment variable TF_NUM_INTRAOP_THREADS goes before.
 
     Raises:
@@ -46,7 +46,7 @@ def make_strategy(name="auto", num_devices=None, branches=1):
         raise ValueError(f"`num_devices` is for the strategy 'mirrored'. Received: {num_devices} with '{name}'.")
     if name == "one_device":
         strategy = tf.distribute.get_strategy()
-        _divide_cores(usable_branches(branches, strategy))
+        _divide_cores(usable_cpu_replicas(cpu_replicas, strategy))
         return strategy
     if name == "multi_worker":
         if not _has_cluster():
@@ -66,15 +66,15 @@ def make_strategy(name="auto", num_devices=None, branches=1):
     return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(num_devices)])
 
 
-def usable_branches(branches, strategy):
-    """Return in how many branches to compute a batch: the given number on one CPU, one where devices divide the work.
+def usable_cpu_replicas(cpu_replicas, strategy):
+    """Return the number of CPU replicas that a strategy can use: the given number on one CPU, otherwise 1.
 
     Args:
-        branches: The number that was asked for.
+        cpu_replicas: The number that was asked for.
         strategy: The `tf.distribute.Strategy`.
     """
     on_cpu = strategy.num_replicas_in_sync == 1 and not tf.config.list_physical_devices("GPU")
-    return branches if on_cpu else 1
+    return cpu_replicas if on_cpu else 1
 
 
 def device_kind():
@@ -83,12 +83,12 @@ def device_kind():
     return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else "CPU"
 
 
-def _divide_cores(branches):
-    if branches == 1 or "TF_NUM_INTRAOP_THREADS" in os.environ:
+def _divide_cores(cpu_replicas):
+    if cpu_replicas == 1 or "TF_NUM_INTRAOP_THREADS" in os.environ:
         return
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     with contextlib.suppress(RuntimeError):  # TensorFlow is in use already: the result is the same, only later
-        tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // branches))
+        tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // cpu_replicas))
 
 
 def is_chief(strategy):
@@ -125,27 +125,27 @@ class ReplicatedStep:
 
     Args:
         model: A compiled `CTRModel`.
-        jit_compile: Whether XLA compiles the training step: all of it on one CPU, elsewhere and in branches loss and
-            gradient without the update.
-        branches: Parts of a batch, on one device, that are computed side by side, each as a graph of its own;
+        jit_compile: Whether XLA compiles the training step: all of it on one CPU; loss and gradient without the
+            update elsewhere and with CPU replicas.
+        cpu_replicas: Parts of a batch, on one device, that are computed side by side, each as a graph of its own;
             a batch that cannot be divided is one part.
 
     Raises:
-        ValueError: If the model or its optimizer has something that several devices or branches would compute
+        ValueError: If the model or its optimizer has something that several devices or CPU replicas would compute
             otherwise.
     """
 
-    def __init__(self, model, jit_compile=False, branches=1):
+    def __init__(self, model, jit_compile=False, cpu_replicas=1):
         self._model, self._strategy = model, model.distribute_strategy
-        self.num_replicas, self._branches = self._strategy.num_replicas_in_sync, branches
-        self._num_parts = self.num_replicas * branches
+        self.num_replicas, self._cpu_replicas = self._strategy.num_replicas_in_sync, cpu_replicas
+        self._num_parts = self.num_replicas * cpu_replicas
         layers = model._flatten_layers() if self._num_parts > 1 else ()
         self._batch_norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
-        if branches > 1 and self.num_replicas > 1:
-            raise ValueError(f"`branches` divide the batch of one device, but there are {self.num_replicas}.")
-        if branches > 1 and self._batch_norms:
+        if cpu_replicas > 1 and self.num_replicas > 1:
+            raise ValueError(f"`cpu_replicas` divide the batch of one device, but there are {self.num_replicas}.")
+        if cpu_replicas > 1 and self._batch_norms:
             raise ValueError(
-                "Batch normalisation needs the whole batch, so it cannot be trained in branches. Set branches=1."
+                "Batch normalisation needs the whole batch, which CPU replicas divide. Set cpu_replicas=1."
             )
         if self.num_replicas > 1:
             _check_optimizer(model.optimizer)
@@ -207,7 +207,7 @@ class ReplicatedStep:
     def _train_replica(self, batch, divided):
         weight, parts = 1.0, [batch]
         if divided:
-            parts, weight = self._own_parts(batch), 1 / self._branches
+            parts, weight = self._own_parts(batch), 1 / self._cpu_replicas
         elif self.num_replicas > 1:  # all compute the same, so only the first one's gradient counts
             index = tf.distribute.get_replica_context().replica_id_in_sync_group
             weight = self.num_replicas * tf.cast(tf.equal(index, 0), tf.float32)
@@ -231,7 +231,7 @@ class ReplicatedStep:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         with tf.device("CPU:0"):
             rows = tf.shape(batch[0]["ids"])[0] // self._num_parts
-            firsts = [(replica * self._branches + branch) * rows for branch in range(self._branches)]
+            firsts = [(replica * self._cpu_replicas + branch) * rows for branch in range(self._cpu_replicas)]
             return [tf.nest.map_structure(lambda tensor, i=i: tensor[i : i + rows], batch) for i in firsts]
 
     def _loss_and_gradients(self, features, labels, weight):

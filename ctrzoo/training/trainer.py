@@ -55,12 +55,12 @@ def train(
     batch_size=1024,
     learning_rate=1e-3,
     learning_rate_schedule="constant",
-    learning_rate_decay=1.0,
+    plateau_factor=1.0,
     optimizer="adam",
     patience=3,
     seed=2018,
     jit_compile=False,
-    branches=1,
+    cpu_replicas=1,
     folder=None,
     console=None,
     checkpoint_steps=None,
@@ -83,12 +83,12 @@ def train(
         learning_rate: Step size of the optimizer in the first epoch.
         learning_rate_schedule: `"constant"`, or `"cosine"`: it falls from epoch to epoch along half a cosine, and
             would be zero after all `epochs` (Loshchilov and Hutter, 2017, equation 5, https://arxiv.org/abs/1608.03983).
-        learning_rate_decay: Factor of the step size after each epoch without a lower validation log loss.
+        plateau_factor: Factor of the step size after each epoch without a lower validation log loss.
         optimizer: A name of `ctrzoo.optimizers.OPTIMIZERS`.
         patience: Epochs without a lower validation log loss before training stops.
         seed: Seed of the order of rows. Call `set_seed` before building the model to fix the rest.
         jit_compile: Whether XLA compiles the training step. Tell `set_seed` so too.
-        branches: Parts of a batch that a CPU computes side by side, see `ctrzoo.training.strategy.ReplicatedStep`.
+        cpu_replicas: Parts of a batch that a CPU computes side by side, see `ctrzoo.training.strategy.ReplicatedStep`.
         folder: An existing folder for `history.csv`, TensorBoard events, `checkpoints` and the best
             `model.keras`; `None` writes nothing. Several hosts need one that they share.
         console: The `rich` console for progress.
@@ -107,25 +107,25 @@ def train(
             the folder.
         OSError: If a file cannot be written. Earlier checkpoints stay.
     """
-    _check_arguments(model, data, epochs, patience, optimizer, learning_rate_schedule, learning_rate_decay)
+    _check_arguments(model, data, epochs, patience, optimizer, learning_rate_schedule, plateau_factor)
     strategy = model.distribute_strategy
-    parts = strategy.num_replicas_in_sync * branches
+    parts = strategy.num_replicas_in_sync * cpu_replicas
     if batch_size % parts:
-        what = "branches" if branches > 1 else "devices"
+        what = "cpu_replicas" if cpu_replicas > 1 else "devices"
         raise ValueError(f"The batch size must be a multiple of the {parts} {what}. Received: {batch_size}.")
     with strategy.scope():
         model.compile(optimizers.build(optimizer, learning_rate))
         model.optimizer.build(model.trainable_variables)
-    falling = {"learning_rate_schedule": learning_rate_schedule, "learning_rate_decay": learning_rate_decay}
+    falling = {"learning_rate_schedule": learning_rate_schedule, "plateau_factor": plateau_factor}
     description = _describe(model, data, epochs, batch_size, falling, patience, seed, jit_compile)
     store = _Store(model, folder, keep_checkpoints, description) if folder else None
     state, best = (store and store.restore()) or (RunState(), [])
-    step = ReplicatedStep(model, jit_compile, branches)
+    step = ReplicatedStep(model, jit_compile, cpu_replicas)
     if step.agree(state.steps) != state.steps:
         raise ValueError(
             "The workers would go on from different checkpoints. Give them one folder (--workdir) on a shared disk."
         )
-    evaluator = Evaluator(model, branches)
+    evaluator = Evaluator(model, cpu_replicas)
     rows = EVALUATION_BATCH // parts * parts
     valid, test = (data.dataset(split, rows, shuffle=False) for split in ("valid", "test"))
     seen = data.dataset("train", rows, shuffle=False).take(math.ceil(data.num_rows["valid"] / rows))
@@ -137,7 +137,7 @@ def train(
     ):
         while not state.finished:
             progress.start_epoch(state.epoch + 1, state.rows)
-            share = state.share_of_step_size(epochs, learning_rate_schedule, learning_rate_decay)
+            share = state.share_of_step_size(epochs, learning_rate_schedule, plateau_factor)
             model.optimizer.learning_rate = learning_rate * share
             position = {"first_pass": state.epoch, "first_batch": state.step}
             batches = data.dataset("train", batch_size, seed=seed, **position) if state.rows < num_rows else ()
@@ -182,7 +182,7 @@ def train(
     }
 
 
-def _check_arguments(model, data, epochs, patience, optimizer, learning_rate_schedule, learning_rate_decay):
+def _check_arguments(model, data, epochs, patience, optimizer, learning_rate_schedule, plateau_factor):
     check_schema(model, data)
     if model.task != "classification":
         raise ValueError(
@@ -195,10 +195,10 @@ def _check_arguments(model, data, epochs, patience, optimizer, learning_rate_sch
         raise ValueError(
             f"The learning rate schedule must be 'constant' or 'cosine'. Received: {learning_rate_schedule!r}."
         )
-    if optimizer == "ftrl" and (learning_rate_schedule != "constant" or learning_rate_decay != 1):
+    if optimizer == "ftrl" and (learning_rate_schedule != "constant" or plateau_factor != 1):
         raise ValueError(
             "FTRL computes weights from its state and the step size: a smaller one would shrink the weights, not the "
-            "steps. Set learning_rate_schedule=constant and learning_rate_decay=1."
+            "steps. Set learning_rate_schedule=constant and plateau_factor=1."
         )
 
 

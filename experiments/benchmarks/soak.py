@@ -110,7 +110,7 @@ def main(_):
         threading.Thread(target=watch, args=(samples, 60 * FLAGS.minutes), daemon=True).start()
         endless = {"epochs": 10**6, "patience": 10**6, "checkpoint_minutes": FLAGS.minutes / 20}
         try:
-            train(model, data, folder=workdir, console=Console(), optimizer="adam", **endless)
+            train(model, data, folder=workdir, console=Console(), optimizer="lazy_adam", **endless)
         except KeyboardInterrupt:
             print(f"{FLAGS.minutes:g} minutes are over. Memory grew by {growth(samples):.0f} MB an hour at the end.")
     finally:

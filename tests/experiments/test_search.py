@@ -28,7 +28,7 @@ with open(folder / "history.csv", "w") as history:
         time.sleep(0.05 if loss < 1 else 1)
 settings = {"dataset": "synthetic", "model": "lr", "baselines": [], "epochs": 50, "learning_rate_scaling": "none",
             "batch_size": int(chosen["batch_size"]), "learning_rate": float(chosen["learning_rate"]),
-            "optimizer": "adam", "precision": "float32", "jit_compile": False, "branches": 1,
+            "optimizer": "lazy_adam", "precision": "float32", "jit_compile": False, "cpu_replicas": 1,
             "patience": 3, "seed": 2018, "hyperparameters": {}, "dataset_options": {}}
 (folder / "experiment.json").write_text(json.dumps({"settings": settings}))
 scores = {"auc": 0.7, "log_loss": loss}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ctrzoo.experiments.settings import Settings, resolve
+from ctrzoo.experiments.settings import Settings, resolve, upgraded
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_tuned_settings_are_found_by_name():
 def test_settings_of_the_data_set_serve_models_without_their_own():
     assert resolve({"dataset": "criteo", "model": "graphfm"})[0].hyperparameters["num_neighbors"] == (39, 20, 5)
     settings, used = resolve({"dataset": "criteo", "model": "fm"})
-    assert used.endswith("criteo/defaults.py") and settings.optimizer == "adam"
+    assert used.endswith("criteo/defaults.py") and settings.optimizer == "lazy_adam"
 
 
 def test_tuned_settings_are_those_of_the_assigned_data_set_and_model():
@@ -46,10 +46,18 @@ def test_values_are_python_or_text():
 def test_settings_stored_before_one_was_added_are_the_same_run():
     settings = Settings(model="fm", seed=3, hyperparameters={"units": (8, 8)})
     stored = settings.to_dict()
-    del stored["branches"]
+    del stored["cpu_replicas"]
     assert settings.differences(stored) == {}
     assert settings.differences({**stored, "seed": 4}) == {"seed": (4, 3)}
     assert settings.changed() == {"model": "fm", "seed": 3, "hyperparameters": {"units": [8, 8]}}
+
+
+def test_settings_stored_by_version_0_1_are_read_under_todays_names():
+    stored = {"model": "fm", "optimizer": "adam", "branches": 2, "learning_rate_decay": 0.3}
+    settings = Settings(model="fm", optimizer="lazy_adam", cpu_replicas=2, plateau_factor=0.3)
+    assert settings.differences(upgraded(stored, "0.1.0")) == {}
+    assert upgraded({**stored, "optimizer": "dense_adam"}, "0.1.0")["optimizer"] == "adam"
+    assert upgraded(settings.to_dict(), "0.2.0") == settings.to_dict()
 
 
 @pytest.mark.parametrize(
@@ -66,7 +74,8 @@ def test_settings_stored_before_one_was_added_are_the_same_run():
         ({}, ['model=["lr"]'], "The setting 'model' must be a text. Received: ['lr']"),
         ({}, ['dataset=["synthetic"]'], "The setting 'dataset' must be a text"),
         ({}, ["baselines=None"], "The setting 'baselines' must be names of models, such as 'lr,fm'. Received: None"),
-        ({"optimizer": "dense_adm"}, [], "Unknown optimizer 'dense_adm'. Did you mean 'dense_adam'?"),
+        ({"optimizer": "lazy_adm"}, [], "Unknown optimizer 'lazy_adm'. Did you mean 'lazy_adam'?"),
+        ({"optimizer": "dense_adam"}, [], "The optimizer 'dense_adam' was renamed to 'adam'"),
     ],
 )
 def test_what_is_refused(flags, assignments, message):

@@ -108,8 +108,8 @@ def test_a_refused_setting_leaves_the_workdir_free_and_damage_is_named(tmp_path)
         "num_rows=20",
         "--workdir=work",
     )
-    refused = ctrzoo_train(*alone, "--set", "branches=2", folder=tmp_path)
-    assert refused.returncode == 1 and "Set branches=1" in refused.stderr.splitlines()[-1]
+    refused = ctrzoo_train(*alone, "--set", "cpu_replicas=2", folder=tmp_path)
+    assert refused.returncode == 1 and "Set cpu_replicas=1" in refused.stderr.splitlines()[-1]
     # So few rows that those of a split are of one class: the true probabilities have no AUC.
     corrected = ctrzoo_train(*alone, "--epochs=2", folder=tmp_path)
     assert corrected.returncode == 0, corrected.stderr

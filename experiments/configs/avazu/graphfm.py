@@ -6,4 +6,4 @@ Command: `ctrzoo-train --dataset=avazu --model=graphfm --raw=train.csv`
 
 def get_config():
     """Return the settings."""
-    return {"epochs": 5, "patience": 1, "branches": 2, "num_neighbors": (23, 10, 2)}
+    return {"epochs": 5, "patience": 1, "cpu_replicas": 2, "num_neighbors": (23, 10, 2)}

@@ -7,4 +7,4 @@ Expected time: a pass of ten hours of one core of a Zen 4 at 1,032 rows/s. Not y
 
 def get_config():
     """Return the settings."""
-    return {"epochs": 5, "patience": 1, "branches": 2, "num_neighbors": (39, 20, 5)}
+    return {"epochs": 5, "patience": 1, "cpu_replicas": 2, "num_neighbors": (39, 20, 5)}

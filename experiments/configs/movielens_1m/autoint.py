@@ -12,8 +12,8 @@ def get_config():
         "epochs": 60,
         "patience": 2,
         "learning_rate": 3e-3,
-        "optimizer": "dense_adam",
-        "learning_rate_decay": 0.3,
+        "optimizer": "adam",
+        "plateau_factor": 0.3,
         "embedding_dropout": 0.1,
         "embedding_l2": 1e-4,
     }

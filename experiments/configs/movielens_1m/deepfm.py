@@ -12,7 +12,7 @@ def get_config():
         "epochs": 16,
         "patience": 3,
         "learning_rate": 3e-3,
-        "optimizer": "dense_adam",
+        "optimizer": "adam",
         "learning_rate_schedule": "cosine",
         "embedding_dropout": 0.1,
         "embedding_l2": 6e-4,

@@ -8,4 +8,4 @@ after 18 to 21 epochs of 2.8 to 3 s on one core, beside other work.
 
 def get_config():
     """Return the settings."""
-    return {"epochs": 60, "patience": 2, "optimizer": "dense_adam", "learning_rate_decay": 0.3, "embedding_l2": 1e-5}
+    return {"epochs": 60, "patience": 2, "optimizer": "adam", "plateau_factor": 0.3, "embedding_l2": 1e-5}

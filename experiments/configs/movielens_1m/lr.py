@@ -8,4 +8,4 @@ after 27 to 31 epochs of 0.9 s on one core, beside other work.
 
 def get_config():
     """Return the settings."""
-    return {"epochs": 60, "optimizer": "dense_adam"}
+    return {"epochs": 60, "optimizer": "adam"}

@@ -12,7 +12,7 @@ def get_config():
         "epochs": 14,
         "patience": 3,
         "learning_rate": 3e-3,
-        "optimizer": "dense_adam",
+        "optimizer": "adam",
         "learning_rate_schedule": "cosine",
         "units": (32, 32, 32),
         "embedding_dropout": 0.1,

@@ -12,8 +12,8 @@ from ...sweeps.grid import grid
 
 def get_sweep():
     """Return the settings of each run."""
-    common = {"dataset": "movielens_1m", "optimizer": ["dense_adam", "adam"], "seed": [2018, 2019, 2020, 2021, 2022]}
-    falling = {"learning_rate": 3e-3, "learning_rate_decay": 0.3, "patience": 2, "epochs": 30}
+    common = {"dataset": "movielens_1m", "optimizer": ["adam", "lazy_adam"], "seed": [2018, 2019, 2020, 2021, 2022]}
+    falling = {"learning_rate": 3e-3, "plateau_factor": 0.3, "patience": 2, "epochs": 30}
     return grid(model=["fm", "deepfm"], embedding_l2=0.0, **common, **falling)
 
 

@@ -16,7 +16,7 @@ GATED = ["autofis", "sign"]
 def get_sweep():
     """Return the settings of each run."""
     seeds = [2018, 2019, 2020]
-    common = {"dataset": "synthetic", "seed": seeds, "epochs": 3, "learning_rate": 3e-3, "optimizer": "dense_adam"}
+    common = {"dataset": "synthetic", "seed": seeds, "epochs": 3, "learning_rate": 3e-3, "optimizer": "adam"}
     return (
         grid(model=MODELS + GATED, **common)
         + grid(model="graphfm", formulation="reference", **common)

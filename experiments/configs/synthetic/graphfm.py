@@ -6,4 +6,4 @@ Command: `ctrzoo-train`
 
 def get_config():
     """Return the settings."""
-    return {"epochs": 3, "learning_rate": 3e-3, "branches": 2, "units": (64, 64)}
+    return {"epochs": 3, "learning_rate": 3e-3, "cpu_replicas": 2, "units": (64, 64)}

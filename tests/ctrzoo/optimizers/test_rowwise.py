@@ -21,8 +21,8 @@ MAKERS = {
     "momentum": lambda **options: optimizers.SGD(0.1, momentum=0.9, **options),
     "nesterov": lambda **options: optimizers.SGD(0.1, momentum=0.9, nesterov=True, **options),
     "adagrad": lambda **options: optimizers.Adagrad(0.1, **options),
-    "adam": lambda **options: optimizers.Adam(0.1, **options),
-    "amsgrad": lambda **options: optimizers.Adam(0.1, amsgrad=True, **options),
+    "adam": lambda **options: optimizers.LazyAdam(0.1, **options),
+    "amsgrad": lambda **options: optimizers.LazyAdam(0.1, amsgrad=True, **options),
     "ftrl": lambda **options: optimizers.Ftrl(
         0.1, l1_regularization_strength=0.05, beta=0.1, l2_shrinkage_regularization_strength=0.1, **options
     ),
@@ -179,7 +179,7 @@ def test_tables_of_any_size_and_batches_of_any_length_share_the_memory_of_places
 
     def trained(jit_compile):
         tables = [keras.Variable(np.ones((rows, 2), "float32")) for rows in (4, 9)]
-        optimizer = optimizers.Adam(0.1, **options)
+        optimizer = optimizers.LazyAdam(0.1, **options)
         optimizer.build(tables)
         num_variables = len(optimizer.variables)
 
@@ -198,7 +198,7 @@ def test_tables_of_any_size_and_batches_of_any_length_share_the_memory_of_places
 
 
 def test_under_xla_a_step_searches_no_ids_and_makes_no_dense_gradient():
-    optimizer, table = optimizers.Adam(0.1), keras.Variable(start())
+    optimizer, table = optimizers.LazyAdam(0.1), keras.Variable(start())
     optimizer.build([table])
 
     @tf.function(jit_compile=True)
@@ -213,7 +213,7 @@ def test_under_xla_a_step_searches_no_ids_and_makes_no_dense_gradient():
 
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "".join(options) or "plain")
 def test_no_step_makes_a_dense_gradient_or_reads_the_whole_table(options):
-    optimizer, table = optimizers.Adam(0.1, **options), keras.Variable(start())
+    optimizer, table = optimizers.LazyAdam(0.1, **options), keras.Variable(start())
     optimizer.build([table])
 
     @tf.function
@@ -265,8 +265,8 @@ def test_averages_are_those_of_all_rows_after_each_step():
 @pytest.mark.parametrize("options", [{"gradient_accumulation_steps": 2}, {"loss_scale_factor": 8.0}])
 def test_what_needs_all_rows_is_refused_unless_all_rows_are_updated(options):
     with pytest.raises(ValueError, match=f"has no `{list(options)[0]}`.*lazy=False"):
-        optimizers.Adam(0.1, **options)
-    assert not optimizers.Adam(0.1, lazy=False, **options).lazy
+        optimizers.LazyAdam(0.1, **options)
+    assert not optimizers.LazyAdam(0.1, lazy=False, **options).lazy
 
 
 # Whole models
@@ -305,15 +305,15 @@ def assert_same_weights(one, other, atol=0.0):
 
 @pytest.mark.parametrize("embedding", ["ours", "keras"])
 def test_in_fit_only_rows_of_the_batches_move(embedding):
-    before, after = small_model(embedding), fitted(small_model(embedding), optimizers.Adam(0.01))
+    before, after = small_model(embedding), fitted(small_model(embedding), optimizers.LazyAdam(0.01))
     moved = np.abs(before.get_weights()[0] - after.get_weights()[0]).max(axis=1) > 0
     np.testing.assert_array_equal(np.flatnonzero(moved), np.unique(small_rows()[0]))
 
 
 @pytest.mark.parametrize("options", [{"steps_per_execution": 4}, {"jit_compile": True}, {"run_eagerly": True}], ids=str)
 def test_ways_to_run_a_step_give_the_same_weights(options):
-    plain = fitted(small_model(), optimizers.Adam(0.01))
-    assert_same_weights(plain, fitted(small_model(), optimizers.Adam(0.01), **options), atol=1e-6)
+    plain = fitted(small_model(), optimizers.LazyAdam(0.01))
+    assert_same_weights(plain, fitted(small_model(), optimizers.LazyAdam(0.01), **options), atol=1e-6)
 
 
 def test_mixed_precision_scales_the_loss_and_moves_the_same_rows():
@@ -345,7 +345,7 @@ def python(code, *arguments):
 
 
 def test_a_fresh_process_loads_the_optimizer_with_its_state(tmp_path):
-    model = fitted(small_model(), optimizers.Adam(0.01))
+    model = fitted(small_model(), optimizers.LazyAdam(0.01))
     model.save(tmp_path / "model.keras")
     code = """
 import sys, ctrzoo.models, keras

@@ -33,7 +33,7 @@ def run(folder, dropout=0.5, data=None, **settings):
         "batch_size": 16,
         "learning_rate": 0.01,
         "learning_rate_schedule": "cosine",
-        "learning_rate_decay": 0.5,
+        "plateau_factor": 0.5,
         "checkpoint_steps": 5,
         **settings,
     }

@@ -55,7 +55,7 @@ def train_model(case, strategy):
 
 def optimizer(options):
     """Return the optimizer that the options of a case name, Adam by default."""
-    adam = optimizers.Adam if "rowwise" in options else keras.optimizers.Adam
+    adam = optimizers.LazyAdam if "rowwise" in options else keras.optimizers.Adam
     return adam(0.01, epsilon=1e-4)
 
 

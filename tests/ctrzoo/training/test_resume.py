@@ -78,22 +78,22 @@ def test_a_finished_run_is_not_trained_again_and_another_one_is_refused(undistur
 def test_a_run_goes_on_with_another_number_of_branches_and_a_deleted_model_is_written_again(undisturbed, tmp_path):
     with pytest.raises(Interruption):
         run(tmp_path, data=FailingData(SCHEMA, num_rows=1500, fail_in=(1, 61)))
-    result = run(tmp_path, branches=2)[0]
+    result = run(tmp_path, cpu_replicas=2)[0]
     assert result["history"][0] == undisturbed["history"][0] and len(result["history"]) == 3
     (tmp_path / "model.keras").unlink()
-    assert run(tmp_path, branches=1)[0] == result
+    assert run(tmp_path, cpu_replicas=1)[0] == result
     assert (tmp_path / "model.keras").is_file()
 
 
 def test_a_batch_that_branches_do_not_divide_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="The batch size must be a multiple of the 3 branches. Received: 16."):
-        run(tmp_path, branches=3)
+    with pytest.raises(ValueError, match="The batch size must be a multiple of the 3 cpu_replicas. Received: 16."):
+        run(tmp_path, cpu_replicas=3)
 
 
 @pytest.mark.parametrize("falling", [("constant", 0.5), ("cosine", 1.0)])
 def test_a_falling_step_size_of_ftrl_is_refused(tmp_path, falling):
     with pytest.raises(ValueError, match="FTRL computes weights from its state and the step size"):
-        run(tmp_path, optimizer="ftrl", learning_rate_schedule=falling[0], learning_rate_decay=falling[1])
+        run(tmp_path, optimizer="ftrl", learning_rate_schedule=falling[0], plateau_factor=falling[1])
 
 
 def test_a_killed_run_equals_the_undisturbed_one(undisturbed, tmp_path):

@@ -21,7 +21,7 @@ from ctrzoo.training.strategy import (
     _check_optimizer,
     make_strategy,
     scaled_learning_rate,
-    usable_branches,
+    usable_cpu_replicas,
 )
 from tests.ctrzoo.training.interrupted import run
 from tests.ctrzoo.training.replicas import SCHEMA
@@ -70,8 +70,8 @@ def test_devices_give_the_losses_weights_and_metrics_of_one(one_device, devices,
     ("name", "options", "optimizer", "number"),
     [
         ("fm", {"embedding_l2": 0.1}, keras.optimizers.Adam, 2),
-        ("fm", {}, optimizers.Adam, 4),
-        ("graphfm", {"units": (8,)}, optimizers.Adam, 2),
+        ("fm", {}, optimizers.LazyAdam, 4),
+        ("graphfm", {"units": (8,)}, optimizers.LazyAdam, 2),
     ],
     ids=["dense", "row-wise", "graphfm"],
 )
@@ -81,7 +81,7 @@ def test_branches_give_the_losses_weights_and_metrics_of_the_whole(name, options
         keras.utils.set_random_seed(1)
         model = models.build(name, SCHEMA, embedding_dim=4, **options)
         model.compile(optimizer(0.01, epsilon=1e-4))
-        step, losses = ReplicatedStep(model, branches=branches), []
+        step, losses = ReplicatedStep(model, cpu_replicas=branches), []
         for epoch in range(3):
             losses += [float(step.train(batch)) for batch in data.dataset("train", 64, first_pass=epoch)]
         metrics = Evaluator(model, branches).evaluate(data.dataset("test", 48, shuffle=False))
@@ -96,7 +96,7 @@ def test_a_step_compiled_by_xla_gives_the_losses_and_weights_of_the_plain_one(na
     for jit_compile in (False, True):
         keras.utils.set_random_seed(1)
         model = models.build(name, SCHEMA, embedding_dim=4, **options)
-        model.compile(optimizers.Adam(0.01, epsilon=1e-4))
+        model.compile(optimizers.LazyAdam(0.01, epsilon=1e-4))
         step = ReplicatedStep(model, jit_compile)
         losses = [
             float(step.train(batch)) for epoch in range(3) for batch in data.dataset("train", 64, first_pass=epoch)
@@ -108,15 +108,15 @@ def test_a_step_compiled_by_xla_gives_the_losses_and_weights_of_the_plain_one(na
 
 def test_several_devices_divide_a_batch_themselves():
     one, two = (types.SimpleNamespace(num_replicas_in_sync=number) for number in (1, 2))
-    assert usable_branches(3, two) == 1
-    assert usable_branches(3, one) == (1 if tf.config.list_physical_devices("GPU") else 3)
+    assert usable_cpu_replicas(3, two) == 1
+    assert usable_cpu_replicas(3, one) == (1 if tf.config.list_physical_devices("GPU") else 3)
 
 
 def test_batch_normalisation_is_not_trained_in_branches():
     model = models.build("deepfm", SCHEMA, deep_units=(4,), deep_batch_norm=True)
     model.compile("adam")
-    with pytest.raises(ValueError, match="Set branches=1"):
-        ReplicatedStep(model, branches=2)
+    with pytest.raises(ValueError, match="Set cpu_replicas=1"):
+        ReplicatedStep(model, cpu_replicas=2)
 
 
 def test_loss_scaling_on_several_devices_learns(tmp_path):

@@ -87,7 +87,7 @@ def test_the_best_epoch_is_kept_and_training_stops(data, console, tmp_path):
 
 def test_the_step_size_falls_after_each_epoch_that_is_not_the_best(data, console):
     model = fresh_model(data)
-    settings = {"epochs": 8, "batch_size": 32, "learning_rate": 0.3, "learning_rate_decay": 0.5, "patience": 8}
+    settings = {"epochs": 8, "batch_size": 32, "learning_rate": 0.3, "plateau_factor": 0.5, "patience": 8}
     history = train(model, data, **settings, console=console)["history"]
     expected, lowest = [0.3], np.inf
     for row in history[:-1]:
