@@ -20,7 +20,7 @@ def avazu_plan(protocol, split_seed):
     """Return the `TablePlan` of a protocol; see `prepare_avazu`."""
     check_protocol(protocol)
     if protocol == "reference":
-        fields = [FieldEncoding(name, min_count=MIN_COUNT, running=True) for name in COLUMNS]
+        fields = [FieldEncoding(name, min_count=MIN_COUNT, assign_ids_online=True) for name in COLUMNS]
         return TablePlan(fields, "click", Folds(split_seed), "all")
     names = ("hour_of_day", "weekday", *COLUMNS[2:])
     return TablePlan([FieldEncoding(name, min_count=MIN_COUNT) for name in names], "click", Fractions(seed=split_seed))

@@ -34,7 +34,7 @@ def kdd12_plan(protocol, split_seed):
             fields.append(FieldEncoding(name))
         else:
             missing = "reserved" if reference and name == "user_id" else "absent"
-            fields.append(FieldEncoding(name, min_count=MIN_COUNT, running=reference, missing=missing))
+            fields.append(FieldEncoding(name, min_count=MIN_COUNT, assign_ids_online=reference, missing=missing))
     if reference:
         return TablePlan(fields, "click", Folds(split_seed), "all")
     return TablePlan(fields, "click", Fractions(seed=split_seed))

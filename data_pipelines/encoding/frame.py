@@ -13,7 +13,7 @@ from ctrzoo.suggest import unknown
 from ..errors import check_labels
 from .features import Block, assemble
 from .fields import FieldEncoding, TableEncoding
-from .fitting import learn_field
+from .fitting import fit_field
 
 ARGUMENTS = ("label", "categorical", "numerical", "multivalued", "order")
 # Objects that polars has types for, as the columns of a Parquet file have.
@@ -36,8 +36,8 @@ class FrameEncoder:
         min_count: Values that occur less often share one "rare" id, and so do unseen values. With 1 there
             is no such id, and an unseen value is absent. A number, or one for each column by name.
         scaling: What numbers become: `"standard"` (mean 0, deviation 1), `"min_max"` (0 to 1),
-            `"log_squared"` (x > 2 becomes floor(ln(x)^2), as published for Criteo), `"log1p"`, None (as
-            they are). One of these, or one for each column by name.
+            `"log_squared"` (x > 2 becomes floor(ln(x)^2), as published for Criteo), `"log1p"`, `"sqrt"`,
+            None (as they are). One of these, or one for each column by name.
         max_values: The most values kept of a multi-valued cell; by default the most seen in `fit`.
         pooling: `"mean"` or `"sum"` of the values of a multi-valued cell.
         separator: What separates values in a multi-valued cell of text.
@@ -97,7 +97,7 @@ class FrameEncoder:
         """
         if not len(frame):
             raise ValueError("The frame has no rows, so there is nothing to learn from.")
-        fields = [learn_field(field, _cells_of(field, frame)) for field in self._fields]
+        fields = [fit_field(field, _cells_of(field, frame)) for field in self._fields]
         self.encoding = TableEncoding(fields, self.label)
         return self
 

@@ -54,7 +54,6 @@ class ServingEncoder(keras.layers.Layer):
         self.built = True
         with tf.init_scope(), tf.device("CPU:0"):
             self._tables = {field.name: _table(field) for field in encoding.fields if field.uses_vocabulary}
-            self._boundaries = {field.name: tf.constant(field.boundaries, tf.float64) for field in encoding.fields}
 
     def input_columns(self):
         """Return the raw columns and the types that a model should take them in, `{column: type}`."""
@@ -73,7 +72,8 @@ class ServingEncoder(keras.layers.Layer):
                 raise ValueError(unknown("column", field.column, inputs))
             cells = inputs[field.column]
             if field.kind == "numerical":
-                numbers.append(_scaled(field, _numbers(field, cells)))
+                values = tf.cast(field.transformer.graph(_numbers(field, cells)), tf.float32)
+                numbers.append(_zero_if_missing(field, values))
             elif field.kind == "categorical":
                 ids.append(_global(self._categories(field, cells), first)[:, None])
             else:
@@ -104,13 +104,11 @@ class ServingEncoder(keras.layers.Layer):
             return self._local_ids(field, _texts(cells))
         numbers = _numbers(field, cells)[:, 0]
         missing = tf.math.is_nan(numbers)
-        if field.transform == "quantile":
-            boundaries = self._boundaries[field.name]
-            ids = 1 + tf.searchsorted(boundaries, numbers, side="right")
-            return tf.where(missing, len(field.boundaries) + 2 if field.missing == "category" else 0, ids)
-        buckets = tf.where(numbers > 2, _log_squared(numbers), tf.floor(numbers) - 3)
-        buckets = tf.strings.as_string(tf.cast(tf.where(missing, tf.zeros_like(buckets), buckets), tf.int64))
-        return self._local_ids(field, tf.where(missing, "", buckets))
+        buckets = field.transformer.graph(tf.where(missing, tf.zeros_like(numbers), numbers))
+        if field.transformer.makes_ids:
+            return tf.where(missing, field.missing_bucket, tf.cast(buckets, tf.int32))
+        texts = tf.strings.as_string(tf.cast(buckets, tf.int64))
+        return self._local_ids(field, tf.where(missing, "", texts))
 
     def _several(self, field, cells):
         """Return local ids `(batch, slots)`, and a list of their weights `(batch, slots)` or of nothing."""
@@ -239,8 +237,8 @@ def _input_names(columns):
 
 
 def _table(field):
-    """Return the lookup of a field's local ids; unseen texts have the rare id, or 0 if there is none."""
-    default = int(field.has_rare_id)
+    """Return the lookup of a field's local ids; unseen texts have the OOV id, or 0 if the field has none."""
+    default = int(field.has_oov_id)
     texts, ids = field.values.to_list(), range(default + 1, default + 1 + len(field.values))
     if not texts:  # TensorFlow refuses a table without keys
         texts, ids = [""], [default]
@@ -280,18 +278,6 @@ def _zero_if_missing(field, numbers):
 
 def _must_be_finite(field):
     return f"column '{field.column}' must hold finite numbers"
-
-
-def _scaled(field, numbers):
-    if field.transform == "log_squared":
-        numbers = tf.where(numbers > 2, _log_squared(numbers), numbers)
-    elif field.transform == "log1p":
-        numbers = tf.sign(numbers) * tf.math.log1p(tf.abs(numbers))
-    return _zero_if_missing(field, tf.cast((numbers - field.offset) / field.scale, tf.float32))
-
-
-def _log_squared(numbers):
-    return tf.floor(tf.math.log(tf.maximum(numbers, np.float64(2))) ** 2)
 
 
 def _global(local, first_id):

@@ -46,10 +46,10 @@ def compact(table, plan, chunk, source_split):
     dictionaries = []
     for index, field in enumerate(plan.fields):
         dictionary = pl.Series(dtype=pl.String), np.empty(0, np.int64)
-        if field.kind == "numerical" or field.transform == "quantile":
+        if field.kind == "numerical" or field.transformer.makes_ids:
             numbers = numbers_of(column(table, field.column))
             if field.kind == "numerical" and (np.abs(numbers) > LARGEST).any():
-                field.scaled(numbers)  # refuses rows now that they can be named and left out
+                field.stored_numbers(numbers)  # refuses rows now, while they can be named and left out
             arrays[f"numbers_{index}"] = _small_numbers(numbers)
         elif field.kind == "categorical":
             codes, texts = codes_of(_texts(field, table))

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from ..encoding.fields import TableEncoding
-from ..encoding.fitting import PENDING_VALUES, learn_numbers, learn_vocabulary
+from ..encoding.fitting import PENDING_VALUES, fit_numbers, fit_vocabulary
 from .state import replaced_folder
 
 IDS, BEFORE = "ids.bin", "before.bin"
@@ -43,18 +43,18 @@ class LearnedField:
         if field.kind == "multivalued" and field.max_values is None:
             field = dataclasses.replace(field, max_values=max(1, *(chunk["longest"][index] for chunk in facts)))
         if field.uses_vocabulary:
-            field = learn_vocabulary(field, (chunk.dictionary(index) for chunk in chunks))
-        elif field.transform in ("standard", "min_max", "quantile"):
-            field = learn_numbers(field, _numbers(index, chunks, learn_from), seed=index)
+            field = fit_vocabulary(field, (chunk.dictionary(index) for chunk in chunks))
+        elif field.transformer.is_fitted:
+            field = fit_numbers(field, _numbers(index, chunks, learn_from), seed=index)
         with replaced_folder(self._folder) as folder:
             TableEncoding([field]).save(folder)
-            if not (field.kind == "numerical" or field.transform == "quantile"):
+            if not (field.kind == "numerical" or field.transformer.makes_ids):
                 self._write_ids(field, index, chunks, folder)
 
     def _write_ids(self, field, index, chunks, folder):
-        occurred = np.zeros(1 + field.has_rare_id + len(field.values), np.int64)  # by local id
+        occurred = np.zeros(1 + field.has_oov_id + len(field.values), np.int64)  # by local id
         with open(folder / IDS, "wb") as ids_file, open(folder / BEFORE, "wb") as before_file:
-            if field.running:
+            if field.assign_ids_online:
                 for chunk in chunks:
                     texts, counts = chunk.dictionary(index)
                     ids = field.local_ids(texts)
@@ -74,7 +74,7 @@ class LearnedField:
         return self._slice(IDS, np.int32, chunk)
 
     def before(self, chunk):
-        """Return how often each text occurs in the chunks before, int64 (a field with `running` alone)."""
+        """Return how often each text occurs in the chunks before, int64 (only of a field with `assign_ids_online`)."""
         return self._slice(BEFORE, np.int64, chunk)
 
     def _slice(self, filename, dtype, chunk):

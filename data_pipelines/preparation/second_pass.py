@@ -32,22 +32,22 @@ def encode_chunk(arrays, chunk, encoding, learned):
     for index, (field, first) in enumerate(zip(encoding.fields, encoding.schema.first_ids, strict=True)):
         if field.kind == "numerical":
             numbers = arrays[f"numbers_{index}"].astype(np.float64)
-            number_columns.append((field.scaled(numbers), None))
+            number_columns.append((field.stored_numbers(numbers), None))
             counts.append([int(np.isnan(numbers).sum()), len(labels), 0, len(labels)])
             continue
-        if field.transform == "quantile":
+        if field.transformer.makes_ids:
             numbers = arrays[f"numbers_{index}"].astype(np.float64)
             id_columns.append((to_global(field.bucket_ids(numbers), first), None))
             counts.append([int(np.isnan(numbers).sum()), len(labels), 0, len(labels)])
             continue
         ids, codes = learned[index].ids(chunk), arrays[f"codes_{index}"]
-        if field.running:
+        if field.assign_ids_online:
             local = np.where(
                 _is_early(codes, learned[index].before(chunk), field.min_count), np.sign(ids[codes]), ids[codes]
             )
             ids, codes = local, np.arange(len(codes))
         cells = np.bincount(codes, minlength=len(ids))
-        missing, rare = int(cells[ids == 0].sum()), int(cells[ids == 1].sum()) if field.has_rare_id else 0
+        missing, rare = int(cells[ids == 0].sum()), int(cells[ids == 1].sum()) if field.has_oov_id else 0
         if field.kind == "categorical":
             id_columns.append((to_global(ids, first), codes))
             counts.append([missing, len(labels), rare, len(labels)])

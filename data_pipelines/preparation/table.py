@@ -9,7 +9,7 @@ import yaml
 
 from ctrzoo.suggest import unknown
 
-from ..encoding.fields import LEARNED, FieldEncoding
+from ..encoding.fields import FITTED, FieldEncoding
 from ..raw.delimited import Format
 from ..raw.libsvm import SparseTextSource
 from ..raw.sources import COMPRESSIONS, ParquetSource, TextSource
@@ -166,7 +166,7 @@ def table_plan(config, columns, by_file=False, seed=0):
     fields = []
     for entry in config["fields"]:
         field = FieldEncoding.from_dict({"name": entry} if isinstance(entry, str) else entry)
-        learned = sorted(set(LEARNED) & set(entry)) if isinstance(entry, Mapping) else []
+        learned = sorted(set(FITTED) & set(entry)) if isinstance(entry, Mapping) else []
         if learned:
             raise ValueError(f"Schema, field '{field.name}': {', '.join(learned)} is learned. Remove it.")
         if field.column not in columns:

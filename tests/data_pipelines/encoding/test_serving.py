@@ -38,7 +38,7 @@ FIELDS = [
     FieldEncoding("tags_rare", "multivalued", column="tags", values=["a", "b"], min_count=2, max_values=4),
     FieldEncoding("tags_hashed", "multivalued", column="tags", hash_buckets=9, max_values=3, pooling="sum"),
     FieldEncoding(
-        "weighted", "multivalued", values=["x", "y"], separator=" ", weight_separator=":", rare=True, max_values=3
+        "weighted", "multivalued", values=["x", "y"], separator=" ", weight_separator=":", oov=True, max_values=3
     ),
 ]
 ENCODING = TableEncoding(FIELDS)

@@ -332,9 +332,15 @@ def test_a_table_without_its_header_says_so_in_its_first_row(prepared):
         ({"fields": [TAGS | {"separator": ""}]}, "`separator` of a multi-valued field must not be empty"),
         ({"fields": [TAGS | {"weight_separator": 5}]}, "`weight_separator` must be a text, in quotes. Received: 5"),
         ({"fields": [{"name": "site", "column": 5}]}, "`column` must be a text. Received: 5"),
-        ({"fields": [{"name": "site", "rare": "no"}]}, "`rare` must be true or false. Received: 'no'"),
-        ({"fields": [{"name": "site", "running": 1}]}, "`running` must be true or false. Received: 1"),
-        ({"fields": [{"name": "site", "running": True, "hash_buckets": 9}]}, "`running` needs a rare id"),
+        ({"fields": [{"name": "site", "oov": "no"}]}, "`oov` must be true or false. Received: 'no'"),
+        (
+            {"fields": [{"name": "site", "assign_ids_online": 1}]},
+            "`assign_ids_online` must be true or false. Received: 1",
+        ),
+        (
+            {"fields": [{"name": "site", "assign_ids_online": True, "hash_buckets": 9}]},
+            "`assign_ids_online` needs an OOV id",
+        ),
         ({"fields": [{"name": "site", "unused_ids": -3}]}, "`unused_ids` must be a whole number of at least 0"),
         ({"fields": [{"name": "site", "min_count": None}]}, "`min_count` must be a whole number of at least 1"),
     ],
@@ -391,7 +397,7 @@ def test_rows_are_divided_by_a_day_of_a_yaml_schema(prepared, tmp_path):
 def test_separate_files_are_the_splits_and_only_the_first_is_learned_from(tmp_path):
     for name, rows in (("a", ROWS[:60]), ("b", ["1,new,1,a:1\n", *ROWS[60:80]])):
         (tmp_path / f"{name}.csv").write_text(HEADER + "".join(rows))
-    schema = {**SCHEMA, "fields": [{"name": "site", "rare": True}, *SCHEMA["fields"][1:]]}
+    schema = {**SCHEMA, "fields": [{"name": "site", "oov": True}, *SCHEMA["fields"][1:]]}
     tables = {"train": tmp_path / "a.csv", "test": tmp_path / "b.csv"}
     prepare_own_table(tmp_path / "prepared", "clicks", tables, schema)
     data = load(tmp_path / "prepared")
