@@ -73,7 +73,7 @@ class ClickModel:
 
     >>> model = ClickModel(data_seed=0)
     >>> block = model.block("train", 0)
-    >>> model.logits(block.ids, block.numbers).shape
+    >>> model.logits(block.ids, block.numerical).shape
     (16384,)
     """
 

@@ -10,13 +10,13 @@ class Block(typing.NamedTuple):
 
     Args:
         ids: int32 `(rows, stored slots)`: global ids of categorical and multi-valued fields, 0 if absent.
-        numbers: float32 `(rows, number slots)`: scaled numbers, 0 if missing; weights of the ids of
-            weighted fields, 0 for padding.
+        numerical: float32 `(rows, numerical slots)`: scaled numbers, 0 if missing; weights of the ids of
+            weighted fields, 0 for padding. Called `numbers` on disk.
         labels: `(rows,)`, 0 or 1.
     """
 
     ids: np.ndarray
-    numbers: np.ndarray
+    numerical: np.ndarray
     labels: np.ndarray
 
 

@@ -117,7 +117,7 @@ class FrameEncoder:
             ValueError: If a column is missing, a label is not 0 or 1, or a number is none.
         """
         block = self.block(frame)
-        return _assembled(self.schema, block.ids, block.numbers), block.labels.astype(np.float32)[:, None]
+        return _assembled(self.schema, block.ids, block.numerical), block.labels.astype(np.float32)[:, None]
 
     def features(self, frame):
         """Return the features of a frame that needs no label, for `model.predict`."""

@@ -36,7 +36,7 @@ from ..storage.writing import (
     write_metadata,
 )
 from .first_pass import ChunkFiles, compact
-from .fitted_field import LearnedField
+from .fitted_field import FittedField
 from .parallel import in_order
 from .report import write_report
 from .second_pass import EncodedFiles, encode_chunk
@@ -153,16 +153,16 @@ class _Preparation:
 
     def divide(self):
         """Tell the split of all rows, where it depends on all of them; sets `split_rows` of each chunk."""
-        self.late = None
-        if self.plan.split.late:
+        self.needs_all_labels = None
+        if self.plan.split.needs_all_labels:
             path = self.folders["chunks"] / "splits.npy"
             if not path.is_file():
                 labels = np.concatenate([chunk.labels() for chunk in self.chunks])
                 with replaced(path) as temporary:
                     np.save(temporary, self.plan.split.assign_all(labels))
             ends = np.cumsum([facts["rows"] for facts in self.facts])
-            self.late = np.split(np.load(path), ends[:-1])
-            self.split_rows = [np.bincount(splits, minlength=3) for splits in self.late]
+            self.needs_all_labels = np.split(np.load(path), ends[:-1])
+            self.split_rows = [np.bincount(splits, minlength=3) for splits in self.needs_all_labels]
         else:
             self.split_rows = [np.array(facts["splits"]) for facts in self.facts]
         rows = sum(self.split_rows)
@@ -175,13 +175,13 @@ class _Preparation:
     def learn(self):
         """Learn vocabularies and scalings; sets `encoding` and `learned`."""
         self.learned = [
-            LearnedField(self.folders["fields"] / f"{index:04d}", [facts["sizes"][index] for facts in self.facts])
+            FittedField(self.folders["fields"] / f"{index:04d}", [facts["sizes"][index] for facts in self.facts])
             for index in range(len(self.plan.fields))
         ]
 
         def process(index):
             if not self.learned[index].is_complete:
-                arguments = (self.plan.fields[index], index, self.chunks, self.facts, self.plan.learn_from)
+                arguments = (self.plan.fields[index], index, self.chunks, self.facts, self.plan.fit_on)
                 self.learned[index].learn(*arguments)
             return self.learned[index].encoding()
 
@@ -208,7 +208,7 @@ class _Preparation:
                         block, counts = encode_chunk(arrays, number, self.encoding, self.learned)
                     except RowError as error:  # what was learned makes a number too large
                         raise ValueError(f"{self.name}: {error.reason}. Choose another `transform`.") from None
-                    splits = self.late[number] if self.late else arrays["split"]
+                    splits = self.needs_all_labels[number] if self.needs_all_labels else arrays["split"]
                 shards = self._shards(number, splits, before[number])
                 self.encoded[number].save(block, shards, self.first_shards[-1], counts)
                 facts = self.encoded[number].facts()
@@ -302,7 +302,7 @@ def _read_chunk(files, number, chunk, plan, needed, bad_rows):
     if bad and bad_rows == "error":
         row, reason = min(bad)
         raise ValueError(f"{chunk.path}, row {row:,}: {reason}. Pass --bad_rows=skip to leave such rows out.")
-    learn = arrays["split"] == 0 if plan.learn_from == "train" else np.ones(len(table), bool)
+    learn = arrays["split"] == 0 if plan.fit_on == "train" else np.ones(len(table), bool)
     lengths = [arrays.get(f"lengths_{index}", np.zeros(len(table), int))[learn] for index in range(len(plan.fields))]
     facts = {
         "rows": len(table),

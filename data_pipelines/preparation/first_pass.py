@@ -39,9 +39,9 @@ def compact(table, plan, chunk, source_split):
     labels = check_labels(column(table, plan.label))
     arrays = {"label": labels}
     learn = np.ones(len(table), bool)
-    if not plan.split.late:
+    if not plan.split.needs_all_labels:
         arrays["split"] = plan.split.assign(chunk, labels, table, source_split)
-        if plan.learn_from == "train":
+        if plan.fit_on == "train":
             learn = arrays["split"] == 0
     dictionaries = []
     for index, field in enumerate(plan.fields):
@@ -53,7 +53,7 @@ def compact(table, plan, chunk, source_split):
             arrays[f"numbers_{index}"] = _small_numbers(numbers)
         elif field.kind == "categorical":
             codes, texts = codes_of(_texts(field, table))
-            counts = np.bincount(codes[learn] if plan.learn_from == "train" else codes, minlength=len(texts))
+            counts = np.bincount(codes[learn] if plan.fit_on == "train" else codes, minlength=len(texts))
             arrays[f"codes_{index}"], dictionary = _small_codes(codes, len(texts)), (texts, counts)
         else:
             lengths, tokens, weights = tokens_of(field, column(table, field.column))

@@ -13,7 +13,7 @@ from .state import replaced_folder
 IDS, BEFORE = "ids.bin", "before.bin"
 
 
-class LearnedField:
+class FittedField:
     """What a field has learned, and the local ids of the texts of all chunks, in files.
 
     Args:
@@ -30,7 +30,7 @@ class LearnedField:
         """Whether the field was learned already."""
         return self._folder.is_dir()
 
-    def learn(self, field, index, chunks, facts, learn_from):
+    def learn(self, field, index, chunks, facts, fit_on):
         """Learn a field from all chunks and write its files.
 
         Args:
@@ -38,14 +38,14 @@ class LearnedField:
             index: Its place among the fields.
             chunks: The `ChunkFiles`.
             facts: The facts of each chunk.
-            learn_from: `"train"` or `"all"`.
+            fit_on: `"train"` or `"all"`.
         """
         if field.kind == "multivalued" and field.max_values is None:
             field = dataclasses.replace(field, max_values=max(1, *(chunk["longest"][index] for chunk in facts)))
         if field.uses_vocabulary:
             field = fit_vocabulary(field, (chunk.dictionary(index) for chunk in chunks))
         elif field.transformer.is_fitted:
-            field = fit_numbers(field, _numbers(index, chunks, learn_from), seed=index)
+            field = fit_numbers(field, _numbers(index, chunks, fit_on), seed=index)
         with replaced_folder(self._folder) as folder:
             TableEncoding([field]).save(folder)
             if not (field.kind == "numerical" or field.transformer.makes_ids):
@@ -82,11 +82,11 @@ class LearnedField:
         return np.fromfile(self._folder / filename, dtype, stop - start, offset=start * np.dtype(dtype).itemsize)
 
 
-def _numbers(index, chunks, learn_from):
+def _numbers(index, chunks, fit_on):
     for chunk in chunks:
         with chunk.arrays() as arrays:
             numbers = arrays[f"numbers_{index}"].astype(np.float64)
-            yield numbers[arrays["split"] == 0] if learn_from == "train" else numbers
+            yield numbers[arrays["split"] == 0] if fit_on == "train" else numbers
 
 
 def _grouped(dictionaries):

@@ -6,7 +6,7 @@ import typing
 from ..encoding.fields import FieldEncoding
 from .splits import Fractions
 
-LEARN_FROM = ("train", "all")
+FIT_ON = ("train", "all")
 # How a benchmark is prepared: as the original was, or as one should.
 PROTOCOLS = ("reference", "clean")
 
@@ -19,7 +19,7 @@ class TablePlan:
         fields: `FieldEncoding` objects that have learned nothing yet, in model order.
         label: The column of the label, 0 or 1.
         split: `Fractions`, `ByColumn`, `ByFile`, `Folds` or `Shuffled`.
-        learn_from: Whether vocabularies and scalings are learned from the `"train"` rows, as they should,
+        fit_on: Whether vocabularies and scalings are learned from the `"train"` rows, as they should,
             or from `"all"` rows, as in much published work.
 
     Raises:
@@ -29,14 +29,14 @@ class TablePlan:
     fields: tuple[FieldEncoding, ...]
     label: str = "label"
     split: typing.Any = Fractions()
-    learn_from: str = "train"
+    fit_on: str = "train"
 
     def __post_init__(self):
         object.__setattr__(self, "fields", tuple(self.fields))
-        if self.learn_from not in LEARN_FROM:
-            raise ValueError(f"`learn_from` must be 'train' or 'all'. Received: {self.learn_from!r}.")
-        if self.split.late and self.learn_from == "train":
-            raise ValueError("This split is known after all rows were read. Set learn_from='all'.")
+        if self.fit_on not in FIT_ON:
+            raise ValueError(f"`fit_on` must be 'train' or 'all'. Received: {self.fit_on!r}.")
+        if self.split.needs_all_labels and self.fit_on == "train":
+            raise ValueError("This split is known after all rows were read. Set fit_on='all'.")
 
     def needed_columns(self):
         """Return the columns to read, `{name: whether they are numbers}`."""
@@ -52,7 +52,7 @@ class TablePlan:
             "fields": [field.to_dict() for field in self.fields],
             "label": self.label,
             "split": [type(self.split).__name__, dataclasses.asdict(self.split)],
-            "learn_from": self.learn_from,
+            "fit_on": self.fit_on,
         }
 
 

@@ -21,7 +21,7 @@ def encode_chunk(arrays, chunk, encoding, learned):
         arrays: The arrays of the compact chunk.
         chunk: The number of the chunk.
         encoding: The `TableEncoding`.
-        learned: The `LearnedField` of each field.
+        learned: The `FittedField` of each field.
 
     Returns:
         The `Block`, and for each field `[missing, rows, rare, values]`: rows whose cell is missing among all, and

@@ -50,7 +50,7 @@ class Fractions:
     valid: float = 0.1
     test: float = 0.1
     seed: int = 0
-    late = False
+    needs_all_labels = False
 
     def __post_init__(self):
         for key in SPLITS:
@@ -95,7 +95,7 @@ class ByColumn:
     column: str
     valid_from: float | str
     test_from: float | str | None = None
-    late = False
+    needs_all_labels = False
 
     def __post_init__(self):
         _check_type("column", self.column, str, "the name of a column, in quotes")
@@ -142,7 +142,7 @@ class ByColumn:
 class ByFile:
     """By the file that a row is in."""
 
-    late = False
+    needs_all_labels = False
 
     def assign(self, chunk, labels, table, source):
         """Return the index in `SPLITS` of each row; see `Fractions.assign`."""
@@ -161,7 +161,7 @@ class Folds:
     """
 
     seed: int = 2018
-    late = True
+    needs_all_labels = True
 
     def assign_all(self, labels):
         """Return the index in `SPLITS` of all rows from all labels, uint8 `(rows,)`."""
@@ -194,7 +194,7 @@ class Shuffled:
     """
 
     seed: int = 2019
-    late = True
+    needs_all_labels = True
 
     def assign_all(self, labels):
         """Return the index in `SPLITS` of all rows, uint8 `(rows,)`."""

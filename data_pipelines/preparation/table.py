@@ -19,7 +19,7 @@ from .plan import TablePlan
 from .splits import ByFile, split_from_dict
 
 FORMAT_KEYS = ("separator", "columns", "quote", "missing")
-KEYS = ("label", "fields", "split", "learn_from", *FORMAT_KEYS)
+KEYS = ("label", "fields", "split", "fit_on", *FORMAT_KEYS)
 
 
 def prepare_own_table(folder, name, tables, schema, *, bad_rows="error", seed=0):
@@ -33,7 +33,7 @@ def prepare_own_table(folder, name, tables, schema, *, bad_rows="error", seed=0)
             `.svm`, `.libffm` or `.ffm` (see `SparseTextSource` for their columns);
             text may be compressed (`.gz`, `.bz2`, `.zst`, `.zip`).
         schema: Path of the schema file (JSON or YAML), or its content as a mapping: `label`, `fields`
-            (arguments of `FieldEncoding`), `split` (arguments of `Fractions` or `ByColumn`), `learn_from`, and
+            (arguments of `FieldEncoding`), `split` (arguments of `Fractions` or `ByColumn`), `fit_on`, and
             for text `separator`, `columns` (if there is no header), `quote` (none by default if tabs separate, else
             `"`), `missing`.
         bad_rows: What to do with rows that cannot be used: `"error"` or `"skip"`.
@@ -154,6 +154,8 @@ def table_plan(config, columns, by_file=False, seed=0):
         ValueError: If a key is unknown or a value is wrong.
     """
     for key in config:
+        if key == "learn_from":
+            raise ValueError("Schema: the key 'learn_from' was renamed to 'fit_on'. Rename it.")
         if key not in KEYS:
             raise ValueError(f"Schema: {unknown('key', key, KEYS)}")
     for key in ("label", "fields"):
@@ -166,16 +168,18 @@ def table_plan(config, columns, by_file=False, seed=0):
     fields = []
     for entry in config["fields"]:
         field = FieldEncoding.from_dict({"name": entry} if isinstance(entry, str) else entry)
-        learned = sorted(set(FITTED) & set(entry)) if isinstance(entry, Mapping) else []
-        if learned:
-            raise ValueError(f"Schema, field '{field.name}': {', '.join(learned)} is learned. Remove it.")
+        fitted = sorted(set(FITTED) & set(entry)) if isinstance(entry, Mapping) else []
+        if fitted:
+            raise ValueError(
+                f"Schema, field '{field.name}': {', '.join(fitted)} is fitted by the preparation. Remove it."
+            )
         if field.column not in columns:
             raise ValueError(f"Schema: {unknown('column', field.column, columns)}{_headless(columns)}")
         fields.append(field)
     split = ByFile() if by_file else split_from_dict(config.get("split", {}), seed)
     if by_file and "split" in config:
         raise ValueError("Schema: separate files tell the splits. Remove the key 'split'.")
-    return TablePlan(fields, config["label"], split, config.get("learn_from", "train"))
+    return TablePlan(fields, config["label"], split, config.get("fit_on", "train"))
 
 
 def _headless(columns):

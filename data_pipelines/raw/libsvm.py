@@ -94,8 +94,8 @@ class SparseTextSource:
             table = {"label": labels["token"].replace("-1", "0"), "row": labels["row"]}
             table |= _cells(tokens.filter(~pl.col("row").is_in(list(bad))), self.kind, needed, labels["row"])
             frame = pl.DataFrame(table).filter(kept).select(list(needed))
-            numbers = rows.numbers[labels["row"].to_numpy()]
-            reasons = [(int(rows.numbers[row]), reason) for row, reason in bad.items()]
+            numbers = rows.row_numbers[labels["row"].to_numpy()]
+            reasons = [(int(rows.row_numbers[row]), reason) for row, reason in bad.items()]
             return Rows(frame.to_arrow(), numbers[kept], sorted([*rows.bad, *reasons]))
 
         return parse

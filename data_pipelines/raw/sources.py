@@ -48,12 +48,12 @@ class Rows(typing.NamedTuple):
 
     Args:
         table: The rows that could be parsed: a `pyarrow.Table` whose missing texts are null.
-        numbers: The number of each row in its file, counted from 1.
+        row_numbers: The number of each row in its file, counted from 1.
         bad: `(number, reason)` of each row that could not be parsed.
     """
 
     table: pa.Table
-    numbers: np.ndarray
+    row_numbers: np.ndarray
     bad: list
 
 

@@ -70,7 +70,7 @@ def _record_length(file, offset):
 
 
 @dataclasses.dataclass(frozen=True)
-class Share:
+class ShardPlan:
     """The rows and batches of one of several shards in each pass.
 
     All shards have the same number of batches, and sizes that differ by one row at most. Where a
@@ -129,9 +129,9 @@ class Share:
     def batch_sizes(self):
         """Rows of each batch of this shard, int64 `(num_batches,)`.
 
-        >>> Share(rows=9, batch_size=2, num_shards=2, shard_index=0).batch_sizes.tolist()
+        >>> ShardPlan(rows=9, batch_size=2, num_shards=2, shard_index=0).batch_sizes.tolist()
         [2, 1, 1]
-        >>> Share(rows=9, batch_size=2, num_shards=2, shard_index=1).batch_sizes.tolist()
+        >>> ShardPlan(rows=9, batch_size=2, num_shards=2, shard_index=1).batch_sizes.tolist()
         [2, 2, 1]
         """
         sizes = np.full(self.num_batches, self.batch_size)

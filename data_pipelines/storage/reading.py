@@ -13,7 +13,16 @@ from ctrzoo.suggest import unknown
 
 from ..encoding.features import assemble, number_slots, stored_slots, stored_widths
 from ..encoding.fields import ENCODING_FILE, VOCABULARY_FILE, FieldEncoding, TableEncoding
-from .epochs import Share, blocks_of_pass, index_blocks, number_blocks, pick, read_blocks, shuffled_rows, stored_rows
+from .epochs import (
+    ShardPlan,
+    blocks_of_pass,
+    index_blocks,
+    number_blocks,
+    pick,
+    read_blocks,
+    shuffled_rows,
+    stored_rows,
+)
 from .writing import FORMAT_VERSION, SPLITS
 
 ARRAY_ROWS = 65_536
@@ -120,8 +129,8 @@ class PreparedData:
         seed=0,
         drop_remainder=False,
         repeat=False,
-        first_pass=0,
-        first_batch=0,
+        start_epoch=0,
+        skip_batches=0,
         num_shards=1,
         shard_index=0,
         cache=None,
@@ -135,7 +144,7 @@ class PreparedData:
         - `fit(dataset(..., repeat=True), steps_per_epoch=n, epochs=3)`, `n` batches being a pass: one
           endless iteration over all passes, which is the same whenever it begins anew. A run that
           was cut off after `step` steps goes on as if it had not been with
-          `first_pass, first_batch = divmod(step, n)`; what comes before is not read.
+          `start_epoch, skip_batches = divmod(step, n)`; what comes before is not read.
 
         Several workers: `strategy.distribute_datasets_from_function(lambda context: data.dataset("train",
         context.get_per_replica_batch_size(1024), num_shards=context.num_input_pipelines,
@@ -150,8 +159,8 @@ class PreparedData:
             drop_remainder: Whether each pass leaves out the rows that do not fill a batch (other rows
                 in each, if shuffled). All batches have the same static shape then.
             repeat: Whether an iteration goes on for ever, instead of ending with the pass.
-            first_pass: Number of the first pass, from 0.
-            first_batch: Batches of the first pass that are left out.
+            start_epoch: Number of the first pass, from 0.
+            skip_batches: Batches of the first pass that are left out.
             num_shards: Parts that each pass is divided into: every row is in one, their sizes differ by
                 one row at most, and all have the same number of batches.
             shard_index: Which part to read, from 0.
@@ -170,11 +179,11 @@ class PreparedData:
         import tensorflow as tf
 
         self._check_split(split)
-        share = Share(self.num_rows[split], batch_size, drop_remainder, num_shards, shard_index)
-        if first_pass < 0 or not 0 <= first_batch < max(share.num_batches, 1):
+        share = ShardPlan(self.num_rows[split], batch_size, drop_remainder, num_shards, shard_index)
+        if start_epoch < 0 or not 0 <= skip_batches < max(share.num_batches, 1):
             raise ValueError(
-                f"`first_pass` must be at least 0, `first_batch` at least 0 and less than the {share.num_batches} "
-                f"batches of a pass. Received: {first_pass}, {first_batch}."
+                f"`start_epoch` must be at least 0, `skip_batches` at least 0 and less than the {share.num_batches} "
+                f"batches of a pass. Received: {start_epoch}, {skip_batches}."
             )
         shuffle = split == "train" if shuffle is None else shuffle
         if cache is None:
@@ -183,24 +192,24 @@ class PreparedData:
         rows_of_pass = shuffled_rows if shuffle else stored_rows
 
         def batches_of_pass(number):
-            skipped = tf.where(number == first_pass, np.int64(first_batch), np.int64(0))
+            skipped = tf.where(number == start_epoch, np.int64(skip_batches), np.int64(0))
             rows = rows_of_pass(self._index(split), read, seed, number, share.start, share.stop, skipped * batch_size)
             sizes = batch_size if drop_remainder else tf.constant(share.batch_sizes)[skipped:]
             return rows.map(to_features).prefetch(1).rebatch(sizes, drop_remainder=drop_remainder)
 
         if repeat:
-            passes = tf.data.Dataset.range(first_pass, np.iinfo(np.int64).max)
+            passes = tf.data.Dataset.range(start_epoch, np.iinfo(np.int64).max)
         elif shuffle:
-            numbers = itertools.count(first_pass)
+            numbers = itertools.count(start_epoch)
             passes = tf.data.Dataset.from_generator(
                 lambda: [next(numbers)], output_signature=tf.TensorSpec([], tf.int64)
             )
         else:
-            passes = tf.data.Dataset.from_tensors(np.int64(first_pass))
+            passes = tf.data.Dataset.from_tensors(np.int64(start_epoch))
         batches = passes.flat_map(batches_of_pass)
         if repeat:
             batches = batches.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-        elif first_batch == 0:
+        elif skip_batches == 0:
             batches = batches.apply(tf.data.experimental.assert_cardinality(share.num_batches))
         options = tf.data.Options()
         # What is not sharded yet is sharded by rows and not by files, as passes know no files.

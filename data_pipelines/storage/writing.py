@@ -48,7 +48,7 @@ def write_blocks(file, tensors, block):
         tensors: What `block_tensors` returned.
         block: The `Block`.
     """
-    arrays = {"ids": block.ids, "numbers": block.numbers, "label": block.labels}
+    arrays = {"ids": block.ids, "numbers": block.numerical, "label": block.labels}
     starts = range(0, len(block.labels), BLOCK_ROWS)
     for start in starts:
         rows = slice(start, start + BLOCK_ROWS)
@@ -199,7 +199,7 @@ class PreparedWriter:
         if split not in SPLITS:
             raise ValueError(unknown("split", split, SPLITS))
         rows = np.empty(len(block.labels), self._row_dtype)
-        for key, array in (("ids", block.ids), ("numbers", block.numbers)):
+        for key, array in (("ids", block.ids), ("numbers", block.numerical)):
             if np.shape(array) != rows[key].shape:
                 raise ValueError(f"`{key}` must have the shape {rows[key].shape}. Received: {np.shape(array)}.")
             with np.errstate(invalid="ignore", over="ignore"):  # what does not fit is refused below

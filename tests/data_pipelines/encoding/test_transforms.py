@@ -102,6 +102,12 @@ def test_sqrt_by_hand():
     np.testing.assert_array_equal(TRANSFORMS["sqrt"]().transform(np.array([-4, 0, 2.25, 100, np.nan])), expected)
 
 
+def test_the_keys_of_version_0_1_0_are_read():
+    config = {"name": "x", "min_count": 3, "rare": True, "running": True}
+    field = TableEncoding.from_dict({"format_version": 1, "label": "y", "fields": [config]}).fields[0]
+    assert field.oov is True and field.assign_ids_online
+
+
 @pytest.mark.parametrize("kind", ["numerical", "categorical", "multivalued"])
 def test_an_unknown_transform_is_refused(kind):
     others = [name for name in TRANSFORMS if name not in transforms_of(kind)]
