@@ -23,6 +23,7 @@ from ..encoding.features import Block
 from ..encoding.fields import TableEncoding
 from ..errors import RowError
 from ..progress import StepProgress
+from ..storage.shuffling import order_within_shard, random_shards
 from ..storage.writing import (
     BLOCK_ROWS,
     FORMAT_VERSION,
@@ -232,7 +233,7 @@ class _Preparation:
         for split in range(3):
             rows = np.flatnonzero(splits == split)
             if split == 0:
-                places = generator.integers(self.num_shards[0], size=len(rows), dtype=np.uint16)
+                places = random_shards(len(rows), self.num_shards[0], generator)
             else:
                 places = (before[split] + np.arange(len(rows))) // _shard_rows()
             shards[rows] = self.first_shards[split] + places
@@ -260,7 +261,7 @@ class _Preparation:
             arrays = [np.concatenate(part) for part in zip(*parts, strict=True)]
             del parts
             if shard < self.num_shards[0]:
-                order = np.random.default_rng((self.seed, 1, shard)).permutation(len(arrays[2]))
+                order = order_within_shard(len(arrays[2]), self.seed, shard)
                 arrays = [array[order] for array in arrays]
             with replaced(path) as temporary, open(temporary, "wb") as file:
                 blocks = write_blocks(file, tensors, Block(*arrays))

@@ -1,13 +1,12 @@
 """What a preparation found: `report.json`, a table for the screen, a picture of the fields."""
 
-import resource
-import sys
 import time
 
 from matplotlib.figure import Figure
 from rich.table import Table
 
 from ctrzoo.files import replaced, write_json
+from ctrzoo.memory import peak_bytes
 from ctrzoo.plot_text import plain
 
 REPORT_FILE, PICTURE_FILE = "report.json", "fields.png"
@@ -52,18 +51,12 @@ def write_report(folder, name, encoding, splits, chunks, counts, seconds, start)
         "seconds": total,
         "rows_per_second": rows / total,
         "seconds_of_steps": seconds,
-        "peak_memory_bytes": peak_memory(),
+        "peak_memory_bytes": peak_bytes(),
         "fields": fields,
     }
     write_json(folder / REPORT_FILE, report)
     draw_fields(report, folder / PICTURE_FILE)
     return report
-
-
-def peak_memory():
-    """Return the most memory that this process has held, in bytes."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
 
 
 def tables_of(report):

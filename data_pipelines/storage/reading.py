@@ -15,14 +15,14 @@ from ..encoding.features import assemble, number_slots, stored_slots, stored_wid
 from ..encoding.fields import ENCODING_FILE, VOCABULARY_FILE, FieldEncoding, TableEncoding
 from .epochs import (
     ShardPlan,
-    blocks_of_pass,
+    blocks_of_epoch,
     index_blocks,
     number_blocks,
     pick,
     read_blocks,
-    shuffled_rows,
     stored_rows,
 )
+from .shuffling import shuffled_rows
 from .writing import FORMAT_VERSION, SPLITS
 
 ARRAY_ROWS = 65_536
@@ -189,11 +189,11 @@ class PreparedData:
         if cache is None:
             cache = self.num_rows[split] * (8 * self.schema.num_slots + 4) <= self.cache_bytes
         read, to_features = self._from_memory(split) if cache else self._from_files(split)
-        rows_of_pass = shuffled_rows if shuffle else stored_rows
+        rows_of_epoch = shuffled_rows if shuffle else stored_rows
 
-        def batches_of_pass(number):
+        def batches_of_epoch(number):
             skipped = tf.where(number == start_epoch, np.int64(skip_batches), np.int64(0))
-            rows = rows_of_pass(self._index(split), read, seed, number, share.start, share.stop, skipped * batch_size)
+            rows = rows_of_epoch(self._index(split), read, seed, number, share.start, share.stop, skipped * batch_size)
             sizes = batch_size if drop_remainder else tf.constant(share.batch_sizes)[skipped:]
             return rows.map(to_features).prefetch(1).rebatch(sizes, drop_remainder=drop_remainder)
 
@@ -206,7 +206,7 @@ class PreparedData:
             )
         else:
             passes = tf.data.Dataset.from_tensors(np.int64(start_epoch))
-        batches = passes.flat_map(batches_of_pass)
+        batches = passes.flat_map(batches_of_epoch)
         if repeat:
             batches = batches.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
         elif skip_batches == 0:
@@ -243,7 +243,7 @@ class PreparedData:
         if split not in self._cached:
             read, to_features = self._from_files(split)
             with tf.device("CPU:0"):
-                pieces = list(read(blocks_of_pass(self._index(split), None, 0, self.num_rows[split])).map(to_features))
+                pieces = list(read(blocks_of_epoch(self._index(split), None, 0, self.num_rows[split])).map(to_features))
                 self._cached[split] = tf.nest.map_structure(lambda *columns: tf.concat(columns, axis=0), *pieces)
         whole = self._cached[split]
 

@@ -9,7 +9,6 @@ and the weights of weighted ones, in schema order) and `label` (uint8). An Examp
 
 import fcntl
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -24,13 +23,13 @@ from ctrzoo.suggest import unknown
 
 from ..encoding.features import Block, stored_widths
 from ..errors import check_labels
+from .shuffling import Shuffler
 from .tfrecord import write_example, write_tfds_metadata
 
 FORMAT_VERSION = 2
 SPLITS = ("train", "valid", "test")
 BLOCK_ROWS = 4096
 SHARD_BLOCKS = 128
-SHUFFLE_BUCKETS = 64
 
 
 def block_tensors(schema):
@@ -186,7 +185,7 @@ class PreparedWriter:
         self._row_dtype = np.dtype(
             [("ids", "<i4", (widths["ids"],)), ("numbers", "<f4", (widths["numbers"],)), ("label", "u1")]
         )
-        self._shuffler = _Shuffler(self._partial, self._row_dtype, self.shuffle_seed)
+        self._shuffler = Shuffler(self._partial, self._row_dtype, self.shuffle_seed)
         return self
 
     def add(self, split, block):
@@ -298,34 +297,6 @@ class _SplitWriter:
     def _path(self, index, total=None):
         ending = "" if total is None else f"-of-{total:05d}"
         return self._folder / f"{self._name}-{self._split}.tfrecord-{index:05d}{ending}"
-
-
-class _Shuffler:
-    """Brings any number of rows into a random order, with a part of them in memory."""
-
-    def __init__(self, folder, dtype, seed):
-        self._random = np.random.default_rng(seed)
-        self._dtype = dtype
-        self._files = [open(folder / f"rows-{bucket}", "w+b") for bucket in range(SHUFFLE_BUCKETS)]
-
-    def add(self, rows):
-        buckets = self._random.integers(SHUFFLE_BUCKETS, size=len(rows), dtype=np.uint8)
-        sorted_rows = rows[np.argsort(buckets, kind="stable")]
-        ends = np.cumsum(np.bincount(buckets, minlength=SHUFFLE_BUCKETS))
-        for file, part in zip(self._files, np.split(sorted_rows, ends[:-1]), strict=True):
-            file.write(part.tobytes())
-
-    def drain(self):
-        for file in self._files:
-            file.seek(0)
-            rows = np.fromfile(file, self._dtype)
-            os.unlink(file.name)
-            yield rows[self._random.permutation(len(rows))]
-        self.close()
-
-    def close(self):
-        for file in self._files:
-            file.close()
 
 
 def _remove_leftovers(folder):
