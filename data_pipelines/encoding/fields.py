@@ -10,7 +10,9 @@ import dataclasses
 import functools
 import json
 import pathlib
-from collections.abc import Mapping
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,6 +22,11 @@ from ctrzoo.suggest import unknown
 
 from ..errors import RowError, plain_cells
 from .transforms import TRANSFORMS, Transform, transforms_of
+
+if typing.TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ctrzoo.types import Config, Path
 
 FORMAT_VERSION = 1
 MISSING = ("absent", "category", "reserved")
@@ -159,12 +166,12 @@ class FieldEncoding:
         return TRANSFORMS[self.transform](self.offset, self.scale, self.boundaries, self.num_buckets)
 
     @property
-    def reads_numbers(self):
+    def reads_numbers(self) -> bool:
         """Whether the raw cells must be numbers."""
         return self.kind == "numerical" or self.transform is not None
 
     @property
-    def is_weighted(self):
+    def is_weighted(self) -> bool:
         """Whether values of a multi-valued cell have weights."""
         return self.weight_separator is not None and self.kind == "multivalued"
 
@@ -187,7 +194,7 @@ class FieldEncoding:
         size = max(size + self.unused_ids, 1)
         return Field(self.name, self.kind, size, slots, self.pooling, weighted=self.is_weighted)
 
-    def local_ids(self, texts):
+    def local_ids(self, texts: pl.Series) -> np.ndarray:
         """Return the local id of each text, int32 `(texts,)`; null is a missing cell.
 
         Args:
@@ -228,7 +235,7 @@ class FieldEncoding:
             raise RowError(wrong, f"column '{self.column}' must hold {what}")
         return stored
 
-    def texts(self, local_ids):
+    def texts(self, local_ids: np.ndarray) -> pl.Series:
         """Return the text of each local id; null is absent."""
         if self.uses_vocabulary:
             names = [None, *["(rare)"] * self.has_oov_id, *self.values, *["(unused)"] * self.unused_ids]
@@ -242,7 +249,7 @@ class FieldEncoding:
         ids = np.arange(first, first + len(self.values), dtype=np.int32)
         return pl.DataFrame({"text": self.values, "id": ids})
 
-    def to_dict(self, with_values=True):
+    def to_dict(self, with_values: bool = True) -> Config:
         """Return all but default arguments, as JSON can hold them."""
         config = {}
         for entry in dataclasses.fields(self):
@@ -255,7 +262,7 @@ class FieldEncoding:
         return config
 
     @classmethod
-    def from_dict(cls, config):
+    def from_dict(cls, config: Mapping[str, Any]) -> FieldEncoding:
         """Build a field's encoding from what `to_dict` returned, or from a part of a user's schema.
 
         Raises:
@@ -292,7 +299,7 @@ class TableEncoding:
     ([[2, 5, 4]], [[2.5]])
     """
 
-    def __init__(self, fields, label="label"):
+    def __init__(self, fields: Iterable[FieldEncoding | Mapping[str, Any]], label: str = "label"):
         self.fields = tuple(
             field if isinstance(field, FieldEncoding) else FieldEncoding.from_dict(field) for field in fields
         )
@@ -300,7 +307,7 @@ class TableEncoding:
         # Finds names that occur twice.
         self.schema = Schema([field.schema_field() for field in self.fields], label)
 
-    def encode(self, frame):
+    def encode(self, frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Return `(ids, numbers)` of a polars frame: what a `Block` stores, without its labels.
 
         Args:
@@ -346,7 +353,7 @@ class TableEncoding:
         codes, uniques = codes_of(texts_of(field, cells))
         return field.local_ids(uniques)[codes]
 
-    def decode(self, ids, numbers):
+    def decode(self, ids: np.ndarray, numbers: np.ndarray) -> pl.DataFrame:
         """Return a polars frame of what stored ids and numbers mean, to look at.
 
         Args:
@@ -373,13 +380,13 @@ class TableEncoding:
             number += shape.num_slots if shape.weighted else 0
         return pl.DataFrame(columns)
 
-    def to_dict(self, with_values=True):
+    def to_dict(self, with_values: bool = True) -> Config:
         """Return the encoding as plain dictionaries and lists; `with_values=False` leaves vocabularies out."""
         fields = [field.to_dict(with_values) for field in self.fields]
         return {"format_version": FORMAT_VERSION, "label": self.label, "fields": fields}
 
     @classmethod
-    def from_dict(cls, config):
+    def from_dict(cls, config: Mapping[str, Any]) -> TableEncoding:
         """Build an encoding from what `to_dict` returned.
 
         Raises:
@@ -394,7 +401,7 @@ class TableEncoding:
         fields = ({RENAMED.get(key, key): value for key, value in field.items()} for field in config["fields"])
         return cls(fields, config["label"])
 
-    def save(self, folder):
+    def save(self, folder: Path) -> None:
         """Write `encoding.json`, and `vocabulary.parquet`: field, value, global id and count of each value."""
         folder = pathlib.Path(folder)
         (folder / ENCODING_FILE).write_text(json.dumps(self.to_dict(with_values=False), indent=2), encoding="utf-8")
@@ -409,7 +416,7 @@ class TableEncoding:
         pl.concat(tables).write_parquet(folder / VOCABULARY_FILE)
 
     @classmethod
-    def load(cls, folder):
+    def load(cls, folder: Path) -> TableEncoding:
         """Read what `save` wrote.
 
         Raises:
@@ -434,12 +441,12 @@ class TableEncoding:
         return cls.from_dict(config)
 
 
-def to_global(local, first_id):
+def to_global(local: np.ndarray, first_id: int) -> np.ndarray:
     """Turn local ids of a field into global ones; 0 stays 0."""
     return np.where(local > 0, local + np.int32(first_id - 1), 0).astype(np.int32, copy=False)
 
 
-def numbers_of(cells):
+def numbers_of(cells: pl.Series) -> np.ndarray:
     """Return cells as float64, NaN where a cell is missing, empty or NaN.
 
     Raises:
@@ -470,7 +477,7 @@ def _finite(weights):
     return numbers
 
 
-def texts_of(field, cells):
+def texts_of(field: FieldEncoding, cells: pl.Series) -> pl.Series:
     """Return the categories of a categorical field as text, null where a cell is missing."""
     if field.transform:
         buckets = field.transformer.transform(numbers_of(cells))
@@ -478,7 +485,7 @@ def texts_of(field, cells):
     return plain_texts(cells)
 
 
-def plain_texts(cells):
+def plain_texts(cells: pl.Series) -> pl.Series:
     """Write cells as text, whole numbers without a point: columns with gaps hold 7 as 7.0, decimals as 7.00."""
     cells = plain_cells(cells)
     if cells.dtype.is_decimal():
@@ -495,7 +502,7 @@ def plain_texts(cells):
     return cells.cast(pl.String).replace("", None)
 
 
-def codes_of(texts):
+def codes_of(texts: pl.Series | pa.Array) -> tuple[np.ndarray, pl.Series]:
     """Return `(codes, uniques)`: each text's index in a series of the different ones, null among them.
 
     Args:
@@ -505,7 +512,7 @@ def codes_of(texts):
     return encoded.indices.to_numpy(zero_copy_only=False), pl.Series(encoded.dictionary, dtype=pl.String)
 
 
-def tokens_of(field, cells):
+def tokens_of(field: FieldEncoding, cells: pl.Series) -> tuple[np.ndarray, pl.Series, np.ndarray | None]:
     """Split multi-valued cells.
 
     Returns:
@@ -539,7 +546,9 @@ def tokens_of(field, cells):
     return lengths, rows["token"], weights
 
 
-def pad(lengths, ids, weights, num_slots):
+def pad(
+    lengths: np.ndarray, ids: np.ndarray, weights: np.ndarray | None, num_slots: int
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Put the ids of all rows, one after the other, into `(rows, num_slots)`, absent ones and the surplus left out.
 
     Returns:

@@ -1,7 +1,10 @@
 """A pandas frame of the user's own as model features."""
 
+from __future__ import annotations
+
 import decimal
-from collections.abc import Mapping
+import typing
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,6 +17,9 @@ from ..errors import check_labels
 from .features import Block, assemble
 from .fields import FieldEncoding, TableEncoding
 from .fitting import fit_field
+
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Config
 
 ARGUMENTS = ("label", "categorical", "numerical", "multivalued", "order")
 # Objects that polars has types for, as the columns of a Parquet file have.
@@ -56,16 +62,16 @@ class FrameEncoder:
 
     def __init__(
         self,
-        label="label",
-        categorical=(),
-        numerical=(),
-        multivalued=(),
-        order=None,
-        min_count=1,
-        scaling="standard",
-        max_values=None,
-        pooling="mean",
-        separator="|",
+        label: str = "label",
+        categorical: Sequence[str] = (),
+        numerical: Sequence[str] = (),
+        multivalued: Sequence[str] = (),
+        order: Sequence[str] | None = None,
+        min_count: int | Mapping[str, int] = 1,
+        scaling: str | None | Mapping[str, str | None] = "standard",
+        max_values: int | None = None,
+        pooling: str = "mean",
+        separator: str = "|",
     ):
         for name, columns in (("categorical", categorical), ("numerical", numerical), ("multivalued", multivalued)):
             if isinstance(columns, str):
@@ -89,7 +95,7 @@ class FrameEncoder:
         Schema([Field(name) for name in self.order], label)
         self._fields = [self._field(name) for name in self.order]
 
-    def fit(self, frame):
+    def fit(self, frame: pd.DataFrame) -> FrameEncoder:
         """Learn values, ids and scalings from a frame; return the encoder.
 
         Raises:
@@ -102,7 +108,7 @@ class FrameEncoder:
         return self
 
     @property
-    def schema(self):
+    def schema(self) -> Schema:
         """The `Schema` of the encoded rows.
 
         Raises:
@@ -110,7 +116,7 @@ class FrameEncoder:
         """
         return self._fitted().schema
 
-    def encode(self, frame):
+    def encode(self, frame: pd.DataFrame) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Return `(features, labels)` of a frame, for `model.fit(*encoder.encode(frame))`.
 
         Raises:
@@ -119,22 +125,22 @@ class FrameEncoder:
         block = self.block(frame)
         return _assembled(self.schema, block.ids, block.numerical), block.labels.astype(np.float32)[:, None]
 
-    def features(self, frame):
+    def features(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
         """Return the features of a frame that needs no label, for `model.predict`."""
         return _assembled(self.schema, *self._ids_and_numbers(frame))
 
-    def block(self, frame):
+    def block(self, frame: pd.DataFrame) -> Block:
         """Return a frame as a `Block`, for `PreparedWriter.add`."""
         labels = _column(frame, self.label)
         labels = check_labels(pl.Series(self.label, pd.to_numeric(labels, errors="coerce").to_numpy(np.float64)))
         return Block(*self._ids_and_numbers(frame), labels)
 
-    def to_dict(self):
+    def to_dict(self) -> Config:
         """Return arguments and what was learned, as JSON can hold it."""
         return {**{name: getattr(self, name) for name in (*ARGUMENTS, *OPTIONS)}, "encoding": self._fitted().to_dict()}
 
     @classmethod
-    def from_dict(cls, config):
+    def from_dict(cls, config: Config) -> FrameEncoder:
         """Build a fitted encoder from what `to_dict` returned, as is or read from JSON."""
         encoder = cls(**{key: value for key, value in config.items() if key != "encoding"})
         encoder.encoding = TableEncoding.from_dict(config["encoding"])
@@ -180,7 +186,7 @@ def _cells_of(field, frame):
     return series_of(field.name, _column(frame, field.name), separator)
 
 
-def series_of(name, cells, separator=None):
+def series_of(name: str, cells: pd.Series, separator: str | None = None) -> pl.Series:
     """Return a pandas column as a polars series of numbers, times, texts, or lists of texts; NaN, None and NA are null.
 
     Args:

@@ -1,8 +1,12 @@
 """The encoding of a prepared data set as a part of a TensorFlow graph: raw cells in, probability out."""
 
+from __future__ import annotations
+
 import json
 import re
+import typing
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,7 +18,10 @@ from ctrzoo.suggest import unknown
 
 from .features import assemble
 from .fields import TableEncoding, numbers_of, plain_texts
-from .frame import series_of
+from .frame import FrameEncoder, series_of
+
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Config, Tensor
 
 PREDICTION_BATCH = 8192
 # A number as text, as the preparation takes it too; the empty text is a missing one.
@@ -45,7 +52,7 @@ class ServingEncoder(keras.layers.Layer):
     ([[2, 3], [0, 3]], [[1.0, 2.5], [0.0, 3.0]])
     """
 
-    def __init__(self, encoding, **kwargs):
+    def __init__(self, encoding: TableEncoding | str, **kwargs: Any):
         # Numbers keep their 64 bits: a time in seconds has more digits than float32.
         super().__init__(autocast=False, **kwargs)
         if not isinstance(encoding, TableEncoding):
@@ -55,7 +62,7 @@ class ServingEncoder(keras.layers.Layer):
         with tf.init_scope(), tf.device("CPU:0"):
             self._tables = {field.name: _table(field) for field in encoding.fields if field.uses_vocabulary}
 
-    def input_columns(self):
+    def input_columns(self) -> dict[str, str]:
         """Return the raw columns and the types that a model should take them in, `{column: type}`."""
         types = {}
         for field in self.encoding.fields:
@@ -64,7 +71,7 @@ class ServingEncoder(keras.layers.Layer):
             types[field.column] = dtype if types.get(field.column, dtype) == dtype else "string"
         return types
 
-    def call(self, inputs):
+    def call(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         schema = self.encoding.schema
         ids, numbers = [], []
         for field, first in zip(self.encoding.fields, schema.first_ids, strict=True):
@@ -85,14 +92,14 @@ class ServingEncoder(keras.layers.Layer):
         numbers = tf.concat([tf.zeros([rows, 0]), *numbers], axis=1)
         return assemble(schema, ids, numbers)
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: Mapping[str, Tensor]) -> dict[str, keras.KerasTensor]:
         slots = self.encoding.schema.num_slots
         return {
             "ids": keras.KerasTensor((None, slots), "int32"),
             "values": keras.KerasTensor((None, slots), "float32"),
         }
 
-    def get_config(self):
+    def get_config(self) -> Config:
         encoding = self.encoding.to_dict()
         for field in encoding["fields"]:
             field.pop("counts", None)
@@ -140,7 +147,7 @@ class ServingEncoder(keras.layers.Layer):
         return ids
 
 
-def serving_model(model, encoder):
+def serving_model(model: keras.Model, encoder: ServingEncoder | TableEncoding | FrameEncoder) -> ServingModel:
     """Return a model from raw cells to what `model` returns, to be saved in one file or exported.
 
     Args:
@@ -183,7 +190,14 @@ def serving_model(model, encoder):
 class ServingModel(keras.Model):
     """A model from raw cells to what the model within it returns; see `serving_model`."""
 
-    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> np.ndarray:
         """Return the predictions as `keras.Model.predict` does, also for cells as they are in a table.
 
         Args:

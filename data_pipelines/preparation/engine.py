@@ -7,10 +7,13 @@ random order. Each chunk, field and shard is a file that is complete or not ther
 goes on where it was, and gives the same bytes.
 """
 
+from __future__ import annotations
+
 import errno
 import os
 import pathlib
 import time
+import typing
 
 import numpy as np
 import polars as pl
@@ -43,10 +46,25 @@ from .report import write_report
 from .second_pass import EncodedFiles, encode_chunk
 from .state import kept_state
 
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Config, Path
+
+    from ..raw.sources import Source
+    from .plan import TablePlan
+
 BAD_ROWS = ("error", "skip")
 
 
-def prepare_table(folder, name, plan, source, *, options=None, bad_rows="error", shuffle_seed=0):
+def prepare_table(
+    folder: Path,
+    name: str,
+    plan: TablePlan,
+    source: Source,
+    *,
+    options: Config | None = None,
+    bad_rows: str = "error",
+    shuffle_seed: int = 0,
+) -> Config:
     """Make a prepared folder of a raw table.
 
     Args:

@@ -1,7 +1,11 @@
 """The fields' encodings, learned from compact chunks, and for each dictionary of a chunk its ids."""
 
+from __future__ import annotations
+
 import dataclasses
 import pathlib
+import typing
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -9,6 +13,12 @@ import polars as pl
 from ..encoding.fields import TableEncoding
 from ..encoding.fitting import PENDING_VALUES, fit_numbers, fit_vocabulary
 from .state import replaced_folder
+
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Config, Path
+
+    from ..encoding.fields import FieldEncoding
+    from .first_pass import ChunkFiles
 
 IDS, BEFORE = "ids.bin", "before.bin"
 
@@ -21,16 +31,18 @@ class FittedField:
         sizes: The size of the field's dictionary in each chunk.
     """
 
-    def __init__(self, folder, sizes):
+    def __init__(self, folder: Path, sizes: Sequence[int]):
         self._folder = pathlib.Path(folder)
         self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
     @property
-    def is_complete(self):
+    def is_complete(self) -> bool:
         """Whether the field was learned already."""
         return self._folder.is_dir()
 
-    def learn(self, field, index, chunks, facts, fit_on):
+    def learn(
+        self, field: FieldEncoding, index: int, chunks: Sequence[ChunkFiles], facts: Sequence[Config], fit_on: str
+    ) -> None:
         """Learn a field from all chunks and write its files.
 
         Args:
@@ -65,15 +77,15 @@ class FittedField:
                 for texts in _grouped(chunk.dictionary(index)[0] for chunk in chunks):
                     ids_file.write(field.local_ids(texts).tobytes())
 
-    def encoding(self):
+    def encoding(self) -> FieldEncoding:
         """Return the field's encoding."""
         return TableEncoding.load(self._folder).fields[0]
 
-    def ids(self, chunk):
+    def ids(self, chunk: int) -> np.ndarray:
         """Return the local id of each text in the dictionary of a chunk, int32."""
         return self._slice(IDS, np.int32, chunk)
 
-    def before(self, chunk):
+    def before(self, chunk: int) -> np.ndarray:
         """Return how often each text occurs in the chunks before, int64 (only of a field with `assign_ids_online`)."""
         return self._slice(BEFORE, np.int64, chunk)
 

@@ -1,10 +1,15 @@
 """What is to become of a table: its label, its fields, its split."""
 
+from __future__ import annotations
+
 import dataclasses
 import typing
 
 from ..encoding.fields import FieldEncoding
 from .splits import Fractions
+
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Config
 
 FIT_ON = ("train", "all")
 # How a benchmark is prepared: as the original was, or as one should.
@@ -38,7 +43,7 @@ class TablePlan:
         if self.split.needs_all_labels and self.fit_on == "train":
             raise ValueError("This split is known after all rows were read. Set fit_on='all'.")
 
-    def needed_columns(self):
+    def needed_columns(self) -> dict[str, bool]:
         """Return the columns to read, `{name: whether they are numbers}`."""
         needed = {self.label: True}
         for field in self.fields:
@@ -46,7 +51,7 @@ class TablePlan:
         column = getattr(self.split, "column", None)
         return needed | ({column: False} if column else {})
 
-    def describe(self):
+    def describe(self) -> Config:
         """Return what the prepared rows depend on, for JSON."""
         return {
             "fields": [field.to_dict() for field in self.fields],
@@ -56,7 +61,7 @@ class TablePlan:
         }
 
 
-def check_protocol(protocol):
+def check_protocol(protocol: str) -> None:
     """Refuse an unknown protocol of a benchmark.
 
     Raises:

@@ -1,7 +1,11 @@
 """A chunk of rows as stored ids and numbers, ordered by the shard that each row goes to."""
 
+from __future__ import annotations
+
 import json
 import pathlib
+import typing
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,11 +14,20 @@ from ctrzoo.files import replaced, write_json
 from ..encoding.features import Block, number_slots, stored_slots
 from ..encoding.fields import pad, to_global
 
+if typing.TYPE_CHECKING:
+    from ctrzoo.schema import Schema
+    from ctrzoo.types import Config, Path
+
+    from ..encoding.fields import TableEncoding
+    from .fitted_field import FittedField
+
 # Rows are put together in pieces that the processor's cache holds.
 PIECE_ROWS = 4096
 
 
-def encode_chunk(arrays, chunk, encoding, learned):
+def encode_chunk(
+    arrays: Mapping[str, np.ndarray], chunk: int, encoding: TableEncoding, learned: Sequence[FittedField]
+) -> tuple[Block, list[list[int]]]:
     """Return a compact chunk as a `Block`, and the share of its cells that are missing or rare.
 
     Args:
@@ -89,12 +102,12 @@ class EncodedFiles:
         schema: The `Schema`.
     """
 
-    def __init__(self, folder, chunk, schema):
+    def __init__(self, folder: Path, chunk: int, schema: Schema):
         self._rows = pathlib.Path(folder) / f"{chunk:06d}.rows"
         self._facts = self._rows.with_suffix(".json")
         self._widths = (("<i4", len(stored_slots(schema))), ("<f4", len(number_slots(schema))), ("u1", 1))
 
-    def save(self, block, shards, num_shards, counts):
+    def save(self, block: Block, shards: np.ndarray, num_shards: int, counts: list[list[int]]) -> None:
         """Write a block.
 
         Args:
@@ -110,11 +123,11 @@ class EncodedFiles:
         ends = np.cumsum(np.bincount(shards, minlength=num_shards))
         write_json(self._facts, {"ends": ends.tolist(), "counts": counts})
 
-    def facts(self):
+    def facts(self) -> Config | None:
         """Return where each shard's rows end and what was counted, None if the chunk is not complete."""
         return json.loads(self._facts.read_text(encoding="utf-8")) if self._facts.is_file() else None
 
-    def read(self, shard, ends):
+    def read(self, shard: int, ends: Sequence[int]) -> Block:
         """Return the rows of a shard, `Block`."""
         start, stop, rows = ([0, *ends])[shard], ends[shard], ends[-1]
         arrays, offset = [], 0

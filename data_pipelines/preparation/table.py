@@ -1,9 +1,13 @@
 """A user's own table as a data set: a schema file says what its columns are."""
 
+from __future__ import annotations
+
 import glob
 import json
 import pathlib
-from collections.abc import Mapping
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import yaml
 
@@ -18,11 +22,22 @@ from .engine import prepare_table
 from .plan import TablePlan
 from .splits import ByFile, split_from_dict
 
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Config, Path
+
 FORMAT_KEYS = ("separator", "columns", "quote", "missing")
 KEYS = ("label", "fields", "split", "fit_on", *FORMAT_KEYS)
 
 
-def prepare_own_table(folder, name, tables, schema, *, bad_rows="error", seed=0):
+def prepare_own_table(
+    folder: Path,
+    name: str,
+    tables: Path | Mapping[str, Path],
+    schema: Path | Mapping[str, Any],
+    *,
+    bad_rows: str = "error",
+    seed: int = 0,
+) -> Config:
     """Make a prepared folder of a table of one's own.
 
     Args:
@@ -53,7 +68,7 @@ def prepare_own_table(folder, name, tables, schema, *, bad_rows="error", seed=0)
     return prepare_table(folder, name, plan, source, bad_rows=bad_rows, shuffle_seed=seed)
 
 
-def read_schema(path):
+def read_schema(path: Path) -> Mapping[str, Any]:
     """Read a schema file, JSON or YAML.
 
     Raises:
@@ -73,7 +88,7 @@ def read_schema(path):
     return config
 
 
-def find_tables(tables):
+def find_tables(tables: Path | Mapping[str, Path]) -> tuple[tuple[pathlib.Path, ...], tuple[str, ...]]:
     """Return the files and the split of each, none if one table holds all splits.
 
     Raises:
@@ -105,7 +120,9 @@ def _matching(pattern):
     return [pathlib.Path(path) for path in found]
 
 
-def table_source(files, splits, config):
+def table_source(
+    files: Sequence[pathlib.Path], splits: Sequence[str], config: Mapping[str, Any]
+) -> ParquetSource | SparseTextSource | TextSource:
     """Return the source of some files.
 
     Raises:
@@ -125,7 +142,7 @@ def table_source(files, splits, config):
     return TextSource(files, Format(**{"quote": None if format["separator"] == "\t" else '"', **format}), splits)
 
 
-def kind_of(path):
+def kind_of(path: Path) -> str:
     """Return `"csv"`, `"tsv"`, `"parquet"`, `"libsvm"` or `"libffm"` by the ending of a file's name.
 
     Raises:
@@ -141,7 +158,7 @@ def kind_of(path):
     return kinds[path.suffix]
 
 
-def table_plan(config, columns, by_file=False, seed=0):
+def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool = False, seed: int = 0) -> TablePlan:
     """Return the `TablePlan` of a schema.
 
     Args:

@@ -1,13 +1,20 @@
 """Parsing a piece of a text table, and finding the rows that are wrong in it."""
 
+from __future__ import annotations
+
 import csv
 import dataclasses
 import json
 import re
+import typing
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Path
 
 # Pieces that the processor's cache holds are parsed in half the time of large ones.
 PARSE_BYTES = 1 << 19
@@ -48,7 +55,7 @@ class Format:
             _check_once("`columns` names", self.columns)
         object.__setattr__(self, "missing", () if self.missing is None else _texts("missing", self.missing))
 
-    def last_line_end(self, content):
+    def last_line_end(self, content: bytes) -> int:
         """Return the length of the whole lines at the beginning of some bytes."""
         end = content.rfind(b"\n") + 1
         quotes = content.count(self.quote.encode(), 0, end) if self.quote else 0
@@ -92,7 +99,7 @@ def _check_once(what, names):
         raise ValueError(f"{what} these columns more than once: {', '.join(twice)}.")
 
 
-def header_of(path, line, format):
+def header_of(path: Path, line: bytes, format: Format) -> list[str]:
     """Return the column names in the first line of a file.
 
     Raises:
@@ -113,7 +120,9 @@ def header_of(path, line, format):
     return names
 
 
-def parse(content, columns, needed, format, first):
+def parse(
+    content: bytes, columns: Sequence[str], needed: Mapping[str, bool], format: Format, first: int
+) -> tuple[pa.Table, np.ndarray, list[tuple[int, str]]]:
     """Parse whole lines of a table.
 
     Args:

@@ -4,13 +4,22 @@ A libsvm line is `label index:value ...`: one multi-valued field of weighted fea
 `label field:feature:value ...`: a column a field.
 """
 
+from __future__ import annotations
+
 import dataclasses
+import typing
+from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
 
 from .delimited import Format
 from .sources import CHUNK_BYTES, Rows, TextSource, open_raw, readable
+
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Config
+
+    from .sources import Chunk
 
 FIRST_BYTES = 4 << 20
 NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
@@ -43,11 +52,11 @@ class SparseTextSource:
     splits: tuple = ()
     chunk_bytes: int = CHUNK_BYTES
 
-    def describe(self):
+    def describe(self) -> Config:
         """Return what the rows depend on, for JSON."""
         return {**self._lines.describe(), "kind": self.kind, "num_fields": self._fields()}
 
-    def columns(self):
+    def columns(self) -> list[str]:
         """Return the names of the columns.
 
         Raises:
@@ -58,7 +67,7 @@ class SparseTextSource:
         fields = range(self._fields())
         return ["label", *(f"field{field}" for field in fields), *(f"value{field}" for field in fields)]
 
-    def chunks(self, finished):
+    def chunks(self, finished: list[Config]) -> Iterator[Chunk | None]:
         """Yield the chunks; see `TextSource.chunks`."""
         num_fields = self._fields()
         for chunk in self._lines.chunks(finished):

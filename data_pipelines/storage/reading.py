@@ -1,10 +1,13 @@
 """Prepared folders as `tf.data` batches and as arrays."""
 
+from __future__ import annotations
+
 import functools
 import hashlib
 import itertools
 import json
 import pathlib
+import typing
 
 import numpy as np
 
@@ -24,6 +27,12 @@ from .epochs import (
 )
 from .shuffling import shuffled_rows
 from .writing import FORMAT_VERSION, SPLITS
+
+if typing.TYPE_CHECKING:
+    import pandas as pd
+    import tensorflow as tf
+
+    from ctrzoo.types import Features, Path
 
 ARRAY_ROWS = 65_536
 # Bytes of a split that `ctrzoo-train` keeps in memory.
@@ -52,7 +61,7 @@ class PreparedData:
         ValueError: If the folder was damaged, edited, or written in another format.
     """
 
-    def __init__(self, folder, cache_bytes=0):
+    def __init__(self, folder: Path, cache_bytes: int = 0):
         self.cache_bytes = cache_bytes
         self.folder = pathlib.Path(folder).absolute()
         if not self.folder.is_dir():
@@ -92,12 +101,12 @@ class PreparedData:
         return f"<PreparedData {self.name}: {rows} rows, {self.schema.num_fields} fields, {self.folder}>"
 
     @functools.cached_property
-    def encoding(self):
+    def encoding(self) -> TableEncoding | None:
         """The `TableEncoding` that turns raw cells into ids and numbers; None for made-up data."""
         return TableEncoding.load(self.folder) if (self.folder / ENCODING_FILE).is_file() else None
 
     @functools.cached_property
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """What tells this data from any other: a hash of its vocabularies, options, counts and sizes."""
         names = (name for name in FINGERPRINTED if (self.folder / name).is_file())
         return hashlib.sha256(b"".join((self.folder / name).read_bytes() for name in names)).hexdigest()[:16]
@@ -123,18 +132,18 @@ class PreparedData:
 
     def dataset(
         self,
-        split,
-        batch_size,
-        shuffle=None,
-        seed=0,
-        drop_remainder=False,
-        repeat=False,
-        start_epoch=0,
-        skip_batches=0,
-        num_shards=1,
-        shard_index=0,
-        cache=None,
-    ):
+        split: str,
+        batch_size: int,
+        shuffle: bool | None = None,
+        seed: int = 0,
+        drop_remainder: bool = False,
+        repeat: bool = False,
+        start_epoch: int = 0,
+        skip_batches: int = 0,
+        num_shards: int = 1,
+        shard_index: int = 0,
+        cache: bool | None = None,
+    ) -> tf.data.Dataset:
         """Return a split as batches for `model.fit`.
 
         The order of the rows of a pass depends on `seed` and the number of the pass alone: on no
@@ -252,7 +261,7 @@ class PreparedData:
 
         return functools.partial(number_blocks, self._index(split)), to_features_of
 
-    def arrays(self, split):
+    def arrays(self, split: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Return a whole split as `({"ids": ..., "values": ...}, labels)` of NumPy arrays, in stored order.
 
         Raises:
@@ -263,7 +272,7 @@ class PreparedData:
         features = {key: np.concatenate([batch[key] for batch, _ in batches]) for key in ("ids", "values")}
         return features, np.concatenate([labels for _, labels in batches])
 
-    def frame(self, split):
+    def frame(self, split: str) -> pd.DataFrame:
         """Return a whole split as a pandas frame: raw cells as far as `encoding.decode` knows them, and the label.
 
         Rows are in stored order.
@@ -278,7 +287,7 @@ class PreparedData:
         frame[self.schema.label] = labels[:, 0].astype(np.uint8)
         return frame
 
-    def texts(self, features):
+    def texts(self, features: Features) -> list[list[str]]:
         """Return what the fields of rows hold, as texts to read: a list of rows, each a list of one text a field.
 
         Ids of data without an encoding of raw cells are written as `#3`, the third of their field.
@@ -295,7 +304,7 @@ class PreparedData:
             raise ValueError(f"{self.name}: {unknown('split', split, self.num_rows)}")
 
 
-def load(folder, cache_bytes=0):
+def load(folder: Path, cache_bytes: int = 0) -> PreparedData:
     """Open a prepared folder; see `PreparedData`."""
     return PreparedData(folder, cache_bytes)
 

@@ -7,6 +7,8 @@ and the weights of weighted ones, in schema order) and `label` (uint8). An Examp
 `tfds.builder_from_directory(folder)` reads it without ctrzoo.
 """
 
+from __future__ import annotations
+
 import fcntl
 import json
 import pathlib
@@ -14,6 +16,7 @@ import re
 import shutil
 import typing
 import uuid
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
@@ -26,20 +29,28 @@ from ..errors import check_labels
 from .shuffling import Shuffler
 from .tfrecord import write_example, write_tfds_metadata
 
+if typing.TYPE_CHECKING:
+    from ctrzoo.schema import Schema
+    from ctrzoo.types import Config, Path
+
+    from ..encoding.fields import TableEncoding
+
 FORMAT_VERSION = 2
 SPLITS = ("train", "valid", "test")
 BLOCK_ROWS = 4096
 SHARD_BLOCKS = 128
 
 
-def block_tensors(schema):
+def block_tensors(schema: Schema) -> dict[str, tuple[str, tuple[int | None, ...]]]:
     """Return type and shape of the features of a block, `{name: (dtype, shape)}`."""
     widths = stored_widths(schema)
     wide = {name: (dtype, (None, widths[name])) for name, dtype in (("ids", "int32"), ("numbers", "float32"))}
     return {"label": ("uint8", (None,)), **{name: tensor for name, tensor in wide.items() if widths[name]}}
 
 
-def write_blocks(file, tensors, block):
+def write_blocks(
+    file: typing.IO[bytes], tensors: Mapping[str, tuple[str, tuple[int | None, ...]]], block: Block
+) -> int:
     """Write rows to an open shard, 4,096 an example; return the number of examples.
 
     Args:
@@ -75,7 +86,14 @@ class Split(typing.NamedTuple):
     blocks: list
 
 
-def write_metadata(folder, name, schema, splits, options, encoding):
+def write_metadata(
+    folder: pathlib.Path,
+    name: str,
+    schema: Schema,
+    splits: Mapping[str, Split],
+    options: Config,
+    encoding: TableEncoding | None,
+) -> None:
     """Write all files of a prepared folder but its shards.
 
     Args:
@@ -102,7 +120,7 @@ def write_metadata(folder, name, schema, splits, options, encoding):
     (folder / "preparation.json").write_text(json.dumps(preparation, indent=2), encoding="utf-8")
 
 
-def publish(partial, folder):
+def publish(partial: pathlib.Path, folder: pathlib.Path) -> None:
     """Give a complete folder its name, when all of it is on disk.
 
     Raises:
@@ -119,7 +137,7 @@ def publish(partial, folder):
     synchronize(folder.parent)
 
 
-def check_name(name):
+def check_name(name: str) -> None:
     """Refuse a name that TensorFlow Datasets would not find.
 
     Raises:
@@ -160,7 +178,15 @@ class PreparedWriter:
     {'train': 2}
     """
 
-    def __init__(self, folder, name, schema, encoding=None, options=None, shuffle_seed=0):
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        schema: Schema,
+        encoding: TableEncoding | None = None,
+        options: Config | None = None,
+        shuffle_seed: int = 0,
+    ):
         check_name(name)
         self.folder = pathlib.Path(folder).absolute()
         self.name = name
@@ -188,7 +214,7 @@ class PreparedWriter:
         self._shuffler = Shuffler(self._partial, self._row_dtype, self.shuffle_seed)
         return self
 
-    def add(self, split, block):
+    def add(self, split: str, block: Block) -> None:
         """Append a block of any number of rows to a split.
 
         Raises:
@@ -214,7 +240,7 @@ class PreparedWriter:
             raise ValueError("Numbers must be finite. Write a missing number as 0.")
         (self._shuffler if split == "train" else self._splits[split]).add(rows)
 
-    def add_json(self, filename, content):
+    def add_json(self, filename: str, content: typing.Any) -> None:
         """Write a further file, such as the truth behind made-up data."""
         (self._partial / filename).write_text(json.dumps(content, indent=2), encoding="utf-8")
 
