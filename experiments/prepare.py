@@ -2,7 +2,7 @@
 
 A benchmark: `ctrzoo-prepare --dataset=criteo --raw=train.txt --data_dir=data`. A table of your own: draft a schema
 with `ctrzoo-prepare --table=clicks.csv --schema=schema.yaml --infer_schema`, edit it, and run the same without
-`--infer_schema`. A run that was stopped goes on where it was.
+`--infer_schema`. Rerun an interrupted command to resume it.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _name_of(table):
 
 def run() -> None:
     """Start `ctrzoo-prepare`: an expected failure is one line on the standard error stream, exit code 1."""
-    run_command("ctrzoo-prepare", main, FLAGS, __doc__, "interrupted; the same command goes on where it was")
+    run_command("ctrzoo-prepare", main, FLAGS, __doc__, "interrupted; rerun the command to resume")
 
 
 if __name__ == "__main__":

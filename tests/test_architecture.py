@@ -14,6 +14,7 @@ ALLOWED = {
     "ctrzoo": (),
     "models": ("ctrzoo",),
     "data_pipelines": (
+        "ctrzoo/__init__.py",
         "ctrzoo/files.py",
         "ctrzoo/memory.py",
         "ctrzoo/plot_text.py",

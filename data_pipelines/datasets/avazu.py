@@ -13,7 +13,7 @@ from ..preparation.splits import Folds, Fractions
 from ..raw.sources import DerivedSource, TextSource, raw_files
 
 if typing.TYPE_CHECKING:
-    from ctrzoo.types import Path
+    from ctrzoo.types import Config, Path
 
 COLUMNS = (
     *("id", "hour", "C1", "banner_pos", "site_id", "site_domain", "site_category", "app_id", "app_domain"),
@@ -54,7 +54,7 @@ def prepare_avazu(
     protocol: str = "reference",
     split_seed: int = 2018,
     bad_rows: str = "error",
-) -> None:
+) -> Config:
     """Make a prepared folder of Avazu's clicks.
 
     `"reference"` is the preparation of AutoInt and GraphFM: all 23 columns, the unique `id` among them (which

@@ -12,7 +12,7 @@ from ..raw.delimited import Format
 from ..raw.sources import TextSource, raw_files
 
 if typing.TYPE_CHECKING:
-    from ctrzoo.types import Path
+    from ctrzoo.types import Config, Path
 
 NUMBERS = tuple(f"I{index}" for index in range(1, 14))
 CATEGORIES = tuple(f"C{index}" for index in range(1, 27))
@@ -37,7 +37,7 @@ def prepare_criteo(
     protocol: str = "reference",
     split_seed: int = 2018,
     bad_rows: str = "error",
-) -> None:
+) -> Config:
     """Make a prepared folder of Criteo's clicks.
 
     `"reference"` is the preparation of AutoInt and GraphFM: a category of at least 11 rows (of all rows) has an

@@ -16,7 +16,7 @@ from ..raw.delimited import Format
 from ..raw.sources import DerivedSource, TextSource, readable
 
 if typing.TYPE_CHECKING:
-    from ctrzoo.types import Path
+    from ctrzoo.types import Config, Path
 
 COLUMNS = (
     *("click", "impression", "display_url", "ad_id", "advertiser_id", "depth", "position"),
@@ -53,7 +53,7 @@ def prepare_kdd12(
     protocol: str = "reference",
     split_seed: int = 2018,
     bad_rows: str = "error",
-) -> None:
+) -> Config:
     """Make a prepared folder of the clicks of KDD Cup 2012, track 2.
 
     A row is positive if it was clicked at least once. User 0 is unknown, so missing. `"reference"` is the

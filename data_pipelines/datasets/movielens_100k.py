@@ -63,8 +63,10 @@ def prepare_movielens_100k(
 def _frame(users, movies, ratings):
     check_references(users, movies, ratings)
     ratings = ratings[ratings["rating"] != 3]
-    users = users.assign(age=pd.cut(users["age"], [*AGES, 200], right=False, labels=AGES).astype(int)).set_index("user")
-    years = pd.to_numeric(movies["released"].str[-4:])
+    users = users.assign(
+        age=pd.Series(pd.cut(users["age"], [*AGES, 200], right=False, labels=AGES)).astype(int)
+    ).set_index("user")
+    years = pd.Series(pd.to_numeric(movies["released"].str[-4:]))
     movies = movies.assign(
         release_year=year_groups(years),
         genres=["|".join(g for g, has in zip(GENRES, row, strict=True) if has) for row in movies[[*GENRES]].to_numpy()],

@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 import polars as pl
 
@@ -129,11 +130,11 @@ def read_table(
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise ValueError(f"{raw}: {filename} is no MovieLens table ({error}). Fetch {archive} again.") from None
-    if table[columns[-1]].isna().any():
+    if table[columns[-1]].isna().to_numpy().any():
         raise ValueError(f"{raw}: {filename} has a row with too few columns. Fetch {archive} again.")
     for name in (name for name in columns if name in NUMBERS):
         if not pd.api.types.is_integer_dtype(table[name]):
-            row = int(pd.to_numeric(table[name], errors="coerce").isna().argmax())
+            row = int(np.argmax(np.isnan(pd.Series(pd.to_numeric(table[name], errors="coerce")).to_numpy(np.float64))))
             raise ValueError(
                 f"{raw}: {filename}, row {row + 1:,}: {name} must be a whole number. "
                 f"Received: {table[name].iloc[row]!r}. The tables have no header line. Fetch {archive} again."
@@ -141,7 +142,7 @@ def read_table(
     return table
 
 
-def content_of(raw: Path, filename: str, folder: str) -> bytes:
+def content_of(raw: pathlib.Path, filename: str, folder: str) -> bytes:
     """Return the bytes of a file of the zip or of the unpacked folder.
 
     Raises:
@@ -190,17 +191,21 @@ def check_references(users: pd.DataFrame, movies: pd.DataFrame, ratings: pd.Data
     for name, table in (("user", users), ("movie", movies)):
         known = table[name]
         if known.duplicated().any():
-            raise ValueError(f"The {name} {known[known.duplicated()].iloc[0]} is twice in its table. Fetch it again.")
+            raise ValueError(
+                f"The {name} {known[known.duplicated()].tolist()[0]} is listed twice in its table. Download it again."
+            )
         unknown = ratings[name][~ratings[name].isin(known)]
         if len(unknown):
-            raise ValueError(f"The {name} {unknown.iloc[0]} has ratings but no row in its table. Fetch it again.")
+            raise ValueError(
+                f"The {name} {unknown.tolist()[0]} has ratings but no row in its table. Download it again."
+            )
 
 
 def release_year(titles: pd.Series) -> pd.Series:
     """Return the group of the year at the end of each title."""
     years = titles.str.extract(r"\((\d{4})\)\s*$", expand=False)
     if years.isna().any():
-        raise ValueError(f"The title {titles[years.isna()].iloc[0]!r} in movies.dat does not end in a year.")
+        raise ValueError(f"The title {titles[years.isna()].tolist()[0]!r} in movies.dat does not end in a year.")
     return year_groups(years.astype(int)).astype(str)
 
 

@@ -110,7 +110,7 @@ class ClickModel:
 
     def logits(self, ids: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Return the true logit of rows, `(rows,)`, from their stored ids and numbers."""
-        return self.bias + sum(self._effect(effect, ids, numbers) for effect in self.factors)
+        return np.asarray(self.bias + sum(self._effect(effect, ids, numbers) for effect in self.factors))
 
     def probabilities(self, ids: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Return the probability with which the label of each row was drawn, `(rows,)`."""
@@ -249,7 +249,7 @@ def _steps(logits):
 
 def _bias(logits):
     """Find by bisection the constant that makes the mean probability the wanted share."""
-    low, high = -10.0, 10.0
+    low, middle, high = -10.0, 0.0, 10.0
     for _ in range(40):
         middle = (low + high) / 2
         if np.mean(1 / (1 + np.exp(-(logits + middle)))) < POSITIVE_RATE:

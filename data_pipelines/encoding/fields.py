@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ctrzoo import __version__
 from ctrzoo.schema import KINDS, POOLINGS, Field, Schema
 from ctrzoo.suggest import unknown
 
@@ -305,7 +306,7 @@ class TableEncoding:
         )
         self.label = label
         # Finds names that occur twice.
-        self.schema = Schema([field.schema_field() for field in self.fields], label)
+        self.schema = Schema(tuple(field.schema_field() for field in self.fields), label)
 
     def encode(self, frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Return `(ids, numbers)` of a polars frame: what a `Block` stores, without its labels.
@@ -342,7 +343,7 @@ class TableEncoding:
                 lengths, texts, weights = tokens_of(field, cells)
                 codes, uniques = codes_of(texts)
                 local, weights = pad(lengths, field.local_ids(uniques)[codes], weights, field.max_values or 1)
-                if field.is_weighted:
+                if weights is not None:
                     numbers.append(weights)
             ids.append(to_global(local, first))
         return np.concatenate(ids, axis=1), np.concatenate(numbers, axis=1)
@@ -395,16 +396,20 @@ class TableEncoding:
         version = config.get("format_version")
         if version != FORMAT_VERSION:
             raise ValueError(
-                f"The encoding has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. "
-                "Prepare the data again, or install the ctrzoo that wrote it."
+                f"The encoding has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. It was written "
+                f"by ctrzoo {config.get('ctrzoo_version', '0.1.0')}; install it, or prepare the data again."
             )
-        fields = ({RENAMED.get(key, key): value for key, value in field.items()} for field in config["fields"])
+        fields = (
+            {RENAMED[key] if key in RENAMED else key: value for key, value in field.items()}
+            for field in config["fields"]
+        )
         return cls(fields, config["label"])
 
     def save(self, folder: Path) -> None:
         """Write `encoding.json`, and `vocabulary.parquet`: field, value, global id and count of each value."""
         folder = pathlib.Path(folder)
-        (folder / ENCODING_FILE).write_text(json.dumps(self.to_dict(with_values=False), indent=2), encoding="utf-8")
+        config = {"ctrzoo_version": __version__, **self.to_dict(with_values=False)}
+        (folder / ENCODING_FILE).write_text(json.dumps(config, indent=2), encoding="utf-8")
         tables = []
         for field, first in zip(self.fields, self.schema.first_ids, strict=True):
             counts = (

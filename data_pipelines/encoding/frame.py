@@ -92,7 +92,7 @@ class FrameEncoder:
         for option, columns in (("min_count", self.categorical + self.multivalued), ("scaling", self.numerical)):
             _check_columns(option, getattr(self, option), columns)
         # Finds wrong arguments now and not after a long fit.
-        Schema([Field(name) for name in self.order], label)
+        Schema(tuple(Field(name) for name in self.order), label)
         self._fields = [self._field(name) for name in self.order]
 
     def fit(self, frame: pd.DataFrame) -> FrameEncoder:
@@ -131,8 +131,8 @@ class FrameEncoder:
 
     def block(self, frame: pd.DataFrame) -> Block:
         """Return a frame as a `Block`, for `PreparedWriter.add`."""
-        labels = _column(frame, self.label)
-        labels = check_labels(pl.Series(self.label, pd.to_numeric(labels, errors="coerce").to_numpy(np.float64)))
+        numbers = pd.Series(pd.to_numeric(_column(frame, self.label), errors="coerce"))
+        labels = check_labels(pl.Series(self.label, numbers.to_numpy(np.float64)))
         return Block(*self._ids_and_numbers(frame), labels)
 
     def to_dict(self) -> Config:
@@ -148,7 +148,7 @@ class FrameEncoder:
 
     def _fitted(self):
         if self.encoding is None:
-            raise ValueError("The encoder knows no values yet. Call `fit` first.")
+            raise ValueError("This FrameEncoder is not fitted. Call `fit` first.")
         return self.encoding
 
     def _field(self, name):
@@ -161,8 +161,8 @@ class FrameEncoder:
         return FieldEncoding(name, "multivalued", min_count=min_count, **options)
 
     def _ids_and_numbers(self, frame):
-        fields = self._fitted().fields
-        return self.encoding.encode(pl.DataFrame([_cells_of(field, frame) for field in fields]))
+        encoding = self._fitted()
+        return encoding.encode(pl.DataFrame([_cells_of(field, frame) for field in encoding.fields]))
 
 
 def _check_columns(option, value, columns):

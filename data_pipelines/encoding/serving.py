@@ -75,6 +75,7 @@ class ServingEncoder(keras.layers.Layer):
         schema = self.encoding.schema
         ids, numbers = [], []
         for field, first in zip(self.encoding.fields, schema.first_ids, strict=True):
+            assert field.column is not None
             if field.column not in inputs:
                 raise ValueError(unknown("column", field.column, inputs))
             cells = inputs[field.column]
@@ -214,8 +215,10 @@ class ServingModel(keras.Model):
         """
         if not isinstance(x, (Mapping, pd.DataFrame, pl.DataFrame)):
             return super().predict(x, batch_size, verbose, steps, callbacks)
+        assert isinstance(self.input, dict)
         cells = {column: _cells(x, column, tensor.dtype) for column, tensor in self.input.items()}
-        rows = tf.data.Dataset.from_tensor_slices(cells).batch(batch_size or PREDICTION_BATCH)
+        rows = tf.data.Dataset.from_tensor_slices(cells)  # pyright: ignore[reportArgumentType]
+        rows = rows.batch(batch_size or PREDICTION_BATCH)
         return super().predict(rows, None, verbose, steps, callbacks)
 
 

@@ -3,8 +3,8 @@
 The first pass reads the raw table once, in chunks, and keeps each in a compact form: numbers, and the texts of a
 column as a dictionary and the places in it. Then each field learns its vocabulary or scaling from all chunks. The
 second pass turns chunks into ids and numbers, divided by shard, and puts the shards together, the training rows in
-random order. Each chunk, field and shard is a file that is complete or not there, so a preparation that was killed
-goes on where it was, and gives the same bytes.
+random order. Each chunk, field and shard is a file that is complete or not there, so rerunning an
+interrupted preparation resumes it, and gives the same bytes.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def prepare_table(
     """Make a prepared folder of a raw table.
 
     Args:
-        folder: The folder to make. It must not exist; a preparation of it that was killed is gone on with.
+        folder: The folder to make. It must not exist; an interrupted preparation of it is resumed.
         name: Name of the data set: letters, digits and underscores.
         plan: The `TablePlan`.
         source: A source of `ctrzoo.data_pipelines.raw.sources`.
@@ -111,7 +111,7 @@ def prepare_table(
         # Polars, which writes the vocabularies, has no number for it.
         if getattr(error, "errno", None) != errno.ENOSPC and os.strerror(errno.ENOSPC) not in str(error):
             raise
-        message = f"the disk of {folder} is full. Make room and run the same again: it goes on where it was"
+        message = f"the disk of {folder} is full. Free space and rerun the command to resume"
         raise OSError(errno.ENOSPC, message) from None
 
 
@@ -184,7 +184,7 @@ class _Preparation:
             self.split_rows = [np.bincount(splits, minlength=3) for splits in self.needs_all_labels]
         else:
             self.split_rows = [np.array(facts["splits"]) for facts in self.facts]
-        rows = sum(self.split_rows)
+        rows = np.sum(self.split_rows, axis=0)
         if not rows[0]:
             raise ValueError(f"Data set '{self.name}' has no row in the split 'train'. Change the split.")
         # The shards of a split follow each other; each split that has rows has at least one.

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute
+import pyarrow.compute as compute
 
 from ctrzoo.files import replaced, write_json
 
@@ -58,6 +58,7 @@ def compact(
             learn = arrays["split"] == 0
     dictionaries = []
     for index, field in enumerate(plan.fields):
+        assert field.column is not None
         dictionary = pl.Series(dtype=pl.String), np.empty(0, np.int64)
         if field.kind == "numerical" or field.transformer.makes_ids:
             numbers = numbers_of(column(table, field.column))
@@ -88,12 +89,10 @@ def column(table: pa.Table, name: str) -> pl.Series:
 def _texts(field, table):
     """Return the categories of a field; plain text goes around polars, which would copy it twice."""
     cells = table[field.column]
-    if (
-        pa.types.is_string(cells.type)
-        and not field.transform
-        and not pa.compute.any(pa.compute.equal(cells, "")).as_py()
-    ):
-        return cells.combine_chunks()
+    if pa.types.is_string(cells.type) and not field.transform:
+        is_empty = compute.equal(cells, "")  # pyright: ignore[reportAttributeAccessIssue]
+        if not compute.any(is_empty).as_py():  # pyright: ignore[reportAttributeAccessIssue]
+            return cells.combine_chunks()
     return texts_of(field, pl.Series(field.column, cells))
 
 
@@ -129,7 +128,7 @@ class ChunkFiles:
     ) -> None:
         """Write the chunk; its facts come last and say that it is complete."""
         with replaced(self._arrays) as temporary:
-            np.savez(temporary, **arrays)
+            np.savez(temporary, **arrays)  # pyright: ignore[reportArgumentType]  (none is called allow_pickle)
         with replaced(self._texts) as temporary, pa.ipc.new_file(str(temporary), TEXTS) as writer:
             for texts, counts in dictionaries:
                 writer.write_batch(pa.record_batch([texts.to_arrow(), pa.array(counts, pa.int64())], schema=TEXTS))

@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 def num_cores() -> int:
     """Return the number of cores to use: those of this process, 16 at most, as each needs memory."""
-    return min(16, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    return min(16, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

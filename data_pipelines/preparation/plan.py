@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Sequence
 
 from ..encoding.fields import FieldEncoding
 from .splits import Fractions
@@ -31,7 +32,7 @@ class TablePlan:
         ValueError: If vocabularies cannot be learned from the training rows with this split.
     """
 
-    fields: tuple[FieldEncoding, ...]
+    fields: Sequence[FieldEncoding]
     label: str = "label"
     split: typing.Any = Fractions()
     fit_on: str = "train"
@@ -41,12 +42,13 @@ class TablePlan:
         if self.fit_on not in FIT_ON:
             raise ValueError(f"`fit_on` must be 'train' or 'all'. Received: {self.fit_on!r}.")
         if self.split.needs_all_labels and self.fit_on == "train":
-            raise ValueError("This split is known after all rows were read. Set fit_on='all'.")
+            raise ValueError("This split needs all labels or the row count first. Set fit_on='all'.")
 
     def needed_columns(self) -> dict[str, bool]:
         """Return the columns to read, `{name: whether they are numbers}`."""
         needed = {self.label: True}
         for field in self.fields:
+            assert field.column is not None
             needed[field.column] = needed.get(field.column, True) and field.reads_numbers
         column = getattr(self.split, "column", None)
         return needed | ({column: False} if column else {})

@@ -48,7 +48,7 @@ def draft_schema(tables: Path, path: Path) -> Config:
     if first is None:
         raise ValueError(f"{files[0]} has no rows below its header.")
     table = first.parse(dict.fromkeys(source.columns(), False)).table
-    frame = pl.from_arrow(table.slice(0, SAMPLE_ROWS))
+    frame = pl.DataFrame(pl.from_arrow(table.slice(0, SAMPLE_ROWS)))
     kind = kind_of(files[0])
     schema = draft_sparse(frame) if kind in ("libsvm", "libffm") else draft(frame)
     if kind in ("csv", "tsv"):

@@ -66,7 +66,9 @@ def encode_chunk(
             counts.append([missing, len(labels), rare, len(labels)])
         else:
             weights = arrays[f"weights_{index}"] if field.is_weighted else None
-            local, weights = pad(arrays[f"lengths_{index}"].astype(np.int64), ids[codes], weights, field.max_values)
+            local, weights = pad(
+                arrays[f"lengths_{index}"].astype(np.int64), ids[codes], weights, field.max_values or 1
+            )
             id_columns += [(column, None) for column in to_global(local, first).T]
             number_columns += [] if weights is None else [(column, None) for column in weights.T]
             counts.append([int((local == 0).all(axis=1).sum()), len(labels), rare, len(codes)])

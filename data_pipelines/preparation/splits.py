@@ -117,12 +117,13 @@ class ByColumn:
 
     def assign(self, chunk: int, labels: np.ndarray, table: pa.Table | None, source: str | None) -> np.ndarray:
         """Return the index in `SPLITS` of each row; see `Fractions.assign`."""
+        assert table is not None
         bounds = self._bounds()
         cells = pl.Series(self.column, table[self.column])
         cells = self._numbers(cells) if isinstance(bounds[0], float) else plain_texts(cells)
         if cells.null_count():
             raise RowError(cells.is_null().arg_true().to_numpy(), f"column '{self.column}' says no split: it is empty")
-        return sum((cells >= bound).cast(pl.UInt8) for bound in bounds).to_numpy()
+        return np.asarray(np.sum([(cells >= bound).to_numpy() for bound in bounds], axis=0, dtype=np.uint8))
 
     def _numbers(self, cells):
         if cells.dtype.is_temporal() and cells.dtype != pl.Duration:

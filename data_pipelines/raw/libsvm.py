@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -17,7 +17,7 @@ from .delimited import Format
 from .sources import CHUNK_BYTES, Rows, TextSource, open_raw, readable
 
 if typing.TYPE_CHECKING:
-    from ctrzoo.types import Config
+    from ctrzoo.types import Config, Path
 
     from .sources import Chunk
 
@@ -46,10 +46,10 @@ class SparseTextSource:
         chunk_bytes: Bytes of text a chunk.
     """
 
-    paths: tuple
+    paths: Sequence[Path]
     kind: str
     num_fields: int | None = None
-    splits: tuple = ()
+    splits: Sequence[str] = ()
     chunk_bytes: int = CHUNK_BYTES
 
     def describe(self) -> Config:
@@ -64,7 +64,7 @@ class SparseTextSource:
         """
         if self.kind == "libsvm":
             return ["label", "features"]
-        fields = range(self._fields())
+        fields = range(self._fields() or 0)
         return ["label", *(f"field{field}" for field in fields), *(f"value{field}" for field in fields)]
 
     def chunks(self, finished: list[Config]) -> Iterator[Chunk | None]:
@@ -86,12 +86,14 @@ class SparseTextSource:
         fields = pl.Series([text]).str.extract_all(r"\s\d+:").explode().str.extract(r"(\d+)").cast(pl.Int64)
         if fields.null_count() == len(fields):
             raise ValueError(f"{path} is no libffm text: expected `label field:feature:value ...`.")
-        return fields.max() + 1
+        return int(np.nanmax(fields.to_numpy())) + 1
 
     def _parser(self, parse_lines, num_fields):
         def parse(needed):
             rows = parse_lines({"line": False})
-            lines = pl.from_arrow(rows.table)["line"].str.replace(r"\s*#.*$", "").str.replace_all("\t", " ")
+            lines = (
+                pl.DataFrame(pl.from_arrow(rows.table))["line"].str.replace(r"\s*#.*$", "").str.replace_all("\t", " ")
+            )
             tokens = pl.DataFrame({"row": np.arange(len(lines)), "token": lines.str.split(" ")}).explode("token")
             tokens = tokens.with_columns(pl.col("token").str.strip_chars()).filter(pl.col("token") != "")
             is_label = tokens["row"].to_numpy() != np.roll(tokens["row"].to_numpy(), 1)

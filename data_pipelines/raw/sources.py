@@ -13,13 +13,13 @@ import pathlib
 import typing
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet
+import pyarrow.parquet as parquet
 
 from ctrzoo.suggest import unknown
 
@@ -75,9 +75,9 @@ class TextSource:
         chunk_bytes: Bytes of text a chunk.
     """
 
-    paths: tuple
+    paths: Sequence[Path]
     format: Format = Format()
-    splits: tuple = ()
+    splits: Sequence[str] = ()
     chunk_bytes: int = CHUNK_BYTES
 
     def describe(self) -> Config:
@@ -164,8 +164,8 @@ class ParquetSource:
         chunk_rows: Rows a chunk.
     """
 
-    paths: tuple
-    splits: tuple = ()
+    paths: Sequence[Path]
+    splits: Sequence[str] = ()
     chunk_rows: int = CHUNK_ROWS
 
     def describe(self) -> Config:
@@ -175,7 +175,7 @@ class ParquetSource:
     def columns(self) -> list[str]:
         """Return the names of the columns of the first file."""
         with readable(self.paths[0]):
-            return pa.parquet.ParquetFile(self.paths[0]).schema_arrow.names
+            return parquet.ParquetFile(self.paths[0]).schema_arrow.names
 
     def chunks(self, finished: list[Config]) -> Iterator[Chunk | None]:
         """Yield the chunks; see `TextSource.chunks`."""
@@ -183,7 +183,7 @@ class ParquetSource:
         for index, path in enumerate(self.paths):
             split = self.splits[index] if self.splits else None
             with readable(path):
-                file = pa.parquet.ParquetFile(path)
+                file = parquet.ParquetFile(path)
                 rows, columns = file.metadata.num_rows, file.schema_arrow.names
             if not rows:
                 raise ValueError(f"{path} has no rows. Leave it out, or correct the path.")
@@ -219,7 +219,7 @@ class FrameSource:
         chunk_rows: Rows a chunk.
     """
 
-    path: str
+    path: Path
     frame: pl.DataFrame
     chunk_rows: int = CHUNK_ROWS
 
@@ -353,7 +353,7 @@ def open_raw(path: Path) -> Iterator[tuple[Any, Callable[[], float]]]:
             yield file, lambda: file.tell() / size
 
 
-def open_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> typing.IO[bytes]:
+def open_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo | str) -> typing.IO[bytes]:
     """Open a file of a `zipfile.ZipFile`.
 
     Raises:

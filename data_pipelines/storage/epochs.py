@@ -170,7 +170,7 @@ def blocks_of_epoch(index: BlockIndex, seed: Tensor | None, start: Tensor, stop:
 
     order = tf.range(len(index.rows), dtype=tf.int64)
     if seed is not None:
-        order = tf.random.experimental.stateless_shuffle(order, seed)
+        order = tf.random.experimental.stateless_shuffle(order, seed)  # pyright: ignore[reportAttributeAccessIssue]
     rows = tf.gather(tf.constant(index.rows), order)
     starts = tf.cumsum(rows, exclusive=True)
     begins = tf.maximum(start - starts, 0)
@@ -199,7 +199,7 @@ def read_blocks(index: BlockIndex, decode: Callable[[tf.Tensor], dict[str, Tenso
         return tf.data.Dataset.zip(record, tf.data.Dataset.from_tensors(part))
 
     places = [tf.gather(column, parts[:, 0]) for column in (index.paths, index.offsets)]
-    records = tf.data.Dataset.from_tensor_slices((*places, parts)).flat_map(read).prefetch(2)
+    records = tf.data.Dataset.from_tensor_slices((*places, parts)).flat_map(read).prefetch(2)  # pyright: ignore[reportArgumentType]
     return records.map(lambda block, part: _slice(decode(block), part[1], part[2]))
 
 

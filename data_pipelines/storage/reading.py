@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import pathlib
+import re
 import typing
 
 import numpy as np
@@ -74,8 +75,9 @@ class PreparedData:
         version = preparation.get("format_version")
         if version != FORMAT_VERSION:
             raise ValueError(
-                f"{self.folder} has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. "
-                "Delete the folder and prepare it again, or install the ctrzoo that wrote it."
+                f"{self.folder} has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. It was "
+                f"written by ctrzoo {preparation.get('ctrzoo_version', '0.1.0')}; install it, or delete the folder and "
+                "prepare again."
             )
         self.schema = Schema.from_dict(self._read_json("schema.json"))
         widths = stored_widths(self.schema)
@@ -107,9 +109,13 @@ class PreparedData:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """What tells this data from any other: a hash of its vocabularies, options, counts and sizes."""
-        names = (name for name in FINGERPRINTED if (self.folder / name).is_file())
-        return hashlib.sha256(b"".join((self.folder / name).read_bytes() for name in names)).hexdigest()[:16]
+        """What tells this data from any other: a hash of its vocabularies, options, counts and sizes.
+
+        The version of ctrzoo that wrote the folder is left out: the same data keep their fingerprint.
+        """
+        contents = ((self.folder / name).read_bytes() for name in FINGERPRINTED if (self.folder / name).is_file())
+        contents = (re.sub(rb'\n *"ctrzoo_version": "[^"]*",', b"", content) for content in contents)
+        return hashlib.sha256(b"".join(contents)).hexdigest()[:16]
 
     def _read_json(self, filename):
         path = self.folder / filename

@@ -19,6 +19,8 @@ from .epochs import BlockIndex, BlockReader, blocks_of_epoch, pick
 if typing.TYPE_CHECKING:
     import tensorflow as tf
 
+    from ctrzoo.types import Tensor
+
 CHUNK_ROWS = 65_536
 SHUFFLE_BUCKETS = 64
 
@@ -73,7 +75,7 @@ class Shuffler:
 
 
 def shuffled_rows(
-    index: BlockIndex, read: BlockReader, seed: int, epoch: tf.Tensor, start: int, stop: int, skipped: tf.Tensor
+    index: BlockIndex, read: BlockReader, seed: int, epoch: Tensor, start: int, stop: int, skipped: Tensor
 ) -> tf.data.Dataset:
     """Return an epoch over a range of rows in random order.
 
@@ -94,13 +96,14 @@ def shuffled_rows(
     """
     import tensorflow as tf
 
-    fold_in = tf.random.experimental.stateless_fold_in
+    random = tf.random.experimental  # pyright: ignore[reportAttributeAccessIssue]
+    fold_in = random.stateless_fold_in
     epoch_seed = fold_in(tf.constant([seed, 0], tf.int64), epoch)
     first_chunk, skipped = skipped // CHUNK_ROWS, skipped % CHUNK_ROWS
 
     def permute(chunk, rows):
         order = tf.range(tf.shape(next(iter(rows.values())))[0])
-        order = tf.random.experimental.stateless_shuffle(order, fold_in(epoch_seed, chunk + 1))
+        order = random.stateless_shuffle(order, fold_in(epoch_seed, chunk + 1))
         order = order[tf.where(chunk == first_chunk, skipped, 0) :]
         return {name: pick(column, order) for name, column in rows.items()}
 

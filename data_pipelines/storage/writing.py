@@ -21,6 +21,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from ctrzoo import __version__
 from ctrzoo.files import synchronize
 from ctrzoo.suggest import unknown
 
@@ -106,11 +107,13 @@ def write_metadata(
     """
     description = f"{name}: each example is a block of up to {BLOCK_ROWS} rows; see schema.json."
     write_tfds_metadata(folder, name, description, block_tensors(schema), splits)
-    (folder / "schema.json").write_text(schema.to_json(), encoding="utf-8")
+    config = {"ctrzoo_version": __version__, **schema.to_dict()}
+    (folder / "schema.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
     if encoding is not None:
         encoding.save(folder)
     counts = ("rows", "positives", "shards")
     preparation = {
+        "ctrzoo_version": __version__,
         "format_version": FORMAT_VERSION,
         "name": name,
         "options": options,

@@ -517,7 +517,7 @@ def full_disk(request, monkeypatch):
 
 
 def test_a_full_disk_is_one_line_and_the_preparation_goes_on_later(prepared, tmp_path, full_disk):
-    with full_disk(), pytest.raises(OSError, match="the disk of .*prepared is full. Make room and run the same again"):
+    with full_disk(), pytest.raises(OSError, match="the disk of .*prepared is full. Free space and rerun the command"):
         prepared(TEXT)
     assert not (tmp_path / "prepared").exists()
     assert sum(prepared(TEXT)[0].num_rows.values()) == 100

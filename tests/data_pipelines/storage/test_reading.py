@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from ctrzoo.data_pipelines import Block, PreparedWriter, load
+from ctrzoo import __version__
+from ctrzoo.data_pipelines import Block, FrameEncoder, PreparedWriter, load
 from ctrzoo.data_pipelines.preparation.table import prepare_own_table
 from ctrzoo.data_pipelines.storage import reading
 from ctrzoo.data_pipelines.storage import writing as records
@@ -287,7 +288,16 @@ def truncate(folder):
         (lambda folder: (folder / "schema.json").write_text("{"), ValueError, "not valid JSON"),
         (lambda folder: next(folder.glob("*valid*")).unlink(), FileNotFoundError, "small-valid.* is missing"),
         (truncate, ValueError, "bytes, it was written with .* prepare it again"),
-        (edit("preparation.json", lambda content: content.update(format_version=9)), ValueError, "format version 9"),
+        (
+            edit("preparation.json", lambda content: content.update(format_version=9, ctrzoo_version="7.0")),
+            ValueError,
+            "format version 9.* written by ctrzoo 7.0; install it, or delete the folder and prepare again",
+        ),
+        (
+            edit("schema.json", lambda content: content.update(format_version=9)),
+            ValueError,
+            f"schema has format version 9.* written by ctrzoo {__version__}; install it",
+        ),
         (edit("schema.json", lambda content: content["fields"].pop()), ValueError, "schema.json does not fit"),
         (
             edit("schema.json", lambda content: content["fields"][0].update(vocabulary_size=99)),
@@ -302,6 +312,20 @@ def test_a_damaged_folder_is_refused_in_one_line(write, damage, error, message):
     with pytest.raises(error, match=message) as caught:
         load(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_every_file_says_which_version_wrote_it_and_the_fingerprint_does_not_depend_on_it(tmp_path):
+    frame = pd.DataFrame({"city": ["Oslo", "Rome"], "label": [0, 1]})
+    encoder = FrameEncoder(categorical=["city"]).fit(frame)
+    with PreparedWriter(tmp_path / "cities", "cities", encoder.schema, encoder.encoding) as writer:
+        writer.add("train", encoder.block(frame))
+    before = load(tmp_path / "cities").fingerprint
+    for filename in ("preparation.json", "encoding.json", "schema.json"):
+        content = (tmp_path / "cities" / filename).read_text()
+        assert json.loads(content)["ctrzoo_version"] == __version__
+        (tmp_path / "cities" / filename).write_text(content.replace(f'"{__version__}"', '"7.0"'))
+    data = load(tmp_path / "cities")
+    assert data.fingerprint == before and data.encoding.fields[0].values.to_list() == ["Oslo", "Rome"]
 
 
 def test_the_fingerprint_tells_changed_vocabularies(write):
