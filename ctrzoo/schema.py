@@ -159,8 +159,8 @@ class Schema:
         version = config.get("format_version", FORMAT_VERSION)
         if version != FORMAT_VERSION:
             raise ValueError(
-                f"The schema has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. It was written by "
-                f"ctrzoo {config.get('ctrzoo_version', '0.1.0')}; install it, or prepare the data again."
+                f"The schema has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. It was written "
+                f"by ctrzoo {config.get('ctrzoo_version', '0.1.0')}; install it, or prepare the data again."
             )
         for key in config:
             if key not in SCHEMA_KEYS:

@@ -396,8 +396,8 @@ class TableEncoding:
         version = config.get("format_version")
         if version != FORMAT_VERSION:
             raise ValueError(
-                f"The encoding has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. It was written "
-                f"by ctrzoo {config.get('ctrzoo_version', '0.1.0')}; install it, or prepare the data again."
+                f"The encoding has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. It was "
+                f"written by ctrzoo {config.get('ctrzoo_version', '0.1.0')}; install it, or prepare the data again."
             )
         fields = (
             {RENAMED[key] if key in RENAMED else key: value for key, value in field.items()}

@@ -1,4 +1,4 @@
-"""The fields' encodings, learned from compact chunks, and for each dictionary of a chunk its ids."""
+"""The fields' encodings, fitted to compact chunks, and for each dictionary of a chunk its ids."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IDS, BEFORE = "ids.bin", "before.bin"
 
 
 class FittedField:
-    """What a field has learned, and the local ids of the texts of all chunks, in files.
+    """A fitted field, and the local ids of the texts of all chunks, in files.
 
     Args:
         folder: The folder of the field.
@@ -37,13 +37,13 @@ class FittedField:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the field was learned already."""
+        """Whether the field was fitted already."""
         return self._folder.is_dir()
 
-    def learn(
+    def fit(
         self, field: FieldEncoding, index: int, chunks: Sequence[ChunkFiles], facts: Sequence[Config], fit_on: str
     ) -> None:
-        """Learn a field from all chunks and write its files.
+        """Fit a field to all chunks and write its files.
 
         Args:
             field: The `FieldEncoding`.
