@@ -18,7 +18,7 @@ from ctrzoo.suggest import unknown
 KINDS = ("categorical", "numerical", "multivalued")
 POOLINGS = ("mean", "sum")
 FORMAT_VERSION = 1
-SCHEMA_KEYS = ("format_version", "label", "fields")
+SCHEMA_KEYS = ("format_version", "ctrzoo_version", "label", "fields")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,8 +159,8 @@ class Schema:
         version = config.get("format_version", FORMAT_VERSION)
         if version != FORMAT_VERSION:
             raise ValueError(
-                f"The schema has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. "
-                "Prepare the data again, or install the ctrzoo that wrote it."
+                f"The schema has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. It was written "
+                f"by ctrzoo {config.get('ctrzoo_version', '0.1.0')}; install it, or prepare the data again."
             )
         for key in config:
             if key not in SCHEMA_KEYS:

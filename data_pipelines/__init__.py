@@ -3,11 +3,15 @@
 `prepare` makes a folder of a data set, once; `load` opens it. `FrameEncoder` takes a pandas frame instead.
 """
 
+from __future__ import annotations
+
 import hashlib
 import inspect
 import json
 import pathlib
 import time
+import typing
+from typing import Any
 
 from ctrzoo.suggest import unknown
 
@@ -23,6 +27,9 @@ from .progress import console
 from .storage.reading import PreparedData, load
 from .storage.writing import PreparedWriter
 
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Path
+
 __all__ = ["DATASETS", "Block", "FrameEncoder", "PreparedData", "PreparedWriter", "load", "options_of", "prepare"]
 
 # Each function makes a folder: `(folder, raw=None, *, options...)`.
@@ -36,7 +43,7 @@ DATASETS = {
 }
 
 
-def options_of(name):
+def options_of(name: str) -> dict[str, Any]:
     """Return the options of a data set and their defaults.
 
     >>> options_of("movielens_1m")
@@ -48,7 +55,7 @@ def options_of(name):
     return {parameter.name: parameter.default for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
 
 
-def prepare(name, data_dir, raw=None, **options):
+def prepare(name: str, data_dir: Path, raw: Path | None = None, **options: Any) -> pathlib.Path:
     """Make the prepared folder of a data set, unless it is there; return its path.
 
     Args:

@@ -1,5 +1,9 @@
 """What is wrong with columns and rows of a table, so that a row can be named or left out."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
@@ -12,12 +16,12 @@ class RowError(ValueError):
         reason: What is wrong with the first of them, with its column.
     """
 
-    def __init__(self, rows, reason):
+    def __init__(self, rows: Sequence[int] | np.ndarray, reason: str):
         super().__init__(f"Row {rows[0]}: {reason}")
         self.rows, self.reason = np.asarray(rows), reason
 
 
-def plain_cells(cells):
+def plain_cells(cells: pl.Series) -> pl.Series:
     """Return a column of numbers, times or text, codes and bytes as text.
 
     Times and spans of time are in microseconds, so that texts and numbers do not depend on who wrote the file: pandas 2
@@ -47,7 +51,7 @@ def plain_cells(cells):
         raise RowError(wrong, f"column '{cells.name}' is no UTF-8 text") from None
 
 
-def check_labels(cells):
+def check_labels(cells: pl.Series) -> np.ndarray:
     """Return labels as uint8 `(rows,)`.
 
     Raises:

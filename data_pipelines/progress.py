@@ -1,7 +1,10 @@
 """What one sees of work on many rows: bars on a terminal, few lines elsewhere."""
 
+from __future__ import annotations
+
 import contextlib
 import time
+from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -11,7 +14,7 @@ console = Console(stderr=True, highlight=False)
 
 
 @contextlib.contextmanager
-def rows_progress(description, total):
+def rows_progress(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Yield a function that is told how many more rows are done.
 
     Args:
@@ -45,7 +48,7 @@ class StepProgress:
         description: What is being done.
     """
 
-    def __init__(self, description):
+    def __init__(self, description: str):
         self.description, self.rows = description, 0
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"))
         self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
@@ -56,7 +59,7 @@ class StepProgress:
         self._task = self._bar.add_task(self.description, total=1.0, state="")
         return self
 
-    def advance(self, rows, share):
+    def advance(self, rows: int, share: float) -> None:
         """Tell how many more rows are done, and the share of the whole step, 0 to 1."""
         self.rows += rows
         now = time.monotonic()

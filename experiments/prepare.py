@@ -2,8 +2,10 @@
 
 A benchmark: `ctrzoo-prepare --dataset=criteo --raw=train.txt --data_dir=data`. A table of your own: draft a schema
 with `ctrzoo-prepare --table=clicks.csv --schema=schema.yaml --infer_schema`, edit it, and run the same without
-`--infer_schema`. A run that was stopped goes on where it was.
+`--infer_schema`. Rerun an interrupted command to resume it.
 """
+
+from __future__ import annotations
 
 import json
 import pathlib
@@ -40,7 +42,7 @@ flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "Where prepared data will lie
 flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     """Run what the flags ask for."""
     if len(argv) > 1:
         raise ValueError(f"Unknown argument '{argv[1]}'. Everything is given as flags, such as --dataset=criteo.")
@@ -116,9 +118,9 @@ def _name_of(table):
     return name if re.match("[a-zA-Z]", name) else f"table_{name}".rstrip("_")
 
 
-def run():
+def run() -> None:
     """Start `ctrzoo-prepare`: an expected failure is one line on the standard error stream, exit code 1."""
-    run_command("ctrzoo-prepare", main, FLAGS, __doc__, "interrupted; the same command goes on where it was")
+    run_command("ctrzoo-prepare", main, FLAGS, __doc__, "interrupted; rerun the command to resume")
 
 
 if __name__ == "__main__":

@@ -17,15 +17,15 @@ class SmallData:
     def arrays(self, split):
         return self._rows[split]
 
-    def dataset(self, split, batch_size, shuffle=None, seed=0, first_pass=0, first_batch=0):
+    def dataset(self, split, batch_size, shuffle=None, seed=0, start_epoch=0, skip_batches=0):
         import tensorflow as tf
 
         order = np.arange(self.num_rows[split])
         if split == "train" if shuffle is None else shuffle:
-            order = np.random.default_rng((seed, first_pass)).permutation(order)
+            order = np.random.default_rng((seed, start_epoch)).permutation(order)
         features, labels = self._rows[split]
         rows = ({key: array[order] for key, array in features.items()}, labels[order])
-        return tf.data.Dataset.from_tensor_slices(rows).batch(batch_size).skip(first_batch)
+        return tf.data.Dataset.from_tensor_slices(rows).batch(batch_size).skip(skip_batches)
 
 
 def random_rows(schema, num_rows, random):

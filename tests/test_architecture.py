@@ -14,7 +14,9 @@ ALLOWED = {
     "ctrzoo": (),
     "models": ("ctrzoo",),
     "data_pipelines": (
+        "ctrzoo/__init__.py",
         "ctrzoo/files.py",
+        "ctrzoo/memory.py",
         "ctrzoo/plot_text.py",
         "ctrzoo/schema.py",
         "ctrzoo/suggest.py",
@@ -24,7 +26,8 @@ ALLOWED = {
 # What a room may import of its own folder, bottom first. Each room may import those above its own line.
 FLOORS = {
     "ctrzoo": (
-        ("ctrzoo/__init__.py", "ctrzoo/startup.py", "ctrzoo/suggest.py", "ctrzoo/files.py", "ctrzoo/types.py"),
+        ("ctrzoo/__init__.py", "ctrzoo/startup.py", "ctrzoo/suggest.py", "ctrzoo/files.py"),
+        ("ctrzoo/memory.py", "ctrzoo/types.py"),
         ("ctrzoo/plot_text.py", "ctrzoo/validation.py", "ctrzoo/metrics.py"),
         ("ctrzoo/schema.py", "ctrzoo/lookup.py", "ctrzoo/losses.py", "ctrzoo/plots.py"),
         ("ctrzoo/layers", "ctrzoo/optimizers"),

@@ -76,7 +76,7 @@ def train(
     Args:
         model: A `CTRModel`.
         data: The data: `schema`, `num_rows` by split and `dataset(split, batch_size, shuffle=..., seed=...,
-            first_pass=..., first_batch=...)`, as `ctrzoo.data_pipelines.load` returns it, with the splits
+            start_epoch=..., skip_batches=...)`, as `ctrzoo.data_pipelines.load` returns it, with the splits
             train, valid and test. The order of a pass must depend on its number and the seed alone.
         epochs: The most passes over the training rows.
         batch_size: Rows a step, on all devices together.
@@ -139,7 +139,7 @@ def train(
             progress.start_epoch(state.epoch + 1, state.rows)
             share = state.share_of_step_size(epochs, learning_rate_schedule, plateau_factor)
             model.optimizer.learning_rate = learning_rate * share
-            position = {"first_pass": state.epoch, "first_batch": state.step}
+            position = {"start_epoch": state.epoch, "skip_batches": state.step}
             batches = data.dataset("train", batch_size, seed=seed, **position) if state.rows < num_rows else ()
             saved = time.monotonic()
             for losses in _guarded_steps(step, batches, state, data.schema, folder, checkpoint_steps):

@@ -1,5 +1,9 @@
 """The Avazu click-through-rate challenge: 40,428,967 rows of mobile advertisements, 23 categories."""
 
+from __future__ import annotations
+
+import typing
+
 import polars as pl
 
 from ..encoding.fields import FieldEncoding
@@ -7,6 +11,9 @@ from ..preparation.engine import prepare_table
 from ..preparation.plan import TablePlan, check_protocol
 from ..preparation.splits import Folds, Fractions
 from ..raw.sources import DerivedSource, TextSource, raw_files
+
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Config, Path
 
 COLUMNS = (
     *("id", "hour", "C1", "banner_pos", "site_id", "site_domain", "site_category", "app_id", "app_domain"),
@@ -16,17 +23,17 @@ COLUMNS = (
 MIN_COUNT = 5
 
 
-def avazu_plan(protocol, split_seed):
+def avazu_plan(protocol: str, split_seed: int) -> TablePlan:
     """Return the `TablePlan` of a protocol; see `prepare_avazu`."""
     check_protocol(protocol)
     if protocol == "reference":
-        fields = [FieldEncoding(name, min_count=MIN_COUNT, running=True) for name in COLUMNS]
+        fields = [FieldEncoding(name, min_count=MIN_COUNT, assign_ids_online=True) for name in COLUMNS]
         return TablePlan(fields, "click", Folds(split_seed), "all")
     names = ("hour_of_day", "weekday", *COLUMNS[2:])
     return TablePlan([FieldEncoding(name, min_count=MIN_COUNT) for name in names], "click", Fractions(seed=split_seed))
 
 
-def decode_hour(frame):
+def decode_hour(frame: pl.DataFrame) -> pl.DataFrame:
     """Replace the column `hour`, such as 14102123 for 21 October 2014, 23:00, by `hour_of_day` and `weekday`.
 
     Hours are 0 to 23, days 1 (Monday) to 7; what is no such time becomes missing.
@@ -40,7 +47,14 @@ def decode_hour(frame):
     return times.with_columns(hour.alias("hour_of_day"), weekday.alias("weekday")).drop("hour")
 
 
-def prepare_avazu(folder, raw=None, *, protocol="reference", split_seed=2018, bad_rows="error"):
+def prepare_avazu(
+    folder: Path,
+    raw: Path | None = None,
+    *,
+    protocol: str = "reference",
+    split_seed: int = 2018,
+    bad_rows: str = "error",
+) -> Config:
     """Make a prepared folder of Avazu's clicks.
 
     `"reference"` is the preparation of AutoInt and GraphFM: all 23 columns, the unique `id` among them (which

@@ -1,5 +1,9 @@
 """The Criteo display advertising challenge: 45,840,617 rows, 13 numbers and 26 hashed categories."""
 
+from __future__ import annotations
+
+import typing
+
 from ..encoding.fields import FieldEncoding
 from ..preparation.engine import prepare_table
 from ..preparation.plan import TablePlan, check_protocol
@@ -7,11 +11,14 @@ from ..preparation.splits import Folds, Fractions
 from ..raw.delimited import Format
 from ..raw.sources import TextSource, raw_files
 
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Config, Path
+
 NUMBERS = tuple(f"I{index}" for index in range(1, 14))
 CATEGORIES = tuple(f"C{index}" for index in range(1, 27))
 
 
-def criteo_plan(protocol, split_seed):
+def criteo_plan(protocol: str, split_seed: int) -> TablePlan:
     """Return the `TablePlan` of a protocol; see `prepare_criteo`."""
     check_protocol(protocol)
     numbers = [FieldEncoding(name, "numerical", transform="log_squared") for name in NUMBERS]
@@ -23,7 +30,14 @@ def criteo_plan(protocol, split_seed):
     return TablePlan([*numbers, *categories], "label", Fractions(seed=split_seed))
 
 
-def prepare_criteo(folder, raw=None, *, protocol="reference", split_seed=2018, bad_rows="error"):
+def prepare_criteo(
+    folder: Path,
+    raw: Path | None = None,
+    *,
+    protocol: str = "reference",
+    split_seed: int = 2018,
+    bad_rows: str = "error",
+) -> Config:
     """Make a prepared folder of Criteo's clicks.
 
     `"reference"` is the preparation of AutoInt and GraphFM: a category of at least 11 rows (of all rows) has an

@@ -1,6 +1,9 @@
 """KDD Cup 2012, track 2: 149,639,105 rows of search advertisements, 3 numbers and 10 categories."""
 
+from __future__ import annotations
+
 import pathlib
+import typing
 
 import numpy as np
 import polars as pl
@@ -12,6 +15,9 @@ from ..preparation.splits import Folds, Fractions
 from ..raw.delimited import Format
 from ..raw.sources import DerivedSource, TextSource, readable
 
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Config, Path
+
 COLUMNS = (
     *("click", "impression", "display_url", "ad_id", "advertiser_id", "depth", "position"),
     *("query_id", "keyword_id", "title_id", "description_id", "user_id"),
@@ -22,7 +28,7 @@ FIELDS = (*COLUMNS[1:], *PROFILE)
 MIN_COUNT = 10
 
 
-def kdd12_plan(protocol, split_seed):
+def kdd12_plan(protocol: str, split_seed: int) -> TablePlan:
     """Return the `TablePlan` of a protocol; see `prepare_kdd12`."""
     check_protocol(protocol)
     reference = protocol == "reference"
@@ -34,13 +40,20 @@ def kdd12_plan(protocol, split_seed):
             fields.append(FieldEncoding(name))
         else:
             missing = "reserved" if reference and name == "user_id" else "absent"
-            fields.append(FieldEncoding(name, min_count=MIN_COUNT, running=reference, missing=missing))
+            fields.append(FieldEncoding(name, min_count=MIN_COUNT, assign_ids_online=reference, missing=missing))
     if reference:
         return TablePlan(fields, "click", Folds(split_seed), "all")
     return TablePlan(fields, "click", Fractions(seed=split_seed))
 
 
-def prepare_kdd12(folder, raw=None, *, protocol="reference", split_seed=2018, bad_rows="error"):
+def prepare_kdd12(
+    folder: Path,
+    raw: Path | None = None,
+    *,
+    protocol: str = "reference",
+    split_seed: int = 2018,
+    bad_rows: str = "error",
+) -> Config:
     """Make a prepared folder of the clicks of KDD Cup 2012, track 2.
 
     A row is positive if it was clicked at least once. User 0 is unknown, so missing. `"reference"` is the

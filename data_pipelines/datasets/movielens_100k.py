@@ -1,6 +1,9 @@
 """MovieLens-100K, prepared like MovieLens-1M: the same fields, a tenth of the rows."""
 
+from __future__ import annotations
+
 import pathlib
+import typing
 
 import pandas as pd
 import polars as pl
@@ -8,6 +11,9 @@ import polars as pl
 from ..preparation.engine import prepare_table
 from ..raw.sources import FrameSource
 from .movielens_1m import check_references, content_of, movielens_plan, read_table, year_groups
+
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Path
 
 GENRES = (
     *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
@@ -22,7 +28,9 @@ TABLES = {
 AGES = (1, 18, 25, 35, 45, 50, 56)
 
 
-def prepare_movielens_100k(folder, raw=None, *, protocol="reference", split_seed=2019):
+def prepare_movielens_100k(
+    folder: Path, raw: Path | None = None, *, protocol: str = "reference", split_seed: int = 2019
+) -> None:
     """Make a prepared folder of MovieLens-100K.
 
     The papers did not use it, so `"reference"` is their preparation of MovieLens-1M carried over: ratings of 3 are
@@ -55,8 +63,10 @@ def prepare_movielens_100k(folder, raw=None, *, protocol="reference", split_seed
 def _frame(users, movies, ratings):
     check_references(users, movies, ratings)
     ratings = ratings[ratings["rating"] != 3]
-    users = users.assign(age=pd.cut(users["age"], [*AGES, 200], right=False, labels=AGES).astype(int)).set_index("user")
-    years = pd.to_numeric(movies["released"].str[-4:])
+    users = users.assign(
+        age=pd.Series(pd.cut(users["age"], [*AGES, 200], right=False, labels=AGES)).astype(int)
+    ).set_index("user")
+    years = pd.Series(pd.to_numeric(movies["released"].str[-4:]))
     movies = movies.assign(
         release_year=year_groups(years),
         genres=["|".join(g for g, has in zip(GENRES, row, strict=True) if has) for row in movies[[*GENRES]].to_numpy()],

@@ -1,12 +1,17 @@
 """MovieLens as a click-through-rate task: does a user like a film?"""
 
+from __future__ import annotations
+
 import csv
 import io
 import pathlib
+import typing
 import urllib.request
 import zipfile
 import zlib
+from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 import polars as pl
 
@@ -15,6 +20,9 @@ from ..preparation.engine import prepare_table
 from ..preparation.plan import TablePlan, check_protocol
 from ..preparation.splits import Fractions, Shuffled
 from ..raw.sources import FrameSource, open_entry
+
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Path
 
 URL = "https://files.grouplens.org/datasets/movielens/ml-1m.zip"
 TABLES = {
@@ -26,7 +34,7 @@ NUMBERS = {"user", "movie", "rating", "timestamp"}
 MAX_GENRES = 6
 
 
-def movielens_plan(protocol, split_seed, unused_ids=0):
+def movielens_plan(protocol: str, split_seed: int, unused_ids: int = 0) -> TablePlan:
     """Return the `TablePlan` of MovieLens' seven fields; see `prepare_movielens_1m`."""
     check_protocol(protocol)
     fields = [
@@ -39,7 +47,9 @@ def movielens_plan(protocol, split_seed, unused_ids=0):
     return TablePlan(fields, "liked", Fractions(seed=split_seed))
 
 
-def prepare_movielens_1m(folder, raw=None, *, protocol="reference", split_seed=2019):
+def prepare_movielens_1m(
+    folder: Path, raw: Path | None = None, *, protocol: str = "reference", split_seed: int = 2019
+) -> None:
     """Make a prepared folder of MovieLens-1M.
 
     Ratings of 4 and 5 are positive, 1 and 2 negative, 3 is left out: 739,012 rows, divided 8:1:1 at
@@ -93,7 +103,9 @@ def _read_tables(raw):
     ]
 
 
-def read_table(raw, filename, columns, separator, content, archive):
+def read_table(
+    raw: Path, filename: str, columns: Sequence[str], separator: str, content: bytes, archive: str
+) -> pd.DataFrame:
     """Parse one table of MovieLens as a pandas frame.
 
     Args:
@@ -118,11 +130,11 @@ def read_table(raw, filename, columns, separator, content, archive):
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise ValueError(f"{raw}: {filename} is no MovieLens table ({error}). Fetch {archive} again.") from None
-    if table[columns[-1]].isna().any():
+    if table[columns[-1]].isna().to_numpy().any():
         raise ValueError(f"{raw}: {filename} has a row with too few columns. Fetch {archive} again.")
     for name in (name for name in columns if name in NUMBERS):
         if not pd.api.types.is_integer_dtype(table[name]):
-            row = int(pd.to_numeric(table[name], errors="coerce").isna().argmax())
+            row = int(np.argmax(np.isnan(pd.Series(pd.to_numeric(table[name], errors="coerce")).to_numpy(np.float64))))
             raise ValueError(
                 f"{raw}: {filename}, row {row + 1:,}: {name} must be a whole number. "
                 f"Received: {table[name].iloc[row]!r}. The tables have no header line. Fetch {archive} again."
@@ -130,7 +142,7 @@ def read_table(raw, filename, columns, separator, content, archive):
     return table
 
 
-def content_of(raw, filename, folder):
+def content_of(raw: pathlib.Path, filename: str, folder: str) -> bytes:
     """Return the bytes of a file of the zip or of the unpacked folder.
 
     Raises:
@@ -170,7 +182,7 @@ def _frame(users, movies, ratings):
     return frame
 
 
-def check_references(users, movies, ratings):
+def check_references(users: pd.DataFrame, movies: pd.DataFrame, ratings: pd.DataFrame) -> None:
     """Refuse ratings of users or movies that their table has not, or has twice.
 
     Raises:
@@ -179,21 +191,25 @@ def check_references(users, movies, ratings):
     for name, table in (("user", users), ("movie", movies)):
         known = table[name]
         if known.duplicated().any():
-            raise ValueError(f"The {name} {known[known.duplicated()].iloc[0]} is twice in its table. Fetch it again.")
+            raise ValueError(
+                f"The {name} {known[known.duplicated()].tolist()[0]} is listed twice in its table. Download it again."
+            )
         unknown = ratings[name][~ratings[name].isin(known)]
         if len(unknown):
-            raise ValueError(f"The {name} {unknown.iloc[0]} has ratings but no row in its table. Fetch it again.")
+            raise ValueError(
+                f"The {name} {unknown.tolist()[0]} has ratings but no row in its table. Download it again."
+            )
 
 
-def release_year(titles):
+def release_year(titles: pd.Series) -> pd.Series:
     """Return the group of the year at the end of each title."""
     years = titles.str.extract(r"\((\d{4})\)\s*$", expand=False)
     if years.isna().any():
-        raise ValueError(f"The title {titles[years.isna()].iloc[0]!r} in movies.dat does not end in a year.")
+        raise ValueError(f"The title {titles[years.isna()].tolist()[0]!r} in movies.dat does not end in a year.")
     return year_groups(years.astype(int)).astype(str)
 
 
-def year_groups(years):
+def year_groups(years: pd.Series) -> pd.Series:
     """Return years of a pandas series, the decade before 1970, all years before 1930 as one.
 
     >>> year_groups(pd.Series([1925, 1969, 1970])).to_list()

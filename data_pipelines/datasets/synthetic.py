@@ -5,6 +5,10 @@ answer. Rows come from counter-based random numbers, so row i of a split is the 
 rows are made, and any number of rows streams through little memory.
 """
 
+from __future__ import annotations
+
+import typing
+
 import numpy as np
 
 from ctrzoo.schema import Field, Schema
@@ -12,6 +16,9 @@ from ctrzoo.schema import Field, Schema
 from ..encoding.features import Block, stored_slots
 from ..progress import rows_progress
 from ..storage.writing import SPLITS, PreparedWriter
+
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Path
 
 BLOCK_ROWS = 16_384
 POSITIVE_RATE = 0.25
@@ -73,11 +80,11 @@ class ClickModel:
 
     >>> model = ClickModel(data_seed=0)
     >>> block = model.block("train", 0)
-    >>> model.logits(block.ids, block.numbers).shape
+    >>> model.logits(block.ids, block.numerical).shape
     (16384,)
     """
 
-    def __init__(self, data_seed=0):
+    def __init__(self, data_seed: int = 0):
         if not 0 <= data_seed < 2**63:
             raise ValueError(f"`data_seed` must be a whole number of at least 0. Received: {data_seed}.")
         self.data_seed = data_seed
@@ -97,15 +104,15 @@ class ClickModel:
         self.bias = np.float32(0)
         self.bias = _bias(self.logits(ids, numbers))
 
-    def block(self, split, index):
+    def block(self, split: str, index: int) -> Block:
         """Return 16,384 rows of a split, `Block`; the same index gives the same rows always."""
         return self._block_and_steps(split, index)[0]
 
-    def logits(self, ids, numbers):
+    def logits(self, ids: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Return the true logit of rows, `(rows,)`, from their stored ids and numbers."""
-        return self.bias + sum(self._effect(effect, ids, numbers) for effect in self.factors)
+        return np.asarray(self.bias + sum(self._effect(effect, ids, numbers) for effect in self.factors))
 
-    def probabilities(self, ids, numbers):
+    def probabilities(self, ids: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Return the probability with which the label of each row was drawn, `(rows,)`."""
         return _PROBABILITIES[_steps(self.logits(ids, numbers))]
 
@@ -149,7 +156,7 @@ class ClickModel:
         self.factors[effect][effect[0]] *= np.float32(scale)
 
 
-def prepare_synthetic(folder, raw=None, *, num_rows=300_000, data_seed=0):
+def prepare_synthetic(folder: Path, raw: None = None, *, num_rows: int = 300_000, data_seed: int = 0) -> None:
     """Make a prepared folder of made-up clicks, with `truth.json` beside the rows.
 
     The truth names the planted pairs and the triple of fields, the standard deviation that the
@@ -242,7 +249,7 @@ def _steps(logits):
 
 def _bias(logits):
     """Find by bisection the constant that makes the mean probability the wanted share."""
-    low, high = -10.0, 10.0
+    low, middle, high = -10.0, 0.0, 10.0
     for _ in range(40):
         middle = (low + high) / 2
         if np.mean(1 / (1 + np.exp(-(logits + middle)))) < POSITIVE_RATE:

@@ -1,8 +1,14 @@
 """Encoded rows as models take them: which slots are stored, and how ids and values of all slots follow."""
 
+from __future__ import annotations
+
 import typing
 
 import numpy as np
+
+if typing.TYPE_CHECKING:
+    from ctrzoo.schema import Schema
+    from ctrzoo.types import Tensor
 
 
 class Block(typing.NamedTuple):
@@ -10,28 +16,28 @@ class Block(typing.NamedTuple):
 
     Args:
         ids: int32 `(rows, stored slots)`: global ids of categorical and multi-valued fields, 0 if absent.
-        numbers: float32 `(rows, number slots)`: scaled numbers, 0 if missing; weights of the ids of
-            weighted fields, 0 for padding.
+        numerical: float32 `(rows, numerical slots)`: scaled numbers, 0 if missing; weights of the ids of
+            weighted fields, 0 for padding. Called `numbers` on disk.
         labels: `(rows,)`, 0 or 1.
     """
 
     ids: np.ndarray
-    numbers: np.ndarray
+    numerical: np.ndarray
     labels: np.ndarray
 
 
-def stored_slots(schema):
+def stored_slots(schema: Schema) -> list[int]:
     """Return the indices of the slots whose ids are stored: all but the numerical ones."""
     return [slot for slot, field in enumerate(schema.slot_fields) if schema.fields[field].kind != "numerical"]
 
 
-def number_slots(schema):
+def number_slots(schema: Schema) -> list[int]:
     """Return the indices of the slots whose numbers are stored: scaled numbers and weights of ids."""
     owners = [schema.fields[field] for field in schema.slot_fields]
     return [slot for slot, field in enumerate(owners) if field.kind == "numerical" or field.weighted]
 
 
-def stored_widths(schema):
+def stored_widths(schema: Schema) -> dict[str, int]:
     """Return what the shards and the schema must agree on."""
     return {"ids": len(stored_slots(schema)), "numbers": len(number_slots(schema)), "vocabulary": schema.num_ids}
 
@@ -39,7 +45,7 @@ def stored_widths(schema):
 MOST_RUNS = 4
 
 
-def assemble(schema, ids, numbers):
+def assemble(schema: Schema, ids: Tensor, numbers: Tensor) -> dict[str, Tensor]:
     """Turn stored ids and numbers into the ids and values of all slots.
 
     Args:

@@ -1,24 +1,33 @@
-"""How raw cells become ids and numbers: what was asked for, what was learned, and the doing of it.
+"""How raw cells become ids and numbers: the specification, its fitted state, and the code that applies it.
 
-A `TableEncoding` lies in every prepared folder, so that text and numbers that come later, such as at
-serving time, get the ids and numbers of the training rows. It knows nothing of files in other formats
-and nothing of models but the `Schema`.
+Every prepared folder holds a `TableEncoding`, so that later text and numbers, such as those at serving time, get the
+ids and numbers of the training rows. It knows no other file formats, and of models only the `Schema`.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import functools
 import json
 import pathlib
-from collections.abc import Mapping
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
 
+from ctrzoo import __version__
 from ctrzoo.schema import KINDS, POOLINGS, Field, Schema
 from ctrzoo.suggest import unknown
 
 from ..errors import RowError, plain_cells
-from .transforms import TRANSFORMS, from_numbers, to_buckets, to_numbers
+from .transforms import TRANSFORMS, Transform, transforms_of
+
+if typing.TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ctrzoo.types import Config, Path
 
 FORMAT_VERSION = 1
 MISSING = ("absent", "category", "reserved")
@@ -26,13 +35,15 @@ ENCODING_FILE = "encoding.json"
 VOCABULARY_FILE = "vocabulary.parquet"
 # The largest number that can be stored.
 LARGEST = np.finfo(np.float32).max
-# Learned by `ctrzoo.data_pipelines.prepare`, and not for a user to write down.
-LEARNED = ("values", "counts", "offset", "scale", "boundaries")
+# Fitted by `ctrzoo.data_pipelines.prepare`; a user does not write them down.
+FITTED = ("values", "counts", "offset", "scale", "boundaries")
+# Keys of version 0.1.0, which prepared folders and saved models may still hold.
+RENAMED = {"rare": "oov", "running": "assign_ids_online"}
 LEAST = {"min_count": 1, "hash_buckets": 1, "num_buckets": 2, "max_values": 1, "unused_ids": 0}
 TYPES = {
     "column": (str | None, "a text"),
-    "rare": (bool | None, "true or false"),
-    "running": (bool, "true or false"),
+    "oov": (bool | None, "true or false"),
+    "assign_ids_online": (bool, "true or false"),
     "separator": (str, "a text, in quotes"),
     "weight_separator": (str | None, "a text, in quotes"),
 }
@@ -42,24 +53,23 @@ TYPES = {
 class FieldEncoding:
     """How one column becomes ids or numbers.
 
-    Local ids of a field are counted from 1; 0 is absent. With a rare id, that is 1 and the values
-    follow; without, the first value is 1. A global id is the local id plus the field's first id less 1.
+    Local ids of a field are counted from 1; 0 is absent. An out-of-vocabulary (OOV) id, if the field has one, is 1 and
+    the values follow; else the first value is 1. A global id is the local id plus the field's first id, minus 1.
 
     Args:
         name: Name of the field.
         kind: `"categorical"`, `"numerical"` or `"multivalued"`, as in the `Schema`.
         column: The column of the raw table; by default of the field's name.
-        min_count: Values that occur less often share the rare id, and so do unseen values; each place in a
-            multi-valued cell counts. With 1 there is no rare id, and an unseen value is absent (if `rare` does not
-            say otherwise).
-        rare: Whether there is a rare id; by default if `min_count` is above 1.
+        min_count: Values that occur less often share the OOV id with unseen values; each place in a multi-valued
+            cell counts. With 1 the field has no OOV id and an unseen value is absent, unless `oov` says otherwise.
+        oov: Whether the field has an OOV id; by default if `min_count` is above 1.
         missing: What a missing or empty cell is: `"absent"` (id 0, value 0), `"category"` (a value like
             others: the empty text), `"reserved"` (absent, although the empty text is counted and gets an
             id, as in the original preparation of Criteo).
         hash_buckets: Ids are 1 + FarmHash64(text) mod `hash_buckets`, as `keras.layers.Hashing` has
             them, and nothing is counted.
         transform: What becomes of a number, see `ctrzoo.data_pipelines.encoding.transforms`: for a numerical field
-            `"log_squared"`, `"log1p"`, `"min_max"`, `"standard"` or None; for a categorical field
+            `"log_squared"`, `"log1p"`, `"sqrt"`, `"min_max"`, `"standard"` or None; for a categorical field
             `"quantile"` or `"log_squared_bucket"` turns numbers into categories, None takes text.
         num_buckets: The most buckets of `"quantile"`.
         separator: What separates the values of a multi-valued cell of text.
@@ -67,14 +77,14 @@ class FieldEncoding:
             there are no weights.
         max_values: The most values kept of a multi-valued cell; by default the most seen.
         pooling: `"mean"` or `"sum"` of the values of a multi-valued cell.
-        unused_ids: Ids that no value has, counted in the vocabulary of the field nevertheless.
-        running: Whether ids were given while the rows were read, so that in the prepared rows the first
-            `min_count - 1` occurrences of each value are rare. Later rows know the final ids.
-        values: Learned: the texts that have an own id, in the order of ids, as a series of strings.
-        counts: Learned: how often each value occurs in the rows that the vocabulary was learned from.
-        offset: Learned: subtracted from a number after `log_squared` or `log1p`.
-        scale: Learned: a number is divided by it, after the subtraction.
-        boundaries: Learned: where the next of the quantile buckets begins, rising.
+        unused_ids: Ids that no value has, but that count in the field's vocabulary size.
+        assign_ids_online: Whether ids were assigned while the rows were read: in the prepared rows the first
+            `min_count - 1` occurrences of each value have the OOV id. Later rows get the final ids.
+        values: Fitted: the texts that have an id of their own, in the order of ids, as a series of strings.
+        counts: Fitted: how often each value occurs in the rows of the fit.
+        offset: Fitted: subtracted from a number after the curve of the transform, such as `log1p`.
+        scale: Fitted: divides the difference.
+        boundaries: Fitted: where the next of the quantile buckets begins, rising.
 
     Raises:
         ValueError: If an argument is none of these or does not fit the kind.
@@ -87,7 +97,7 @@ class FieldEncoding:
     kind: str = "categorical"
     column: str | None = None
     min_count: int = 1
-    rare: bool | None = None
+    oov: bool | None = None
     missing: str = "absent"
     hash_buckets: int | None = None
     transform: str | None = None
@@ -97,7 +107,7 @@ class FieldEncoding:
     max_values: int | None = None
     pooling: str = "mean"
     unused_ids: int = 0
-    running: bool = False
+    assign_ids_online: bool = False
     values: pl.Series = dataclasses.field(default_factory=lambda: pl.Series(dtype=pl.String))
     counts: pl.Series = dataclasses.field(default_factory=lambda: pl.Series(dtype=pl.Int64))
     offset: float = 0.0
@@ -105,13 +115,14 @@ class FieldEncoding:
     boundaries: tuple[float, ...] = ()
 
     def __post_init__(self):
+        object.__setattr__(self, "boundaries", tuple(self.boundaries))
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"A field's name must be a non-empty text. Received: {self.name!r}.")
         where = f"Field '{self.name}'"
         for key, allowed in (("kind", KINDS), ("missing", MISSING), ("pooling", POOLINGS)):
             if getattr(self, key) not in allowed:
                 raise ValueError(f"{where}: `{key}` must be one of {', '.join(allowed)}. Got {getattr(self, key)!r}.")
-        allowed = TRANSFORMS[self.kind]
+        allowed = transforms_of(self.kind)
         if self.transform not in allowed:
             raise ValueError(
                 f"{where}: `transform` of a {self.kind} field must be one of {', '.join(map(str, allowed))}. "
@@ -130,50 +141,61 @@ class FieldEncoding:
                 raise ValueError(f"{where}: `{key}` of a multi-valued field must not be empty. Write one, such as ';'.")
         if self.kind == "multivalued" and self.missing != "absent":
             raise ValueError(f"{where}: a multi-valued field without values is absent. Remove `missing`.")
-        if self.running and not self.has_rare_id:
-            raise ValueError(f"{where}: `running` needs a rare id and counted values. Set `min_count` above 1.")
-        if self.hash_buckets and (self.kind == "numerical" or self.transform == "quantile"):
+        if self.assign_ids_online and not self.has_oov_id:
+            raise ValueError(
+                f"{where}: `assign_ids_online` needs an OOV id and counted values. Set `min_count` above 1."
+            )
+        if self.hash_buckets and (self.kind == "numerical" or self.transformer.makes_ids):
             raise ValueError(f"{where}: numbers are not hashed. Remove `hash_buckets` or make the field categorical.")
         for key, dtype in (("values", pl.String), ("counts", pl.Int64)):
             object.__setattr__(self, key, pl.Series(getattr(self, key), dtype=dtype))
         object.__setattr__(self, "column", self.column or self.name)
-        object.__setattr__(self, "boundaries", tuple(self.boundaries))
 
     @property
-    def has_rare_id(self):
-        """Whether rare and unseen values have an id."""
-        return self.uses_vocabulary and (self.min_count > 1 if self.rare is None else self.rare)
+    def has_oov_id(self) -> bool:
+        """Whether out-of-vocabulary values, the rare and the unseen, have an id."""
+        return self.uses_vocabulary and (self.min_count > 1 if self.oov is None else self.oov)
 
     @property
-    def uses_vocabulary(self):
+    def uses_vocabulary(self) -> bool:
         """Whether ids come from counted values."""
-        return self.kind != "numerical" and not self.hash_buckets and self.transform != "quantile"
+        return self.kind != "numerical" and not self.hash_buckets and not self.transformer.makes_ids
+
+    @functools.cached_property
+    def transformer(self) -> Transform:
+        """The object that does what `transform` names, in its fitted state."""
+        return TRANSFORMS[self.transform](self.offset, self.scale, self.boundaries, self.num_buckets)
 
     @property
-    def reads_numbers(self):
+    def reads_numbers(self) -> bool:
         """Whether the raw cells must be numbers."""
         return self.kind == "numerical" or self.transform is not None
 
     @property
-    def is_weighted(self):
+    def is_weighted(self) -> bool:
         """Whether values of a multi-valued cell have weights."""
         return self.weight_separator is not None and self.kind == "multivalued"
 
-    def schema_field(self):
+    def unfitted(self) -> FieldEncoding:
+        """Return the specification without the fitted state."""
+        config = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
+        return FieldEncoding(**{key: value for key, value in config.items() if key not in FITTED})
+
+    def schema_field(self) -> Field:
         """Return the `Field` of the schema."""
         if self.kind == "numerical":
             return Field(self.name, "numerical")
         if self.hash_buckets:
             size = self.hash_buckets
-        elif self.transform == "quantile":
-            size = len(self.boundaries) + 1 + (self.missing != "absent")
+        elif self.transformer.makes_ids:
+            size = self.transformer.num_ids + (self.missing != "absent")
         else:
-            size = self.has_rare_id + len(self.values)
+            size = self.has_oov_id + len(self.values)
         slots = (self.max_values or 1) if self.kind == "multivalued" else 1
         size = max(size + self.unused_ids, 1)
         return Field(self.name, self.kind, size, slots, self.pooling, weighted=self.is_weighted)
 
-    def local_ids(self, texts):
+    def local_ids(self, texts: pl.Series) -> np.ndarray:
         """Return the local id of each text, int32 `(texts,)`; null is a missing cell.
 
         Args:
@@ -186,50 +208,49 @@ class FieldEncoding:
             ids = 1 + _farm_hash(texts, self.hash_buckets)
         else:
             found = texts.to_frame("text").join(self._lookup, on="text", how="left", maintain_order="left")["id"]
-            ids = found.fill_null(1 if self.has_rare_id else 0).to_numpy()
+            ids = found.fill_null(1 if self.has_oov_id else 0).to_numpy()
         return np.where(missing, 0, ids).astype(np.int32)
 
-    def bucket_ids(self, numbers):
-        """Return the local quantile bucket of each number, int32; NaN is a missing cell."""
-        missing = len(self.boundaries) + 2 if self.missing == "category" else 0
-        ids = 1 + np.searchsorted(np.array(self.boundaries), numbers, side="right")
-        return np.where(np.isnan(numbers), missing, ids).astype(np.int32)
+    @property
+    def missing_bucket(self) -> int:
+        """The local id of a missing cell, if the transform makes the ids."""
+        return self.transformer.num_ids + 1 if self.missing == "category" else 0
 
-    def scaled(self, numbers):
-        """Return numbers as the model takes them, float32; NaN, a missing cell, becomes 0.
+    def bucket_ids(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the local id of each number, int32, if the transform makes the ids; NaN is a missing cell."""
+        buckets = self.transformer.transform(numbers)
+        return np.where(np.isnan(buckets), self.missing_bucket, buckets).astype(np.int32)
+
+    def stored_numbers(self, numbers: np.ndarray) -> np.ndarray:
+        """Return transformed numbers as the model takes them, float32; NaN, a missing cell, becomes 0.
 
         Raises:
             RowError: If float32 cannot hold a number.
         """
-        scaled = (to_numbers(self.transform, numbers) - self.offset) / self.scale
+        transformed = self.transformer.transform(numbers)
         with np.errstate(over="ignore"):
-            scaled = np.where(np.isnan(scaled), 0, scaled).astype(np.float32)
-        wrong = np.flatnonzero(np.isinf(scaled))
+            stored = np.where(np.isnan(transformed), 0, transformed).astype(np.float32)
+        wrong = np.flatnonzero(np.isinf(stored))
         if len(wrong):
             what = f"numbers of at most {LARGEST:.2g} once scaled, not {numbers[wrong[0]]:g}"
             raise RowError(wrong, f"column '{self.column}' must hold {what}")
-        return scaled
+        return stored
 
-    def unscaled(self, numbers):
-        """Return what numbers were before `scaled`, float64; floor(ln(x)^2) stays."""
-        numbers = np.asarray(numbers, np.float64) * self.scale + self.offset
-        return from_numbers(self.transform, numbers)
-
-    def texts(self, local_ids):
+    def texts(self, local_ids: np.ndarray) -> pl.Series:
         """Return the text of each local id; null is absent."""
         if self.uses_vocabulary:
-            names = [None, *["(rare)"] * self.has_rare_id, *self.values, *["(unused)"] * self.unused_ids]
+            names = [None, *["(rare)"] * self.has_oov_id, *self.values, *["(unused)"] * self.unused_ids]
         else:
             names = [None, *(f"#{bucket}" for bucket in range(1, self.schema_field().vocabulary_size + 1))]
         return pl.Series(names, dtype=pl.String).gather(local_ids)
 
     @functools.cached_property
     def _lookup(self):
-        first = 1 + self.has_rare_id
+        first = 1 + self.has_oov_id
         ids = np.arange(first, first + len(self.values), dtype=np.int32)
         return pl.DataFrame({"text": self.values, "id": ids})
 
-    def to_dict(self, with_values=True):
+    def to_dict(self, with_values: bool = True) -> Config:
         """Return all but default arguments, as JSON can hold them."""
         config = {}
         for entry in dataclasses.fields(self):
@@ -242,7 +263,7 @@ class FieldEncoding:
         return config
 
     @classmethod
-    def from_dict(cls, config):
+    def from_dict(cls, config: Mapping[str, Any]) -> FieldEncoding:
         """Build a field's encoding from what `to_dict` returned, or from a part of a user's schema.
 
         Raises:
@@ -252,6 +273,10 @@ class FieldEncoding:
         if not isinstance(config, Mapping) or "name" not in config:
             raise ValueError(f"A field must be a mapping with a 'name'. Received: {config!r}.")
         for key in config:
+            if key in RENAMED:
+                raise ValueError(
+                    f"Field '{config['name']}': the key '{key}' was renamed to '{RENAMED[key]}'. Rename it."
+                )
             if key not in known:
                 raise ValueError(f"Field '{config['name']}': {unknown('key', key, known)}")
         return cls(**config)
@@ -275,15 +300,15 @@ class TableEncoding:
     ([[2, 5, 4]], [[2.5]])
     """
 
-    def __init__(self, fields, label="label"):
+    def __init__(self, fields: Iterable[FieldEncoding | Mapping[str, Any]], label: str = "label"):
         self.fields = tuple(
             field if isinstance(field, FieldEncoding) else FieldEncoding.from_dict(field) for field in fields
         )
         self.label = label
         # Finds names that occur twice.
-        self.schema = Schema([field.schema_field() for field in self.fields], label)
+        self.schema = Schema(tuple(field.schema_field() for field in self.fields), label)
 
-    def encode(self, frame):
+    def encode(self, frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Return `(ids, numbers)` of a polars frame: what a `Block` stores, without its labels.
 
         Args:
@@ -310,7 +335,7 @@ class TableEncoding:
                 raise ValueError(unknown("column", field.column, frame.columns))
             cells = frame[field.column]
             if field.kind == "numerical":
-                numbers.append(field.scaled(numbers_of(cells))[:, None])
+                numbers.append(field.stored_numbers(numbers_of(cells))[:, None])
                 continue
             if field.kind == "categorical":
                 local = self._categories(field, cells)[:, None]
@@ -318,18 +343,18 @@ class TableEncoding:
                 lengths, texts, weights = tokens_of(field, cells)
                 codes, uniques = codes_of(texts)
                 local, weights = pad(lengths, field.local_ids(uniques)[codes], weights, field.max_values or 1)
-                if field.is_weighted:
+                if weights is not None:
                     numbers.append(weights)
             ids.append(to_global(local, first))
         return np.concatenate(ids, axis=1), np.concatenate(numbers, axis=1)
 
     def _categories(self, field, cells):
-        if field.transform == "quantile":
+        if field.transformer.makes_ids:
             return field.bucket_ids(numbers_of(cells))
         codes, uniques = codes_of(texts_of(field, cells))
         return field.local_ids(uniques)[codes]
 
-    def decode(self, ids, numbers):
+    def decode(self, ids: np.ndarray, numbers: np.ndarray) -> pl.DataFrame:
         """Return a polars frame of what stored ids and numbers mean, to look at.
 
         Args:
@@ -344,7 +369,7 @@ class TableEncoding:
         columns, slot, number = [], 0, 0
         for field, first, shape in zip(self.fields, self.schema.first_ids, self.schema.fields, strict=True):
             if field.kind == "numerical":
-                columns.append(pl.Series(field.name, field.unscaled(numbers[:, number])))
+                columns.append(pl.Series(field.name, field.transformer.inverse_transform(numbers[:, number])))
                 number += 1
                 continue
             local = ids[:, slot : slot + shape.num_slots]
@@ -356,13 +381,13 @@ class TableEncoding:
             number += shape.num_slots if shape.weighted else 0
         return pl.DataFrame(columns)
 
-    def to_dict(self, with_values=True):
+    def to_dict(self, with_values: bool = True) -> Config:
         """Return the encoding as plain dictionaries and lists; `with_values=False` leaves vocabularies out."""
         fields = [field.to_dict(with_values) for field in self.fields]
         return {"format_version": FORMAT_VERSION, "label": self.label, "fields": fields}
 
     @classmethod
-    def from_dict(cls, config):
+    def from_dict(cls, config: Mapping[str, Any]) -> TableEncoding:
         """Build an encoding from what `to_dict` returned.
 
         Raises:
@@ -371,15 +396,20 @@ class TableEncoding:
         version = config.get("format_version")
         if version != FORMAT_VERSION:
             raise ValueError(
-                f"The encoding has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. "
-                "Prepare the data again, or install the ctrzoo that wrote it."
+                f"The encoding has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. It was "
+                f"written by ctrzoo {config.get('ctrzoo_version', '0.1.0')}; install it, or prepare the data again."
             )
-        return cls(config["fields"], config["label"])
+        fields = (
+            {RENAMED[key] if key in RENAMED else key: value for key, value in field.items()}
+            for field in config["fields"]
+        )
+        return cls(fields, config["label"])
 
-    def save(self, folder):
+    def save(self, folder: Path) -> None:
         """Write `encoding.json`, and `vocabulary.parquet`: field, value, global id and count of each value."""
         folder = pathlib.Path(folder)
-        (folder / ENCODING_FILE).write_text(json.dumps(self.to_dict(with_values=False), indent=2), encoding="utf-8")
+        config = {"ctrzoo_version": __version__, **self.to_dict(with_values=False)}
+        (folder / ENCODING_FILE).write_text(json.dumps(config, indent=2), encoding="utf-8")
         tables = []
         for field, first in zip(self.fields, self.schema.first_ids, strict=True):
             counts = (
@@ -391,7 +421,7 @@ class TableEncoding:
         pl.concat(tables).write_parquet(folder / VOCABULARY_FILE)
 
     @classmethod
-    def load(cls, folder):
+    def load(cls, folder: Path) -> TableEncoding:
         """Read what `save` wrote.
 
         Raises:
@@ -416,12 +446,12 @@ class TableEncoding:
         return cls.from_dict(config)
 
 
-def to_global(local, first_id):
+def to_global(local: np.ndarray, first_id: int) -> np.ndarray:
     """Turn local ids of a field into global ones; 0 stays 0."""
     return np.where(local > 0, local + np.int32(first_id - 1), 0).astype(np.int32, copy=False)
 
 
-def numbers_of(cells):
+def numbers_of(cells: pl.Series) -> np.ndarray:
     """Return cells as float64, NaN where a cell is missing, empty or NaN.
 
     Raises:
@@ -452,15 +482,15 @@ def _finite(weights):
     return numbers
 
 
-def texts_of(field, cells):
+def texts_of(field: FieldEncoding, cells: pl.Series) -> pl.Series:
     """Return the categories of a categorical field as text, null where a cell is missing."""
     if field.transform:
-        buckets = to_buckets(field.transform, numbers_of(cells))
+        buckets = field.transformer.transform(numbers_of(cells))
         return pl.Series(buckets).fill_nan(None).cast(pl.Int64).cast(pl.String)
     return plain_texts(cells)
 
 
-def plain_texts(cells):
+def plain_texts(cells: pl.Series) -> pl.Series:
     """Write cells as text, whole numbers without a point: columns with gaps hold 7 as 7.0, decimals as 7.00."""
     cells = plain_cells(cells)
     if cells.dtype.is_decimal():
@@ -477,7 +507,7 @@ def plain_texts(cells):
     return cells.cast(pl.String).replace("", None)
 
 
-def codes_of(texts):
+def codes_of(texts: pl.Series | pa.Array) -> tuple[np.ndarray, pl.Series]:
     """Return `(codes, uniques)`: each text's index in a series of the different ones, null among them.
 
     Args:
@@ -487,7 +517,7 @@ def codes_of(texts):
     return encoded.indices.to_numpy(zero_copy_only=False), pl.Series(encoded.dictionary, dtype=pl.String)
 
 
-def tokens_of(field, cells):
+def tokens_of(field: FieldEncoding, cells: pl.Series) -> tuple[np.ndarray, pl.Series, np.ndarray | None]:
     """Split multi-valued cells.
 
     Returns:
@@ -521,7 +551,9 @@ def tokens_of(field, cells):
     return lengths, rows["token"], weights
 
 
-def pad(lengths, ids, weights, num_slots):
+def pad(
+    lengths: np.ndarray, ids: np.ndarray, weights: np.ndarray | None, num_slots: int
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Put the ids of all rows, one after the other, into `(rows, num_slots)`, absent ones and the surplus left out.
 
     Returns:

@@ -1,7 +1,10 @@
 """A pandas frame of the user's own as model features."""
 
+from __future__ import annotations
+
 import decimal
-from collections.abc import Mapping
+import typing
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,7 +16,10 @@ from ctrzoo.suggest import unknown
 from ..errors import check_labels
 from .features import Block, assemble
 from .fields import FieldEncoding, TableEncoding
-from .fitting import learn_field
+from .fitting import fit_field
+
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Config
 
 ARGUMENTS = ("label", "categorical", "numerical", "multivalued", "order")
 # Objects that polars has types for, as the columns of a Parquet file have.
@@ -36,8 +42,8 @@ class FrameEncoder:
         min_count: Values that occur less often share one "rare" id, and so do unseen values. With 1 there
             is no such id, and an unseen value is absent. A number, or one for each column by name.
         scaling: What numbers become: `"standard"` (mean 0, deviation 1), `"min_max"` (0 to 1),
-            `"log_squared"` (x > 2 becomes floor(ln(x)^2), as published for Criteo), `"log1p"`, None (as
-            they are). One of these, or one for each column by name.
+            `"log_squared"` (x > 2 becomes floor(ln(x)^2), as published for Criteo), `"log1p"`, `"sqrt"`,
+            None (as they are). One of these, or one for each column by name.
         max_values: The most values kept of a multi-valued cell; by default the most seen in `fit`.
         pooling: `"mean"` or `"sum"` of the values of a multi-valued cell.
         separator: What separates values in a multi-valued cell of text.
@@ -56,16 +62,16 @@ class FrameEncoder:
 
     def __init__(
         self,
-        label="label",
-        categorical=(),
-        numerical=(),
-        multivalued=(),
-        order=None,
-        min_count=1,
-        scaling="standard",
-        max_values=None,
-        pooling="mean",
-        separator="|",
+        label: str = "label",
+        categorical: Sequence[str] = (),
+        numerical: Sequence[str] = (),
+        multivalued: Sequence[str] = (),
+        order: Sequence[str] | None = None,
+        min_count: int | Mapping[str, int] = 1,
+        scaling: str | None | Mapping[str, str | None] = "standard",
+        max_values: int | None = None,
+        pooling: str = "mean",
+        separator: str = "|",
     ):
         for name, columns in (("categorical", categorical), ("numerical", numerical), ("multivalued", multivalued)):
             if isinstance(columns, str):
@@ -86,10 +92,10 @@ class FrameEncoder:
         for option, columns in (("min_count", self.categorical + self.multivalued), ("scaling", self.numerical)):
             _check_columns(option, getattr(self, option), columns)
         # Finds wrong arguments now and not after a long fit.
-        Schema([Field(name) for name in self.order], label)
+        Schema(tuple(Field(name) for name in self.order), label)
         self._fields = [self._field(name) for name in self.order]
 
-    def fit(self, frame):
+    def fit(self, frame: pd.DataFrame) -> FrameEncoder:
         """Learn values, ids and scalings from a frame; return the encoder.
 
         Raises:
@@ -97,12 +103,12 @@ class FrameEncoder:
         """
         if not len(frame):
             raise ValueError("The frame has no rows, so there is nothing to learn from.")
-        fields = [learn_field(field, _cells_of(field, frame)) for field in self._fields]
+        fields = [fit_field(field, _cells_of(field, frame)) for field in self._fields]
         self.encoding = TableEncoding(fields, self.label)
         return self
 
     @property
-    def schema(self):
+    def schema(self) -> Schema:
         """The `Schema` of the encoded rows.
 
         Raises:
@@ -110,31 +116,31 @@ class FrameEncoder:
         """
         return self._fitted().schema
 
-    def encode(self, frame):
+    def encode(self, frame: pd.DataFrame) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Return `(features, labels)` of a frame, for `model.fit(*encoder.encode(frame))`.
 
         Raises:
             ValueError: If a column is missing, a label is not 0 or 1, or a number is none.
         """
         block = self.block(frame)
-        return _assembled(self.schema, block.ids, block.numbers), block.labels.astype(np.float32)[:, None]
+        return _assembled(self.schema, block.ids, block.numerical), block.labels.astype(np.float32)[:, None]
 
-    def features(self, frame):
+    def features(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
         """Return the features of a frame that needs no label, for `model.predict`."""
         return _assembled(self.schema, *self._ids_and_numbers(frame))
 
-    def block(self, frame):
+    def block(self, frame: pd.DataFrame) -> Block:
         """Return a frame as a `Block`, for `PreparedWriter.add`."""
-        labels = _column(frame, self.label)
-        labels = check_labels(pl.Series(self.label, pd.to_numeric(labels, errors="coerce").to_numpy(np.float64)))
+        numbers = pd.Series(pd.to_numeric(_column(frame, self.label), errors="coerce"))
+        labels = check_labels(pl.Series(self.label, numbers.to_numpy(np.float64)))
         return Block(*self._ids_and_numbers(frame), labels)
 
-    def to_dict(self):
+    def to_dict(self) -> Config:
         """Return arguments and what was learned, as JSON can hold it."""
         return {**{name: getattr(self, name) for name in (*ARGUMENTS, *OPTIONS)}, "encoding": self._fitted().to_dict()}
 
     @classmethod
-    def from_dict(cls, config):
+    def from_dict(cls, config: Config) -> FrameEncoder:
         """Build a fitted encoder from what `to_dict` returned, as is or read from JSON."""
         encoder = cls(**{key: value for key, value in config.items() if key != "encoding"})
         encoder.encoding = TableEncoding.from_dict(config["encoding"])
@@ -142,7 +148,7 @@ class FrameEncoder:
 
     def _fitted(self):
         if self.encoding is None:
-            raise ValueError("The encoder knows no values yet. Call `fit` first.")
+            raise ValueError("This FrameEncoder is not fitted. Call `fit` first.")
         return self.encoding
 
     def _field(self, name):
@@ -155,8 +161,8 @@ class FrameEncoder:
         return FieldEncoding(name, "multivalued", min_count=min_count, **options)
 
     def _ids_and_numbers(self, frame):
-        fields = self._fitted().fields
-        return self.encoding.encode(pl.DataFrame([_cells_of(field, frame) for field in fields]))
+        encoding = self._fitted()
+        return encoding.encode(pl.DataFrame([_cells_of(field, frame) for field in encoding.fields]))
 
 
 def _check_columns(option, value, columns):
@@ -180,7 +186,7 @@ def _cells_of(field, frame):
     return series_of(field.name, _column(frame, field.name), separator)
 
 
-def series_of(name, cells, separator=None):
+def series_of(name: str, cells: pd.Series, separator: str | None = None) -> pl.Series:
     """Return a pandas column as a polars series of numbers, times, texts, or lists of texts; NaN, None and NA are null.
 
     Args:

@@ -1,8 +1,12 @@
 """The encoding of a prepared data set as a part of a TensorFlow graph: raw cells in, probability out."""
 
+from __future__ import annotations
+
 import json
 import re
+import typing
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,7 +18,10 @@ from ctrzoo.suggest import unknown
 
 from .features import assemble
 from .fields import TableEncoding, numbers_of, plain_texts
-from .frame import series_of
+from .frame import FrameEncoder, series_of
+
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Config, Tensor
 
 PREDICTION_BATCH = 8192
 # A number as text, as the preparation takes it too; the empty text is a missing one.
@@ -45,7 +52,7 @@ class ServingEncoder(keras.layers.Layer):
     ([[2, 3], [0, 3]], [[1.0, 2.5], [0.0, 3.0]])
     """
 
-    def __init__(self, encoding, **kwargs):
+    def __init__(self, encoding: TableEncoding | str, **kwargs: Any):
         # Numbers keep their 64 bits: a time in seconds has more digits than float32.
         super().__init__(autocast=False, **kwargs)
         if not isinstance(encoding, TableEncoding):
@@ -54,9 +61,8 @@ class ServingEncoder(keras.layers.Layer):
         self.built = True
         with tf.init_scope(), tf.device("CPU:0"):
             self._tables = {field.name: _table(field) for field in encoding.fields if field.uses_vocabulary}
-            self._boundaries = {field.name: tf.constant(field.boundaries, tf.float64) for field in encoding.fields}
 
-    def input_columns(self):
+    def input_columns(self) -> dict[str, str]:
         """Return the raw columns and the types that a model should take them in, `{column: type}`."""
         types = {}
         for field in self.encoding.fields:
@@ -65,15 +71,17 @@ class ServingEncoder(keras.layers.Layer):
             types[field.column] = dtype if types.get(field.column, dtype) == dtype else "string"
         return types
 
-    def call(self, inputs):
+    def call(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         schema = self.encoding.schema
         ids, numbers = [], []
         for field, first in zip(self.encoding.fields, schema.first_ids, strict=True):
+            assert field.column is not None
             if field.column not in inputs:
                 raise ValueError(unknown("column", field.column, inputs))
             cells = inputs[field.column]
             if field.kind == "numerical":
-                numbers.append(_scaled(field, _numbers(field, cells)))
+                values = tf.cast(field.transformer.graph(_numbers(field, cells)), tf.float32)
+                numbers.append(_zero_if_missing(field, values))
             elif field.kind == "categorical":
                 ids.append(_global(self._categories(field, cells), first)[:, None])
             else:
@@ -85,14 +93,14 @@ class ServingEncoder(keras.layers.Layer):
         numbers = tf.concat([tf.zeros([rows, 0]), *numbers], axis=1)
         return assemble(schema, ids, numbers)
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: Mapping[str, Tensor]) -> dict[str, keras.KerasTensor]:
         slots = self.encoding.schema.num_slots
         return {
             "ids": keras.KerasTensor((None, slots), "int32"),
             "values": keras.KerasTensor((None, slots), "float32"),
         }
 
-    def get_config(self):
+    def get_config(self) -> Config:
         encoding = self.encoding.to_dict()
         for field in encoding["fields"]:
             field.pop("counts", None)
@@ -104,13 +112,11 @@ class ServingEncoder(keras.layers.Layer):
             return self._local_ids(field, _texts(cells))
         numbers = _numbers(field, cells)[:, 0]
         missing = tf.math.is_nan(numbers)
-        if field.transform == "quantile":
-            boundaries = self._boundaries[field.name]
-            ids = 1 + tf.searchsorted(boundaries, numbers, side="right")
-            return tf.where(missing, len(field.boundaries) + 2 if field.missing == "category" else 0, ids)
-        buckets = tf.where(numbers > 2, _log_squared(numbers), tf.floor(numbers) - 3)
-        buckets = tf.strings.as_string(tf.cast(tf.where(missing, tf.zeros_like(buckets), buckets), tf.int64))
-        return self._local_ids(field, tf.where(missing, "", buckets))
+        buckets = field.transformer.graph(tf.where(missing, tf.zeros_like(numbers), numbers))
+        if field.transformer.makes_ids:
+            return tf.where(missing, field.missing_bucket, tf.cast(buckets, tf.int32))
+        texts = tf.strings.as_string(tf.cast(buckets, tf.int64))
+        return self._local_ids(field, tf.where(missing, "", texts))
 
     def _several(self, field, cells):
         """Return local ids `(batch, slots)`, and a list of their weights `(batch, slots)` or of nothing."""
@@ -142,7 +148,7 @@ class ServingEncoder(keras.layers.Layer):
         return ids
 
 
-def serving_model(model, encoder):
+def serving_model(model: keras.Model, encoder: ServingEncoder | TableEncoding | FrameEncoder) -> ServingModel:
     """Return a model from raw cells to what `model` returns, to be saved in one file or exported.
 
     Args:
@@ -185,7 +191,14 @@ def serving_model(model, encoder):
 class ServingModel(keras.Model):
     """A model from raw cells to what the model within it returns; see `serving_model`."""
 
-    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> np.ndarray:
         """Return the predictions as `keras.Model.predict` does, also for cells as they are in a table.
 
         Args:
@@ -202,8 +215,10 @@ class ServingModel(keras.Model):
         """
         if not isinstance(x, (Mapping, pd.DataFrame, pl.DataFrame)):
             return super().predict(x, batch_size, verbose, steps, callbacks)
+        assert isinstance(self.input, dict)
         cells = {column: _cells(x, column, tensor.dtype) for column, tensor in self.input.items()}
-        rows = tf.data.Dataset.from_tensor_slices(cells).batch(batch_size or PREDICTION_BATCH)
+        rows = tf.data.Dataset.from_tensor_slices(cells)  # pyright: ignore[reportArgumentType]
+        rows = rows.batch(batch_size or PREDICTION_BATCH)
         return super().predict(rows, None, verbose, steps, callbacks)
 
 
@@ -239,8 +254,8 @@ def _input_names(columns):
 
 
 def _table(field):
-    """Return the lookup of a field's local ids; unseen texts have the rare id, or 0 if there is none."""
-    default = int(field.has_rare_id)
+    """Return the lookup of a field's local ids; unseen texts have the OOV id, or 0 if the field has none."""
+    default = int(field.has_oov_id)
     texts, ids = field.values.to_list(), range(default + 1, default + 1 + len(field.values))
     if not texts:  # TensorFlow refuses a table without keys
         texts, ids = [""], [default]
@@ -280,18 +295,6 @@ def _zero_if_missing(field, numbers):
 
 def _must_be_finite(field):
     return f"column '{field.column}' must hold finite numbers"
-
-
-def _scaled(field, numbers):
-    if field.transform == "log_squared":
-        numbers = tf.where(numbers > 2, _log_squared(numbers), numbers)
-    elif field.transform == "log1p":
-        numbers = tf.sign(numbers) * tf.math.log1p(tf.abs(numbers))
-    return _zero_if_missing(field, tf.cast((numbers - field.offset) / field.scale, tf.float32))
-
-
-def _log_squared(numbers):
-    return tf.floor(tf.math.log(tf.maximum(numbers, np.float64(2))) ** 2)
 
 
 def _global(local, first_id):

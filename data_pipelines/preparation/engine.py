@@ -1,16 +1,20 @@
 """From a raw table to a prepared folder, in two passes and little memory, on all cores.
 
 The first pass reads the raw table once, in chunks, and keeps each in a compact form: numbers, and the texts of a
-column as a dictionary and the places in it. Then each field learns its vocabulary or scaling from all chunks. The
+column as a dictionary and the places in it. Then each field fits its vocabulary or scaling to all chunks. The
 second pass turns chunks into ids and numbers, divided by shard, and puts the shards together, the training rows in
-random order. Each chunk, field and shard is a file that is complete or not there, so a preparation that was killed
-goes on where it was, and gives the same bytes.
+random order. Each chunk, field and shard is a file that is complete or not there, so rerunning an
+interrupted preparation resumes it, and gives the same bytes.
 """
 
+from __future__ import annotations
+
+import dataclasses
 import errno
 import os
 import pathlib
 import time
+import typing
 
 import numpy as np
 import polars as pl
@@ -23,6 +27,7 @@ from ..encoding.features import Block
 from ..encoding.fields import TableEncoding
 from ..errors import RowError
 from ..progress import StepProgress
+from ..storage.shuffling import order_within_shard, random_shards
 from ..storage.writing import (
     BLOCK_ROWS,
     FORMAT_VERSION,
@@ -36,20 +41,35 @@ from ..storage.writing import (
     write_metadata,
 )
 from .first_pass import ChunkFiles, compact
-from .fitted_field import LearnedField
+from .fitted_field import FittedField
 from .parallel import in_order
 from .report import write_report
 from .second_pass import EncodedFiles, encode_chunk
 from .state import kept_state
 
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Config, Path
+
+    from ..raw.sources import Source
+    from .plan import TablePlan
+
 BAD_ROWS = ("error", "skip")
 
 
-def prepare_table(folder, name, plan, source, *, options=None, bad_rows="error", shuffle_seed=0):
+def prepare_table(
+    folder: Path,
+    name: str,
+    plan: TablePlan,
+    source: Source,
+    *,
+    options: Config | None = None,
+    bad_rows: str = "error",
+    shuffle_seed: int = 0,
+) -> Config:
     """Make a prepared folder of a raw table.
 
     Args:
-        folder: The folder to make. It must not exist; a preparation of it that was killed is gone on with.
+        folder: The folder to make. It must not exist; an interrupted preparation of it is resumed.
         name: Name of the data set: letters, digits and underscores.
         plan: The `TablePlan`.
         source: A source of `ctrzoo.data_pipelines.raw.sources`.
@@ -86,13 +106,12 @@ def prepare_table(folder, name, plan, source, *, options=None, bad_rows="error",
     }
     try:
         with kept_state(folder, description) as state:
-            preparation = _Preparation(state, name, plan, source, bad_rows, shuffle_seed)
-            return preparation.run(folder, options)
+            return _prepare(_Job(state, name, plan, source, bad_rows, shuffle_seed), folder, options)
     except (OSError, pl.exceptions.PolarsError) as error:
         # Polars, which writes the vocabularies, has no number for it.
         if getattr(error, "errno", None) != errno.ENOSPC and os.strerror(errno.ENOSPC) not in str(error):
             raise
-        message = f"the disk of {folder} is full. Make room and run the same again: it goes on where it was"
+        message = f"the disk of {folder} is full. Free space and rerun the command to resume"
         raise OSError(errno.ENOSPC, message) from None
 
 
@@ -100,191 +119,262 @@ def _shard_rows():
     return BLOCK_ROWS * SHARD_BLOCKS
 
 
-class _Preparation:
-    """The steps, each of which leaves out what an earlier process has finished."""
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    """What is to be prepared. Each step leaves out what an earlier process has finished in its folder.
 
-    def __init__(self, state, name, plan, source, bad_rows, seed):
-        self.state, self.name, self.plan, self.source = state, name, plan, source
-        self.bad_rows, self.seed = bad_rows, seed
-        self.folders = {step: state / step for step in ("chunks", "fields", "rows", "prepared")}
-        for path in self.folders.values():
-            path.mkdir(exist_ok=True)
+    Args:
+        state: The hidden folder of the preparation; each step has a folder in it.
+        name: Name of the data set.
+        plan: The `TablePlan`.
+        source: The raw table.
+        bad_rows: `"error"` or `"skip"`.
+        seed: Seed of the order of the training rows.
+    """
 
-    def run(self, folder, options):
-        start = time.monotonic()
-        seconds = {}
-        for step in (self.read, self.divide, self.learn, self.encode, self.write):
-            began = time.monotonic()
-            step()
-            seconds[step.__name__] = round(time.monotonic() - began, 3)
-        splits = self.written_splits()
-        write_metadata(self.folders["prepared"], self.name, self.encoding.schema, splits, options, self.encoding)
-        report = write_report(
-            self.folders["prepared"], self.name, self.encoding, splits, self.facts, self.counts, seconds, start
-        )
-        publish(self.folders["prepared"], folder)
-        return report
+    state: pathlib.Path
+    name: str
+    plan: TablePlan
+    source: Source
+    bad_rows: str
+    seed: int
 
-    # Pass 1
+    def chunk(self, number: int) -> ChunkFiles:
+        """Return the files of a compact chunk."""
+        return ChunkFiles(self.state / "chunks", number)
 
-    def read(self):
-        """Parse the raw table and keep its chunks in compact form; sets `chunks` and `facts`."""
-        places = []
-        while (facts := self._chunk(len(places)).facts()) is not None:
-            places.append(facts["place"])
-        needed = self.plan.needed_columns()
 
-        def process(item):
-            number, chunk = item
-            files = self._chunk(number)
-            return files.facts() or _read_chunk(files, number, chunk, self.plan, needed, self.bad_rows)
+class _Chunk(typing.NamedTuple):
+    """A chunk after the first pass: its files, and what is known of it."""
 
-        self.facts = []
-        with StepProgress(f"{self.name}: reading") as progress:
-            for facts in in_order(process, enumerate(self.source.chunks(places))):
-                self.facts.append(facts)
-                progress.advance(facts["rows"], facts["place"]["share"])
-        self.chunks = [self._chunk(number) for number in range(len(self.facts))]
-        if not sum(facts["rows"] for facts in self.facts):
-            raise ValueError(f"{self.source.describe()['files'][0][0]} has no rows that can be used.")
+    files: ChunkFiles
+    facts: Config
 
-    def _chunk(self, number):
-        return ChunkFiles(self.folders["chunks"], number)
 
-    def divide(self):
-        """Tell the split of all rows, where it depends on all of them; sets `split_rows` of each chunk."""
-        self.late = None
-        if self.plan.split.late:
-            path = self.folders["chunks"] / "splits.npy"
-            if not path.is_file():
-                labels = np.concatenate([chunk.labels() for chunk in self.chunks])
-                with replaced(path) as temporary:
-                    np.save(temporary, self.plan.split.assign_all(labels))
-            ends = np.cumsum([facts["rows"] for facts in self.facts])
-            self.late = np.split(np.load(path), ends[:-1])
-            self.split_rows = [np.bincount(splits, minlength=3) for splits in self.late]
+@dataclasses.dataclass(frozen=True)
+class _Division:
+    """The rows of each split, and the shards that they go to.
+
+    Args:
+        rows: Rows of each chunk in each split, `(chunks, 3)`.
+        splits: The split of each row of each chunk; None where the chunks know it themselves.
+    """
+
+    rows: np.ndarray
+    splits: list[np.ndarray] | None
+
+    @property
+    def num_shards(self) -> np.ndarray:
+        """Shards of each split, `(3,)`: at least one if the split has rows."""
+        return -(-self.rows.sum(axis=0) // _shard_rows())
+
+    @property
+    def first_shards(self) -> np.ndarray:
+        """The first shard of each split, whose shards are consecutive, and the number of all shards, `(4,)`."""
+        return np.concatenate([[0], np.cumsum(self.num_shards)])
+
+
+class _Encoded(typing.NamedTuple):
+    """A chunk after the second pass: its files, where the rows of each shard end, and counts for the report."""
+
+    files: EncodedFiles
+    ends: list[int]
+    counts: list[list[int]]
+
+
+def _prepare(job: _Job, folder: pathlib.Path, options: Config) -> Config:
+    """Run the steps one after the other; return the report."""
+    start = time.monotonic()
+    seconds = {}
+
+    def timed(step, function, *arguments):
+        began = time.monotonic()
+        result = function(job, *arguments)
+        seconds[step] = round(time.monotonic() - began, 3)
+        return result
+
+    for step in ("chunks", "fields", "rows", "prepared"):
+        (job.state / step).mkdir(exist_ok=True)
+    chunks = timed("read", _read)
+    division = timed("divide", _divide, chunks)
+    encoding, fitted = timed("fit", _fit, chunks)
+    encoded = timed("encode", _encode, chunks, division, encoding, fitted)
+    splits = timed("write", _write, division, encoding, encoded)
+    prepared = job.state / "prepared"
+    write_metadata(prepared, job.name, encoding.schema, splits, options, encoding)
+    counts = np.sum([chunk.counts for chunk in encoded], axis=0)
+    facts = [chunk.facts for chunk in chunks]
+    report = write_report(prepared, job.name, encoding, splits, facts, counts, seconds, start)
+    publish(prepared, folder)
+    return report
+
+
+# Pass 1
+
+
+def _read(job: _Job) -> list[_Chunk]:
+    """Parse the raw table and keep its chunks in compact form."""
+    places = []
+    while (facts := job.chunk(len(places)).facts()) is not None:
+        places.append(facts["place"])
+    needed = job.plan.needed_columns()
+
+    def process(item):
+        number, chunk = item
+        files = job.chunk(number)
+        return files.facts() or _read_chunk(files, number, chunk, job.plan, needed, job.bad_rows)
+
+    chunks = []
+    with StepProgress(f"{job.name}: reading") as progress:
+        for facts in in_order(process, enumerate(job.source.chunks(places))):
+            chunks.append(_Chunk(job.chunk(len(chunks)), facts))
+            progress.advance(facts["rows"], facts["place"]["share"])
+    if not sum(chunk.facts["rows"] for chunk in chunks):
+        raise ValueError(f"{job.source.describe()['files'][0][0]} has no rows that can be used.")
+    return chunks
+
+
+def _divide(job: _Job, chunks: list[_Chunk]) -> _Division:
+    """Divide the rows into splits and shards."""
+    if job.plan.split.needs_all_labels:
+        path = job.state / "chunks" / "splits.npy"
+        if not path.is_file():
+            labels = np.concatenate([chunk.files.labels() for chunk in chunks])
+            with replaced(path) as temporary:
+                np.save(temporary, job.plan.split.assign_all(labels))
+        ends = np.cumsum([chunk.facts["rows"] for chunk in chunks])
+        splits = np.split(np.load(path), ends[:-1])
+        division = _Division(np.array([np.bincount(split, minlength=3) for split in splits]), splits)
+    else:
+        division = _Division(np.array([chunk.facts["splits"] for chunk in chunks]), None)
+    if not division.rows[:, 0].any():
+        raise ValueError(f"Data set '{job.name}' has no row in the split 'train'. Change the split.")
+    return division
+
+
+def _fit(job: _Job, chunks: list[_Chunk]) -> tuple[TableEncoding, list[FittedField]]:
+    """Fit vocabularies and scalings; return the encoding, and for each field the ids of the chunks' dictionaries."""
+    facts, files = [chunk.facts for chunk in chunks], [chunk.files for chunk in chunks]
+    fitted = [
+        FittedField(job.state / "fields" / f"{index:04d}", [chunk["sizes"][index] for chunk in facts])
+        for index in range(len(job.plan.fields))
+    ]
+
+    def process(index):
+        if not fitted[index].is_complete:
+            fitted[index].fit(job.plan.fields[index], index, files, facts, job.plan.fit_on)
+        return fitted[index].encoding()
+
+    fields = []
+    with StepProgress(f"{job.name}: fitting vocabularies") as progress:
+        for field in in_order(process, range(len(fitted))):
+            fields.append(field)
+            progress.advance(0, len(fields) / len(fitted))
+    return TableEncoding(fields, job.plan.label), fitted
+
+
+# Pass 2
+
+
+def _encode(
+    job: _Job, chunks: list[_Chunk], division: _Division, encoding: TableEncoding, fitted: list[FittedField]
+) -> list[_Encoded]:
+    """Turn chunks into ids and numbers, by shard."""
+    before = np.cumsum([np.zeros(3, int), *division.rows], axis=0)
+    num_shards = division.first_shards[-1]
+    files = [EncodedFiles(job.state / "rows", number, encoding.schema) for number in range(len(chunks))]
+
+    def process(number):
+        facts = files[number].facts()
+        if facts is None:
+            with chunks[number].files.arrays() as arrays:
+                try:
+                    block, counts = encode_chunk(arrays, number, encoding, fitted)
+                except RowError as error:  # the fitted scale makes a number too large
+                    raise ValueError(f"{job.name}: {error.reason}. Choose another `transform`.") from None
+                splits = division.splits[number] if division.splits else arrays["split"]
+            shards = _shards(job.seed, number, splits, before[number], division)
+            files[number].save(block, shards, num_shards, counts)
+            facts = files[number].facts()
+        chunks[number].files.delete()
+        return facts
+
+    encoded = []
+    total = sum(chunk.facts["rows"] for chunk in chunks)
+    with StepProgress(f"{job.name}: encoding") as progress:
+        for number, facts in enumerate(in_order(process, range(len(chunks)))):
+            encoded.append(_Encoded(files[number], facts["ends"], facts["counts"]))
+            progress.advance(chunks[number].facts["rows"], progress.rows / total if total else 1)
+    return encoded
+
+
+def _shards(seed: int, number: int, splits: np.ndarray, before: np.ndarray, division: _Division) -> np.ndarray:
+    """Return the shard of each row of a chunk: random for training rows, else in the order of the table."""
+    random = np.random.default_rng((seed, 0, number))
+    num_shards, first_shards = division.num_shards, division.first_shards
+    shards = np.empty(len(splits), np.uint16)
+    for split in range(3):
+        rows = np.flatnonzero(splits == split)
+        if split == 0:
+            places = random_shards(len(rows), num_shards[0], random)
         else:
-            self.split_rows = [np.array(facts["splits"]) for facts in self.facts]
-        rows = sum(self.split_rows)
-        if not rows[0]:
-            raise ValueError(f"Data set '{self.name}' has no row in the split 'train'. Change the split.")
-        # The shards of a split follow each other; each split that has rows has at least one.
-        self.num_shards = -(-rows // _shard_rows())
-        self.first_shards = np.concatenate([[0], np.cumsum(self.num_shards)])
+            places = (before[split] + np.arange(len(rows))) // _shard_rows()
+        shards[rows] = first_shards[split] + places
+    return shards
 
-    def learn(self):
-        """Learn vocabularies and scalings; sets `encoding` and `learned`."""
-        self.learned = [
-            LearnedField(self.folders["fields"] / f"{index:04d}", [facts["sizes"][index] for facts in self.facts])
-            for index in range(len(self.plan.fields))
-        ]
 
-        def process(index):
-            if not self.learned[index].is_complete:
-                arguments = (self.plan.fields[index], index, self.chunks, self.facts, self.plan.learn_from)
-                self.learned[index].learn(*arguments)
-            return self.learned[index].encoding()
+def _write(job: _Job, division: _Division, encoding: TableEncoding, encoded: list[_Encoded]) -> dict[str, Split]:
+    """Put the shards together; return what was written of each split."""
+    tensors = block_tensors(encoding.schema)
+    paths = [job.state / "prepared" / filename for filename in _filenames(job.name, division)]
 
-        fields = []
-        with StepProgress(f"{self.name}: learning vocabularies") as progress:
-            for field in in_order(process, range(len(self.plan.fields))):
-                fields.append(field)
-                progress.advance(0, len(fields) / len(self.plan.fields))
-        self.encoding = TableEncoding(fields, self.plan.label)
-
-    # Pass 2
-
-    def encode(self):
-        """Turn chunks into ids and numbers, by shard; sets `ends` and `counts`."""
-        before = np.cumsum([np.zeros(3, int), *self.split_rows], axis=0)
-        schema = self.encoding.schema
-        self.encoded = [EncodedFiles(self.folders["rows"], number, schema) for number in range(len(self.chunks))]
-
-        def process(number):
-            facts = self.encoded[number].facts()
-            if facts is None:
-                with self.chunks[number].arrays() as arrays:
-                    try:
-                        block, counts = encode_chunk(arrays, number, self.encoding, self.learned)
-                    except RowError as error:  # what was learned makes a number too large
-                        raise ValueError(f"{self.name}: {error.reason}. Choose another `transform`.") from None
-                    splits = self.late[number] if self.late else arrays["split"]
-                shards = self._shards(number, splits, before[number])
-                self.encoded[number].save(block, shards, self.first_shards[-1], counts)
-                facts = self.encoded[number].facts()
-            self.chunks[number].delete()
-            return facts
-
-        self.ends, counts = [], []
-        total = sum(facts["rows"] for facts in self.facts)
-        with StepProgress(f"{self.name}: encoding") as progress:
-            for number, facts in enumerate(in_order(process, range(len(self.chunks)))):
-                self.ends.append(facts["ends"])
-                counts.append(facts["counts"])
-                rows = self.facts[number]["rows"]
-                progress.advance(rows, progress.rows / total if total else 1)
-        self.counts = np.sum(counts, axis=0)
-
-    def _shards(self, number, splits, before):
-        """Return the shard of each row: by chance for training rows, else in the order of the table."""
-        generator = np.random.default_rng((self.seed, 0, number))
-        shards = np.empty(len(splits), np.uint16)
-        for split in range(3):
-            rows = np.flatnonzero(splits == split)
-            if split == 0:
-                places = generator.integers(self.num_shards[0], size=len(rows), dtype=np.uint16)
-            else:
-                places = (before[split] + np.arange(len(rows))) // _shard_rows()
-            shards[rows] = self.first_shards[split] + places
-        return shards
-
-    def write(self):
-        """Put the shards together; sets `shards`, the rows, positives and blocks of each."""
-        tensors = block_tensors(self.encoding.schema)
-
-        def process(shard):
-            return self._write_shard(shard, tensors)
-
-        self.shards = []
-        total = sum(facts["rows"] for facts in self.facts)
-        with StepProgress(f"{self.name}: writing") as progress:
-            for shard in in_order(process, range(self.first_shards[-1])):
-                self.shards.append(shard)
-                progress.advance(shard[0], progress.rows / total)
-
-    def _write_shard(self, shard, tensors):
-        path = self._shard_path(shard)
-        facts_path = self.folders["rows"] / f"shard-{shard:06d}.npy"
+    def process(shard):
+        facts_path = job.state / "rows" / f"shard-{shard:06d}.npy"
         if not facts_path.is_file():
-            parts = [file.read(shard, ends) for file, ends in zip(self.encoded, self.ends, strict=True)]
-            arrays = [np.concatenate(part) for part in zip(*parts, strict=True)]
-            del parts
-            if shard < self.num_shards[0]:
-                order = np.random.default_rng((self.seed, 1, shard)).permutation(len(arrays[2]))
-                arrays = [array[order] for array in arrays]
-            with replaced(path) as temporary, open(temporary, "wb") as file:
-                blocks = write_blocks(file, tensors, Block(*arrays))
+            seed = job.seed if shard < division.num_shards[0] else None
+            facts = _write_shard(paths[shard], shard, encoded, tensors, seed)
             with replaced(facts_path) as temporary:
-                np.save(temporary, [len(arrays[2]), int(arrays[2].sum()), blocks])
+                np.save(temporary, facts)
         return np.load(facts_path).tolist()
 
-    def _shard_path(self, shard):
-        split = int(np.searchsorted(self.first_shards, shard, side="right")) - 1
-        number, total = shard - self.first_shards[split], self.num_shards[split]
-        filename = f"{self.name}-{SPLITS[split]}.tfrecord-{number:05d}-of-{total:05d}"
-        return self.folders["prepared"] / filename
+    shards = []
+    total = int(division.rows.sum())
+    with StepProgress(f"{job.name}: writing") as progress:
+        for shard in in_order(process, range(len(paths))):
+            shards.append(shard)
+            progress.advance(shard[0], progress.rows / total)
+    splits = {}
+    for index, split in enumerate(SPLITS):
+        chosen = slice(division.first_shards[index], division.first_shards[index + 1])
+        if shards[chosen]:
+            rows, positives, blocks = zip(*shards[chosen], strict=True)
+            sizes = {path.name: path.stat().st_size for path in paths[chosen]}
+            splits[split] = Split(sum(rows), sum(positives), sizes, list(blocks))
+    return splits
 
-    def written_splits(self):
-        """Return what was written of each split, `{split: Split}`."""
-        splits = {}
-        for index, split in enumerate(SPLITS):
-            shards = range(self.first_shards[index], self.first_shards[index + 1])
-            if len(shards):
-                rows, positives, blocks = zip(*(self.shards[shard] for shard in shards), strict=True)
-                paths = [self._shard_path(shard) for shard in shards]
-                sizes = {path.name: path.stat().st_size for path in paths}
-                splits[split] = Split(sum(rows), sum(positives), sizes, list(blocks))
-        return splits
+
+def _filenames(name: str, division: _Division) -> list[str]:
+    """Return the file name of each shard, as TensorFlow Datasets expects it."""
+    return [
+        f"{name}-{split}.tfrecord-{number:05d}-of-{total:05d}"
+        for split, total in zip(SPLITS, division.num_shards.tolist(), strict=True)
+        for number in range(total)
+    ]
+
+
+def _write_shard(
+    path: pathlib.Path, shard: int, encoded: list[_Encoded], tensors: typing.Any, seed: int | None
+) -> list[int]:
+    """Write a shard, shuffled if `seed` is given; return its rows, positives and blocks."""
+    parts = [chunk.files.read(shard, chunk.ends) for chunk in encoded]
+    arrays = [np.concatenate(part) for part in zip(*parts, strict=True)]
+    del parts
+    if seed is not None:
+        order = order_within_shard(len(arrays[2]), seed, shard)
+        arrays = [array[order] for array in arrays]
+    with replaced(path) as temporary, open(temporary, "wb") as file:
+        blocks = write_blocks(file, tensors, Block(*arrays))
+    return [len(arrays[2]), int(arrays[2].sum()), blocks]
 
 
 def _read_chunk(files, number, chunk, plan, needed, bad_rows):
@@ -302,7 +392,7 @@ def _read_chunk(files, number, chunk, plan, needed, bad_rows):
     if bad and bad_rows == "error":
         row, reason = min(bad)
         raise ValueError(f"{chunk.path}, row {row:,}: {reason}. Pass --bad_rows=skip to leave such rows out.")
-    learn = arrays["split"] == 0 if plan.learn_from == "train" else np.ones(len(table), bool)
+    learn = arrays["split"] == 0 if plan.fit_on == "train" else np.ones(len(table), bool)
     lengths = [arrays.get(f"lengths_{index}", np.zeros(len(table), int))[learn] for index in range(len(plan.fields))]
     facts = {
         "rows": len(table),

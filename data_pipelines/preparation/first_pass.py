@@ -4,21 +4,34 @@ Text is read once: each chunk keeps a dictionary of the texts of each column, an
 it. So the ids that are known in the end are found by dictionary and not by row.
 """
 
+from __future__ import annotations
+
 import json
 import pathlib
+import typing
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute
+import pyarrow.compute as compute
 
 from ctrzoo.files import replaced, write_json
 
 from ..encoding.fields import LARGEST, codes_of, numbers_of, texts_of, tokens_of
 from ..errors import check_labels
 
+if typing.TYPE_CHECKING:
+    from numpy.lib.npyio import NpzFile
 
-def compact(table, plan, chunk, source_split):
+    from ctrzoo.types import Config, Path
+
+    from .plan import TablePlan
+
+
+def compact(
+    table: pa.Table, plan: TablePlan, chunk: int, source_split: str | None
+) -> tuple[dict[str, np.ndarray], list[tuple[pl.Series, np.ndarray]]]:
     """Return the columns of a chunk and the dictionaries of its texts.
 
     Args:
@@ -39,21 +52,22 @@ def compact(table, plan, chunk, source_split):
     labels = check_labels(column(table, plan.label))
     arrays = {"label": labels}
     learn = np.ones(len(table), bool)
-    if not plan.split.late:
+    if not plan.split.needs_all_labels:
         arrays["split"] = plan.split.assign(chunk, labels, table, source_split)
-        if plan.learn_from == "train":
+        if plan.fit_on == "train":
             learn = arrays["split"] == 0
     dictionaries = []
     for index, field in enumerate(plan.fields):
+        assert field.column is not None
         dictionary = pl.Series(dtype=pl.String), np.empty(0, np.int64)
-        if field.kind == "numerical" or field.transform == "quantile":
+        if field.kind == "numerical" or field.transformer.makes_ids:
             numbers = numbers_of(column(table, field.column))
             if field.kind == "numerical" and (np.abs(numbers) > LARGEST).any():
-                field.scaled(numbers)  # refuses rows now that they can be named and left out
+                field.stored_numbers(numbers)  # refuses rows now, while they can be named and left out
             arrays[f"numbers_{index}"] = _small_numbers(numbers)
         elif field.kind == "categorical":
             codes, texts = codes_of(_texts(field, table))
-            counts = np.bincount(codes[learn] if plan.learn_from == "train" else codes, minlength=len(texts))
+            counts = np.bincount(codes[learn] if plan.fit_on == "train" else codes, minlength=len(texts))
             arrays[f"codes_{index}"], dictionary = _small_codes(codes, len(texts)), (texts, counts)
         else:
             lengths, tokens, weights = tokens_of(field, column(table, field.column))
@@ -67,7 +81,7 @@ def compact(table, plan, chunk, source_split):
     return arrays, dictionaries
 
 
-def column(table, name):
+def column(table: pa.Table, name: str) -> pl.Series:
     """Return a column of a `pyarrow.Table` as a polars series."""
     return pl.Series(name, table[name])
 
@@ -75,12 +89,10 @@ def column(table, name):
 def _texts(field, table):
     """Return the categories of a field; plain text goes around polars, which would copy it twice."""
     cells = table[field.column]
-    if (
-        pa.types.is_string(cells.type)
-        and not field.transform
-        and not pa.compute.any(pa.compute.equal(cells, "")).as_py()
-    ):
-        return cells.combine_chunks()
+    if pa.types.is_string(cells.type) and not field.transform:
+        is_empty = compute.equal(cells, "")  # pyright: ignore[reportAttributeAccessIssue]
+        if not compute.any(is_empty).as_py():  # pyright: ignore[reportAttributeAccessIssue]
+            return cells.combine_chunks()
     return texts_of(field, pl.Series(field.column, cells))
 
 
@@ -106,40 +118,42 @@ class ChunkFiles:
         chunk: The number of the chunk.
     """
 
-    def __init__(self, folder, chunk):
+    def __init__(self, folder: Path, chunk: int):
         self._arrays = pathlib.Path(folder) / f"{chunk:06d}.npz"
         self._texts = self._arrays.with_suffix(".arrow")
         self._facts = self._arrays.with_suffix(".json")
 
-    def save(self, arrays, dictionaries, facts):
+    def save(
+        self, arrays: Mapping[str, np.ndarray], dictionaries: Iterable[tuple[pl.Series, np.ndarray]], facts: Config
+    ) -> None:
         """Write the chunk; its facts come last and say that it is complete."""
         with replaced(self._arrays) as temporary:
-            np.savez(temporary, **arrays)
+            np.savez(temporary, **arrays)  # pyright: ignore[reportArgumentType]  (none is called allow_pickle)
         with replaced(self._texts) as temporary, pa.ipc.new_file(str(temporary), TEXTS) as writer:
             for texts, counts in dictionaries:
                 writer.write_batch(pa.record_batch([texts.to_arrow(), pa.array(counts, pa.int64())], schema=TEXTS))
         write_json(self._facts, facts)
 
-    def facts(self):
+    def facts(self) -> Config | None:
         """Return what is known of the chunk, None if it is not complete."""
         return json.loads(self._facts.read_text(encoding="utf-8")) if self._facts.is_file() else None
 
-    def arrays(self):
+    def arrays(self) -> NpzFile:
         """Open the arrays of the rows; each is read when it is asked for."""
         return np.load(self._arrays)
 
-    def labels(self):
+    def labels(self) -> np.ndarray:
         """Return the labels of all rows."""
         with self.arrays() as arrays:
             return arrays["label"]
 
-    def dictionary(self, field):
+    def dictionary(self, field: int) -> tuple[pl.Series, np.ndarray]:
         """Return the texts of a field and their counts."""
         with pa.OSFile(str(self._texts)) as file:
             batch = pa.ipc.open_file(file).get_batch(field)
         return pl.Series(batch.column(0), dtype=pl.String), batch.column(1).to_numpy()
 
-    def delete(self):
+    def delete(self) -> None:
         """Delete the rows and dictionaries; the facts stay."""
         self._arrays.unlink(missing_ok=True)
         self._texts.unlink(missing_ok=True)

@@ -1,60 +1,72 @@
-"""The fields' encodings, learned from compact chunks, and for each dictionary of a chunk its ids."""
+"""The fields' encodings, fitted to compact chunks, and for each dictionary of a chunk its ids."""
+
+from __future__ import annotations
 
 import dataclasses
 import pathlib
+import typing
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 
 from ..encoding.fields import TableEncoding
-from ..encoding.fitting import PENDING_VALUES, learn_numbers, learn_vocabulary
+from ..encoding.fitting import PENDING_VALUES, fit_numbers, fit_vocabulary
 from .state import replaced_folder
+
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Config, Path
+
+    from ..encoding.fields import FieldEncoding
+    from .first_pass import ChunkFiles
 
 IDS, BEFORE = "ids.bin", "before.bin"
 
 
-class LearnedField:
-    """What a field has learned, and the local ids of the texts of all chunks, in files.
+class FittedField:
+    """A fitted field, and the local ids of the texts of all chunks, in files.
 
     Args:
         folder: The folder of the field.
         sizes: The size of the field's dictionary in each chunk.
     """
 
-    def __init__(self, folder, sizes):
+    def __init__(self, folder: Path, sizes: Sequence[int]):
         self._folder = pathlib.Path(folder)
         self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
     @property
-    def is_complete(self):
-        """Whether the field was learned already."""
+    def is_complete(self) -> bool:
+        """Whether the field was fitted already."""
         return self._folder.is_dir()
 
-    def learn(self, field, index, chunks, facts, learn_from):
-        """Learn a field from all chunks and write its files.
+    def fit(
+        self, field: FieldEncoding, index: int, chunks: Sequence[ChunkFiles], facts: Sequence[Config], fit_on: str
+    ) -> None:
+        """Fit a field to all chunks and write its files.
 
         Args:
             field: The `FieldEncoding`.
             index: Its place among the fields.
             chunks: The `ChunkFiles`.
             facts: The facts of each chunk.
-            learn_from: `"train"` or `"all"`.
+            fit_on: `"train"` or `"all"`.
         """
         if field.kind == "multivalued" and field.max_values is None:
             field = dataclasses.replace(field, max_values=max(1, *(chunk["longest"][index] for chunk in facts)))
         if field.uses_vocabulary:
-            field = learn_vocabulary(field, (chunk.dictionary(index) for chunk in chunks))
-        elif field.transform in ("standard", "min_max", "quantile"):
-            field = learn_numbers(field, _numbers(index, chunks, learn_from), seed=index)
+            field = fit_vocabulary(field, (chunk.dictionary(index) for chunk in chunks))
+        elif field.transformer.is_fitted:
+            field = fit_numbers(field, _numbers(index, chunks, fit_on), seed=index)
         with replaced_folder(self._folder) as folder:
             TableEncoding([field]).save(folder)
-            if not (field.kind == "numerical" or field.transform == "quantile"):
+            if not (field.kind == "numerical" or field.transformer.makes_ids):
                 self._write_ids(field, index, chunks, folder)
 
     def _write_ids(self, field, index, chunks, folder):
-        occurred = np.zeros(1 + field.has_rare_id + len(field.values), np.int64)  # by local id
+        occurred = np.zeros(1 + field.has_oov_id + len(field.values), np.int64)  # by local id
         with open(folder / IDS, "wb") as ids_file, open(folder / BEFORE, "wb") as before_file:
-            if field.running:
+            if field.assign_ids_online:
                 for chunk in chunks:
                     texts, counts = chunk.dictionary(index)
                     ids = field.local_ids(texts)
@@ -65,16 +77,16 @@ class LearnedField:
                 for texts in _grouped(chunk.dictionary(index)[0] for chunk in chunks):
                     ids_file.write(field.local_ids(texts).tobytes())
 
-    def encoding(self):
+    def encoding(self) -> FieldEncoding:
         """Return the field's encoding."""
         return TableEncoding.load(self._folder).fields[0]
 
-    def ids(self, chunk):
+    def ids(self, chunk: int) -> np.ndarray:
         """Return the local id of each text in the dictionary of a chunk, int32."""
         return self._slice(IDS, np.int32, chunk)
 
-    def before(self, chunk):
-        """Return how often each text occurs in the chunks before, int64 (a field with `running` alone)."""
+    def before(self, chunk: int) -> np.ndarray:
+        """Return how often each text occurs in the chunks before, int64 (only of a field with `assign_ids_online`)."""
         return self._slice(BEFORE, np.int64, chunk)
 
     def _slice(self, filename, dtype, chunk):
@@ -82,11 +94,11 @@ class LearnedField:
         return np.fromfile(self._folder / filename, dtype, stop - start, offset=start * np.dtype(dtype).itemsize)
 
 
-def _numbers(index, chunks, learn_from):
+def _numbers(index, chunks, fit_on):
     for chunk in chunks:
         with chunk.arrays() as arrays:
             numbers = arrays[f"numbers_{index}"].astype(np.float64)
-            yield numbers[arrays["split"] == 0] if learn_from == "train" else numbers
+            yield numbers[arrays["split"] == 0] if fit_on == "train" else numbers
 
 
 def _grouped(dictionaries):

@@ -1,12 +1,18 @@
 """What is to become of a table: its label, its fields, its split."""
 
+from __future__ import annotations
+
 import dataclasses
 import typing
+from collections.abc import Sequence
 
 from ..encoding.fields import FieldEncoding
 from .splits import Fractions
 
-LEARN_FROM = ("train", "all")
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Config
+
+FIT_ON = ("train", "all")
 # How a benchmark is prepared: as the original was, or as one should.
 PROTOCOLS = ("reference", "clean")
 
@@ -19,44 +25,45 @@ class TablePlan:
         fields: `FieldEncoding` objects that have learned nothing yet, in model order.
         label: The column of the label, 0 or 1.
         split: `Fractions`, `ByColumn`, `ByFile`, `Folds` or `Shuffled`.
-        learn_from: Whether vocabularies and scalings are learned from the `"train"` rows, as they should,
+        fit_on: Whether vocabularies and scalings are learned from the `"train"` rows, as they should,
             or from `"all"` rows, as in much published work.
 
     Raises:
         ValueError: If vocabularies cannot be learned from the training rows with this split.
     """
 
-    fields: tuple[FieldEncoding, ...]
+    fields: Sequence[FieldEncoding]
     label: str = "label"
     split: typing.Any = Fractions()
-    learn_from: str = "train"
+    fit_on: str = "train"
 
     def __post_init__(self):
         object.__setattr__(self, "fields", tuple(self.fields))
-        if self.learn_from not in LEARN_FROM:
-            raise ValueError(f"`learn_from` must be 'train' or 'all'. Received: {self.learn_from!r}.")
-        if self.split.late and self.learn_from == "train":
-            raise ValueError("This split is known after all rows were read. Set learn_from='all'.")
+        if self.fit_on not in FIT_ON:
+            raise ValueError(f"`fit_on` must be 'train' or 'all'. Received: {self.fit_on!r}.")
+        if self.split.needs_all_labels and self.fit_on == "train":
+            raise ValueError("This split needs all labels or the row count first. Set fit_on='all'.")
 
-    def needed_columns(self):
+    def needed_columns(self) -> dict[str, bool]:
         """Return the columns to read, `{name: whether they are numbers}`."""
         needed = {self.label: True}
         for field in self.fields:
+            assert field.column is not None
             needed[field.column] = needed.get(field.column, True) and field.reads_numbers
         column = getattr(self.split, "column", None)
         return needed | ({column: False} if column else {})
 
-    def describe(self):
+    def describe(self) -> Config:
         """Return what the prepared rows depend on, for JSON."""
         return {
             "fields": [field.to_dict() for field in self.fields],
             "label": self.label,
             "split": [type(self.split).__name__, dataclasses.asdict(self.split)],
-            "learn_from": self.learn_from,
+            "fit_on": self.fit_on,
         }
 
 
-def check_protocol(protocol):
+def check_protocol(protocol: str) -> None:
     """Refuse an unknown protocol of a benchmark.
 
     Raises:

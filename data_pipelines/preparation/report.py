@@ -1,19 +1,41 @@
 """What a preparation found: `report.json`, a table for the screen, a picture of the fields."""
 
-import resource
-import sys
+from __future__ import annotations
+
 import time
+import typing
+from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 from rich.table import Table
 
 from ctrzoo.files import replaced, write_json
+from ctrzoo.memory import peak_bytes
 from ctrzoo.plot_text import plain
+
+if typing.TYPE_CHECKING:
+    import pathlib
+
+    import numpy as np
+
+    from ctrzoo.types import Config, Path
+
+    from ..encoding.fields import TableEncoding
+    from ..storage.writing import Split
 
 REPORT_FILE, PICTURE_FILE = "report.json", "fields.png"
 
 
-def write_report(folder, name, encoding, splits, chunks, counts, seconds, start):
+def write_report(
+    folder: pathlib.Path,
+    name: str,
+    encoding: TableEncoding,
+    splits: Mapping[str, Split],
+    chunks: Sequence[Config],
+    counts: Sequence[Sequence[int]] | np.ndarray,
+    seconds: Mapping[str, float],
+    start: float,
+) -> Config:
     """Write `report.json` and `fields.png` into a folder.
 
     Args:
@@ -52,7 +74,7 @@ def write_report(folder, name, encoding, splits, chunks, counts, seconds, start)
         "seconds": total,
         "rows_per_second": rows / total,
         "seconds_of_steps": seconds,
-        "peak_memory_bytes": peak_memory(),
+        "peak_memory_bytes": peak_bytes(),
         "fields": fields,
     }
     write_json(folder / REPORT_FILE, report)
@@ -60,13 +82,7 @@ def write_report(folder, name, encoding, splits, chunks, counts, seconds, start)
     return report
 
 
-def peak_memory():
-    """Return the most memory that this process has held, in bytes."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
-
-
-def tables_of(report):
+def tables_of(report: Config) -> tuple[Table, Table]:
     """Return the report as tables for the screen."""
     head = Table(title=f"{report['name']}: {report['rows']:,} rows prepared", show_header=False)
     splits = [f"{key} {split['rows']:,} ({split['positives']:,} positive)" for key, split in report["splits"].items()]
@@ -90,7 +106,7 @@ def tables_of(report):
     return head, table
 
 
-def draw_fields(report, path):
+def draw_fields(report: Config, path: Path) -> None:
     """Draw the number of ids of each field, and the shares of cells with an own id, rare and missing.
 
     The cells of a multi-valued field that are not missing are divided as their values are.

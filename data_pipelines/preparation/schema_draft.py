@@ -1,7 +1,10 @@
 """A first schema for a table, drafted from its first rows, for the user to edit."""
 
+from __future__ import annotations
+
 import json
 import pathlib
+import typing
 
 import polars as pl
 import yaml
@@ -11,6 +14,9 @@ from ctrzoo.files import write_text
 from ..errors import plain_cells
 from .table import find_tables, kind_of, table_source
 
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Config, Path
+
 LABELS = ("label", "click", "clicked", "is_click", "target", "y")
 SPLIT = {"train": 0.8, "valid": 0.1, "test": 0.1, "seed": 0}
 SAMPLE_ROWS = 100_000
@@ -18,7 +24,7 @@ SAMPLE_ROWS = 100_000
 FEW_VALUES = 30
 
 
-def draft_schema(tables, path):
+def draft_schema(tables: Path, path: Path) -> Config:
     """Write a schema file for a table.
 
     Args:
@@ -42,7 +48,7 @@ def draft_schema(tables, path):
     if first is None:
         raise ValueError(f"{files[0]} has no rows below its header.")
     table = first.parse(dict.fromkeys(source.columns(), False)).table
-    frame = pl.from_arrow(table.slice(0, SAMPLE_ROWS))
+    frame = pl.DataFrame(pl.from_arrow(table.slice(0, SAMPLE_ROWS)))
     kind = kind_of(files[0])
     schema = draft_sparse(frame) if kind in ("libsvm", "libffm") else draft(frame)
     if kind in ("csv", "tsv"):
@@ -56,7 +62,7 @@ def draft_schema(tables, path):
     return schema
 
 
-def draft(frame):
+def draft(frame: pl.DataFrame) -> Config:
     """Return a schema for a polars frame of sample rows.
 
     A column with another value in each row is left out: nothing can be learned of it. So are columns that no field can
@@ -75,7 +81,7 @@ def draft(frame):
     return {"label": label, "fields": [field for field in fields if field], "split": SPLIT}
 
 
-def draft_sparse(frame):
+def draft_sparse(frame: pl.DataFrame) -> Config:
     """Return a schema for sample rows of libsvm or libffm text, as `SparseTextSource` reads them.
 
     >>> frame = pl.DataFrame({"field0": ["3", "4"], "value0": ["1", "1"], "field1": ["1:0.5", "1:2"]})

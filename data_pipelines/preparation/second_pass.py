@@ -1,7 +1,11 @@
 """A chunk of rows as stored ids and numbers, ordered by the shard that each row goes to."""
 
+from __future__ import annotations
+
 import json
 import pathlib
+import typing
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,18 +14,27 @@ from ctrzoo.files import replaced, write_json
 from ..encoding.features import Block, number_slots, stored_slots
 from ..encoding.fields import pad, to_global
 
+if typing.TYPE_CHECKING:
+    from ctrzoo.schema import Schema
+    from ctrzoo.types import Config, Path
+
+    from ..encoding.fields import TableEncoding
+    from .fitted_field import FittedField
+
 # Rows are put together in pieces that the processor's cache holds.
 PIECE_ROWS = 4096
 
 
-def encode_chunk(arrays, chunk, encoding, learned):
+def encode_chunk(
+    arrays: Mapping[str, np.ndarray], chunk: int, encoding: TableEncoding, learned: Sequence[FittedField]
+) -> tuple[Block, list[list[int]]]:
     """Return a compact chunk as a `Block`, and the share of its cells that are missing or rare.
 
     Args:
         arrays: The arrays of the compact chunk.
         chunk: The number of the chunk.
         encoding: The `TableEncoding`.
-        learned: The `LearnedField` of each field.
+        learned: The `FittedField` of each field.
 
     Returns:
         The `Block`, and for each field `[missing, rows, rare, values]`: rows whose cell is missing among all, and
@@ -32,28 +45,30 @@ def encode_chunk(arrays, chunk, encoding, learned):
     for index, (field, first) in enumerate(zip(encoding.fields, encoding.schema.first_ids, strict=True)):
         if field.kind == "numerical":
             numbers = arrays[f"numbers_{index}"].astype(np.float64)
-            number_columns.append((field.scaled(numbers), None))
+            number_columns.append((field.stored_numbers(numbers), None))
             counts.append([int(np.isnan(numbers).sum()), len(labels), 0, len(labels)])
             continue
-        if field.transform == "quantile":
+        if field.transformer.makes_ids:
             numbers = arrays[f"numbers_{index}"].astype(np.float64)
             id_columns.append((to_global(field.bucket_ids(numbers), first), None))
             counts.append([int(np.isnan(numbers).sum()), len(labels), 0, len(labels)])
             continue
         ids, codes = learned[index].ids(chunk), arrays[f"codes_{index}"]
-        if field.running:
+        if field.assign_ids_online:
             local = np.where(
                 _is_early(codes, learned[index].before(chunk), field.min_count), np.sign(ids[codes]), ids[codes]
             )
             ids, codes = local, np.arange(len(codes))
         cells = np.bincount(codes, minlength=len(ids))
-        missing, rare = int(cells[ids == 0].sum()), int(cells[ids == 1].sum()) if field.has_rare_id else 0
+        missing, rare = int(cells[ids == 0].sum()), int(cells[ids == 1].sum()) if field.has_oov_id else 0
         if field.kind == "categorical":
             id_columns.append((to_global(ids, first), codes))
             counts.append([missing, len(labels), rare, len(labels)])
         else:
             weights = arrays[f"weights_{index}"] if field.is_weighted else None
-            local, weights = pad(arrays[f"lengths_{index}"].astype(np.int64), ids[codes], weights, field.max_values)
+            local, weights = pad(
+                arrays[f"lengths_{index}"].astype(np.int64), ids[codes], weights, field.max_values or 1
+            )
             id_columns += [(column, None) for column in to_global(local, first).T]
             number_columns += [] if weights is None else [(column, None) for column in weights.T]
             counts.append([int((local == 0).all(axis=1).sum()), len(labels), rare, len(codes)])
@@ -89,12 +104,12 @@ class EncodedFiles:
         schema: The `Schema`.
     """
 
-    def __init__(self, folder, chunk, schema):
+    def __init__(self, folder: Path, chunk: int, schema: Schema):
         self._rows = pathlib.Path(folder) / f"{chunk:06d}.rows"
         self._facts = self._rows.with_suffix(".json")
         self._widths = (("<i4", len(stored_slots(schema))), ("<f4", len(number_slots(schema))), ("u1", 1))
 
-    def save(self, block, shards, num_shards, counts):
+    def save(self, block: Block, shards: np.ndarray, num_shards: int, counts: list[list[int]]) -> None:
         """Write a block.
 
         Args:
@@ -110,11 +125,11 @@ class EncodedFiles:
         ends = np.cumsum(np.bincount(shards, minlength=num_shards))
         write_json(self._facts, {"ends": ends.tolist(), "counts": counts})
 
-    def facts(self):
+    def facts(self) -> Config | None:
         """Return where each shard's rows end and what was counted, None if the chunk is not complete."""
         return json.loads(self._facts.read_text(encoding="utf-8")) if self._facts.is_file() else None
 
-    def read(self, shard, ends):
+    def read(self, shard: int, ends: Sequence[int]) -> Block:
         """Return the rows of a shard, `Block`."""
         start, stop, rows = ([0, *ends])[shard], ends[shard], ends[-1]
         arrays, offset = [], 0

@@ -5,10 +5,14 @@ learned from the training rows. `Folds` and `Shuffled`, by which published data 
 the number of all rows first.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import datetime
 import random
+import typing
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,6 +22,9 @@ from ctrzoo.suggest import unknown
 from ..encoding.fields import numbers_of, plain_texts
 from ..errors import RowError
 from ..storage.writing import SPLITS
+
+if typing.TYPE_CHECKING:
+    import pyarrow as pa
 
 # Shares are whole parts of it.
 GROUP = 100
@@ -50,7 +57,7 @@ class Fractions:
     valid: float = 0.1
     test: float = 0.1
     seed: int = 0
-    late = False
+    needs_all_labels = False
 
     def __post_init__(self):
         for key in SPLITS:
@@ -65,7 +72,7 @@ class Fractions:
         if round(shares[0]) < 1:
             raise ValueError("The share of the training rows must not be 0.")
 
-    def assign(self, chunk, labels, table, source):
+    def assign(self, chunk: int, labels: np.ndarray, table: pa.Table | None, source: str | None) -> np.ndarray:
         """Return the index in `SPLITS` of each row, uint8 `(rows,)`."""
         generator = np.random.default_rng((self.seed, chunk))
         shares = np.rint(np.array([self.train, self.valid, self.test]) * GROUP).astype(int)
@@ -95,7 +102,7 @@ class ByColumn:
     column: str
     valid_from: float | str
     test_from: float | str | None = None
-    late = False
+    needs_all_labels = False
 
     def __post_init__(self):
         _check_type("column", self.column, str, "the name of a column, in quotes")
@@ -108,14 +115,15 @@ class ByColumn:
                 f"Received: valid_from {self.valid_from!r}, test_from {self.test_from!r}."
             )
 
-    def assign(self, chunk, labels, table, source):
+    def assign(self, chunk: int, labels: np.ndarray, table: pa.Table | None, source: str | None) -> np.ndarray:
         """Return the index in `SPLITS` of each row; see `Fractions.assign`."""
+        assert table is not None
         bounds = self._bounds()
         cells = pl.Series(self.column, table[self.column])
         cells = self._numbers(cells) if isinstance(bounds[0], float) else plain_texts(cells)
         if cells.null_count():
             raise RowError(cells.is_null().arg_true().to_numpy(), f"column '{self.column}' says no split: it is empty")
-        return sum((cells >= bound).cast(pl.UInt8) for bound in bounds).to_numpy()
+        return np.asarray(np.sum([(cells >= bound).to_numpy() for bound in bounds], axis=0, dtype=np.uint8))
 
     def _numbers(self, cells):
         if cells.dtype.is_temporal() and cells.dtype != pl.Duration:
@@ -142,9 +150,9 @@ class ByColumn:
 class ByFile:
     """By the file that a row is in."""
 
-    late = False
+    needs_all_labels = False
 
-    def assign(self, chunk, labels, table, source):
+    def assign(self, chunk: int, labels: np.ndarray, table: pa.Table | None, source: str | None) -> np.ndarray:
         """Return the index in `SPLITS` of each row; see `Fractions.assign`."""
         return np.full(len(labels), SPLITS.index(source), np.uint8)
 
@@ -161,13 +169,13 @@ class Folds:
     """
 
     seed: int = 2018
-    late = True
+    needs_all_labels = True
 
-    def assign_all(self, labels):
+    def assign_all(self, labels: np.ndarray) -> np.ndarray:
         """Return the index in `SPLITS` of all rows from all labels, uint8 `(rows,)`."""
         return np.array([2, 1, *[0] * 8], np.uint8)[self.folds(labels)]
 
-    def folds(self, labels):
+    def folds(self, labels: np.ndarray) -> np.ndarray:
         """Return the fold of all rows, 0 to 9, `(rows,)`."""
         generator = np.random.RandomState(self.seed)
         folds = np.empty(len(labels), np.int8)
@@ -194,9 +202,9 @@ class Shuffled:
     """
 
     seed: int = 2019
-    late = True
+    needs_all_labels = True
 
-    def assign_all(self, labels):
+    def assign_all(self, labels: np.ndarray) -> np.ndarray:
         """Return the index in `SPLITS` of all rows, uint8 `(rows,)`."""
         order = list(range(len(labels)))
         random.Random(self.seed).shuffle(order)
@@ -207,7 +215,7 @@ class Shuffled:
         return splits
 
 
-def split_from_dict(config, seed=0):
+def split_from_dict(config: Mapping[str, Any], seed: int = 0) -> Fractions | ByColumn:
     """Build a split from a user's schema: shares, or a column and its bounds.
 
     Args:

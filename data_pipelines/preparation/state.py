@@ -1,19 +1,26 @@
 """The hidden folder in which a preparation keeps what it has finished, so that it can be killed and go on."""
 
+from __future__ import annotations
+
 import contextlib
 import fcntl
 import json
 import os
 import pathlib
 import shutil
+import typing
+from collections.abc import Iterator
 
 from ctrzoo.files import synchronize, write_json
 
 from ..progress import console
 
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Config, Path
+
 
 @contextlib.contextmanager
-def kept_state(folder, description):
+def kept_state(folder: pathlib.Path, description: Config) -> Iterator[pathlib.Path]:
     """Yield the state folder of a prepared folder that is being made, and hold its lock.
 
     Args:
@@ -54,7 +61,7 @@ def _clear(state):
             path.unlink()
 
 
-def remove_temporary(state):
+def remove_temporary(state: pathlib.Path) -> None:
     """Delete half-written files of a process that was killed; their names begin with a point."""
     for path in list(state.rglob(".*")):
         if path.is_dir():
@@ -64,7 +71,7 @@ def remove_temporary(state):
 
 
 @contextlib.contextmanager
-def replaced_folder(path):
+def replaced_folder(path: Path) -> Iterator[pathlib.Path]:
     """Yield a temporary folder beside `path` that takes its place on success, once its files are on the disk."""
     path = pathlib.Path(path)
     temporary = path.with_name(f".{path.name}")

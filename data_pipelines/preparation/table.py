@@ -1,15 +1,19 @@
 """A user's own table as a data set: a schema file says what its columns are."""
 
+from __future__ import annotations
+
 import glob
 import json
 import pathlib
-from collections.abc import Mapping
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import yaml
 
 from ctrzoo.suggest import unknown
 
-from ..encoding.fields import LEARNED, FieldEncoding
+from ..encoding.fields import FITTED, FieldEncoding
 from ..raw.delimited import Format
 from ..raw.libsvm import SparseTextSource
 from ..raw.sources import COMPRESSIONS, ParquetSource, TextSource
@@ -18,11 +22,22 @@ from .engine import prepare_table
 from .plan import TablePlan
 from .splits import ByFile, split_from_dict
 
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Config, Path
+
 FORMAT_KEYS = ("separator", "columns", "quote", "missing")
-KEYS = ("label", "fields", "split", "learn_from", *FORMAT_KEYS)
+KEYS = ("label", "fields", "split", "fit_on", *FORMAT_KEYS)
 
 
-def prepare_own_table(folder, name, tables, schema, *, bad_rows="error", seed=0):
+def prepare_own_table(
+    folder: Path,
+    name: str,
+    tables: Path | Mapping[str, Path],
+    schema: Path | Mapping[str, Any],
+    *,
+    bad_rows: str = "error",
+    seed: int = 0,
+) -> Config:
     """Make a prepared folder of a table of one's own.
 
     Args:
@@ -33,7 +48,7 @@ def prepare_own_table(folder, name, tables, schema, *, bad_rows="error", seed=0)
             `.svm`, `.libffm` or `.ffm` (see `SparseTextSource` for their columns);
             text may be compressed (`.gz`, `.bz2`, `.zst`, `.zip`).
         schema: Path of the schema file (JSON or YAML), or its content as a mapping: `label`, `fields`
-            (arguments of `FieldEncoding`), `split` (arguments of `Fractions` or `ByColumn`), `learn_from`, and
+            (arguments of `FieldEncoding`), `split` (arguments of `Fractions` or `ByColumn`), `fit_on`, and
             for text `separator`, `columns` (if there is no header), `quote` (none by default if tabs separate, else
             `"`), `missing`.
         bad_rows: What to do with rows that cannot be used: `"error"` or `"skip"`.
@@ -53,7 +68,7 @@ def prepare_own_table(folder, name, tables, schema, *, bad_rows="error", seed=0)
     return prepare_table(folder, name, plan, source, bad_rows=bad_rows, shuffle_seed=seed)
 
 
-def read_schema(path):
+def read_schema(path: Path) -> Mapping[str, Any]:
     """Read a schema file, JSON or YAML.
 
     Raises:
@@ -73,7 +88,7 @@ def read_schema(path):
     return config
 
 
-def find_tables(tables):
+def find_tables(tables: Path | Mapping[str, Path]) -> tuple[tuple[pathlib.Path, ...], tuple[str, ...]]:
     """Return the files and the split of each, none if one table holds all splits.
 
     Raises:
@@ -105,7 +120,9 @@ def _matching(pattern):
     return [pathlib.Path(path) for path in found]
 
 
-def table_source(files, splits, config):
+def table_source(
+    files: Sequence[pathlib.Path], splits: Sequence[str], config: Mapping[str, Any]
+) -> ParquetSource | SparseTextSource | TextSource:
     """Return the source of some files.
 
     Raises:
@@ -125,7 +142,7 @@ def table_source(files, splits, config):
     return TextSource(files, Format(**{"quote": None if format["separator"] == "\t" else '"', **format}), splits)
 
 
-def kind_of(path):
+def kind_of(path: Path) -> str:
     """Return `"csv"`, `"tsv"`, `"parquet"`, `"libsvm"` or `"libffm"` by the ending of a file's name.
 
     Raises:
@@ -141,7 +158,7 @@ def kind_of(path):
     return kinds[path.suffix]
 
 
-def table_plan(config, columns, by_file=False, seed=0):
+def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool = False, seed: int = 0) -> TablePlan:
     """Return the `TablePlan` of a schema.
 
     Args:
@@ -154,6 +171,8 @@ def table_plan(config, columns, by_file=False, seed=0):
         ValueError: If a key is unknown or a value is wrong.
     """
     for key in config:
+        if key == "learn_from":
+            raise ValueError("Schema: the key 'learn_from' was renamed to 'fit_on'. Rename it.")
         if key not in KEYS:
             raise ValueError(f"Schema: {unknown('key', key, KEYS)}")
     for key in ("label", "fields"):
@@ -166,16 +185,18 @@ def table_plan(config, columns, by_file=False, seed=0):
     fields = []
     for entry in config["fields"]:
         field = FieldEncoding.from_dict({"name": entry} if isinstance(entry, str) else entry)
-        learned = sorted(set(LEARNED) & set(entry)) if isinstance(entry, Mapping) else []
-        if learned:
-            raise ValueError(f"Schema, field '{field.name}': {', '.join(learned)} is learned. Remove it.")
+        fitted = sorted(set(FITTED) & set(entry)) if isinstance(entry, Mapping) else []
+        if fitted:
+            raise ValueError(
+                f"Schema, field '{field.name}': {', '.join(fitted)} is fitted by the preparation. Remove it."
+            )
         if field.column not in columns:
             raise ValueError(f"Schema: {unknown('column', field.column, columns)}{_headless(columns)}")
         fields.append(field)
     split = ByFile() if by_file else split_from_dict(config.get("split", {}), seed)
     if by_file and "split" in config:
         raise ValueError("Schema: separate files tell the splits. Remove the key 'split'.")
-    return TablePlan(fields, config["label"], split, config.get("learn_from", "train"))
+    return TablePlan(fields, config["label"], split, config.get("fit_on", "train"))
 
 
 def _headless(columns):

@@ -1,13 +1,20 @@
 """Parsing a piece of a text table, and finding the rows that are wrong in it."""
 
+from __future__ import annotations
+
 import csv
 import dataclasses
 import json
 import re
+import typing
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
+import pyarrow.csv as pyarrow_csv
+
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Path
 
 # Pieces that the processor's cache holds are parsed in half the time of large ones.
 PARSE_BYTES = 1 << 19
@@ -48,7 +55,7 @@ class Format:
             _check_once("`columns` names", self.columns)
         object.__setattr__(self, "missing", () if self.missing is None else _texts("missing", self.missing))
 
-    def last_line_end(self, content):
+    def last_line_end(self, content: bytes) -> int:
         """Return the length of the whole lines at the beginning of some bytes."""
         end = content.rfind(b"\n") + 1
         quotes = content.count(self.quote.encode(), 0, end) if self.quote else 0
@@ -63,6 +70,7 @@ class Format:
 
         A quote within a cell that does not begin with one, such as an inch mark, is a letter as any other.
         """
+        assert self.quote is not None  # asked only where there are quotes
         quote, before = self.quote.encode(), (self.separator.encode()[0], ord("\n"))
         closing = re.compile(rb"(?:[^%b]++|%b%b)*+%b" % (4 * (re.escape(quote),)))
         place = content.find(quote)
@@ -92,7 +100,7 @@ def _check_once(what, names):
         raise ValueError(f"{what} these columns more than once: {', '.join(twice)}.")
 
 
-def header_of(path, line, format):
+def header_of(path: Path, line: bytes, format: Format) -> list[str]:
     """Return the column names in the first line of a file.
 
     Raises:
@@ -102,9 +110,9 @@ def header_of(path, line, format):
         text = line.decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
         raise ValueError(f"{path}, row 1: the header is no UTF-8 text. Convert the file to UTF-8.") from None
-    quoting = {"quotechar": format.quote} if format.quote else {"quoting": csv.QUOTE_NONE}
     try:
-        names = next(csv.reader([text], delimiter=format.separator, **quoting), [])
+        quoting = csv.QUOTE_MINIMAL if format.quote else csv.QUOTE_NONE
+        names = next(csv.reader([text], delimiter=format.separator, quotechar=format.quote, quoting=quoting), [])
     except csv.Error as error:
         raise ValueError(f"{path}, row 1: the header is no line of a table ({error}).") from None
     if not any(names):
@@ -113,7 +121,9 @@ def header_of(path, line, format):
     return names
 
 
-def parse(content, columns, needed, format, first):
+def parse(
+    content: bytes, columns: Sequence[str], needed: Mapping[str, bool], format: Format, first: int
+) -> tuple[pa.Table, np.ndarray, list[tuple[int, str]]]:
     """Parse whole lines of a table.
 
     Args:
@@ -138,16 +148,16 @@ def parse(content, columns, needed, format, first):
 
 
 def _read(content, columns, types, format, handler=None):
-    return pa.csv.read_csv(
+    return pyarrow_csv.read_csv(
         pa.py_buffer(content),
-        pa.csv.ReadOptions(use_threads=False, block_size=PARSE_BYTES, column_names=columns),
-        pa.csv.ParseOptions(
+        pyarrow_csv.ReadOptions(use_threads=False, block_size=PARSE_BYTES, column_names=columns),
+        pyarrow_csv.ParseOptions(
             delimiter=format.separator,
             quote_char=format.quote or False,
             newlines_in_values=format.quote is not None,
             invalid_row_handler=handler,
         ),
-        pa.csv.ConvertOptions(
+        pyarrow_csv.ConvertOptions(
             column_types=types,
             include_columns=list(types),
             strings_can_be_null=True,

@@ -4,13 +4,22 @@ A libsvm line is `label index:value ...`: one multi-valued field of weighted fea
 `label field:feature:value ...`: a column a field.
 """
 
+from __future__ import annotations
+
 import dataclasses
+import typing
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
 
 from .delimited import Format
 from .sources import CHUNK_BYTES, Rows, TextSource, open_raw, readable
+
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Config, Path
+
+    from .sources import Chunk
 
 FIRST_BYTES = 4 << 20
 NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
@@ -37,17 +46,17 @@ class SparseTextSource:
         chunk_bytes: Bytes of text a chunk.
     """
 
-    paths: tuple
+    paths: Sequence[Path]
     kind: str
     num_fields: int | None = None
-    splits: tuple = ()
+    splits: Sequence[str] = ()
     chunk_bytes: int = CHUNK_BYTES
 
-    def describe(self):
+    def describe(self) -> Config:
         """Return what the rows depend on, for JSON."""
         return {**self._lines.describe(), "kind": self.kind, "num_fields": self._fields()}
 
-    def columns(self):
+    def columns(self) -> list[str]:
         """Return the names of the columns.
 
         Raises:
@@ -55,10 +64,10 @@ class SparseTextSource:
         """
         if self.kind == "libsvm":
             return ["label", "features"]
-        fields = range(self._fields())
+        fields = range(self._fields() or 0)
         return ["label", *(f"field{field}" for field in fields), *(f"value{field}" for field in fields)]
 
-    def chunks(self, finished):
+    def chunks(self, finished: list[Config]) -> Iterator[Chunk | None]:
         """Yield the chunks; see `TextSource.chunks`."""
         num_fields = self._fields()
         for chunk in self._lines.chunks(finished):
@@ -77,12 +86,14 @@ class SparseTextSource:
         fields = pl.Series([text]).str.extract_all(r"\s\d+:").explode().str.extract(r"(\d+)").cast(pl.Int64)
         if fields.null_count() == len(fields):
             raise ValueError(f"{path} is no libffm text: expected `label field:feature:value ...`.")
-        return fields.max() + 1
+        return int(np.nanmax(fields.to_numpy())) + 1
 
     def _parser(self, parse_lines, num_fields):
         def parse(needed):
             rows = parse_lines({"line": False})
-            lines = pl.from_arrow(rows.table)["line"].str.replace(r"\s*#.*$", "").str.replace_all("\t", " ")
+            lines = (
+                pl.DataFrame(pl.from_arrow(rows.table))["line"].str.replace(r"\s*#.*$", "").str.replace_all("\t", " ")
+            )
             tokens = pl.DataFrame({"row": np.arange(len(lines)), "token": lines.str.split(" ")}).explode("token")
             tokens = tokens.with_columns(pl.col("token").str.strip_chars()).filter(pl.col("token") != "")
             is_label = tokens["row"].to_numpy() != np.roll(tokens["row"].to_numpy(), 1)
@@ -94,8 +105,8 @@ class SparseTextSource:
             table = {"label": labels["token"].replace("-1", "0"), "row": labels["row"]}
             table |= _cells(tokens.filter(~pl.col("row").is_in(list(bad))), self.kind, needed, labels["row"])
             frame = pl.DataFrame(table).filter(kept).select(list(needed))
-            numbers = rows.numbers[labels["row"].to_numpy()]
-            reasons = [(int(rows.numbers[row]), reason) for row, reason in bad.items()]
+            numbers = rows.row_numbers[labels["row"].to_numpy()]
+            reasons = [(int(rows.row_numbers[row]), reason) for row, reason in bad.items()]
             return Rows(frame.to_arrow(), numbers[kept], sorted([*rows.bad, *reasons]))
 
         return parse

@@ -4,6 +4,8 @@ A source lists its chunks one after the other, cheaply, and each chunk is parsed
 chunks of a source are always the same, so that a preparation that was killed goes on at the chunk it was at.
 """
 
+from __future__ import annotations
+
 import collections
 import contextlib
 import dataclasses
@@ -11,15 +13,20 @@ import pathlib
 import typing
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet
+import pyarrow.parquet as parquet
 
 from ctrzoo.suggest import unknown
 
 from .delimited import Format, header_of, parse
+
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Config, Path
 
 CHUNK_BYTES = 64 << 20
 CHUNK_ROWS = 262_144
@@ -48,12 +55,12 @@ class Rows(typing.NamedTuple):
 
     Args:
         table: The rows that could be parsed: a `pyarrow.Table` whose missing texts are null.
-        numbers: The number of each row in its file, counted from 1.
+        row_numbers: The number of each row in its file, counted from 1.
         bad: `(number, reason)` of each row that could not be parsed.
     """
 
     table: pa.Table
-    numbers: np.ndarray
+    row_numbers: np.ndarray
     bad: list
 
 
@@ -68,17 +75,17 @@ class TextSource:
         chunk_bytes: Bytes of text a chunk.
     """
 
-    paths: tuple
+    paths: Sequence[Path]
     format: Format = Format()
-    splits: tuple = ()
+    splits: Sequence[str] = ()
     chunk_bytes: int = CHUNK_BYTES
 
-    def describe(self):
+    def describe(self) -> Config:
         """Return what the rows depend on, for JSON."""
         files = [_stamp(path) for path in self.paths]
         return {"files": files, "chunk_bytes": self.chunk_bytes, **dataclasses.asdict(self.format)}
 
-    def columns(self):
+    def columns(self) -> list[str]:
         """Return the names of the columns.
 
         Raises:
@@ -86,7 +93,7 @@ class TextSource:
         """
         return list(self.format.columns or self._header(self.paths[0]))
 
-    def chunks(self, finished):
+    def chunks(self, finished: list[Config]) -> Iterator[Chunk | None]:
         """Yield the chunks.
 
         Args:
@@ -157,26 +164,26 @@ class ParquetSource:
         chunk_rows: Rows a chunk.
     """
 
-    paths: tuple
-    splits: tuple = ()
+    paths: Sequence[Path]
+    splits: Sequence[str] = ()
     chunk_rows: int = CHUNK_ROWS
 
-    def describe(self):
+    def describe(self) -> Config:
         """Return what the rows depend on, for JSON."""
         return {"files": [_stamp(path) for path in self.paths], "chunk_rows": self.chunk_rows}
 
-    def columns(self):
+    def columns(self) -> list[str]:
         """Return the names of the columns of the first file."""
         with readable(self.paths[0]):
-            return pa.parquet.ParquetFile(self.paths[0]).schema_arrow.names
+            return parquet.ParquetFile(self.paths[0]).schema_arrow.names
 
-    def chunks(self, finished):
+    def chunks(self, finished: list[Config]) -> Iterator[Chunk | None]:
         """Yield the chunks; see `TextSource.chunks`."""
         places = [(place["file"], place["start"]) for place in finished]
         for index, path in enumerate(self.paths):
             split = self.splits[index] if self.splits else None
             with readable(path):
-                file = pa.parquet.ParquetFile(path)
+                file = parquet.ParquetFile(path)
                 rows, columns = file.metadata.num_rows, file.schema_arrow.names
             if not rows:
                 raise ValueError(f"{path} has no rows. Leave it out, or correct the path.")
@@ -212,19 +219,19 @@ class FrameSource:
         chunk_rows: Rows a chunk.
     """
 
-    path: str
+    path: Path
     frame: pl.DataFrame
     chunk_rows: int = CHUNK_ROWS
 
-    def describe(self):
+    def describe(self) -> Config:
         """Return what the rows depend on, for JSON."""
         return {"files": [_stamp(self.path)], "rows": len(self.frame), "chunk_rows": self.chunk_rows}
 
-    def columns(self):
+    def columns(self) -> list[str]:
         """Return the names of the columns."""
         return self.frame.columns
 
-    def chunks(self, finished):
+    def chunks(self, finished: list[Config]) -> Iterator[Chunk | None]:
         """Yield the chunks; see `TextSource.chunks`."""
         done = len(finished)
         for index, start in enumerate(range(0, len(self.frame), self.chunk_rows)):
@@ -251,11 +258,11 @@ class DerivedSource:
     derived: tuple
     needed: tuple
 
-    def describe(self):
+    def describe(self) -> Config:
         """Return what the rows depend on, for JSON."""
         return {**self.source.describe(), "derived": list(self.derived)}
 
-    def columns(self):
+    def columns(self) -> list[str]:
         """Return the names of the columns.
 
         Raises:
@@ -267,7 +274,7 @@ class DerivedSource:
                 raise ValueError(f"{self.source.describe()['files'][0][0]}: {unknown('column', column, known)}")
         return list(self.derived)
 
-    def chunks(self, finished):
+    def chunks(self, finished: list[Config]) -> Iterator[Chunk | None]:
         """Yield the chunks; see `TextSource.chunks`."""
         for chunk in self.source.chunks(finished):
             yield chunk and chunk._replace(parse=self._parser(chunk.parse))
@@ -280,7 +287,23 @@ class DerivedSource:
         return parse_and_derive
 
 
-def raw_files(raw, what):
+class Source(typing.Protocol):
+    """A raw table: its columns, and its rows in chunks."""
+
+    def describe(self) -> Config:
+        """Return what the rows depend on, for JSON."""
+        ...
+
+    def columns(self) -> list[str]:
+        """Return the names of the columns."""
+        ...
+
+    def chunks(self, finished: list[Config]) -> Iterator[Chunk | None]:
+        """Yield the chunks; None stands for each that was finished earlier."""
+        ...
+
+
+def raw_files(raw: Path | None, what: str) -> tuple[pathlib.Path, ...]:
     """Return the path given as `raw`, as a tuple.
 
     Raises:
@@ -305,7 +328,7 @@ def _stamp(path):
 
 
 @contextlib.contextmanager
-def open_raw(path):
+def open_raw(path: Path) -> Iterator[tuple[Any, Callable[[], float]]]:
     """Yield a file of the decompressed bytes, and a function that tells the share that was read.
 
     Raises:
@@ -330,7 +353,7 @@ def open_raw(path):
             yield file, lambda: file.tell() / size
 
 
-def open_entry(archive, entry):
+def open_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo | str) -> typing.IO[bytes]:
     """Open a file of a `zipfile.ZipFile`.
 
     Raises:
@@ -346,7 +369,7 @@ def open_entry(archive, entry):
 class readable:  # noqa: N801  (used like a function)
     """Turns what the libraries raise for damaged files into one line that names the file."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path):
         self.path = path
 
     def __enter__(self):

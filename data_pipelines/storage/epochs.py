@@ -1,16 +1,27 @@
-"""Passes over the rows of a split: where its blocks lie, and which rows come when.
+"""Epochs over the rows of a split: where its blocks lie, and which rows come when.
 
-The order of a pass depends on the seed and the number of the pass alone. So a run can start in the
-middle, and several workers can share a pass without talking to each other.
+The order of an epoch depends only on the seed and the number of the epoch. So a run can start in the
+middle, and several workers can share an epoch without talking to each other. `shuffling` makes the random order.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import os
 import struct
+import typing
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
-CHUNK_ROWS = 65_536
+if typing.TYPE_CHECKING:
+    import tensorflow as tf
+
+    from ctrzoo.types import Tensor
+
+# From parts of blocks, int64 `(parts, 3)`, to a dataset of their rows.
+BlockReader: typing.TypeAlias = "Callable[[tf.Tensor], tf.data.Dataset]"
+
 # A TFRecord is its length (8 bytes), a checksum (4), the content, and another checksum (4).
 RECORD_OVERHEAD = 16
 
@@ -30,7 +41,7 @@ class BlockIndex:
     rows: np.ndarray
 
 
-def index_blocks(paths, count_rows):
+def index_blocks(paths: Iterable[str], count_rows: Callable[[bytes], int]) -> BlockIndex:
     """Find the blocks of shards in which all blocks but the last have the same number of rows.
 
     Args:
@@ -41,7 +52,7 @@ def index_blocks(paths, count_rows):
         A `BlockIndex`.
 
     Raises:
-        ValueError: If a shard is no such file.
+        ValueError: If a shard is not such a file.
     """
     rows_by_length, found = {}, []
     for path in paths:
@@ -54,7 +65,7 @@ def index_blocks(paths, count_rows):
             for position in {0, len(lengths) - 1}:
                 offset, length = position * step, lengths[position]
                 if length < 0 or _record_length(file, offset) != length:
-                    raise ValueError(f"{path} is no shard of equal blocks. Delete the folder and prepare it again.")
+                    raise ValueError(f"{path} is not a shard of equal blocks. Delete the folder and prepare it again.")
                 if length not in rows_by_length:
                     file.seek(offset + 12)
                     rows_by_length[length] = count_rows(file.read(length))
@@ -70,16 +81,16 @@ def _record_length(file, offset):
 
 
 @dataclasses.dataclass(frozen=True)
-class Share:
-    """The rows and batches of one of several shards in each pass.
+class ShardPlan:
+    """The rows and batches of one of several shards in each epoch.
 
-    All shards have the same number of batches, and sizes that differ by one row at most. Where a
-    row more gives some shards another batch, the others cut their last batch into two.
+    All shards have the same number of batches, and sizes that differ by at most one row. Where one
+    more row gives some shards another batch, the others cut their last batch into two.
 
     Args:
         rows: Rows of the split.
-        batch_size: Rows a batch.
-        drop_remainder: Whether each pass leaves out what does not fill a batch of every shard.
+        batch_size: Rows per batch.
+        drop_remainder: Whether each epoch leaves out what does not fill a batch of every shard.
         num_shards: Number of shards.
         shard_index: Which one this is, from 0.
 
@@ -108,30 +119,30 @@ class Share:
             )
 
     @property
-    def start(self):
-        """The first row of this shard, in the order of the blocks of a pass."""
+    def start(self) -> int:
+        """The first row of this shard, in the order of the blocks of an epoch."""
         return self.rows * self.shard_index // self.num_shards
 
     @property
-    def stop(self):
+    def stop(self) -> int:
         """The row after its last one."""
         return self.rows * (self.shard_index + 1) // self.num_shards
 
     @property
-    def num_batches(self):
-        """Batches of every shard in a pass."""
+    def num_batches(self) -> int:
+        """Batches of every shard in an epoch."""
         if self.drop_remainder:
             return self.rows // self.num_shards // self.batch_size
         most_rows = -(-self.rows // self.num_shards)
         return -(-most_rows // self.batch_size)
 
     @property
-    def batch_sizes(self):
+    def batch_sizes(self) -> np.ndarray:
         """Rows of each batch of this shard, int64 `(num_batches,)`.
 
-        >>> Share(rows=9, batch_size=2, num_shards=2, shard_index=0).batch_sizes.tolist()
+        >>> ShardPlan(rows=9, batch_size=2, num_shards=2, shard_index=0).batch_sizes.tolist()
         [2, 1, 1]
-        >>> Share(rows=9, batch_size=2, num_shards=2, shard_index=1).batch_sizes.tolist()
+        >>> ShardPlan(rows=9, batch_size=2, num_shards=2, shard_index=1).batch_sizes.tolist()
         [2, 2, 1]
         """
         sizes = np.full(self.num_batches, self.batch_size)
@@ -142,12 +153,12 @@ class Share:
         return sizes
 
 
-def blocks_of_pass(index, seed, start, stop):
-    """Return the part of each block that belongs to a range of rows, in the order of a pass.
+def blocks_of_epoch(index: BlockIndex, seed: Tensor | None, start: Tensor, stop: Tensor) -> tf.Tensor:
+    """Return the part of each block that belongs to a range of rows, in the order of an epoch.
 
     Args:
         index: The `BlockIndex`.
-        seed: Seed of the pass, int64 `(2,)`, or None for the stored order.
+        seed: Seed of the epoch, int64 `(2,)`, or None for the stored order.
         start: The first row, counted along the order of the blocks.
         stop: The row after the last.
 
@@ -159,7 +170,7 @@ def blocks_of_pass(index, seed, start, stop):
 
     order = tf.range(len(index.rows), dtype=tf.int64)
     if seed is not None:
-        order = tf.random.experimental.stateless_shuffle(order, seed)
+        order = tf.random.experimental.stateless_shuffle(order, seed)  # pyright: ignore[reportAttributeAccessIssue]
     rows = tf.gather(tf.constant(index.rows), order)
     starts = tf.cumsum(rows, exclusive=True)
     begins = tf.maximum(start - starts, 0)
@@ -167,13 +178,13 @@ def blocks_of_pass(index, seed, start, stop):
     return tf.boolean_mask(tf.stack([order, begins, ends], axis=1), begins < ends)
 
 
-def read_blocks(index, decode, parts):
+def read_blocks(index: BlockIndex, decode: Callable[[tf.Tensor], dict[str, Tensor]], parts: Tensor) -> tf.data.Dataset:
     """Return a `tf.data.Dataset` of parts of blocks, each read from where it lies in its shard.
 
     Args:
         index: The `BlockIndex`.
         decode: Function from a serialized block to a dictionary of tensors `(rows, ...)`.
-        parts: The parts, int64 `(parts, 3)`, as `blocks_of_pass` returns them.
+        parts: The parts, int64 `(parts, 3)`, as `blocks_of_epoch` returns them.
     """
     import tensorflow as tf
 
@@ -188,11 +199,11 @@ def read_blocks(index, decode, parts):
         return tf.data.Dataset.zip(record, tf.data.Dataset.from_tensors(part))
 
     places = [tf.gather(column, parts[:, 0]) for column in (index.paths, index.offsets)]
-    records = tf.data.Dataset.from_tensor_slices((*places, parts)).flat_map(read).prefetch(2)
+    records = tf.data.Dataset.from_tensor_slices((*places, parts)).flat_map(read).prefetch(2)  # pyright: ignore[reportArgumentType]
     return records.map(lambda block, part: _slice(decode(block), part[1], part[2]))
 
 
-def number_blocks(index, parts):
+def number_blocks(index: BlockIndex, parts: Tensor) -> tf.data.Dataset:
     """Return what `read_blocks` does, with the number of each row in the split, `{"row": ...}`, in its place."""
     import tensorflow as tf
 
@@ -201,48 +212,14 @@ def number_blocks(index, parts):
     return tf.data.Dataset.from_tensors({"row": rows})
 
 
-def stored_rows(index, read, seed, number, start, stop, skipped):
-    """Return a pass over a range of rows in stored order; arguments as in `shuffled_rows`."""
-    return read(blocks_of_pass(index, None, start + skipped, stop))
+def stored_rows(
+    index: BlockIndex, read: BlockReader, seed: int, epoch: Tensor, start: int, stop: int, skipped: Tensor
+) -> tf.data.Dataset:
+    """Return an epoch over a range of rows in stored order; arguments as in `shuffled_rows`."""
+    return read(blocks_of_epoch(index, None, start + skipped, stop))
 
 
-def shuffled_rows(index, read, seed, number, start, stop, skipped):
-    """Return a pass over a range of rows in a random order.
-
-    All blocks of the split are permuted, the range is cut from their rows, and the rows are permuted
-    within chunks of 65,536.
-
-    Args:
-        index: The `BlockIndex`.
-        read: `read_blocks` or `number_blocks` with its first arguments given.
-        seed: Seed of the run.
-        number: Number of the pass, from 0: an int64 tensor.
-        start: The first row of the range.
-        stop: The row after its last.
-        skipped: Rows of the pass to leave out: an int64 tensor.
-
-    Returns:
-        A `tf.data.Dataset` of dictionaries of tensors `(rows, ...)`.
-    """
-    import tensorflow as tf
-
-    fold_in = tf.random.experimental.stateless_fold_in
-    pass_seed = fold_in(tf.constant([seed, 0], tf.int64), number)
-    first_chunk, skipped = skipped // CHUNK_ROWS, skipped % CHUNK_ROWS
-
-    def permute(chunk, rows):
-        order = tf.range(tf.shape(next(iter(rows.values())))[0])
-        order = tf.random.experimental.stateless_shuffle(order, fold_in(pass_seed, chunk + 1))
-        order = order[tf.where(chunk == first_chunk, skipped, 0) :]
-        return {name: pick(column, order) for name, column in rows.items()}
-
-    # Counted from `start`, whole chunks lie before the first row: they need not be read.
-    parts = blocks_of_pass(index, fold_in(pass_seed, 0), start + first_chunk * CHUNK_ROWS, stop)
-    chunks = tf.data.Dataset.range(first_chunk, np.iinfo(np.int64).max)
-    return tf.data.Dataset.zip(chunks, read(parts).rebatch(CHUNK_ROWS)).map(permute)
-
-
-def pick(column, numbers):
+def pick(column: Tensor, numbers: Tensor) -> tf.Tensor:
     """Return rows of a tensor by their numbers, in less time than `tf.gather`."""
     import tensorflow as tf
 

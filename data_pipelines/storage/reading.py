@@ -1,10 +1,14 @@
 """Prepared folders as `tf.data` batches and as arrays."""
 
+from __future__ import annotations
+
 import functools
 import hashlib
 import itertools
 import json
 import pathlib
+import re
+import typing
 
 import numpy as np
 
@@ -13,8 +17,23 @@ from ctrzoo.suggest import unknown
 
 from ..encoding.features import assemble, number_slots, stored_slots, stored_widths
 from ..encoding.fields import ENCODING_FILE, VOCABULARY_FILE, FieldEncoding, TableEncoding
-from .epochs import Share, blocks_of_pass, index_blocks, number_blocks, pick, read_blocks, shuffled_rows, stored_rows
+from .epochs import (
+    ShardPlan,
+    blocks_of_epoch,
+    index_blocks,
+    number_blocks,
+    pick,
+    read_blocks,
+    stored_rows,
+)
+from .shuffling import shuffled_rows
 from .writing import FORMAT_VERSION, SPLITS
+
+if typing.TYPE_CHECKING:
+    import pandas as pd
+    import tensorflow as tf
+
+    from ctrzoo.types import Features, Path
 
 ARRAY_ROWS = 65_536
 # Bytes of a split that `ctrzoo-train` keeps in memory.
@@ -43,7 +62,7 @@ class PreparedData:
         ValueError: If the folder was damaged, edited, or written in another format.
     """
 
-    def __init__(self, folder, cache_bytes=0):
+    def __init__(self, folder: Path, cache_bytes: int = 0):
         self.cache_bytes = cache_bytes
         self.folder = pathlib.Path(folder).absolute()
         if not self.folder.is_dir():
@@ -56,8 +75,9 @@ class PreparedData:
         version = preparation.get("format_version")
         if version != FORMAT_VERSION:
             raise ValueError(
-                f"{self.folder} has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. "
-                "Delete the folder and prepare it again, or install the ctrzoo that wrote it."
+                f"{self.folder} has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. It was "
+                f"written by ctrzoo {preparation.get('ctrzoo_version', '0.1.0')}; install it, or delete the folder and "
+                "prepare again."
             )
         self.schema = Schema.from_dict(self._read_json("schema.json"))
         widths = stored_widths(self.schema)
@@ -83,15 +103,19 @@ class PreparedData:
         return f"<PreparedData {self.name}: {rows} rows, {self.schema.num_fields} fields, {self.folder}>"
 
     @functools.cached_property
-    def encoding(self):
+    def encoding(self) -> TableEncoding | None:
         """The `TableEncoding` that turns raw cells into ids and numbers; None for made-up data."""
         return TableEncoding.load(self.folder) if (self.folder / ENCODING_FILE).is_file() else None
 
     @functools.cached_property
-    def fingerprint(self):
-        """What tells this data from any other: a hash of its vocabularies, options, counts and sizes."""
-        names = (name for name in FINGERPRINTED if (self.folder / name).is_file())
-        return hashlib.sha256(b"".join((self.folder / name).read_bytes() for name in names)).hexdigest()[:16]
+    def fingerprint(self) -> str:
+        """What tells this data from any other: a hash of its vocabularies, options, counts and sizes.
+
+        The version of ctrzoo that wrote the folder is left out: the same data keep their fingerprint.
+        """
+        contents = ((self.folder / name).read_bytes() for name in FINGERPRINTED if (self.folder / name).is_file())
+        contents = (re.sub(rb'\n *"ctrzoo_version": "[^"]*",', b"", content) for content in contents)
+        return hashlib.sha256(b"".join(contents)).hexdigest()[:16]
 
     def _read_json(self, filename):
         path = self.folder / filename
@@ -114,18 +138,18 @@ class PreparedData:
 
     def dataset(
         self,
-        split,
-        batch_size,
-        shuffle=None,
-        seed=0,
-        drop_remainder=False,
-        repeat=False,
-        first_pass=0,
-        first_batch=0,
-        num_shards=1,
-        shard_index=0,
-        cache=None,
-    ):
+        split: str,
+        batch_size: int,
+        shuffle: bool | None = None,
+        seed: int = 0,
+        drop_remainder: bool = False,
+        repeat: bool = False,
+        start_epoch: int = 0,
+        skip_batches: int = 0,
+        num_shards: int = 1,
+        shard_index: int = 0,
+        cache: bool | None = None,
+    ) -> tf.data.Dataset:
         """Return a split as batches for `model.fit`.
 
         The order of the rows of a pass depends on `seed` and the number of the pass alone: on no
@@ -135,7 +159,7 @@ class PreparedData:
         - `fit(dataset(..., repeat=True), steps_per_epoch=n, epochs=3)`, `n` batches being a pass: one
           endless iteration over all passes, which is the same whenever it begins anew. A run that
           was cut off after `step` steps goes on as if it had not been with
-          `first_pass, first_batch = divmod(step, n)`; what comes before is not read.
+          `start_epoch, skip_batches = divmod(step, n)`; what comes before is not read.
 
         Several workers: `strategy.distribute_datasets_from_function(lambda context: data.dataset("train",
         context.get_per_replica_batch_size(1024), num_shards=context.num_input_pipelines,
@@ -150,8 +174,8 @@ class PreparedData:
             drop_remainder: Whether each pass leaves out the rows that do not fill a batch (other rows
                 in each, if shuffled). All batches have the same static shape then.
             repeat: Whether an iteration goes on for ever, instead of ending with the pass.
-            first_pass: Number of the first pass, from 0.
-            first_batch: Batches of the first pass that are left out.
+            start_epoch: Number of the first pass, from 0.
+            skip_batches: Batches of the first pass that are left out.
             num_shards: Parts that each pass is divided into: every row is in one, their sizes differ by
                 one row at most, and all have the same number of batches.
             shard_index: Which part to read, from 0.
@@ -170,37 +194,37 @@ class PreparedData:
         import tensorflow as tf
 
         self._check_split(split)
-        share = Share(self.num_rows[split], batch_size, drop_remainder, num_shards, shard_index)
-        if first_pass < 0 or not 0 <= first_batch < max(share.num_batches, 1):
+        share = ShardPlan(self.num_rows[split], batch_size, drop_remainder, num_shards, shard_index)
+        if start_epoch < 0 or not 0 <= skip_batches < max(share.num_batches, 1):
             raise ValueError(
-                f"`first_pass` must be at least 0, `first_batch` at least 0 and less than the {share.num_batches} "
-                f"batches of a pass. Received: {first_pass}, {first_batch}."
+                f"`start_epoch` must be at least 0, `skip_batches` at least 0 and less than the {share.num_batches} "
+                f"batches of a pass. Received: {start_epoch}, {skip_batches}."
             )
         shuffle = split == "train" if shuffle is None else shuffle
         if cache is None:
             cache = self.num_rows[split] * (8 * self.schema.num_slots + 4) <= self.cache_bytes
         read, to_features = self._from_memory(split) if cache else self._from_files(split)
-        rows_of_pass = shuffled_rows if shuffle else stored_rows
+        rows_of_epoch = shuffled_rows if shuffle else stored_rows
 
-        def batches_of_pass(number):
-            skipped = tf.where(number == first_pass, np.int64(first_batch), np.int64(0))
-            rows = rows_of_pass(self._index(split), read, seed, number, share.start, share.stop, skipped * batch_size)
+        def batches_of_epoch(number):
+            skipped = tf.where(number == start_epoch, np.int64(skip_batches), np.int64(0))
+            rows = rows_of_epoch(self._index(split), read, seed, number, share.start, share.stop, skipped * batch_size)
             sizes = batch_size if drop_remainder else tf.constant(share.batch_sizes)[skipped:]
             return rows.map(to_features).prefetch(1).rebatch(sizes, drop_remainder=drop_remainder)
 
         if repeat:
-            passes = tf.data.Dataset.range(first_pass, np.iinfo(np.int64).max)
+            passes = tf.data.Dataset.range(start_epoch, np.iinfo(np.int64).max)
         elif shuffle:
-            numbers = itertools.count(first_pass)
+            numbers = itertools.count(start_epoch)
             passes = tf.data.Dataset.from_generator(
                 lambda: [next(numbers)], output_signature=tf.TensorSpec([], tf.int64)
             )
         else:
-            passes = tf.data.Dataset.from_tensors(np.int64(first_pass))
-        batches = passes.flat_map(batches_of_pass)
+            passes = tf.data.Dataset.from_tensors(np.int64(start_epoch))
+        batches = passes.flat_map(batches_of_epoch)
         if repeat:
             batches = batches.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-        elif first_batch == 0:
+        elif skip_batches == 0:
             batches = batches.apply(tf.data.experimental.assert_cardinality(share.num_batches))
         options = tf.data.Options()
         # What is not sharded yet is sharded by rows and not by files, as passes know no files.
@@ -234,7 +258,7 @@ class PreparedData:
         if split not in self._cached:
             read, to_features = self._from_files(split)
             with tf.device("CPU:0"):
-                pieces = list(read(blocks_of_pass(self._index(split), None, 0, self.num_rows[split])).map(to_features))
+                pieces = list(read(blocks_of_epoch(self._index(split), None, 0, self.num_rows[split])).map(to_features))
                 self._cached[split] = tf.nest.map_structure(lambda *columns: tf.concat(columns, axis=0), *pieces)
         whole = self._cached[split]
 
@@ -243,7 +267,7 @@ class PreparedData:
 
         return functools.partial(number_blocks, self._index(split)), to_features_of
 
-    def arrays(self, split):
+    def arrays(self, split: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Return a whole split as `({"ids": ..., "values": ...}, labels)` of NumPy arrays, in stored order.
 
         Raises:
@@ -254,7 +278,7 @@ class PreparedData:
         features = {key: np.concatenate([batch[key] for batch, _ in batches]) for key in ("ids", "values")}
         return features, np.concatenate([labels for _, labels in batches])
 
-    def frame(self, split):
+    def frame(self, split: str) -> pd.DataFrame:
         """Return a whole split as a pandas frame: raw cells as far as `encoding.decode` knows them, and the label.
 
         Rows are in stored order.
@@ -269,7 +293,7 @@ class PreparedData:
         frame[self.schema.label] = labels[:, 0].astype(np.uint8)
         return frame
 
-    def texts(self, features):
+    def texts(self, features: Features) -> list[list[str]]:
         """Return what the fields of rows hold, as texts to read: a list of rows, each a list of one text a field.
 
         Ids of data without an encoding of raw cells are written as `#3`, the third of their field.
@@ -286,7 +310,7 @@ class PreparedData:
             raise ValueError(f"{self.name}: {unknown('split', split, self.num_rows)}")
 
 
-def load(folder, cache_bytes=0):
+def load(folder: Path, cache_bytes: int = 0) -> PreparedData:
     """Open a prepared folder; see `PreparedData`."""
     return PreparedData(folder, cache_bytes)
 

@@ -5,15 +5,23 @@ metadata, https://www.tensorflow.org/datasets/external_tfrecord; the wire format
 https://protobuf.dev/programming-guides/encoding.
 """
 
+from __future__ import annotations
+
 import json
 import struct
+import typing
+from collections.abc import Mapping
+from typing import IO, Any
 
 import google_crc32c
+
+if typing.TYPE_CHECKING:
+    import pathlib
 
 FEATURES = "tensorflow_datasets.core.features"
 
 
-def write_example(file, features):
+def write_example(file: IO[bytes], features: Mapping[str, bytes]) -> None:
     """Append a `tf.train.Example` to a TFRecord file.
 
     Args:
@@ -44,7 +52,13 @@ def _checksum(content):
     return struct.pack("<I", ((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
-def write_tfds_metadata(folder, name, description, tensors, splits):
+def write_tfds_metadata(
+    folder: pathlib.Path,
+    name: str,
+    description: str,
+    tensors: Mapping[str, tuple[str, tuple[int | None, ...]]],
+    splits: Mapping[str, Any],
+) -> None:
     """Write `features.json` and `dataset_info.json`, by which `tfds.builder_from_directory` finds the rows.
 
     Args:

@@ -7,40 +7,51 @@ and the weights of weighted ones, in schema order) and `label` (uint8). An Examp
 `tfds.builder_from_directory(folder)` reads it without ctrzoo.
 """
 
+from __future__ import annotations
+
 import fcntl
 import json
-import os
 import pathlib
 import re
 import shutil
 import typing
 import uuid
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 
+from ctrzoo import __version__
 from ctrzoo.files import synchronize
 from ctrzoo.suggest import unknown
 
 from ..encoding.features import Block, stored_widths
 from ..errors import check_labels
+from .shuffling import Shuffler
 from .tfrecord import write_example, write_tfds_metadata
+
+if typing.TYPE_CHECKING:
+    from ctrzoo.schema import Schema
+    from ctrzoo.types import Config, Path
+
+    from ..encoding.fields import TableEncoding
 
 FORMAT_VERSION = 2
 SPLITS = ("train", "valid", "test")
 BLOCK_ROWS = 4096
 SHARD_BLOCKS = 128
-SHUFFLE_BUCKETS = 64
 
 
-def block_tensors(schema):
+def block_tensors(schema: Schema) -> dict[str, tuple[str, tuple[int | None, ...]]]:
     """Return type and shape of the features of a block, `{name: (dtype, shape)}`."""
     widths = stored_widths(schema)
     wide = {name: (dtype, (None, widths[name])) for name, dtype in (("ids", "int32"), ("numbers", "float32"))}
     return {"label": ("uint8", (None,)), **{name: tensor for name, tensor in wide.items() if widths[name]}}
 
 
-def write_blocks(file, tensors, block):
+def write_blocks(
+    file: typing.IO[bytes], tensors: Mapping[str, tuple[str, tuple[int | None, ...]]], block: Block
+) -> int:
     """Write rows to an open shard, 4,096 an example; return the number of examples.
 
     Args:
@@ -48,7 +59,7 @@ def write_blocks(file, tensors, block):
         tensors: What `block_tensors` returned.
         block: The `Block`.
     """
-    arrays = {"ids": block.ids, "numbers": block.numbers, "label": block.labels}
+    arrays = {"ids": block.ids, "numbers": block.numerical, "label": block.labels}
     starts = range(0, len(block.labels), BLOCK_ROWS)
     for start in starts:
         rows = slice(start, start + BLOCK_ROWS)
@@ -76,7 +87,14 @@ class Split(typing.NamedTuple):
     blocks: list
 
 
-def write_metadata(folder, name, schema, splits, options, encoding):
+def write_metadata(
+    folder: pathlib.Path,
+    name: str,
+    schema: Schema,
+    splits: Mapping[str, Split],
+    options: Config,
+    encoding: TableEncoding | None,
+) -> None:
     """Write all files of a prepared folder but its shards.
 
     Args:
@@ -89,11 +107,13 @@ def write_metadata(folder, name, schema, splits, options, encoding):
     """
     description = f"{name}: each example is a block of up to {BLOCK_ROWS} rows; see schema.json."
     write_tfds_metadata(folder, name, description, block_tensors(schema), splits)
-    (folder / "schema.json").write_text(schema.to_json(), encoding="utf-8")
+    config = {"ctrzoo_version": __version__, **schema.to_dict()}
+    (folder / "schema.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
     if encoding is not None:
         encoding.save(folder)
     counts = ("rows", "positives", "shards")
     preparation = {
+        "ctrzoo_version": __version__,
         "format_version": FORMAT_VERSION,
         "name": name,
         "options": options,
@@ -103,7 +123,7 @@ def write_metadata(folder, name, schema, splits, options, encoding):
     (folder / "preparation.json").write_text(json.dumps(preparation, indent=2), encoding="utf-8")
 
 
-def publish(partial, folder):
+def publish(partial: pathlib.Path, folder: pathlib.Path) -> None:
     """Give a complete folder its name, when all of it is on disk.
 
     Raises:
@@ -120,7 +140,7 @@ def publish(partial, folder):
     synchronize(folder.parent)
 
 
-def check_name(name):
+def check_name(name: str) -> None:
     """Refuse a name that TensorFlow Datasets would not find.
 
     Raises:
@@ -161,7 +181,15 @@ class PreparedWriter:
     {'train': 2}
     """
 
-    def __init__(self, folder, name, schema, encoding=None, options=None, shuffle_seed=0):
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        schema: Schema,
+        encoding: TableEncoding | None = None,
+        options: Config | None = None,
+        shuffle_seed: int = 0,
+    ):
         check_name(name)
         self.folder = pathlib.Path(folder).absolute()
         self.name = name
@@ -186,10 +214,10 @@ class PreparedWriter:
         self._row_dtype = np.dtype(
             [("ids", "<i4", (widths["ids"],)), ("numbers", "<f4", (widths["numbers"],)), ("label", "u1")]
         )
-        self._shuffler = _Shuffler(self._partial, self._row_dtype, self.shuffle_seed)
+        self._shuffler = Shuffler(self._partial, self._row_dtype, self.shuffle_seed)
         return self
 
-    def add(self, split, block):
+    def add(self, split: str, block: Block) -> None:
         """Append a block of any number of rows to a split.
 
         Raises:
@@ -199,7 +227,7 @@ class PreparedWriter:
         if split not in SPLITS:
             raise ValueError(unknown("split", split, SPLITS))
         rows = np.empty(len(block.labels), self._row_dtype)
-        for key, array in (("ids", block.ids), ("numbers", block.numbers)):
+        for key, array in (("ids", block.ids), ("numbers", block.numerical)):
             if np.shape(array) != rows[key].shape:
                 raise ValueError(f"`{key}` must have the shape {rows[key].shape}. Received: {np.shape(array)}.")
             with np.errstate(invalid="ignore", over="ignore"):  # what does not fit is refused below
@@ -215,7 +243,7 @@ class PreparedWriter:
             raise ValueError("Numbers must be finite. Write a missing number as 0.")
         (self._shuffler if split == "train" else self._splits[split]).add(rows)
 
-    def add_json(self, filename, content):
+    def add_json(self, filename: str, content: typing.Any) -> None:
         """Write a further file, such as the truth behind made-up data."""
         (self._partial / filename).write_text(json.dumps(content, indent=2), encoding="utf-8")
 
@@ -298,34 +326,6 @@ class _SplitWriter:
     def _path(self, index, total=None):
         ending = "" if total is None else f"-of-{total:05d}"
         return self._folder / f"{self._name}-{self._split}.tfrecord-{index:05d}{ending}"
-
-
-class _Shuffler:
-    """Brings any number of rows into a random order, with a part of them in memory."""
-
-    def __init__(self, folder, dtype, seed):
-        self._random = np.random.default_rng(seed)
-        self._dtype = dtype
-        self._files = [open(folder / f"rows-{bucket}", "w+b") for bucket in range(SHUFFLE_BUCKETS)]
-
-    def add(self, rows):
-        buckets = self._random.integers(SHUFFLE_BUCKETS, size=len(rows), dtype=np.uint8)
-        sorted_rows = rows[np.argsort(buckets, kind="stable")]
-        ends = np.cumsum(np.bincount(buckets, minlength=SHUFFLE_BUCKETS))
-        for file, part in zip(self._files, np.split(sorted_rows, ends[:-1]), strict=True):
-            file.write(part.tobytes())
-
-    def drain(self):
-        for file in self._files:
-            file.seek(0)
-            rows = np.fromfile(file, self._dtype)
-            os.unlink(file.name)
-            yield rows[self._random.permutation(len(rows))]
-        self.close()
-
-    def close(self):
-        for file in self._files:
-            file.close()
 
 
 def _remove_leftovers(folder):

@@ -9,12 +9,13 @@ import json
 import math
 import multiprocessing
 import pathlib
-import resource
 import tempfile
 import time
 
 import numpy as np
 from absl import app, flags
+
+from ctrzoo.memory import peak_bytes
 
 from ...data_pipelines import load
 from ...data_pipelines.datasets.criteo import prepare_criteo
@@ -129,7 +130,7 @@ def _measured(work, raw, folder, rows, sender):
             "rows": rows,
             "rows_per_second": rows / seconds,
             "cpu_seconds_per_million_rows": cpu_seconds / rows * 1e6,
-            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "peak_memory_bytes": peak_bytes(),
             "feature_size": feature_size,
         }
     )

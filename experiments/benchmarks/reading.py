@@ -132,11 +132,11 @@ def _examples(path, block, by_field, batch_size):
             return tf.train.Feature(float_list=tf.train.FloatList(value=values))
         return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
 
-    columns = {"label": block.labels[:, None], "ids": block.ids, "numbers": block.numbers}
+    columns = {"label": block.labels[:, None], "ids": block.ids, "numbers": block.numerical}
     if by_field:
         columns = {"label": block.labels[:, None]}
         columns |= {f"ids{slot}": block.ids[:, slot : slot + 1] for slot in range(NUM_CATEGORIES)}
-        columns |= {f"numbers{slot}": block.numbers[:, slot : slot + 1] for slot in range(NUM_NUMBERS)}
+        columns |= {f"numbers{slot}": block.numerical[:, slot : slot + 1] for slot in range(NUM_NUMBERS)}
     with tf.io.TFRecordWriter(str(path)) as writer:
         for row in range(len(block.labels)):
             features = {name: feature(values[row]) for name, values in columns.items()}

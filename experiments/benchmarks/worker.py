@@ -11,7 +11,8 @@ import os
 import sys
 import time
 
-from .memory import peak_megabytes
+from ctrzoo.memory import peak_bytes
+
 from .work import IMPLEMENTATIONS, Work
 
 
@@ -33,7 +34,7 @@ def main():
         wall, cpu = time.perf_counter(), time.process_time()
         call(int(line))
         answers.write(json.dumps({"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}) + "\n")
-    answers.write(json.dumps({"peak_megabytes": peak_megabytes()}) + "\n")
+    answers.write(json.dumps({"peak_megabytes": peak_bytes() / 1e6}) + "\n")
     answers.flush()
     os._exit(0)
 

@@ -47,7 +47,7 @@ def train_model(case, strategy):
         model.optimizer.build(model.trainable_variables)
     step, losses = ReplicatedStep(model, jit_compile="jit" in options), []
     while len(losses) < STEPS:
-        losses += [float(step.train(batch)) for batch in data.dataset("train", BATCH, first_pass=len(losses))]
+        losses += [float(step.train(batch)) for batch in data.dataset("train", BATCH, start_epoch=len(losses))]
     metrics = Evaluator(model).evaluate(data.dataset("test", 48, shuffle=False))
     weights = [np.ravel(keras.ops.convert_to_numpy(weight)) for weight in model.weights]
     return {"losses": losses[:STEPS], "weights": np.concatenate(weights), "metrics": sorted(metrics.items())}

@@ -31,9 +31,9 @@ class FailingData(SmallData):
         super().__init__(*arguments, **options)
         self.fail_in = fail_in
 
-    def dataset(self, split, batch_size, shuffle=None, first_pass=0, **position):
-        batches = super().dataset(split, batch_size, shuffle, first_pass=first_pass, **position)
-        if shuffle is False or first_pass != self.fail_in[0]:
+    def dataset(self, split, batch_size, shuffle=None, start_epoch=0, **position):
+        batches = super().dataset(split, batch_size, shuffle, start_epoch=start_epoch, **position)
+        if shuffle is False or start_epoch != self.fail_in[0]:
             return batches
         return self._until_failure(batches, self.fail_in[1])
 

@@ -83,7 +83,7 @@ def test_branches_give_the_losses_weights_and_metrics_of_the_whole(name, options
         model.compile(optimizer(0.01, epsilon=1e-4))
         step, losses = ReplicatedStep(model, cpu_replicas=branches), []
         for epoch in range(3):
-            losses += [float(step.train(batch)) for batch in data.dataset("train", 64, first_pass=epoch)]
+            losses += [float(step.train(batch)) for batch in data.dataset("train", 64, start_epoch=epoch)]
         metrics = Evaluator(model, branches).evaluate(data.dataset("test", 48, shuffle=False))
         found.append([losses, list(metrics.values()), *model.get_weights()])
     for expected, divided in zip(*found, strict=True):
@@ -99,7 +99,7 @@ def test_a_step_compiled_by_xla_gives_the_losses_and_weights_of_the_plain_one(na
         model.compile(optimizers.LazyAdam(0.01, epsilon=1e-4))
         step = ReplicatedStep(model, jit_compile)
         losses = [
-            float(step.train(batch)) for epoch in range(3) for batch in data.dataset("train", 64, first_pass=epoch)
+            float(step.train(batch)) for epoch in range(3) for batch in data.dataset("train", 64, start_epoch=epoch)
         ]
         found.append([losses, *model.get_weights()])
     for expected, compiled in zip(*found, strict=True):

@@ -43,7 +43,7 @@ def all_rows(data):
     ("users", "message"),
     [
         (USERS.replace("3::M", "4::M"), "The user 3 has ratings but no row in its table"),
-        (USERS + "2::F::1::10::48067\n", "The user 2 is twice in its table"),
+        (USERS + "2::F::1::10::48067\n", "The user 2 is listed twice in its table"),
     ],
 )
 def test_ratings_of_users_that_the_table_has_not_once(tmp_path, users, message):

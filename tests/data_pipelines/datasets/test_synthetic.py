@@ -53,13 +53,13 @@ def pairwise_auc(labels, scores):
 
 def test_logits_are_the_planted_effects(model):
     block = model.block("valid", 3)
-    expected = [slow_logit(model, block.ids[row], block.numbers[row]) for row in range(200)]
-    np.testing.assert_allclose(model.logits(block.ids, block.numbers)[:200], expected, rtol=1e-4, atol=1e-4)
+    expected = [slow_logit(model, block.ids[row], block.numerical[row]) for row in range(200)]
+    np.testing.assert_allclose(model.logits(block.ids, block.numerical)[:200], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_the_orders_have_the_stated_deviations_and_pairs_tell_nothing_alone(model):
     block = model.block("test", 0)
-    effects = {effect: model._effect(effect, block.ids, block.numbers) for effect in model.factors}
+    effects = {effect: model._effect(effect, block.ids, block.numerical) for effect in model.factors}
     for order, deviation in enumerate(LOGIT_DEVIATIONS.values(), start=1):
         total = sum(logit for effect, logit in effects.items() if len(effect) == order)
         assert total.std() == pytest.approx(deviation, rel=0.05)
@@ -122,14 +122,14 @@ def test_each_order_adds_to_what_can_be_known(model):
     block = model.block("valid", 0)
     aucs, logit = [], 0
     for order in (1, 2, 3):
-        logit = logit + sum(model._effect(e, block.ids, block.numbers) for e in model.factors if len(e) == order)
+        logit = logit + sum(model._effect(e, block.ids, block.numerical) for e in model.factors if len(e) == order)
         aucs.append(pairwise_auc(block.labels[:8000], logit[:8000]))
     assert aucs[0] < 0.69 and aucs[1] > aucs[0] + 0.07 and aucs[2] > aucs[1] + 0.005
 
 
 def test_labels_follow_the_probabilities(model):
     block = model.block("train", 2)
-    probabilities = model.probabilities(block.ids, block.numbers)
+    probabilities = model.probabilities(block.ids, block.numerical)
     for low, high in ((0, 0.1), (0.1, 0.3), (0.3, 0.6), (0.6, 1)):
         inside = (probabilities >= low) & (probabilities < high)
         error = np.sqrt(0.25 / inside.sum())

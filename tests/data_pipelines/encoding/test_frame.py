@@ -9,7 +9,7 @@ import pytest
 
 from ctrzoo.data_pipelines import FrameEncoder, PreparedWriter, load
 from ctrzoo.data_pipelines.encoding.fields import FieldEncoding, TableEncoding, plain_texts
-from ctrzoo.data_pipelines.encoding.fitting import learn_field
+from ctrzoo.data_pipelines.encoding.fitting import fit_field
 from ctrzoo.data_pipelines.encoding.frame import series_of
 
 FRAME = pd.DataFrame(
@@ -111,7 +111,7 @@ SPANS = [datetime.timedelta(hours=1), datetime.timedelta(1), None]
 )
 def test_times_are_encoded_as_those_that_were_prepared(prepared, cells):
     fields = [FieldEncoding("day"), FieldEncoding("number", "numerical", column="day", transform="min_max")]
-    encoding = TableEncoding([learn_field(field, prepared) for field in fields])
+    encoding = TableEncoding([fit_field(field, prepared) for field in fields])
     frame = pl.DataFrame([series_of("day", cells)])
     ids, numbers = encoding.encode(frame)
     np.testing.assert_array_equal(ids, [[1], [2], [0]])

@@ -303,7 +303,7 @@ def test_a_table_without_its_header_says_so_in_its_first_row(prepared):
             {"fields": [{"name": "site", "mincount": 3}]},
             "Field 'site': Unknown key 'mincount'. Did you mean 'min_count'",
         ),
-        ({"fields": [{"name": "site", "values": ["a"]}]}, "values is learned"),
+        ({"fields": [{"name": "site", "values": ["a"]}]}, "values is fitted by the preparation. Remove it"),
         ({"fields": []}, "the key 'fields' is missing"),
         ({"feilds": []}, "Unknown key 'feilds'. Did you mean 'fields'?"),
         ({"split": {"colum": "price"}}, "Unknown key of `split` 'colum'. Did you mean 'column'?"),
@@ -320,7 +320,10 @@ def test_a_table_without_its_header_says_so_in_its_first_row(prepared):
         ({"split": {"train": 0.5}}, "must be whole hundredths that add up to 1"),
         ({"split": {"column": "price", "valid_from": 0}}, "no row in the split 'train'"),
         ({"separator": "::"}, "`separator` must be one character"),
-        ({"learn_from": "test"}, "`learn_from` must be 'train' or 'all'"),
+        ({"fit_on": "test"}, "`fit_on` must be 'train' or 'all'"),
+        ({"learn_from": "all"}, "the key 'learn_from' was renamed to 'fit_on'"),
+        ({"fields": [{"name": "site", "rare": True}]}, "Field 'site': the key 'rare' was renamed to 'oov'"),
+        ({"fields": [{"name": "site", "running": True}]}, "the key 'running' was renamed to 'assign_ids_online'"),
         ({"split": None}, r"`split` must be shares, .* or a column and its bounds. Received: None"),
         ({"split": {"train": 0.8, "valid": 0.2, "test": None}}, "`test` of a split must be a number. Received: None"),
         ({"split": {"train": "0.8"}}, "`train` of a split must be a number. Received: '0.8'"),
@@ -332,9 +335,15 @@ def test_a_table_without_its_header_says_so_in_its_first_row(prepared):
         ({"fields": [TAGS | {"separator": ""}]}, "`separator` of a multi-valued field must not be empty"),
         ({"fields": [TAGS | {"weight_separator": 5}]}, "`weight_separator` must be a text, in quotes. Received: 5"),
         ({"fields": [{"name": "site", "column": 5}]}, "`column` must be a text. Received: 5"),
-        ({"fields": [{"name": "site", "rare": "no"}]}, "`rare` must be true or false. Received: 'no'"),
-        ({"fields": [{"name": "site", "running": 1}]}, "`running` must be true or false. Received: 1"),
-        ({"fields": [{"name": "site", "running": True, "hash_buckets": 9}]}, "`running` needs a rare id"),
+        ({"fields": [{"name": "site", "oov": "no"}]}, "`oov` must be true or false. Received: 'no'"),
+        (
+            {"fields": [{"name": "site", "assign_ids_online": 1}]},
+            "`assign_ids_online` must be true or false. Received: 1",
+        ),
+        (
+            {"fields": [{"name": "site", "assign_ids_online": True, "hash_buckets": 9}]},
+            "`assign_ids_online` needs an OOV id",
+        ),
         ({"fields": [{"name": "site", "unused_ids": -3}]}, "`unused_ids` must be a whole number of at least 0"),
         ({"fields": [{"name": "site", "min_count": None}]}, "`min_count` must be a whole number of at least 1"),
     ],
@@ -347,7 +356,7 @@ def test_a_wrong_schema_is_named(prepared, change, message):
 def test_rows_are_divided_by_a_column(prepared):
     data, _ = prepared(TEXT, {**SCHEMA, "split": {"column": "price", "valid_from": 60, "test_from": "90"}})
     assert data.num_rows == {"train": 60, "valid": 30, "test": 10}
-    np.testing.assert_array_equal(stored_block(data.folder, ["test"]).numbers[:, 0], np.arange(90, 100) + 0.5)
+    np.testing.assert_array_equal(stored_block(data.folder, ["test"]).numerical[:, 0], np.arange(90, 100) + 0.5)
 
 
 @pytest.mark.parametrize(
@@ -391,7 +400,7 @@ def test_rows_are_divided_by_a_day_of_a_yaml_schema(prepared, tmp_path):
 def test_separate_files_are_the_splits_and_only_the_first_is_learned_from(tmp_path):
     for name, rows in (("a", ROWS[:60]), ("b", ["1,new,1,a:1\n", *ROWS[60:80]])):
         (tmp_path / f"{name}.csv").write_text(HEADER + "".join(rows))
-    schema = {**SCHEMA, "fields": [{"name": "site", "rare": True}, *SCHEMA["fields"][1:]]}
+    schema = {**SCHEMA, "fields": [{"name": "site", "oov": True}, *SCHEMA["fields"][1:]]}
     tables = {"train": tmp_path / "a.csv", "test": tmp_path / "b.csv"}
     prepare_own_table(tmp_path / "prepared", "clicks", tables, schema)
     data = load(tmp_path / "prepared")
@@ -433,7 +442,7 @@ def test_every_transform_and_hashing_by_schema(prepared):
         {"name": "hashed", "column": "site", "hash_buckets": 7},
         {"name": "often", "column": "site", "min_count": 34},
     ]
-    data, _ = prepared(TEXT, {"label": "click", "fields": fields, "learn_from": "all"})
+    data, _ = prepared(TEXT, {"label": "click", "fields": fields, "fit_on": "all"})
     ids, values, _ = stored_block(data.folder)
     order = np.argsort(values[:, 4])
     first, ids, values = data.schema.first_ids, ids[order], values[order]
@@ -455,7 +464,7 @@ def test_each_value_of_a_multivalued_cell_counts(prepared):
     schema = {
         "label": "click",
         "fields": [{"name": "tags", "kind": "multivalued", "min_count": 3}],
-        "learn_from": "all",
+        "fit_on": "all",
     }
     # q is in two rows, three times; of 6 values 3 are rare; of 4 cells 1 is missing.
     data, report = prepared("click,tags\n0,q|q|x\n1,q\n0,y|z\n1,\n", schema)
@@ -470,13 +479,13 @@ def test_a_constant_number_is_learned_from_several_chunks(prepared, monkeypatch)
     rows = [f"{row % 2},0.1\n" for row in range(20_000)]
     data, _ = prepared("click,price\n" + "".join(rows), schema)
     assert [(field.offset, field.scale) for field in data.encoding.fields] == [(0.1, 1.0)] * 2
-    np.testing.assert_array_equal(stored_block(data.folder).numbers, np.zeros((20_000, 2)))
+    np.testing.assert_array_equal(stored_block(data.folder).numerical, np.zeros((20_000, 2)))
 
 
 def test_a_large_number_is_taken_if_its_transform_makes_it_small(prepared):
     schema = {"label": "click", "fields": [{"name": "price", "kind": "numerical", "transform": "log1p"}]}
     data, _ = prepared(HEADER + "1,s,1e39,a\n" * 10, schema)
-    np.testing.assert_allclose(stored_block(data.folder).numbers, [[39 * np.log(10)]] * 10, rtol=1e-6)
+    np.testing.assert_allclose(stored_block(data.folder).numerical, [[39 * np.log(10)]] * 10, rtol=1e-6)
 
 
 def test_a_number_that_what_was_learned_makes_too_large_is_refused(prepared):
@@ -508,7 +517,7 @@ def full_disk(request, monkeypatch):
 
 
 def test_a_full_disk_is_one_line_and_the_preparation_goes_on_later(prepared, tmp_path, full_disk):
-    with full_disk(), pytest.raises(OSError, match="the disk of .*prepared is full. Make room and run the same again"):
+    with full_disk(), pytest.raises(OSError, match="the disk of .*prepared is full. Free space and rerun the command"):
         prepared(TEXT)
     assert not (tmp_path / "prepared").exists()
     assert sum(prepared(TEXT)[0].num_rows.values()) == 100

@@ -35,7 +35,7 @@ def test_a_libffm_field_is_a_column(tmp_path):
         "value1": ["0.25", None, "-2e-1"],
         "value2": [None, "1", None],
     }
-    assert parts[0].numbers.tolist() == [1, 2, 4] and parts[0].bad == []
+    assert parts[0].row_numbers.tolist() == [1, 2, 4] and parts[0].bad == []
 
 
 def test_a_libffm_table_is_encoded(tmp_path):
@@ -74,7 +74,7 @@ def test_a_wrong_row_is_named_and_the_others_are_kept(tmp_path, kind, line, reas
     (tmp_path / "rows").write_text(f"{good}\n{line}\n{good}\n")
     frame, parts = rows_of(SparseTextSource((tmp_path / "rows",), kind, 2 if kind == "libffm" else None))
     assert parts[0].bad == [(2, reason)]
-    assert len(frame) == 2 and parts[0].numbers.tolist() == [1, 3]
+    assert len(frame) == 2 and parts[0].row_numbers.tolist() == [1, 3]
 
 
 def test_other_text_is_refused(tmp_path):

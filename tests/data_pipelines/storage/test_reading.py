@@ -7,11 +7,12 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from ctrzoo.data_pipelines import Block, PreparedWriter, load
+from ctrzoo import __version__
+from ctrzoo.data_pipelines import Block, FrameEncoder, PreparedWriter, load
 from ctrzoo.data_pipelines.preparation.table import prepare_own_table
 from ctrzoo.data_pipelines.storage import reading
 from ctrzoo.data_pipelines.storage import writing as records
-from ctrzoo.data_pipelines.storage.epochs import Share
+from ctrzoo.data_pipelines.storage.epochs import ShardPlan
 from ctrzoo.schema import Field, Schema
 from tests.data_pipelines.small_table import SCHEMA, random_block
 
@@ -76,7 +77,7 @@ def assert_same_batches(found, expected):
 
 # A pass has 7 batches; chunks of 65,536 rows end within batch 6.
 @pytest.mark.parametrize(
-    ("first_pass", "first_batch", "batch_size", "options"),
+    ("start_epoch", "skip_batches", "batch_size", "options"),
     [
         (0, 3, 10_500, {}),
         (1, 6, 10_500, {}),
@@ -84,13 +85,13 @@ def assert_same_batches(found, expected):
         (0, 6, 5_250, {"num_shards": 2, "shard_index": 1}),
     ],
 )
-def test_a_run_goes_on_from_any_batch_as_if_it_had_not_stopped(data, first_pass, first_batch, batch_size, options):
+def test_a_run_goes_on_from_any_batch_as_if_it_had_not_stopped(data, start_epoch, skip_batches, batch_size, options):
     whole = data.dataset("train", batch_size, seed=5, repeat=True, **options)
     per_pass = 6 if options.get("drop_remainder") else 7
-    position = {"first_pass": first_pass, "first_batch": first_batch}
+    position = {"start_epoch": start_epoch, "skip_batches": skip_batches}
     tf.random.set_seed(99)
     rest = data.dataset("train", batch_size, seed=5, repeat=True, **position, **options)
-    passed = first_pass * per_pass + first_batch
+    passed = start_epoch * per_pass + skip_batches
     assert_same_batches(batches_of(rest, 3), batches_of(whole, passed + 3)[passed:])
 
 
@@ -105,13 +106,13 @@ def test_an_endless_iteration_is_the_passes_one_after_another(data):
 def test_the_first_iteration_may_start_in_the_middle_of_a_pass(data):
     whole = data.dataset("train", 10_500)
     expected = [batch for _ in range(3) for batch in batches_of(whole)]
-    rest = data.dataset("train", 10_500, first_pass=1, first_batch=4)
+    rest = data.dataset("train", 10_500, start_epoch=1, skip_batches=4)
     assert_same_batches(batches_of(rest), expected[11:14])
     assert_same_batches(batches_of(rest), expected[14:])
 
 
 def test_stored_order_starts_at_any_batch_too(data):
-    rows, _ = rows_and_labels(data.dataset("valid", 64, first_batch=5))
+    rows, _ = rows_and_labels(data.dataset("valid", 64, skip_batches=5))
     np.testing.assert_array_equal(rows, np.arange(5 * 64, 1000))
 
 
@@ -135,12 +136,12 @@ def test_shards_share_each_pass(data, shuffle, drop_remainder, batch_size, num_s
 
 def test_shards_of_which_one_has_a_row_more_have_equally_many_batches():
     # 13 rows in 3 shards: 4, 4 and 5. The third needs 3 batches of 2, the others cut their second into two.
-    sizes = [Share(13, 2, num_shards=3, shard_index=index).batch_sizes.tolist() for index in range(3)]
+    sizes = [ShardPlan(13, 2, num_shards=3, shard_index=index).batch_sizes.tolist() for index in range(3)]
     assert sizes == [[2, 1, 1], [2, 1, 1], [2, 2, 1]]
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"first_batch": 2}, {"shuffle": False}, {"num_shards": 2, "shard_index": 1}], ids=str
+    "options", [{}, {"skip_batches": 2}, {"shuffle": False}, {"num_shards": 2, "shard_index": 1}], ids=str
 )
 def test_a_cached_split_is_the_same(data, options):
     cached, read = (data.dataset("train", 10_500, cache=cache, **options) for cache in (True, False))
@@ -256,8 +257,8 @@ def test_wrong_arguments_are_named(data):
         data.arrays("test")
     with pytest.raises(ValueError, match="batch_size"):
         data.dataset("train", 0)
-    with pytest.raises(ValueError, match="`first_batch` at least 0 and less than the 7 batches of a pass"):
-        data.dataset("train", 10_500, first_batch=7)
+    with pytest.raises(ValueError, match="`skip_batches` at least 0 and less than the 7 batches of a pass"):
+        data.dataset("train", 10_500, skip_batches=7)
     with pytest.raises(ValueError, match="less than `num_shards`. Received: 2 of 2"):
         data.dataset("train", 512, num_shards=2, shard_index=2)
     with pytest.raises(ValueError, match="1,000 rows cannot give 600 shards equally many batches of 1. Set `drop_rem"):
@@ -287,7 +288,16 @@ def truncate(folder):
         (lambda folder: (folder / "schema.json").write_text("{"), ValueError, "not valid JSON"),
         (lambda folder: next(folder.glob("*valid*")).unlink(), FileNotFoundError, "small-valid.* is missing"),
         (truncate, ValueError, "bytes, it was written with .* prepare it again"),
-        (edit("preparation.json", lambda content: content.update(format_version=9)), ValueError, "format version 9"),
+        (
+            edit("preparation.json", lambda content: content.update(format_version=9, ctrzoo_version="7.0")),
+            ValueError,
+            "format version 9.* written by ctrzoo 7.0; install it, or delete the folder and prepare again",
+        ),
+        (
+            edit("schema.json", lambda content: content.update(format_version=9)),
+            ValueError,
+            f"schema has format version 9.* written by ctrzoo {__version__}; install it",
+        ),
         (edit("schema.json", lambda content: content["fields"].pop()), ValueError, "schema.json does not fit"),
         (
             edit("schema.json", lambda content: content["fields"][0].update(vocabulary_size=99)),
@@ -302,6 +312,20 @@ def test_a_damaged_folder_is_refused_in_one_line(write, damage, error, message):
     with pytest.raises(error, match=message) as caught:
         load(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_every_file_says_which_version_wrote_it_and_the_fingerprint_does_not_depend_on_it(tmp_path):
+    frame = pd.DataFrame({"city": ["Oslo", "Rome"], "label": [0, 1]})
+    encoder = FrameEncoder(categorical=["city"]).fit(frame)
+    with PreparedWriter(tmp_path / "cities", "cities", encoder.schema, encoder.encoding) as writer:
+        writer.add("train", encoder.block(frame))
+    before = load(tmp_path / "cities").fingerprint
+    for filename in ("preparation.json", "encoding.json", "schema.json"):
+        content = (tmp_path / "cities" / filename).read_text()
+        assert json.loads(content)["ctrzoo_version"] == __version__
+        (tmp_path / "cities" / filename).write_text(content.replace(f'"{__version__}"', '"7.0"'))
+    data = load(tmp_path / "cities")
+    assert data.fingerprint == before and data.encoding.fields[0].values.to_list() == ["Oslo", "Rome"]
 
 
 def test_the_fingerprint_tells_changed_vocabularies(write):

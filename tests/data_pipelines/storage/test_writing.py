@@ -17,7 +17,7 @@ from tests.data_pipelines.small_table import SCHEMA, random_block
 def slow_features(block):
     """Ids and values of all slots of `SCHEMA`, row by row as the design says."""
     all_ids, all_values = [], []
-    for ids, numbers in zip(block.ids, block.numbers, strict=True):
+    for ids, numbers in zip(block.ids, block.numerical, strict=True):
         genres, city, tags = ids[:3], ids[3], ids[4:]
         present = sum(1 for genre in genres if genre)
         all_ids.append([*genres, 7, city, *tags, 17])
@@ -146,8 +146,8 @@ def test_two_writers_of_one_folder_make_it_once(tmp_path):
     ("change", "message"),
     [
         (lambda block: block._replace(ids=block.ids[:, :5]), "`ids` must have the shape"),
-        (lambda block: block._replace(numbers=block.numbers * np.nan), "finite"),
-        (lambda block: block._replace(numbers=block.numbers.astype(np.float64) + 1e39), "finite"),
+        (lambda block: block._replace(numerical=block.numerical * np.nan), "finite"),
+        (lambda block: block._replace(numerical=block.numerical.astype(np.float64) + 1e39), "finite"),
         (lambda block: block._replace(ids=block.ids + 17), "Ids must lie in 0 to 17"),
         (lambda block: block._replace(ids=block.ids * 0 + 1.9), "Ids must be whole numbers of 32 bits. Received: 1.9"),
         (lambda block: block._replace(ids=block.ids * np.nan), "Ids must be whole numbers of 32 bits. Received: nan"),

@@ -9,11 +9,11 @@ import pytest
 from ctrzoo import models
 from ctrzoo.experiments.benchmarks import race, suites
 from ctrzoo.experiments.benchmarks.keras_calls import calls_of
-from ctrzoo.experiments.benchmarks.memory import peak_megabytes
 from ctrzoo.experiments.benchmarks.options import Options
 from ctrzoo.experiments.benchmarks.report import markdown_table, rows_of, write_results
 from ctrzoo.experiments.benchmarks.shapes import SHAPES
 from ctrzoo.experiments.benchmarks.work import Work
+from ctrzoo.memory import peak_bytes
 
 TINY = SHAPES["tiny"]
 WORK = Work("ctrzoo", "lr", TINY.to_dict(), shape="tiny", batch_size=8)
@@ -36,9 +36,9 @@ def test_a_call_makes_the_steps_it_is_asked_for(mode, steps, folder):
 
 
 def test_peak_memory_counts_what_was_freed():
-    before = peak_megabytes()
+    before = peak_bytes()
     assert np.ones(25_000_000).sum() == 25_000_000  # 200 MB
-    assert peak_megabytes() > max(before, 200)
+    assert peak_bytes() > max(before, 200e6)
 
 
 class Contender:

@@ -1,4 +1,4 @@
-"""The most memory that this process held at a time."""
+"""The peak memory of this process."""
 
 import pathlib
 import resource
@@ -7,17 +7,17 @@ import sys
 STATUS = pathlib.Path("/proc/self/status")
 
 
-def peak_megabytes():
-    """Return the peak resident memory in MB (10^6 bytes).
+def peak_bytes() -> int:
+    """Return the peak resident memory in bytes.
 
     Linux keeps `ru_maxrss` across `exec`, so a process that a large one started would report its parent's
     memory; the kernel's own high-water mark does not.
 
-    >>> peak_megabytes() > 1
+    >>> peak_bytes() > 10**6
     True
     """
     if STATUS.is_file():
         lines = [line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:")]
         if lines:
-            return int(lines[0].split()[1]) * 1024 / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+            return int(lines[0].split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
