@@ -37,7 +37,7 @@ def prepare_own_table(
     bad_rows: str = "error",
     seed: int = 0,
 ) -> Config:
-    """Make a prepared folder of a table of one's own.
+    """Make a prepared folder of a table of your own.
 
     Args:
         folder: The folder to make.
@@ -72,7 +72,7 @@ def read_schema(path: Path) -> Mapping[str, Any]:
 
     Raises:
         FileNotFoundError: If there is none.
-        ValueError: If it is no mapping.
+        ValueError: If it is not a mapping.
     """
     path = pathlib.Path(path)
     if not path.is_file():

@@ -29,10 +29,10 @@ class Format:
         separator: The character between columns.
         columns: Names of the columns; None if the first line of each file names them.
         quote: The character around cells that hold a separator or a line end; None if there is none.
-        missing: Text or texts that stand for a missing cell beside the empty one, such as `"NULL"`.
+        missing: Text or texts that stand for a missing cell, in addition to the empty one, such as `"NULL"`.
 
     Raises:
-        ValueError: If the separator is not one character, or names or missing cells are no texts.
+        ValueError: If the separator is not one character, or names or missing cells are not texts.
 
     >>> Format(separator="\t", columns=("label", "site"), quote=None).columns
     ('label', 'site')
@@ -153,11 +153,11 @@ def header_of(path: Path, line: bytes, format: Format) -> list[str]:
     try:
         text = line.decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
-        raise ValueError(f"{path}, row 1: the header is no UTF-8 text. Convert the file to UTF-8.") from None
+        raise ValueError(f"{path}, row 1: the header is not UTF-8 text. Convert the file to UTF-8.") from None
     try:
         names = format.split_line(text)
     except csv.Error as error:
-        raise ValueError(f"{path}, row 1: the header is no line of a table ({error}).") from None
+        raise ValueError(f"{path}, row 1: the header is not a line of a table ({error}).") from None
     if not any(names):
         raise ValueError(f"{path}, row 1: expected the names of the columns, the line is empty.")
     _check_once(f"{path}, row 1: the header names", names)
@@ -200,7 +200,7 @@ def _read(content, columns, types, format, handler=None):
 
 
 def _parse_carefully(content, columns, needed, format, first):
-    """Parse all columns as bytes, and note the rows of another width or that are no UTF-8."""
+    """Parse all columns as bytes, and note the rows of another width or that are not UTF-8."""
     bad = []
 
     def note(row):
@@ -224,7 +224,7 @@ def _parse_carefully(content, columns, needed, format, first):
             for row, text in enumerate(decoded):
                 if text is False and kept[row]:
                     kept[row] = False
-                    bad.append((int(numbers[row]), f"column '{name}' is no UTF-8 text"))
+                    bad.append((int(numbers[row]), f"column '{name}' is not UTF-8 text"))
             texts[name] = pa.array([text or None for text in decoded], pa.string())
     return pa.table(texts).filter(pa.array(kept)), numbers[kept], sorted(bad)
 

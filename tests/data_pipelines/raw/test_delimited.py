@@ -63,7 +63,7 @@ def test_quotes_are_text_between_tabs_by_default(separator, quote):
 
 
 def test_a_header_that_is_no_line_of_a_table():
-    with pytest.raises(ValueError, match="clicks.csv, row 1: the header is no line"):
+    with pytest.raises(ValueError, match="clicks.csv, row 1: the header is not a line"):
         header_of("clicks.csv", b"click,title\r1,a\r", Format())
 
 
