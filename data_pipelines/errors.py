@@ -28,7 +28,7 @@ def plain_cells(cells: pl.Series) -> pl.Series:
     counts nanoseconds, pandas 3 and polars microseconds.
 
     Raises:
-        RowError: If bytes are no UTF-8 text.
+        RowError: If bytes are not UTF-8 text.
         ValueError: If the cells are lists or structures.
 
     >>> plain_cells(pl.Series("site", ["a", None], dtype=pl.Categorical)).to_list()
@@ -36,8 +36,8 @@ def plain_cells(cells: pl.Series) -> pl.Series:
     """
     if cells.dtype.is_nested() or cells.dtype == pl.Object:
         raise ValueError(
-            f"Column '{cells.name}' must hold one number or text a cell, not {cells.dtype}. A list of numbers or texts "
-            "can be a field of the kind 'multivalued'; leave other columns out, or unpack them."
+            f"Column '{cells.name}' must hold one number or text per cell, not {cells.dtype}. A list of numbers or "
+            "texts can be a field of the kind 'multivalued'; leave other columns out, or unpack them."
         )
     if cells.dtype in (pl.Datetime, pl.Duration):
         cells = cells.dt.cast_time_unit("us")
@@ -48,7 +48,7 @@ def plain_cells(cells: pl.Series) -> pl.Series:
         return cells.cast(pl.String)
     except pl.exceptions.ComputeError:
         wrong = [row for row, cell in enumerate(cells) if cell and cell.decode(errors="ignore").encode() != cell]
-        raise RowError(wrong, f"column '{cells.name}' is no UTF-8 text") from None
+        raise RowError(wrong, f"column '{cells.name}' is not UTF-8 text") from None
 
 
 def check_labels(cells: pl.Series) -> np.ndarray:

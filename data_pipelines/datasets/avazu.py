@@ -36,7 +36,7 @@ def avazu_plan(protocol: str, split_seed: int) -> TablePlan:
 def decode_hour(frame: pl.DataFrame) -> pl.DataFrame:
     """Replace the column `hour`, such as 14102123 for 21 October 2014, 23:00, by `hour_of_day` and `weekday`.
 
-    Hours are 0 to 23, days 1 (Monday) to 7; what is no such time becomes missing.
+    Hours are 0 to 23, days 1 (Monday) to 7; what is not such a time becomes missing.
 
     >>> decode_hour(pl.DataFrame({"hour": ["14102123"]})).rows()
     [('23', '2')]
@@ -60,7 +60,7 @@ def prepare_avazu(
     `"reference"` is the preparation of AutoInt and GraphFM: all 23 columns, the unique `id` among them (which
     so is constant), values of at least 5 rows have an id, which is given while the file is read, so that the
     first four rows of each value have the rare id; stratified folds. `"clean"` drops `id`, decodes the
-    hour into hour of the day and weekday, and learns from training rows alone.
+    hour into hour of the day and weekday, and is fitted only to training rows.
 
     Args:
         folder: The folder to make.

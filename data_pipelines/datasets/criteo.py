@@ -42,7 +42,7 @@ def prepare_criteo(
 
     `"reference"` is the preparation of AutoInt and GraphFM: a category of at least 11 rows (of all rows) has an
     id, numbers above 2 become floor(ln(x)^2), ten stratified folds of which one is for test and one for
-    validation. `"clean"` learns from training rows alone, takes a missing category for a category of its own,
+    validation. `"clean"` is fitted only to training rows, takes a missing category for a category of its own,
     and keeps categories of at least 10 rows.
 
     Args:

@@ -60,7 +60,7 @@ def prepare_kdd12(
     preparation of AutoInt: values of at least 10 rows have an id, which is given while the file is read, so
     that the first nine rows of each value have the rare id; gender and age of the user always have theirs;
     numbers above 2 become floor(ln(x)^2); stratified folds. `"clean"` leaves out the number of impressions,
-    which is known with the clicks alone, and learns from training rows alone.
+    which is known only with the clicks, and is fitted only to training rows.
 
     Args:
         folder: The folder to make.

@@ -34,7 +34,7 @@ def prepare_movielens_100k(
     """Make a prepared folder of MovieLens-100K.
 
     The papers did not use it, so `"reference"` is their preparation of MovieLens-1M carried over: ratings of 3 are
-    left out, ages are grouped as there, everything is learned from all rows. `"clean"` learns from
+    left out, ages are grouped as there, everything is fitted to all rows. `"clean"` learns from
     training rows alone. Films without a year have none here.
 
     Args:

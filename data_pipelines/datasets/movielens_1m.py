@@ -55,8 +55,8 @@ def prepare_movielens_1m(
     Ratings of 4 and 5 are positive, 1 and 2 negative, 3 is left out: 739,012 rows, divided 8:1:1 at
     random. Seven fields, neither the user nor the film among them: gender, age group, occupation, zip code,
     release year (one id a decade before 1970), time of the rating (scaled to 0..1), genres (up to 6,
-    mean-pooled). `"reference"` is the preparation of AutoInt and GraphFM: everything is learned from all rows;
-    3,529 ids, of which 5 were for padding and are unused here. `"clean"` learns from training rows alone.
+    mean-pooled). `"reference"` is the preparation of AutoInt and GraphFM: everything is fitted to all rows;
+    3,529 ids, of which 5 were for padding and are unused here. `"clean"` is fitted only to training rows.
 
     Args:
         folder: The folder to make.
@@ -81,7 +81,7 @@ def _download(folder):
 
     try:
         if not any(folder.glob("*.zip")):
-            # The download manager alone would try for minutes to reach a host that is not there.
+            # The download manager by itself would try for minutes to reach a host that is not there.
             urllib.request.urlopen(urllib.request.Request(URL, method="HEAD"), timeout=10).close()
         return pathlib.Path(tfds.download.DownloadManager(download_dir=folder).download(URL))
     except Exception as error:  # Whatever stands between here and the file, the way out is the same.
@@ -117,7 +117,7 @@ def read_table(
         archive: What to fetch if it is damaged.
 
     Raises:
-        ValueError: If it is no such table.
+        ValueError: If it is not such a table.
     """
     try:
         table = pd.read_csv(
@@ -129,15 +129,15 @@ def read_table(
             index_col=False,
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f"{raw}: {filename} is no MovieLens table ({error}). Fetch {archive} again.") from None
+        raise ValueError(f"{raw}: {filename} is not a MovieLens table ({error}). Download {archive} again.") from None
     if table[columns[-1]].isna().to_numpy().any():
-        raise ValueError(f"{raw}: {filename} has a row with too few columns. Fetch {archive} again.")
+        raise ValueError(f"{raw}: {filename} has a row with too few columns. Download {archive} again.")
     for name in (name for name in columns if name in NUMBERS):
         if not pd.api.types.is_integer_dtype(table[name]):
             row = int(np.argmax(np.isnan(pd.Series(pd.to_numeric(table[name], errors="coerce")).to_numpy(np.float64))))
             raise ValueError(
                 f"{raw}: {filename}, row {row + 1:,}: {name} must be a whole number. "
-                f"Received: {table[name].iloc[row]!r}. The tables have no header line. Fetch {archive} again."
+                f"Received: {table[name].iloc[row]!r}. The tables have no header line. Download {archive} again."
             )
     return table
 
@@ -161,7 +161,7 @@ def content_of(raw: pathlib.Path, filename: str, folder: str) -> bytes:
             with open_entry(archive, names[0]) as file:
                 return file.read()
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"{raw} is no complete zip file ({error}). Fetch {folder}.zip again.") from None
+        raise ValueError(f"{raw} is not a complete zip file ({error}). Download {folder}.zip again.") from None
 
 
 def _frame(users, movies, ratings):

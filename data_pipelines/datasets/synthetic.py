@@ -1,4 +1,4 @@
-"""Made-up clicks of which everything is known: the fields that interact, each row's probability, the best AUC.
+"""Synthetic clicks of which everything is known: the fields that interact, each row's probability, the best AUC.
 
 A model that finds less than what was planted here has a fault; one that finds more has seen the
 answer. Rows come from counter-based random numbers, so row i of a split is the same however many
@@ -55,7 +55,7 @@ SCHEMA = Schema(
     ),
     label="click",
 )
-# The logit is rounded to 1/4096, so that exact AUC needs counts alone and no sorting of all rows.
+# The logit is rounded to 1/4096, so that exact AUC needs only counts, and no sorting of all rows.
 _LOGIT_STEPS, _LOGIT_LIMIT = 4096, 8
 _GRID = np.arange(-_LOGIT_LIMIT * _LOGIT_STEPS, _LOGIT_LIMIT * _LOGIT_STEPS + 1) / _LOGIT_STEPS
 _PROBABILITIES = (1 / (1 + np.exp(-_GRID))).astype(np.float32)
@@ -63,7 +63,7 @@ _STREAMS = {split: stream for stream, split in enumerate((*SPLITS, "truth", "cal
 
 
 class ClickModel:
-    """The truth behind the made-up clicks: a logit of planted effects of order one, two and three.
+    """The truth behind the synthetic clicks: a logit of planted effects of order one, two and three.
 
     Every field has a factor vector in each effect it takes part in, as in a factorization machine:
     the vector of a categorical field's id, the number times the vector of a numerical field, the
@@ -157,7 +157,7 @@ class ClickModel:
 
 
 def prepare_synthetic(folder: Path, raw: None = None, *, num_rows: int = 300_000, data_seed: int = 0) -> None:
-    """Make a prepared folder of made-up clicks, with `truth.json` beside the rows.
+    """Make a prepared folder of synthetic clicks, with `truth.json` next to the rows.
 
     The truth names the planted pairs and the triple of fields, the standard deviation that the
     effects of each order give to the logit, and for each split the AUC and log loss of the true

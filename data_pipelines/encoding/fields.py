@@ -321,8 +321,8 @@ class TableEncoding:
             and weighted slots)`.
 
         Raises:
-            ValueError: If it is no polars frame, or a column is missing.
-            RowError: If a cell is no finite number where one must be.
+            ValueError: If it is not a polars frame, or a column is missing.
+            RowError: If a cell is not a finite number where one must be.
         """
         if not isinstance(frame, pl.DataFrame):
             raise ValueError(
@@ -362,7 +362,7 @@ class TableEncoding:
             numbers: float32 `(rows, numerical fields and weighted slots)`.
 
         Returns:
-            A column a field: the text of a category (null if it is absent, `"(rare)"`, `"#3"` for the third hash
+            A column per field: the text of a category (null if it is absent, `"(rare)"`, `"#3"` for the third hash
             or quantile bucket), a number (as it was, but `log_squared` and missing numbers stay as stored), a list of
             texts. Weights are left out.
         """
@@ -438,9 +438,9 @@ class TableEncoding:
         except (json.JSONDecodeError, pl.exceptions.PolarsError) as error:
             reason = str(error).splitlines()[0]
             raise ValueError(f"The encoding in {folder} is damaged ({reason}). Prepare the data again.") from None
-        learned = table.partition_by("field", as_dict=True)
+        vocabularies = table.partition_by("field", as_dict=True)
         for field in config["fields"]:
-            rows = learned.get((field["name"],))
+            rows = vocabularies.get((field["name"],))
             if rows is not None:
                 field.update(values=rows["value"], counts=rows["count"].drop_nulls())
         return cls.from_dict(config)
@@ -455,7 +455,7 @@ def numbers_of(cells: pl.Series) -> np.ndarray:
     """Return cells as float64, NaN where a cell is missing, empty or NaN.
 
     Raises:
-        RowError: If a cell is no finite number.
+        RowError: If a cell is not a finite number.
         ValueError: If the cells are lists or structures.
     """
     cells = plain_cells(cells)
@@ -525,7 +525,7 @@ def tokens_of(field: FieldEncoding, cells: pl.Series) -> tuple[np.ndarray, pl.Se
         their weights (float32, None if the field has none). Empty values are left out.
 
     Raises:
-        RowError: If a value is no text, or a weight no finite number.
+        RowError: If a value is not text, or a weight not a finite number.
         ValueError: If a value is a list or structure itself.
     """
     if isinstance(cells.dtype, (pl.List, pl.Array)):

@@ -28,14 +28,14 @@ OPTIONS = ("min_count", "scaling", "max_values", "pooling", "separator")
 
 
 class FrameEncoder:
-    """Learns ids and scalings from a pandas frame, and turns frames into what models take.
+    """Fits ids and scalings to a pandas frame, and turns frames into what models take.
 
     Values become text, so that 7, 7.0 and "7" are one value, as are True and "true"; missing and empty cells are
     absent: id 0 and value 0. Ids are in the order of the sorted values.
 
     Args:
         label: Name of the label column, which holds 0 and 1.
-        categorical: Names of columns of one value a cell.
+        categorical: Names of columns of one value per cell.
         numerical: Names of columns of numbers.
         multivalued: Names of columns whose cells are lists, text with separators, or single values.
         order: Names of all columns in model order; by default in the order of the arguments above.
@@ -96,13 +96,13 @@ class FrameEncoder:
         self._fields = [self._field(name) for name in self.order]
 
     def fit(self, frame: pd.DataFrame) -> FrameEncoder:
-        """Learn values, ids and scalings from a frame; return the encoder.
+        """Fit values, ids and scalings to a frame; return the encoder.
 
         Raises:
             ValueError: If the frame is empty, lacks a column, or has text where a number should be.
         """
         if not len(frame):
-            raise ValueError("The frame has no rows, so there is nothing to learn from.")
+            raise ValueError("The frame has no rows, so nothing can be fitted to it.")
         fields = [fit_field(field, _cells_of(field, frame)) for field in self._fields]
         self.encoding = TableEncoding(fields, self.label)
         return self
@@ -120,7 +120,7 @@ class FrameEncoder:
         """Return `(features, labels)` of a frame, for `model.fit(*encoder.encode(frame))`.
 
         Raises:
-            ValueError: If a column is missing, a label is not 0 or 1, or a number is none.
+            ValueError: If a column is missing, a label is not 0 or 1, or a cell is not a number.
         """
         block = self.block(frame)
         return _assembled(self.schema, block.ids, block.numerical), block.labels.astype(np.float32)[:, None]
@@ -136,7 +136,7 @@ class FrameEncoder:
         return Block(*self._ids_and_numbers(frame), labels)
 
     def to_dict(self) -> Config:
-        """Return arguments and what was learned, as JSON can hold it."""
+        """Return the arguments and the fitted state, as JSON can hold it."""
         return {**{name: getattr(self, name) for name in (*ARGUMENTS, *OPTIONS)}, "encoding": self._fitted().to_dict()}
 
     @classmethod
@@ -207,7 +207,7 @@ def series_of(name: str, cells: pd.Series, separator: str | None = None) -> pl.S
     try:
         codes, uniques = pd.factorize(cells)
     except TypeError:  # lists have no hash
-        message = f"Column '{name}' must hold one value a cell. Name a column of lists in `multivalued`."
+        message = f"Column '{name}' must hold one value per cell. Name a column of lists in `multivalued`."
         raise ValueError(message) from None
     texts = np.array([*(_text(value) for value in uniques), None], dtype=object)
     return pl.Series(name, texts, dtype=pl.String).gather(np.where(codes < 0, len(uniques), codes))

@@ -35,14 +35,14 @@ class ServingEncoder(keras.layers.Layer):
     Args:
         encoding: A `TableEncoding`, such as `load(folder).encoding`; or what `get_config` made of it.
 
-    Input: `{column: tensor}`, one `(batch,)` or `(batch, 1)` tensor a column. Categorical cells are text or whole
+    Input: `{column: tensor}`, one `(batch,)` or `(batch, 1)` tensor per column. Categorical cells are text or whole
     numbers, multi-valued ones are text with separators or a ragged tensor of texts `(batch, None)`, numbers are
     float64, of any other type of number, or text. Missing cells are the empty text or NaN.
     Output: `{"ids": int32 (batch, num_slots), "values": float32 (batch, num_slots)}`.
 
     Raises:
         ValueError: If a column is missing, or a categorical column has numbers with a fraction.
-        InvalidArgumentError: If a text is no number where one must be, or a number is not finite; raised by
+        InvalidArgumentError: If a text is not a number where one must be, or a number is not finite; raised by
             TensorFlow, at run time.
 
     >>> from ctrzoo.data_pipelines.encoding.fields import FieldEncoding
@@ -159,8 +159,8 @@ def serving_model(model: keras.Model, encoder: ServingEncoder | TableEncoding | 
         A `ServingModel` whose input is `{column: (batch, 1)}`: float64 for numbers, text for all else.
         `model.save("clicks.keras")` and `model.export("folder")` hold the vocabularies too.
         `keras.models.load_model("clicks.keras")` needs `import ctrzoo.models, ctrzoo.data_pipelines.encoding.serving`
-        and no custom objects; the exported model needs TensorFlow alone. Its signature calls columns by their
-        names, with an underscore for what is no ASCII letter or digit, `column_` before a leading underscore (and
+        and no custom objects; the exported model needs only TensorFlow. Its signature calls columns by their
+        names, with an underscore for what is not an ASCII letter or digit, `column_` before a leading underscore (and
         before `self`), and `_2` after a name that is taken.
 
     Raises:
@@ -211,7 +211,7 @@ class ServingModel(keras.Model):
             callbacks: As in Keras.
 
         Raises:
-            ValueError: If a column is missing, or a cell is no number where one must be.
+            ValueError: If a column is missing, or a cell is not a number where one must be.
         """
         if not isinstance(x, (Mapping, pd.DataFrame, pl.DataFrame)):
             return super().predict(x, batch_size, verbose, steps, callbacks)

@@ -38,7 +38,7 @@ class Transform:
 
     Attributes:
         kinds: The kinds of field that the transform serves.
-        is_fitted: Whether `fit` learns anything.
+        is_fitted: Whether `fit` finds anything.
         makes_ids: Whether the results of `transform` are local ids themselves. Otherwise the results of a
             categorical field are texts to be counted or hashed.
 

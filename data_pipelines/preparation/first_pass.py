@@ -43,7 +43,7 @@ def compact(
     Returns:
         Arrays by name (`label`, `split` if it is known already, and for field j `codes_j`, `numbers_j`,
         `lengths_j`, `weights_j`), and for each field `(texts, counts)`, empty for numbers: the texts, null
-        among them, and how often each occurs in the rows to learn from.
+        among them, and how often each occurs in the rows of the fit.
 
     Raises:
         RowError: If rows are wrong.

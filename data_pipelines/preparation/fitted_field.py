@@ -102,7 +102,7 @@ def _numbers(index, chunks, fit_on):
 
 
 def _grouped(dictionaries):
-    """Put dictionaries together, so that the vocabulary is searched a few times and not once a chunk."""
+    """Put dictionaries together, so that the vocabulary is searched a few times and not once per chunk."""
     group, waiting = [], 0
     for texts in dictionaries:
         group.append(texts)

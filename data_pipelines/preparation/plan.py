@@ -22,14 +22,14 @@ class TablePlan:
     """What is to become of a table.
 
     Args:
-        fields: `FieldEncoding` objects that have learned nothing yet, in model order.
+        fields: `FieldEncoding` objects that are not fitted yet, in model order.
         label: The column of the label, 0 or 1.
         split: `Fractions`, `ByColumn`, `ByFile`, `Folds` or `Shuffled`.
-        fit_on: Whether vocabularies and scalings are learned from the `"train"` rows, as they should,
-            or from `"all"` rows, as in much published work.
+        fit_on: Whether vocabularies and scalings are fitted to the `"train"` rows, as they should,
+            or to `"all"` rows, as in much published work.
 
     Raises:
-        ValueError: If vocabularies cannot be learned from the training rows with this split.
+        ValueError: If vocabularies cannot be fitted to the training rows with this split.
     """
 
     fields: Sequence[FieldEncoding]

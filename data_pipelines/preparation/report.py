@@ -89,7 +89,7 @@ def tables_of(report: Config) -> tuple[Table, Table]:
     head.add_row("splits", ", ".join(splits))
     head.add_row("positives", f"{report['positives']:,} ({report['positives'] / report['rows']:.2%})")
     head.add_row("ids", f"{report['num_ids']:,}")
-    head.add_row("bytes a row", f"{report['bytes_per_row']:,.1f}")
+    head.add_row("bytes per row", f"{report['bytes_per_row']:,.1f}")
     head.add_row("time", f"{report['seconds']:,.1f} s, {report['rows_per_second']:,.0f} rows/s")
     head.add_row("peak memory", f"{report['peak_memory_bytes'] / 2**20:,.0f} MiB")
     if report["bad_rows"]:

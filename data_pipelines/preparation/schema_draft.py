@@ -65,8 +65,8 @@ def draft_schema(tables: Path, path: Path) -> Config:
 def draft(frame: pl.DataFrame) -> Config:
     """Return a schema for a polars frame of sample rows.
 
-    A column with another value in each row is left out: nothing can be learned of it. So are columns that no field can
-    take: structures, lists of lists, bytes that are no text.
+    A column with another value in each row is left out: nothing can be learned from it. So are columns that no field
+    can take: structures, lists of lists, bytes that are not text.
 
     >>> frame = pl.DataFrame({"click": ["0", "1"] * 50, "tags": ["a|b", "c"] * 50})
     >>> draft(frame)["fields"]
@@ -76,7 +76,7 @@ def draft(frame: pl.DataFrame) -> Config:
     label = next((name for name, cells in columns.items() if name.lower() in LABELS and _is_label(cells)), None)
     label = label or next((name for name, cells in columns.items() if _is_label(cells)), None)
     if label is None:
-        raise ValueError(f"No column holds 0 and 1 alone, as a label does. Columns: {', '.join(frame.columns)}.")
+        raise ValueError(f"No column holds only 0 and 1, as a label does. Columns: {', '.join(frame.columns)}.")
     fields = [_field(cells, len(frame)) for name, cells in columns.items() if name != label]
     return {"label": label, "fields": [field for field in fields if field], "split": SPLIT}
 

@@ -26,7 +26,7 @@ PIECE_ROWS = 4096
 
 
 def encode_chunk(
-    arrays: Mapping[str, np.ndarray], chunk: int, encoding: TableEncoding, learned: Sequence[FittedField]
+    arrays: Mapping[str, np.ndarray], chunk: int, encoding: TableEncoding, fitted: Sequence[FittedField]
 ) -> tuple[Block, list[list[int]]]:
     """Return a compact chunk as a `Block`, and the share of its cells that are missing or rare.
 
@@ -34,7 +34,7 @@ def encode_chunk(
         arrays: The arrays of the compact chunk.
         chunk: The number of the chunk.
         encoding: The `TableEncoding`.
-        learned: The `FittedField` of each field.
+        fitted: The `FittedField` of each field.
 
     Returns:
         The `Block`, and for each field `[missing, rows, rare, values]`: rows whose cell is missing among all, and
@@ -53,10 +53,10 @@ def encode_chunk(
             id_columns.append((to_global(field.bucket_ids(numbers), first), None))
             counts.append([int(np.isnan(numbers).sum()), len(labels), 0, len(labels)])
             continue
-        ids, codes = learned[index].ids(chunk), arrays[f"codes_{index}"]
+        ids, codes = fitted[index].ids(chunk), arrays[f"codes_{index}"]
         if field.assign_ids_online:
             local = np.where(
-                _is_early(codes, learned[index].before(chunk), field.min_count), np.sign(ids[codes]), ids[codes]
+                _is_early(codes, fitted[index].before(chunk), field.min_count), np.sign(ids[codes]), ids[codes]
             )
             ids, codes = local, np.arange(len(codes))
         cells = np.bincount(codes, minlength=len(ids))

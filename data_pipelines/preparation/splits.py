@@ -1,7 +1,7 @@
 """Which rows are for training, validation and test.
 
-A split that looks at a chunk of rows alone is known while the raw file is read, so that vocabularies can be
-learned from the training rows. `Folds` and `Shuffled`, by which published data were divided, need the labels or
+A split that looks at only a chunk of rows is known while the raw file is read, so that vocabularies can be
+fitted to the training rows. `Folds` and `Shuffled`, by which published data were divided, need the labels or
 the number of all rows first.
 """
 

@@ -1,4 +1,4 @@
-"""The hidden folder in which a preparation keeps what it has finished, so that it can be killed and go on."""
+"""The hidden folder in which a preparation keeps what it has finished, so that an interrupted one can be resumed."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def remove_temporary(state: pathlib.Path) -> None:
 
 @contextlib.contextmanager
 def replaced_folder(path: Path) -> Iterator[pathlib.Path]:
-    """Yield a temporary folder beside `path` that takes its place on success, once its files are on the disk."""
+    """Yield a temporary folder next to `path` that takes its place on success, once its files are on the disk."""
     path = pathlib.Path(path)
     temporary = path.with_name(f".{path.name}")
     shutil.rmtree(temporary, ignore_errors=True)

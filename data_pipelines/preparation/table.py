@@ -25,8 +25,7 @@ from .splits import ByFile, split_from_dict
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Path
 
-FORMAT_KEYS = ("separator", "columns", "quote", "missing")
-KEYS = ("label", "fields", "split", "fit_on", *FORMAT_KEYS)
+KEYS = ("label", "fields", "split", "fit_on", *Format.keys())
 
 
 def prepare_own_table(
@@ -38,7 +37,7 @@ def prepare_own_table(
     bad_rows: str = "error",
     seed: int = 0,
 ) -> Config:
-    """Make a prepared folder of a table of one's own.
+    """Make a prepared folder of a table of your own.
 
     Args:
         folder: The folder to make.
@@ -73,7 +72,7 @@ def read_schema(path: Path) -> Mapping[str, Any]:
 
     Raises:
         FileNotFoundError: If there is none.
-        ValueError: If it is no mapping.
+        ValueError: If it is not a mapping.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -136,10 +135,7 @@ def table_source(
         return ParquetSource(files, splits)
     if kind in ("libsvm", "libffm"):
         return SparseTextSource(files, kind, splits=splits)
-    format = {"separator": "," if kind == "csv" else "\t"}
-    format |= {key: config[key] for key in FORMAT_KEYS if key in config}
-    # Text between tabs is seldom quoted: a quote that opens a cell is a part of it, and must not swallow lines.
-    return TextSource(files, Format(**{"quote": None if format["separator"] == "\t" else '"', **format}), splits)
+    return TextSource(files, Format.from_schema(config, "," if kind == "csv" else "\t"), splits)
 
 
 def kind_of(path: Path) -> str:

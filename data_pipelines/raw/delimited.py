@@ -7,7 +7,7 @@ import dataclasses
 import json
 import re
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -23,16 +23,16 @@ MANY_QUOTES = 100_000
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    r"""How a text table is written.
+    r"""How a text table is written. An option that is added here is a key of a schema file too.
 
     Args:
         separator: The character between columns.
         columns: Names of the columns; None if the first line of each file names them.
         quote: The character around cells that hold a separator or a line end; None if there is none.
-        missing: Text or texts that stand for a missing cell beside the empty one, such as `"NULL"`.
+        missing: Text or texts that stand for a missing cell, in addition to the empty one, such as `"NULL"`.
 
     Raises:
-        ValueError: If the separator is not one character, or names or missing cells are no texts.
+        ValueError: If the separator is not one character, or names or missing cells are not texts.
 
     >>> Format(separator="\t", columns=("label", "site"), quote=None).columns
     ('label', 'site')
@@ -54,6 +54,50 @@ class Format:
             object.__setattr__(self, "columns", _texts("columns", self.columns))
             _check_once("`columns` names", self.columns)
         object.__setattr__(self, "missing", () if self.missing is None else _texts("missing", self.missing))
+
+    @classmethod
+    def keys(cls) -> tuple[str, ...]:
+        """Return the options that a schema file may set: all of them."""
+        return tuple(option.name for option in dataclasses.fields(cls))
+
+    @classmethod
+    def from_schema(cls, config: Mapping[str, typing.Any], separator: str) -> Format:
+        """Return the format that a schema file describes.
+
+        Args:
+            config: The content of the schema file.
+            separator: The character between columns, if the schema does not say.
+        """
+        options = {"separator": separator, **{key: config[key] for key in cls.keys() if key in config}}
+        # Text between tabs is seldom quoted: a quote that opens a cell is a part of it, and must not swallow lines.
+        return cls(**{"quote": None if options["separator"] == "\t" else '"', **options})
+
+    def split_line(self, text: str) -> list[str]:
+        """Return the cells of one line, such as the header."""
+        quoting = csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE
+        return next(csv.reader([text], delimiter=self.separator, quotechar=self.quote, quoting=quoting), [])
+
+    def parse_options(self, handler: Callable | None = None) -> pyarrow_csv.ParseOptions:
+        """Return how pyarrow finds the cells of all lines.
+
+        Args:
+            handler: Function of each row of a wrong width; returns `"skip"` or `"error"`.
+        """
+        return pyarrow_csv.ParseOptions(
+            delimiter=self.separator,
+            quote_char=self.quote or False,
+            newlines_in_values=self.quote is not None,
+            invalid_row_handler=handler,
+        )
+
+    def convert_options(self, types: Mapping[str, pa.DataType]) -> pyarrow_csv.ConvertOptions:
+        """Return how pyarrow turns cells into values of the given types; other columns are left out."""
+        return pyarrow_csv.ConvertOptions(
+            column_types=types,
+            include_columns=list(types),
+            strings_can_be_null=True,
+            null_values=["", *(self.missing or ())],
+        )
 
     def last_line_end(self, content: bytes) -> int:
         """Return the length of the whole lines at the beginning of some bytes."""
@@ -109,12 +153,11 @@ def header_of(path: Path, line: bytes, format: Format) -> list[str]:
     try:
         text = line.decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
-        raise ValueError(f"{path}, row 1: the header is no UTF-8 text. Convert the file to UTF-8.") from None
+        raise ValueError(f"{path}, row 1: the header is not UTF-8 text. Convert the file to UTF-8.") from None
     try:
-        quoting = csv.QUOTE_MINIMAL if format.quote else csv.QUOTE_NONE
-        names = next(csv.reader([text], delimiter=format.separator, quotechar=format.quote, quoting=quoting), [])
+        names = format.split_line(text)
     except csv.Error as error:
-        raise ValueError(f"{path}, row 1: the header is no line of a table ({error}).") from None
+        raise ValueError(f"{path}, row 1: the header is not a line of a table ({error}).") from None
     if not any(names):
         raise ValueError(f"{path}, row 1: expected the names of the columns, the line is empty.")
     _check_once(f"{path}, row 1: the header names", names)
@@ -151,23 +194,13 @@ def _read(content, columns, types, format, handler=None):
     return pyarrow_csv.read_csv(
         pa.py_buffer(content),
         pyarrow_csv.ReadOptions(use_threads=False, block_size=PARSE_BYTES, column_names=columns),
-        pyarrow_csv.ParseOptions(
-            delimiter=format.separator,
-            quote_char=format.quote or False,
-            newlines_in_values=format.quote is not None,
-            invalid_row_handler=handler,
-        ),
-        pyarrow_csv.ConvertOptions(
-            column_types=types,
-            include_columns=list(types),
-            strings_can_be_null=True,
-            null_values=["", *format.missing],
-        ),
+        format.parse_options(handler),
+        format.convert_options(types),
     )
 
 
 def _parse_carefully(content, columns, needed, format, first):
-    """Parse all columns as bytes, and note the rows of another width or that are no UTF-8."""
+    """Parse all columns as bytes, and note the rows of another width or that are not UTF-8."""
     bad = []
 
     def note(row):
@@ -191,7 +224,7 @@ def _parse_carefully(content, columns, needed, format, first):
             for row, text in enumerate(decoded):
                 if text is False and kept[row]:
                     kept[row] = False
-                    bad.append((int(numbers[row]), f"column '{name}' is no UTF-8 text"))
+                    bad.append((int(numbers[row]), f"column '{name}' is not UTF-8 text"))
             texts[name] = pa.array([text or None for text in decoded], pa.string())
     return pa.table(texts).filter(pa.array(kept)), numbers[kept], sorted(bad)
 

@@ -1,7 +1,7 @@
 """libsvm and libffm text as tables.
 
 A libsvm line is `label index:value ...`: one multi-valued field of weighted features. A libffm line is
-`label field:feature:value ...`: a column a field.
+`label field:feature:value ...`: a column per field.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class SparseTextSource:
         kind: `"libsvm"` or `"libffm"`.
         num_fields: Number of libffm fields, counted from 0; by default as many as in the first 4 MiB.
         splits: The split of each file, if files tell splits.
-        chunk_bytes: Bytes of text a chunk.
+        chunk_bytes: Bytes of text per chunk.
     """
 
     paths: Sequence[Path]
@@ -85,7 +85,7 @@ class SparseTextSource:
             text = file.read(FIRST_BYTES).decode(errors="replace")
         fields = pl.Series([text]).str.extract_all(r"\s\d+:").explode().str.extract(r"(\d+)").cast(pl.Int64)
         if fields.null_count() == len(fields):
-            raise ValueError(f"{path} is no libffm text: expected `label field:feature:value ...`.")
+            raise ValueError(f"{path} is not libffm text: expected `label field:feature:value ...`.")
         return int(np.nanmax(fields.to_numpy())) + 1
 
     def _parser(self, parse_lines, num_fields):

@@ -1,7 +1,7 @@
 """Raw tables as chunks of rows: text with separators, plain or compressed, Parquet, and frames in memory.
 
 A source lists its chunks one after the other, cheaply, and each chunk is parsed later, by another thread. The
-chunks of a source are always the same, so that a preparation that was killed goes on at the chunk it was at.
+chunks of a source are always the same, so that an interrupted preparation resumes at the chunk it was at.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Chunk(typing.NamedTuple):
     Args:
         path: The file that they are in.
         parse: Function of the columns that are needed, `{name: whether numbers}`; returns `Rows`.
-        place: What the source needs to go on after this chunk, for JSON.
+        place: What the source needs to resume after this chunk, for JSON.
         split: The split that the rows belong to, None if the file does not say.
     """
 
@@ -72,7 +72,7 @@ class TextSource:
         paths: The files, in the order of their rows; `.gz`, `.bz2`, `.zst` and `.zip` are decompressed.
         format: The `Format`.
         splits: The split of each file, if files tell splits.
-        chunk_bytes: Bytes of text a chunk.
+        chunk_bytes: Bytes of text per chunk.
     """
 
     paths: Sequence[Path]
@@ -161,7 +161,7 @@ class ParquetSource:
     Args:
         paths: The files, in the order of their rows.
         splits: The split of each file, if files tell splits.
-        chunk_rows: Rows a chunk.
+        chunk_rows: Rows per chunk.
     """
 
     paths: Sequence[Path]
@@ -216,7 +216,7 @@ class FrameSource:
     Args:
         path: Where it came from, for messages.
         frame: The frame.
-        chunk_rows: Rows a chunk.
+        chunk_rows: Rows per chunk.
     """
 
     path: Path
@@ -386,7 +386,7 @@ class readable:  # noqa: N801  (used like a function)
         ) or (isinstance(error, OSError) and error.errno is None):
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ValueError(
-                f"{self.path} is damaged or of another kind ({reason}). Fetch or unpack it again."
+                f"{self.path} is damaged or of another kind ({reason}). Download or unpack it again."
             ) from None
 
 

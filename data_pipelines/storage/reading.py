@@ -55,7 +55,7 @@ class PreparedData:
         num_rows: Rows of each split, `{"train": ..., "valid": ..., "test": ...}`.
         num_positives: Rows with label 1 of each split.
         options: The options of the preparation.
-        truth: What is known of made-up data, None for real data.
+        truth: What is known of synthetic data, None for real data.
 
     Raises:
         FileNotFoundError: If the folder or a part of it is missing.
@@ -69,7 +69,7 @@ class PreparedData:
             raise FileNotFoundError(f"There is no folder {self.folder}. Make it with `prepare`, or correct the path.")
         if not (self.folder / "preparation.json").is_file():
             raise FileNotFoundError(
-                f"{self.folder} has no preparation.json, so it is no prepared data set. Prepare it again, elsewhere."
+                f"{self.folder} has no preparation.json, so it is not a prepared data set. Prepare it again, elsewhere."
             )
         preparation = self._read_json("preparation.json")
         version = preparation.get("format_version")
@@ -104,7 +104,7 @@ class PreparedData:
 
     @functools.cached_property
     def encoding(self) -> TableEncoding | None:
-        """The `TableEncoding` that turns raw cells into ids and numbers; None for made-up data."""
+        """The `TableEncoding` that turns raw cells into ids and numbers; None for synthetic data."""
         return TableEncoding.load(self.folder) if (self.folder / ENCODING_FILE).is_file() else None
 
     @functools.cached_property
@@ -152,32 +152,32 @@ class PreparedData:
     ) -> tf.data.Dataset:
         """Return a split as batches for `model.fit`.
 
-        The order of the rows of a pass depends on `seed` and the number of the pass alone: on no
-        other seed, and on no earlier pass. Two ways to read several passes:
+        The order of the rows of an epoch depends only on `seed` and the number of the epoch: on no
+        other seed, and on no earlier epoch. Two ways to read several epochs:
 
-        - `fit(dataset(...), epochs=3)`: each iteration of a shuffled dataset is the next pass.
-        - `fit(dataset(..., repeat=True), steps_per_epoch=n, epochs=3)`, `n` batches being a pass: one
-          endless iteration over all passes, which is the same whenever it begins anew. A run that
-          was cut off after `step` steps goes on as if it had not been with
+        - `fit(dataset(...), epochs=3)`: each iteration of a shuffled dataset is the next epoch.
+        - `fit(dataset(..., repeat=True), steps_per_epoch=n, epochs=3)`, `n` batches being an epoch: one
+          endless iteration over all epochs, which is the same whenever it begins anew. A run that
+          was interrupted after `step` steps resumes, as if it had not been, with
           `start_epoch, skip_batches = divmod(step, n)`; what comes before is not read.
 
         Several workers: `strategy.distribute_datasets_from_function(lambda context: data.dataset("train",
         context.get_per_replica_batch_size(1024), num_shards=context.num_input_pipelines,
-        shard_index=context.input_pipeline_id))`. Each reads its own part of every pass. Replicas of
+        shard_index=context.input_pipeline_id))`. Each reads its own part of every epoch. Replicas of
         one worker share a dataset, as `fit` does by itself.
 
         Args:
             split: `"train"`, `"valid"` or `"test"`.
-            batch_size: Rows a batch, of one shard.
-            shuffle: Whether to shuffle rows; by default for `"train"` alone.
+            batch_size: Rows per batch, of one shard.
+            shuffle: Whether to shuffle rows; by default only for `"train"`.
             seed: Seed of the orders, a whole number.
-            drop_remainder: Whether each pass leaves out the rows that do not fill a batch (other rows
+            drop_remainder: Whether each epoch leaves out the rows that do not fill a batch (other rows
                 in each, if shuffled). All batches have the same static shape then.
-            repeat: Whether an iteration goes on for ever, instead of ending with the pass.
-            start_epoch: Number of the first pass, from 0.
-            skip_batches: Batches of the first pass that are left out.
-            num_shards: Parts that each pass is divided into: every row is in one, their sizes differ by
-                one row at most, and all have the same number of batches.
+            repeat: Whether an iteration continues forever, instead of ending with the epoch.
+            start_epoch: Number of the first epoch, from 0.
+            skip_batches: Batches of the first epoch that are left out.
+            num_shards: Parts that each epoch is divided into: every row is in one, their sizes differ by
+                at most one row, and all have the same number of batches.
             shard_index: Which part to read, from 0.
             cache: Whether to keep the rows of the split in memory, `8 * slots + 4` bytes each, as long as this
                 object lives; by default if they take no more than its `cache_bytes`.
@@ -185,7 +185,7 @@ class PreparedData:
         Returns:
             A `tf.data.Dataset` of `({"ids": int32 (batch, num_slots), "values": float32 (batch,
             num_slots)}, label float32 (batch, 1))`. The number of batches is known, unless the first
-            pass is not whole.
+            epoch is not whole.
 
         Raises:
             ValueError: If the split is unknown, a number is out of range, or there are too few rows for
@@ -198,7 +198,7 @@ class PreparedData:
         if start_epoch < 0 or not 0 <= skip_batches < max(share.num_batches, 1):
             raise ValueError(
                 f"`start_epoch` must be at least 0, `skip_batches` at least 0 and less than the {share.num_batches} "
-                f"batches of a pass. Received: {start_epoch}, {skip_batches}."
+                f"batches of an epoch. Received: {start_epoch}, {skip_batches}."
             )
         shuffle = split == "train" if shuffle is None else shuffle
         if cache is None:
@@ -284,7 +284,7 @@ class PreparedData:
         Rows are in stored order.
 
         Raises:
-            ValueError: If the split is unknown, or made-up data has no raw cells.
+            ValueError: If the split is unknown, or synthetic data has no raw cells.
         """
         features, labels = self.arrays(split)
         if self.encoding is None:
@@ -294,7 +294,7 @@ class PreparedData:
         return frame
 
     def texts(self, features: Features) -> list[list[str]]:
-        """Return what the fields of rows hold, as texts to read: a list of rows, each a list of one text a field.
+        """Return what the fields of rows hold, as texts to read: a list of rows, each a list of one text per field.
 
         Ids of data without an encoding of raw cells are written as `#3`, the third of their field.
 

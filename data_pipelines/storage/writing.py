@@ -2,7 +2,7 @@
 
 One `tf.train.Example` holds up to 4,096 rows as raw little-endian bytes: `ids` (int32, the slots of
 categorical and multi-valued fields, in schema order), `numbers` (float32, the slots of numerical fields
-and the weights of weighted ones, in schema order) and `label` (uint8). An Example a row would be written
+and the weights of weighted ones, in schema order) and `label` (uint8). One Example per row would be written
 40 and read 10 times slower. The folder is in the format of TensorFlow Datasets:
 `tfds.builder_from_directory(folder)` reads it without ctrzoo.
 """
@@ -52,7 +52,7 @@ def block_tensors(schema: Schema) -> dict[str, tuple[str, tuple[int | None, ...]
 def write_blocks(
     file: typing.IO[bytes], tensors: Mapping[str, tuple[str, tuple[int | None, ...]]], block: Block
 ) -> int:
-    """Write rows to an open shard, 4,096 an example; return the number of examples.
+    """Write rows to an open shard, 4,096 per example; return the number of examples.
 
     Args:
         file: The shard, open for writing bytes.
@@ -103,7 +103,7 @@ def write_metadata(
         schema: The `Schema`.
         splits: `{split: Split}`.
         options: What the preparation depends on, for JSON.
-        encoding: The `TableEncoding`, or None for made-up data.
+        encoding: The `TableEncoding`, or None for synthetic data.
     """
     description = f"{name}: each example is a block of up to {BLOCK_ROWS} rows; see schema.json."
     write_tfds_metadata(folder, name, description, block_tensors(schema), splits)
@@ -153,7 +153,7 @@ def check_name(name: str) -> None:
 class PreparedWriter:
     """Writes a prepared folder, as a context manager.
 
-    Rows go into a hidden folder beside the target, which is renamed when everything is on disk. So
+    Rows go into a hidden folder next to the target, which is renamed when everything is on disk. So
     the folder is there with all its rows or not at all, however the writing ends. The rows of
     `train` are shuffled across the whole split, in bounded memory: each row goes to one of 64 files
     by chance, and each file is shuffled in memory.
@@ -205,7 +205,7 @@ class PreparedWriter:
         _remove_leftovers(self.folder)
         self._partial = self.folder.with_name(f".{self.folder.name}.{uuid.uuid4().hex[:8]}.partial")
         self._partial.mkdir()
-        # Held until this process ends: tells another writer that this folder is no leftover.
+        # Held until this process ends: tells another writer that this folder is not a leftover.
         self._lock = open(self._partial / ".lock", "w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         tensors = block_tensors(self.schema)
@@ -221,8 +221,8 @@ class PreparedWriter:
         """Append a block of any number of rows to a split.
 
         Raises:
-            ValueError: If the split is unknown, the arrays do not fit the schema, an id is no whole number or a label
-                not 0 or 1.
+            ValueError: If the split is unknown, the arrays do not fit the schema, an id is not a whole number or a
+                label not 0 or 1.
         """
         if split not in SPLITS:
             raise ValueError(unknown("split", split, SPLITS))
@@ -244,7 +244,7 @@ class PreparedWriter:
         (self._shuffler if split == "train" else self._splits[split]).add(rows)
 
     def add_json(self, filename: str, content: typing.Any) -> None:
-        """Write a further file, such as the truth behind made-up data."""
+        """Write a further file, such as the truth behind synthetic data."""
         (self._partial / filename).write_text(json.dumps(content, indent=2), encoding="utf-8")
 
     def __exit__(self, kind, error, traceback):

@@ -133,8 +133,8 @@ def with_header(raw):
     ("damage", "error", "message"),
     [
         (lambda raw: raw.unlink(), FileNotFoundError, "There is no .*ml-1m.zip. Pass"),
-        (truncate, ValueError, "is no complete zip file"),
-        (corrupt, ValueError, "is no complete zip file"),
+        (truncate, ValueError, "is not a complete zip file"),
+        (corrupt, ValueError, "is not a complete zip file"),
         (encrypted, ValueError, r"ml-1m.zip cannot be unpacked here \(.*encrypted.* Unpack it yourself"),
         (without_ratings, ValueError, "holds no ratings.dat"),
         (other_content, ValueError, "users.dat has a row with too few columns"),

@@ -271,7 +271,7 @@ def test_it_agrees_with_a_slow_loop():
             lambda frame: frame.assign(price=[1, np.inf, 2, 3, 4]),
             "Row 1: column 'price' must hold finite numbers, not inf",
         ),
-        (lambda frame: frame.assign(city=[["a"]] * 5), "Column 'city' must hold one value a cell.*`multivalued`"),
+        (lambda frame: frame.assign(city=[["a"]] * 5), "Column 'city' must hold one value per cell.*`multivalued`"),
         (lambda frame: frame.assign(price=1e39), r"Row 0: column 'price' must hold numbers of at most 3.4e\+38 once"),
         (lambda frame: frame.head(0), "no rows"),
     ],

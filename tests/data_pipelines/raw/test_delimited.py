@@ -1,9 +1,12 @@
 """Where text tables are cut into chunks, and headers that are none."""
 
+import dataclasses
+
 import pytest
 
+from ctrzoo.data_pipelines.preparation.table import KEYS
 from ctrzoo.data_pipelines.raw import sources
-from ctrzoo.data_pipelines.raw.delimited import Format, header_of
+from ctrzoo.data_pipelines.raw.delimited import Format, header_of, parse
 from ctrzoo.data_pipelines.raw.sources import TextSource
 
 
@@ -43,8 +46,24 @@ def test_a_cell_that_never_ends_is_named(tmp_path, monkeypatch):
         list(source.chunks([]))
 
 
+def test_every_option_is_a_key_of_a_schema_file_and_holds_for_header_and_rows():
+    options = {"separator": ";", "columns": None, "quote": "'", "missing": ("NULL",)}
+    assert set(options) == set(Format.keys()) <= set(KEYS)
+    format = Format.from_schema({**options, "label": "click"}, ",")
+    assert dataclasses.asdict(format) == options
+    assert format.split_line("click;'a;b'") == ["click", "a;b"]
+    table, _, bad = parse(b"1;'a;b'\n0;NULL\n", ["click", "site"], {"click": True, "site": False}, format, 2)
+    assert table.to_pydict() == {"click": [1.0, 0.0], "site": ["a;b", None]} and bad == []
+
+
+@pytest.mark.parametrize(("separator", "quote"), [(",", '"'), ("\t", None)])
+def test_quotes_are_text_between_tabs_by_default(separator, quote):
+    assert Format.from_schema({}, separator).quote == quote
+    assert Format.from_schema({"quote": "'"}, separator).quote == "'"
+
+
 def test_a_header_that_is_no_line_of_a_table():
-    with pytest.raises(ValueError, match="clicks.csv, row 1: the header is no line"):
+    with pytest.raises(ValueError, match="clicks.csv, row 1: the header is not a line"):
         header_of("clicks.csv", b"click,title\r1,a\r", Format())
 
 

@@ -79,7 +79,7 @@ def test_a_wrong_row_is_named_and_the_others_are_kept(tmp_path, kind, line, reas
 
 def test_other_text_is_refused(tmp_path):
     (tmp_path / "rows.ffm").write_text("a,b\n1,2\n")
-    with pytest.raises(ValueError, match="rows.ffm is no libffm text: expected `label field:feature:value"):
+    with pytest.raises(ValueError, match="rows.ffm is not libffm text: expected `label field:feature:value"):
         SparseTextSource((tmp_path / "rows.ffm",), "libffm").columns()
 
 

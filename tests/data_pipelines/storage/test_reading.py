@@ -257,7 +257,7 @@ def test_wrong_arguments_are_named(data):
         data.arrays("test")
     with pytest.raises(ValueError, match="batch_size"):
         data.dataset("train", 0)
-    with pytest.raises(ValueError, match="`skip_batches` at least 0 and less than the 7 batches of a pass"):
+    with pytest.raises(ValueError, match="`skip_batches` at least 0 and less than the 7 batches of an epoch"):
         data.dataset("train", 10_500, skip_batches=7)
     with pytest.raises(ValueError, match="less than `num_shards`. Received: 2 of 2"):
         data.dataset("train", 512, num_shards=2, shard_index=2)
