@@ -21,7 +21,7 @@ from ctrzoo.training.strategy import device_kind, is_chief, make_strategy, scale
 from .. import data_pipelines, models
 from ..data_pipelines.storage.reading import SMALL_SPLIT
 from .report import report
-from .settings import upgraded
+from .settings import stored_settings
 
 BASELINES = "baselines"
 
@@ -139,7 +139,7 @@ def _check_workdir(workdir, settings):
         return
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        earlier = upgraded(content["settings"], content.get("versions", {}).get("ctrzoo", ""))
+        earlier = stored_settings(content)
     except (ValueError, KeyError, TypeError):
         raise ValueError(
             f"{path} is not of this program, or damaged. Choose another --workdir, or delete it."
@@ -181,6 +181,7 @@ def _build(name, schema, settings):
 
 def _description(settings, data, strategy):
     return {
+        "ctrzoo_version": ctrzoo.__version__,
         "settings": settings.to_dict(),
         "data": {
             "folder": str(data.folder),

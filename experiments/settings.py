@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 from collections.abc import Mapping
+from typing import Any
 
 from ctrzoo.optimizers import registry
 from ctrzoo.suggest import unknown
@@ -125,6 +126,20 @@ def upgraded(settings: Config, version: str) -> Config:
     optimizer = {key: _RENAMED_OPTIMIZERS.get(value, value) for key, value in settings.items() if key == "optimizer"}
     renamed = {new: settings[old] for old, new in _RENAMED.items() if old in settings}
     return {**kept, **optimizer, **renamed}
+
+
+def stored_settings(experiment: Mapping[str, Any]) -> Config:
+    """Return the settings in a content of `experiment.json` under the names of this version.
+
+    Args:
+        experiment: The content. Its `ctrzoo_version` says whose names it uses; files of version 0.1 say only
+            which version trained.
+
+    Raises:
+        KeyError: If it has no settings.
+    """
+    version = experiment.get("ctrzoo_version") or experiment.get("versions", {}).get("ctrzoo", "0.1.0")
+    return upgraded(experiment["settings"], version)
 
 
 # Names of version 0.1 and what they are called since.

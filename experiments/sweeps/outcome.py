@@ -13,6 +13,8 @@ import time
 
 from ctrzoo.files import write_json
 
+from ..settings import stored_settings
+
 LOCK, LOG, RECORD = "run.lock", "run.log", "run.json"
 
 
@@ -34,7 +36,7 @@ def take(run):
 def is_finished(run):
     """Tell whether the run has its metrics, and is of the same settings."""
     experiment, metrics = _read(run.folder / "experiment.json"), _read(run.folder / "metrics.json")
-    return bool(metrics) and "settings" in experiment and not run.settings.differences(experiment["settings"])
+    return bool(metrics) and "settings" in experiment and not run.settings.differences(stored_settings(experiment))
 
 
 def check_same_data(runs):
