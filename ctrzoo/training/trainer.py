@@ -77,9 +77,10 @@ def train(
         folder: An existing folder for `history.csv`, TensorBoard events, `checkpoints` and the best
             `model.keras`; `None` writes nothing. Several hosts need one that they share.
         console: The `rich` console for progress.
-        callbacks: Keras callbacks. `on_epoch_end(epoch, logs)` gets the row of the history without its epoch, and a callback may set
-            `model.stop_training` to stop after the epoch. Losses are fetched in groups, so `on_train_batch_end` is
-            called up to 20 steps late, with `{"loss": ...}`. A resumed run starts with the epoch it resumes in.
+        callbacks: Keras callbacks. `on_epoch_end(epoch, logs)` gets the row of the history without its epoch. A
+            callback may set `model.stop_training` to stop after the epoch. Losses are fetched in groups, so
+            `on_train_batch_end` is called up to 20 steps late, with `{"loss": ...}`. A resumed run starts with the
+            epoch that it resumes in.
 
     Returns:
         A dictionary of `history` (a row per epoch), `valid` and `test` metrics of the best epoch,
