@@ -1,20 +1,25 @@
-"""Exact metrics of a whole split: AUC, log loss, calibration.
+"""Exact metrics of a whole split: AUC, log loss, calibration; `METRICS` lists those that a run reports.
 
 Keras' `AUC` sorts scores into 200 bins and sums over batches; differences between CTR models are
 smaller than its error. These functions look at every score.
 """
 
+from __future__ import annotations
+
+import dataclasses
+import math
 import warnings
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 EPSILON = 1e-7
-# Rows at a time where intermediate results are wider than scores: 45 million rows then cost little beside them.
+# Rows at a time where intermediate results are wider than scores: memory for 45 million rows then stays small.
 BLOCK = 1 << 20
 
 
-def auc(labels, scores):
-    """Return the area under the ROC curve: the share of (positive, negative) pairs ranked rightly.
+def auc(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Return the area under the ROC curve: the share of (positive, negative) pairs in the right order.
 
     Pairs with equal scores count half (Mann-Whitney U, with mid-ranks). Needs the scores and one
     sorted copy of them in memory.
@@ -24,12 +29,12 @@ def auc(labels, scores):
         scores: Any number for each row, larger for likelier positives.
 
     Returns:
-        The AUC; NaN, with a `UserWarning`, if there are rows of one class only.
+        The AUC; NaN, with a `UserWarning`, if all rows are of one class.
 
     Raises:
-        ValueError: If the lengths differ, there are no rows, a label is not 0 or 1 or a score is NaN.
+        ValueError: If the lengths differ, the arrays are empty, a label is not 0 or 1 or a score is NaN.
 
-    >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.4, 0.8])
+    >>> auc(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.4, 0.8]))
     0.875
     """
     labels, scores = _checked(labels, scores)
@@ -47,14 +52,14 @@ def auc(labels, scores):
     return won_twice / (2 * len(positives) * len(negatives))
 
 
-def log_loss(labels, probabilities):
+def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Return the mean negative log-likelihood, probabilities clipped to [1e-7, 1 - 1e-7].
 
     Raises:
-        ValueError: If the lengths differ, there are no rows, a label is not 0 or 1, or a probability
+        ValueError: If the lengths differ, the arrays are empty, a label is not 0 or 1, or a probability
             is NaN or outside [0, 1].
 
-    >>> round(log_loss([1, 0], [0.8, 0.4]), 4)
+    >>> round(log_loss(np.array([1, 0]), np.array([0.8, 0.4])), 4)
     0.367
     """
     labels, probabilities = _checked(labels, probabilities)
@@ -70,10 +75,10 @@ def log_loss(labels, probabilities):
     return float(total / len(labels))
 
 
-def calibration(labels, probabilities):
-    """Return predicted clicks over actual clicks: 1 is calibrated, more is too sure; NaN without a click.
+def calibration(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return predicted clicks over actual clicks: 1 is calibrated, above 1 over-predicts; NaN without a click.
 
-    >>> calibration([1, 0, 0, 1], [0.5, 0.5, 0.5, 0.5])
+    >>> calibration(np.array([1, 0, 0, 1]), np.full(4, 0.5))
     1.0
     """
     labels, probabilities = _checked(labels, probabilities)
@@ -81,24 +86,65 @@ def calibration(labels, probabilities):
     return float(probabilities.sum(dtype=np.float64) / clicks) if clicks else float("nan")
 
 
-def evaluate_scores(labels, probabilities):
-    """Return `{"auc", "log_loss", "calibration"}` of a split.
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A metric that every run reports after each epoch and for the test split.
 
-    >>> sorted(evaluate_scores([0, 1], [0.2, 0.7]))
+    Attributes:
+        name: Its name in `history.csv`, `metrics.json` and TensorBoard, after the name of the split.
+        function: Computes it from labels and probabilities, two arrays `(rows,)`.
+        title: What tables call it.
+        direction: `"max"` or `"min"`, whichever is better, or `"one"` for a ratio that should be 1.
+        format: How tables print it.
+        shown: Whether progress, tables and results of sweeps show it; files hold it in any case.
+    """
+
+    name: str
+    function: Callable[[np.ndarray, np.ndarray], float]
+    title: str
+    direction: str
+    format: str = "{:.4f}"
+    shown: bool = True
+
+    def text(self, value: float | None) -> str:
+        """Return a value as tables print it; None, as of rows of one class in JSON, is `nan`.
+
+        >>> METRICS["auc"].text(0.81236), METRICS["auc"].text(None)
+        ('0.8124', 'nan')
+        """
+        return self.format.format(math.nan if value is None else value)
+
+
+# The metrics of a run: an entry here is all that a new one needs. Its name must not change what others are called.
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("auc", auc, "AUC", "max"),
+        Metric("log_loss", log_loss, "log loss", "min"),
+        Metric("calibration", calibration, "calibration", "one", "{:.3f}", shown=False),
+    )
+}
+
+
+def shown_metrics() -> list[Metric]:
+    """Return the metrics that progress, tables and results of sweeps show."""
+    return [metric for metric in METRICS.values() if metric.shown]
+
+
+def evaluate_scores(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """Return every metric of `METRICS` by name.
+
+    >>> sorted(evaluate_scores(np.array([0, 1]), np.array([0.2, 0.7])))
     ['auc', 'calibration', 'log_loss']
     """
-    return {
-        "auc": auc(labels, probabilities),
-        "log_loss": log_loss(labels, probabilities),
-        "calibration": calibration(labels, probabilities),
-    }
+    return {metric.name: metric.function(labels, probabilities) for metric in METRICS.values()}
 
 
-def _blocks(array):
+def _blocks(array: np.ndarray) -> Iterator[np.ndarray]:
     return (array[start : start + BLOCK] for start in range(0, len(array), BLOCK))
 
 
-def _checked(labels, scores):
+def _checked(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     labels, scores = np.ravel(np.asarray(labels)), np.ravel(np.asarray(scores))
     if len(labels) != len(scores):
         raise ValueError(f"One score is needed for each label. Received: {len(scores)} scores, {len(labels)} labels.")

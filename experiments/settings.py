@@ -8,100 +8,87 @@ import importlib.util
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+import types
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ctrzoo.optimizers import registry
 from ctrzoo.suggest import unknown
-from ctrzoo.types import Config
+from ctrzoo.training.options import LEARNING_RATE_SCALING, TrainingOptions, check_fields, option, shared
+from ctrzoo.types import Config, Path
 
 from .. import data_pipelines
 
-CHOICES = {
-    "learning_rate_scaling": ("none", "sqrt", "linear"),
-    "learning_rate_schedule": ("constant", "cosine"),
-    "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
-}
 CONFIGS = pathlib.Path(__file__).resolve().parent / "configs"
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Everything that decides the outcome of a run, but for code and data.
+    """Everything that decides the outcome of a run, except code and data.
 
-    Attributes:
-        dataset: A data set of `ctrzoo.data_pipelines`, or the path of a prepared folder.
-        model: The model of the zoo to train.
-        baselines: Models trained beside it on the same data.
-        epochs: The most passes over the training rows.
-        batch_size: Rows a step, on all devices together.
-        learning_rate: Step size of the optimizer in the first epoch.
-        learning_rate_schedule: `"constant"`, or `"cosine"`: it falls from epoch to epoch along half a cosine, and
-            would be zero after all `epochs`.
-        plateau_factor: Factor of the step size after each epoch without a lower validation log loss; 1 keeps it.
-        learning_rate_scaling: `"none"`, or how the step size grows with the number of devices: `"sqrt"`, `"linear"`.
-        optimizer: A name of `ctrzoo.optimizers.OPTIMIZERS`.
-        precision: `"float32"`, `"mixed_bfloat16"`, or `"mixed_float16"`, which scales the loss.
-        jit_compile: Whether XLA compiles the training step.
-        cpu_replicas: Parts of a batch that a CPU computes side by side, for models of many small operations. Has no
-            effect on GPUs and on several devices.
-        patience: Epochs without a lower validation log loss before training stops.
-        seed: Seed of weights, dropout and order of rows.
-        hyperparameters: Arguments of the model (and of those baselines that have them).
-        dataset_options: Options of the data set.
+    The help text beside a field says what it means; what `TrainingOptions` has too is defined there.
+
+    Raises:
+        ValueError: If a setting has the wrong type or is outside what is allowed, or settings do not fit together.
     """
 
-    dataset: str = "synthetic"
-    model: str = "graphfm"
-    baselines: tuple[str, ...] = ()
-    epochs: int = 50
-    batch_size: int = 1024
-    learning_rate: float = 1e-3
-    learning_rate_schedule: str = "constant"
-    plateau_factor: float = 1.0
-    learning_rate_scaling: str = "none"
-    optimizer: str = "lazy_adam"
-    precision: str = "float32"
-    jit_compile: bool = False
-    cpu_replicas: int = 1
-    patience: int = 3
-    seed: int = 2018
-    hyperparameters: Mapping = dataclasses.field(default_factory=dict)
-    dataset_options: Mapping = dataclasses.field(default_factory=dict)
+    dataset: str = option("synthetic", "A data set of the zoo, or the path of a prepared folder.")
+    model: str = option("graphfm", "The model of the zoo to train.")
+    baselines: tuple[str, ...] = ()  # models to train on the same data, for comparison
+    epochs: int = shared("epochs")
+    batch_size: int = shared("batch_size")
+    learning_rate: float = shared("learning_rate")
+    learning_rate_schedule: str = shared("learning_rate_schedule")
+    plateau_factor: float = shared("plateau_factor")
+    learning_rate_scaling: str = option(
+        "none",
+        "How the learning rate, tuned for one device, grows with the number of devices.",
+        choices=LEARNING_RATE_SCALING,
+    )
+    optimizer: str = shared("optimizer")
+    precision: str = option(
+        "float32",
+        "Numbers within the model; weights are float32. mixed_float16 scales the loss.",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+    )
+    jit_compile: bool = shared("jit_compile")
+    cpu_replicas: int = shared("cpu_replicas")
+    patience: int = shared("patience")
+    seed: int = shared("seed")
+    # Arguments of the model (and of those baselines that have them), and options of the data set.
+    hyperparameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    dataset_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
-    def __post_init__(self):
-        for key in ("epochs", "batch_size", "cpu_replicas", "patience"):
-            self._check(key, int, lambda number: number >= 1, "a whole number of at least 1")
-        self._check("seed", int, lambda number: 0 <= number < 2**32, "a whole number from 0 to 4,294,967,295")
-        self._check("learning_rate", (int, float), lambda number: number > 0, "a number above 0")
-        self._check("plateau_factor", (int, float), lambda factor: 0 < factor <= 1, "above 0 and at most 1")
-        for key, choices in CHOICES.items():
-            self._check(key, str, lambda name, choices=choices: name in choices, f"one of {', '.join(choices)}")
-        if not isinstance(self.jit_compile, bool):
-            raise ValueError(f"The setting 'jit_compile' must be True or False. Received: {self.jit_compile!r}.")
+    def __post_init__(self) -> None:
+        check_fields(self, "setting")
+        self.training_options()  # refuses what does not fit together
 
-    def _check(self, key, kind, is_right, wanted):
-        value = getattr(self, key)
-        if isinstance(value, bool) or not isinstance(value, kind) or not is_right(value):
-            raise ValueError(f"The setting '{key}' must be {wanted}. Received: {value!r}.")
+    def training_options(self, **others: Any) -> TrainingOptions:
+        """Return the options of `ctrzoo.training.train`.
 
-    def to_dict(self):
+        Args:
+            **others: Options that replace those of the settings, or that the settings do not have.
+        """
+        common = {field.name for field in dataclasses.fields(TrainingOptions)} & set(PLAIN)
+        return TrainingOptions(**{**{name: getattr(self, name) for name in common}, **others})
+
+    def to_dict(self) -> Config:
         """Return the settings as JSON holds them."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
-    def changed(self):
-        """Return those that are not the defaults, as JSON holds them: a setting added later does not alter it."""
+    def changed(self) -> Config:
+        """Return the settings that differ from their defaults, for JSON. A setting added later does not alter it."""
         defaults = Settings().to_dict()
         return {key: value for key, value in self.to_dict().items() if value != defaults[key]}
 
-    def differences(self, stored):
-        """Compare with settings that were stored, maybe before some of today's existed.
+    def differences(self, stored: Config) -> dict[str, tuple[Any, Any]]:
+        """Compare with stored settings, which may lack settings added later.
 
         Args:
-            stored: What `to_dict` returned once.
+            stored: What `to_dict` returned, under the names of this version.
 
         Returns:
-            `{key: (stored value, value now)}` of those that differ.
+            `{key: (stored value, value now)}` of the settings that differ.
         """
         stored, now = {**Settings().to_dict(), **stored}, self.to_dict()
         return {key: (stored.get(key), now.get(key)) for key in {**stored, **now} if stored.get(key) != now.get(key)}
@@ -150,15 +137,17 @@ NESTED = ("hyperparameters", "dataset_options")
 PLAIN = tuple(field.name for field in dataclasses.fields(Settings) if field.name not in NESTED)
 
 
-def resolve(flags, assignments=(), config=None):
+def resolve(
+    flags: Mapping[str, Any], assignments: Sequence[str] = (), config: Path | None = None
+) -> tuple[Settings, str | None]:
     """Merge all sources of settings.
 
     Args:
         flags: Settings given as flags, by name; they win over the configuration file.
-        assignments: Texts `key=value`; the last word on any setting, hyperparameter or data set option.
+        assignments: Texts `key=value`; they win over everything else; any setting, hyperparameter or data set option.
         config: Path of a Python file whose `get_config()` returns a mapping of the same keys; `"none"`
             for no file; `None` takes `configs/<dataset>/<model>.py`, or else `configs/<dataset>/defaults.py`,
-            if there is one.
+            if it exists.
 
     Returns:
         The `Settings` and the path of the configuration file that was used, or `None`.
@@ -177,7 +166,7 @@ def resolve(flags, assignments=(), config=None):
     return _sort(merged), None if config == "none" else str(config)
 
 
-def _sort(merged):
+def _sort(merged: Mapping[str, Any]) -> Settings:
     """Tell settings, hyperparameters and data set options apart by their names."""
     from .. import models  # slow: they load Keras
 
@@ -205,18 +194,18 @@ def _sort(merged):
     return Settings(**settings, **nested)
 
 
-def _is_folder(dataset):
+def _is_folder(dataset: str) -> bool:
     return dataset not in data_pipelines.DATASETS and pathlib.Path(dataset).is_dir()
 
 
-def _names(value):
+def _names(value: Any) -> tuple[str, ...]:
     names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"The setting 'baselines' must be names of models, such as 'lr,fm'. Received: {value!r}.")
     return tuple(name.strip() for name in names if name.strip())
 
 
-def parse_assignment(text):
+def parse_assignment(text: str) -> tuple[str, Any]:
     """Return key and value of a text `key=value`; the value is Python where it can be, else text."""
     key, sign, value = text.partition("=")
     if not sign or not key:
@@ -227,13 +216,13 @@ def parse_assignment(text):
         return key.strip(), value
 
 
-def run_file(path):
+def run_file(path: Path) -> types.ModuleType:
     """Run a Python file, and return it as a module.
 
     A configuration of this package is imported as part of it, so that it may import its neighbours relatively.
 
     Raises:
-        ValueError: If it is no Python file, or fails.
+        ValueError: If it is not a Python file, or fails.
     """
     place = pathlib.Path(path).resolve()
     if place.is_relative_to(CONFIGS) and place.suffix == ".py":
@@ -243,7 +232,7 @@ def run_file(path):
             )
     specification = importlib.util.spec_from_file_location("ctrzoo_config", path)
     if specification is None or specification.loader is None:
-        raise ValueError(f"The configuration {path} is no Python file. Its name must end in .py.")
+        raise ValueError(f"The configuration {path} is not a Python file. Its name must end in .py.")
     module = importlib.util.module_from_spec(specification)
     with failing_in(path):
         specification.loader.exec_module(module)
@@ -251,7 +240,7 @@ def run_file(path):
 
 
 @contextlib.contextmanager
-def failing_in(path):
+def failing_in(path: Path) -> Iterator[None]:
     """Name the configuration file in which an error arose."""
     try:
         yield
@@ -259,9 +248,9 @@ def failing_in(path):
         raise ValueError(f"The configuration file {path} failed: {type(error).__name__}: {error}.") from error
 
 
-def _read_config(path):
+def _read_config(path: pathlib.Path) -> dict[str, Any]:
     if not path.is_file():
-        raise ValueError(f"There is no configuration file {path}. Correct --config.")
+        raise ValueError(f"Configuration file {path} does not exist. Correct --config.")
     module = run_file(path)
     with failing_in(path):
         config = module.get_config()

@@ -1,13 +1,19 @@
-"""What a run writes down while it goes on: the history as CSV, scalars and pictures for TensorBoard."""
+"""What a run logs: the history as CSV, scalars and pictures for TensorBoard."""
+
+from __future__ import annotations
 
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
 import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from ctrzoo.files import write_csv
 from ctrzoo.plots import interaction_picture
+from ctrzoo.types import Path
 
 
 class Records:
@@ -17,23 +23,28 @@ class Records:
         folder: An existing folder.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path) -> None:
         self.folder = pathlib.Path(folder)
 
-    def __enter__(self):
+    def __enter__(self) -> Records:
         self._events = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self._events.close()
 
-    def write_steps(self, step, loss, rows_per_second):
-        """Write how training went up to a step, counted from the beginning of the run."""
+    def write_steps(self, step: int, loss: float, rows_per_second: float) -> None:
+        """Write loss and speed at a step, counted from the beginning of the run."""
         with self._events.as_default(step=step):
             tf.summary.scalar("steps/loss", loss)
             tf.summary.scalar("steps/rows_per_second", rows_per_second)
 
-    def write_epoch(self, history, strengths=None, names=()):
+    def write_epoch(
+        self,
+        history: Sequence[Mapping[str, Any]],
+        strengths: Mapping[str, np.ndarray] | None = None,
+        names: Sequence[str] = (),
+    ) -> None:
         """Write the history, and the scalars and pictures of its last epoch.
 
         Args:

@@ -93,7 +93,7 @@ def draw(samples, title, path):
 
 def main(_):
     """Train until the time is over; write and draw the memory."""
-    from ctrzoo.training import set_seed, train
+    from ctrzoo.training import TrainingOptions, set_seed, train
 
     from ... import data_pipelines, models
 
@@ -108,9 +108,9 @@ def main(_):
         model = models.build(FLAGS.model, data.schema)
         samples = []
         threading.Thread(target=watch, args=(samples, 60 * FLAGS.minutes), daemon=True).start()
-        endless = {"epochs": 10**6, "patience": 10**6, "checkpoint_minutes": FLAGS.minutes / 20}
+        endless = TrainingOptions(epochs=10**6, patience=10**6, checkpoint_minutes=FLAGS.minutes / 20)
         try:
-            train(model, data, folder=workdir, console=Console(), optimizer="lazy_adam", **endless)
+            train(model, data, endless, folder=workdir, console=Console())
         except KeyboardInterrupt:
             print(f"{FLAGS.minutes:g} minutes are over. Memory grew by {growth(samples):.0f} MB an hour at the end.")
     finally:

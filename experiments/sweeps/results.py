@@ -5,10 +5,10 @@ import statistics
 from rich.table import Table
 
 from ctrzoo.files import write_csv, write_text
+from ctrzoo.metrics import shown_metrics
 
 from . import outcome
 
-SCORES = ("test_auc", "test_log_loss", "valid_auc", "valid_log_loss")
 COSTS = ("best_epoch", "epochs", "num_parameters", "seconds_per_epoch", "seconds")
 
 
@@ -38,8 +38,21 @@ def _row(run, varied):
     }
 
 
+def score_names():
+    """Return the names of the scores of a run: each metric of test, then of valid."""
+    return [f"{split}_{metric.name}" for split in ("test", "valid") for metric in shown_metrics()]
+
+
 def _score_places():
-    return [(name, *name.split("_", 1)) for name in SCORES]
+    return [(name, *name.split("_", 1)) for name in score_names()]
+
+
+def _test_titles():
+    return [f"test {metric.title}" for metric in shown_metrics()]
+
+
+def _test_names():
+    return [f"test_{metric.name}" for metric in shown_metrics()]
 
 
 def _varied(runs):
@@ -68,7 +81,7 @@ def _summary(members):
     summary = {key: members[0][key] for key in ("dataset", "label", "variant", "choices", "group")}
     summary |= {"runs": len(members), "finished": len(finished)}
     summary["failed"] = sum(row["state"] == "failed" for row in members)
-    for key in (*SCORES, *COSTS):
+    for key in (*score_names(), *COSTS):
         values = [row[key] for row in finished if row[key] is not None]
         summary[key] = statistics.fmean(values) if values else None
         summary[f"{key}_deviation"] = statistics.stdev(values) if len(values) > 1 else None
@@ -92,8 +105,8 @@ def markdown(rows):
         "whole split, with the weights of the epoch of the lowest validation log loss. Mean ± sample standard "
         "deviation over seeds.",
         "",
-        "| data set | label | variant | seeds | test AUC | test log loss | valid AUC | best epoch | min a run |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"| data set | label | variant | seeds | {' | '.join(_test_titles())} | valid AUC | best epoch | min a run |",
+        "|---" * (7 + len(_test_titles())) + "|",
     ]
     for group in summary_of(rows):
         cells = [
@@ -101,7 +114,7 @@ def markdown(rows):
             group["label"],
             group["variant"],
             f"{group['finished']}/{group['runs']}",
-            *(spread(group, key) for key in SCORES[:3]),
+            *(spread(group, key) for key in (*_test_names(), "valid_auc")),
             _number(group["best_epoch"], "{:.1f}"),
             _number(group["seconds"] and group["seconds"] / 60, "{:.1f}"),
         ]
@@ -114,11 +127,11 @@ def markdown(rows):
         "",
         "## Runs",
         "",
-        "| data set | label | variant | seed | state | test AUC | test log loss | s | command |",
+        f"| data set | label | variant | seed | state | {' | '.join(_test_titles())} | s | command |",
     ]
-    lines.append("|---|---|---|---|---|---|---|---|---|")
+    lines.append("|---" * (7 + len(_test_titles())) + "|")
     for row in rows:
-        scores = [_number(row[key]) for key in SCORES[:2]]
+        scores = [_number(row[key]) for key in _test_names()]
         cells = [row["dataset"], row["label"], row["variant"], str(row["seed"]), row["state"], *scores]
         lines.append(f"| {' | '.join(cells)} | {row['seconds']:.0f} | `{row['command']}` |")
     return "\n".join(lines) + "\n"
@@ -135,7 +148,7 @@ def table_of(rows, at_work):
     title = f"{states.count('finished')} of {len(rows)} runs finished, {states.count('failed')} failed"
     working = [f"{run.name}, epoch {len(outcome.history_of(run)) + 1}" for run in at_work]
     table = Table(title=title, caption="at work: " + "; ".join(working) if working else None)
-    for column in ("data set", "runs", "seeds", "test AUC", "test log loss", "min a run"):
+    for column in ("data set", "runs", "seeds", *_test_titles(), "min a run"):
         left = column in ("data set", "runs")
         table.add_column(column, justify="left" if left else "right", no_wrap=column != "runs")
     for group in summary_of(rows):
@@ -143,8 +156,7 @@ def table_of(rows, at_work):
             group["dataset"],
             f"{group['label']} {group['variant']}",
             f"{group['finished']}/{group['runs']}" + (f", {group['failed']} failed" if group["failed"] else ""),
-            spread(group, "test_auc"),
-            spread(group, "test_log_loss"),
+            *(spread(group, key) for key in _test_names()),
             _number(group["seconds"] and group["seconds"] / 60, "{:.1f}"),
         )
     return table

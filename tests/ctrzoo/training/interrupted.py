@@ -14,13 +14,13 @@ from rich.console import Console
 
 from ctrzoo import models
 from ctrzoo.files import write_json
-from ctrzoo.training import set_seed, train
+from ctrzoo.training import TrainingOptions, set_seed, train
 from ctrzoo.training.strategy import is_chief, make_strategy
 from tests.ctrzoo.training.replicas import SCHEMA
 from tests.small_data import SmallData
 
 
-def run(folder, dropout=0.5, data=None, **settings):
+def run(folder, dropout=0.5, data=None, callbacks=(), **settings):
     """Train a model; return all that must not depend on interruptions, and whether this is the chief."""
     strategy = make_strategy()
     set_seed(1)
@@ -28,7 +28,6 @@ def run(folder, dropout=0.5, data=None, **settings):
         model = models.build("deepfm", SCHEMA, embedding_dim=4, deep_units=(8,), deep_dropout=dropout)
     console = Console(quiet=True)
     settings = {
-        "console": console,
         "epochs": 3,
         "batch_size": 16,
         "learning_rate": 0.01,
@@ -37,7 +36,14 @@ def run(folder, dropout=0.5, data=None, **settings):
         "checkpoint_steps": 5,
         **settings,
     }
-    result = train(model, data or SmallData(SCHEMA, num_rows=1500), folder=folder, **settings)
+    result = train(
+        model,
+        data or SmallData(SCHEMA, num_rows=1500),
+        TrainingOptions(**settings),
+        folder=folder,
+        console=console,
+        callbacks=callbacks,
+    )
     result = {key: result[key] for key in ("best_epoch", "valid", "test", "history")}
     for row in result["history"]:
         del row["seconds"], row["rows_per_second"]

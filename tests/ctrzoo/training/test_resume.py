@@ -91,8 +91,8 @@ def test_a_batch_that_branches_do_not_divide_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("falling", [("constant", 0.5), ("cosine", 1.0)])
-def test_a_falling_step_size_of_ftrl_is_refused(tmp_path, falling):
-    with pytest.raises(ValueError, match="FTRL computes weights from its state and the step size"):
+def test_a_falling_learning_rate_of_ftrl_is_refused(tmp_path, falling):
+    with pytest.raises(ValueError, match="FTRL computes weights from its state and the learning rate"):
         run(tmp_path, optimizer="ftrl", learning_rate_schedule=falling[0], plateau_factor=falling[1])
 
 

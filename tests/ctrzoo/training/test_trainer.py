@@ -14,8 +14,9 @@ from ctrzoo.experiments.experiment import _explain
 from ctrzoo.explanation.explainer import mean_explanations
 from ctrzoo.metrics import auc, log_loss
 from ctrzoo.schema import Field, Schema
-from ctrzoo.training import set_seed, train
-from ctrzoo.training.trainer import Evaluator, _describe
+from ctrzoo.training import TrainingOptions, set_seed, train
+from ctrzoo.training.evaluation import Evaluator
+from ctrzoo.training.run_state import describe_run
 from tests.small_data import SmallData
 
 
@@ -44,15 +45,15 @@ def test_the_order_of_sums_is_fixed_but_for_xla_on_a_gpu(gpus, jit_compile, is_f
 
 
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"epochs": -1}, {"patience": 0}])
-def test_no_epoch_is_refused(data, wrong):
-    with pytest.raises(ValueError, match="`epochs` and `patience` must be at least 1"):
-        train(fresh_model(data), data, **wrong)
+def test_no_epoch_is_refused(wrong):
+    with pytest.raises(ValueError, match="must be a whole number of at least 1. Received: (0|-1)"):
+        TrainingOptions(**wrong)
 
 
 def test_field_names_with_dollars_commas_and_quotes(console, tmp_path):
     schema = Schema([Field("$_in_$", vocabulary_size=9), Field('b "x", c', vocabulary_size=9)])
     data = SmallData(schema)
-    train(fresh_model(data), data, epochs=1, folder=tmp_path, console=console)
+    train(fresh_model(data), data, TrainingOptions(epochs=1), folder=tmp_path, console=console)
     _explain(fresh_model(data), data, tmp_path)
     with open(tmp_path / "interactions.csv", newline="") as file:
         (pair,) = csv.DictReader(file)
@@ -63,7 +64,7 @@ def test_it_learns_and_reports(mixed_schema, console):
     set_seed(1)
     data = SmallData(mixed_schema, num_rows=2048)
     model = models.build("lr", data.schema)
-    result = train(model, data, epochs=5, batch_size=32, learning_rate=0.05, console=console)
+    result = train(model, data, TrainingOptions(epochs=5, batch_size=32, learning_rate=0.05), console=console)
     assert result["test"]["auc"] > 0.65
     assert result["history"][-1]["loss"] < result["history"][0]["loss"]
     assert result["rows_per_second"] == pytest.approx(2048 / result["seconds_per_epoch"])
@@ -73,7 +74,11 @@ def test_it_learns_and_reports(mixed_schema, console):
 def test_the_best_epoch_is_kept_and_training_stops(data, console, tmp_path):
     model = fresh_model(data)
     result = train(
-        model, data, epochs=60, batch_size=32, learning_rate=0.3, patience=2, console=console, folder=tmp_path
+        model,
+        data,
+        TrainingOptions(epochs=60, batch_size=32, learning_rate=0.3, patience=2),
+        console=console,
+        folder=tmp_path,
     )
     losses = [row["valid_log_loss"] for row in result["history"]]
     assert len(losses) < 60
@@ -85,10 +90,10 @@ def test_the_best_epoch_is_kept_and_training_stops(data, console, tmp_path):
     assert log_loss(labels, saved.predict(features, verbose=0)) == pytest.approx(min(losses), abs=1e-6)
 
 
-def test_the_step_size_falls_after_each_epoch_that_is_not_the_best(data, console):
+def test_the_learning_rate_falls_after_each_epoch_that_is_not_the_best(data, console):
     model = fresh_model(data)
     settings = {"epochs": 8, "batch_size": 32, "learning_rate": 0.3, "plateau_factor": 0.5, "patience": 8}
-    history = train(model, data, **settings, console=console)["history"]
+    history = train(model, data, TrainingOptions(**settings), console=console)["history"]
     expected, lowest = [0.3], np.inf
     for row in history[:-1]:
         expected.append(expected[-1] * (1 if row["valid_log_loss"] < lowest else 0.5))
@@ -97,15 +102,15 @@ def test_the_step_size_falls_after_each_epoch_that_is_not_the_best(data, console
     np.testing.assert_allclose([row["learning_rate"] for row in history], expected, rtol=1e-6)
 
 
-def test_the_step_size_falls_along_a_cosine(data, console):
+def test_the_learning_rate_falls_along_a_cosine(data, console):
     settings = {"epochs": 4, "learning_rate": 0.1, "learning_rate_schedule": "cosine", "patience": 4}
-    history = train(fresh_model(data), data, **settings, console=console)["history"]
+    history = train(fresh_model(data), data, TrainingOptions(**settings), console=console)["history"]
     by_hand = [0.1, 0.1 * (1 + 0.5**0.5) / 2, 0.05, 0.1 * (1 - 0.5**0.5) / 2]
     np.testing.assert_allclose([row["learning_rate"] for row in history], by_hand, rtol=1e-6)
 
 
 def test_files(data, console, tmp_path):
-    train(fresh_model(data), data, epochs=2, console=console, folder=tmp_path)
+    train(fresh_model(data), data, TrainingOptions(epochs=2), console=console, folder=tmp_path)
     with open(tmp_path / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2"]
@@ -117,7 +122,7 @@ def test_files(data, console, tmp_path):
 def test_one_seed_gives_one_result(data, console):
     def weights(seed):
         model = fresh_model(data, "graphfm", seed)
-        train(model, data, epochs=1, batch_size=64, seed=seed, console=console)
+        train(model, data, TrainingOptions(epochs=1, batch_size=64, seed=seed), console=console)
         return np.concatenate([np.ravel(weight) for weight in model.get_weights()])
 
     first = weights(3)
@@ -146,15 +151,15 @@ def test_another_task_is_refused(data, console):
         train(models.build("fm", data.schema, task="ranking"), data, console=console)
 
 
-def test_an_unknown_schedule_is_refused(data, console):
-    with pytest.raises(ValueError, match="must be 'constant' or 'cosine'. Received: 'cosin'"):
-        train(fresh_model(data), data, learning_rate_schedule="cosin", console=console)
+def test_an_unknown_schedule_is_refused():
+    with pytest.raises(ValueError, match="must be one of constant, cosine. Received: 'cosin'"):
+        TrainingOptions(learning_rate_schedule="cosin")
 
 
 def test_the_precision_of_a_run_is_that_of_its_model(data):
     model = models.FM.from_config({**fresh_model(data).get_config(), "precision": "mixed_bfloat16"})
     model.compile()
-    description = _describe(model, data, 1, 16, {}, 1, 0, False)
+    description = describe_run(model, data, TrainingOptions())
     assert (description["precision"], keras.config.dtype_policy().name) == ("mixed_bfloat16", "float32")
 
 
