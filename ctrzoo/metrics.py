@@ -1,4 +1,4 @@
-"""Exact metrics of a whole split: AUC, log loss, calibration; `METRICS` lists those that a run reports.
+"""Exact metrics of a whole split: AUC, log loss, calibration.
 
 Keras' `AUC` sorts scores into 200 bins and sums over batches; differences between CTR models are
 smaller than its error. These functions look at every score.
@@ -7,18 +7,19 @@ smaller than its error. These functions look at every score.
 from __future__ import annotations
 
 import dataclasses
-import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 EPSILON = 1e-7
-# Rows at a time where intermediate results are wider than scores: memory for 45 million rows then stays small.
+# Rows at a time where intermediate results are wider than scores: 45 million rows then cost little beside them.
 BLOCK = 1 << 20
 
 
-def auc(labels: np.ndarray, scores: np.ndarray) -> float:
+def auc(labels: ArrayLike, scores: ArrayLike) -> float:
     """Return the area under the ROC curve: the share of (positive, negative) pairs in the right order.
 
     Pairs with equal scores count half (Mann-Whitney U, with mid-ranks). Needs the scores and one
@@ -29,12 +30,12 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float:
         scores: Any number for each row, larger for likelier positives.
 
     Returns:
-        The AUC; NaN, with a `UserWarning`, if all rows are of one class.
+        The AUC; NaN, with a `UserWarning`, if there are rows of one class only.
 
     Raises:
-        ValueError: If the lengths differ, the arrays are empty, a label is not 0 or 1 or a score is NaN.
+        ValueError: If the lengths differ, there are no rows, a label is not 0 or 1 or a score is NaN.
 
-    >>> auc(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.4, 0.8]))
+    >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.4, 0.8])
     0.875
     """
     labels, scores = _checked(labels, scores)
@@ -52,14 +53,14 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float:
     return won_twice / (2 * len(positives) * len(negatives))
 
 
-def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
+def log_loss(labels: ArrayLike, probabilities: ArrayLike) -> float:
     """Return the mean negative log-likelihood, probabilities clipped to [1e-7, 1 - 1e-7].
 
     Raises:
-        ValueError: If the lengths differ, the arrays are empty, a label is not 0 or 1, or a probability
+        ValueError: If the lengths differ, there are no rows, a label is not 0 or 1, or a probability
             is NaN or outside [0, 1].
 
-    >>> round(log_loss(np.array([1, 0]), np.array([0.8, 0.4])), 4)
+    >>> round(log_loss([1, 0], [0.8, 0.4]), 4)
     0.367
     """
     labels, probabilities = _checked(labels, probabilities)
@@ -75,10 +76,10 @@ def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
     return float(total / len(labels))
 
 
-def calibration(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Return predicted clicks over actual clicks: 1 is calibrated, above 1 over-predicts; NaN without a click.
+def calibration(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """Return predicted clicks divided by actual clicks: above 1 over-predicts; NaN without a click.
 
-    >>> calibration(np.array([1, 0, 0, 1]), np.full(4, 0.5))
+    >>> calibration([1, 0, 0, 1], [0.5, 0.5, 0.5, 0.5])
     1.0
     """
     labels, probabilities = _checked(labels, probabilities)
@@ -88,63 +89,59 @@ def calibration(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """A metric that every run reports after each epoch and for the test split.
+    """A metric of a split, reported after each epoch and at the end.
 
     Attributes:
-        name: Its name in `history.csv`, `metrics.json` and TensorBoard, after the name of the split.
-        function: Computes it from labels and probabilities, two arrays `(rows,)`.
         title: What tables call it.
-        direction: `"max"` or `"min"`, whichever is better, or `"one"` for a ratio that should be 1.
+        function: Returns the metric of labels and probabilities.
+        is_main: Whether the progress line and the tables of several runs show it; `history.csv`, TensorBoard,
+            `metrics.json` and `report.md` show all metrics.
         format: How tables print it.
-        shown: Whether progress, tables and results of sweeps show it; files hold it in any case.
     """
 
-    name: str
-    function: Callable[[np.ndarray, np.ndarray], float]
     title: str
-    direction: str
+    function: Callable[[np.ndarray, np.ndarray], float]
+    is_main: bool = True
     format: str = "{:.4f}"
-    shown: bool = True
-
-    def text(self, value: float | None) -> str:
-        """Return a value as tables print it; None, as of rows of one class in JSON, is `nan`.
-
-        >>> METRICS["auc"].text(0.81236), METRICS["auc"].text(None)
-        ('0.8124', 'nan')
-        """
-        return self.format.format(math.nan if value is None else value)
 
 
-# The metrics of a run: an entry here is all that a new one needs. Its name must not change what others are called.
-METRICS = {
-    metric.name: metric
-    for metric in (
-        Metric("auc", auc, "AUC", "max"),
-        Metric("log_loss", log_loss, "log loss", "min"),
-        Metric("calibration", calibration, "calibration", "one", "{:.3f}", shown=False),
-    )
+# All that is reported of a split. An entry here appears in progress, history, TensorBoard, tables and reports.
+METRICS: dict[str, Metric] = {
+    "auc": Metric("AUC", auc),
+    "log_loss": Metric("log loss", log_loss),
+    "calibration": Metric("calibration", calibration, is_main=False, format="{:.3f}"),
 }
 
 
-def shown_metrics() -> list[Metric]:
-    """Return the metrics that progress, tables and results of sweeps show."""
-    return [metric for metric in METRICS.values() if metric.shown]
+def main_metrics() -> dict[str, Metric]:
+    """Return the metrics that the progress line and the tables of several runs show."""
+    return {name: metric for name, metric in METRICS.items() if metric.is_main}
 
 
 def evaluate_scores(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """Return every metric of `METRICS` by name.
+    """Return all `METRICS` of a split by name.
 
-    >>> sorted(evaluate_scores(np.array([0, 1]), np.array([0.2, 0.7])))
-    ['auc', 'calibration', 'log_loss']
+    >>> list(evaluate_scores(np.array([0, 1]), np.array([0.2, 0.7])))
+    ['auc', 'log_loss', 'calibration']
     """
-    return {metric.name: metric.function(labels, probabilities) for metric in METRICS.values()}
+    return {name: metric.function(labels, probabilities) for name, metric in METRICS.items()}
+
+
+def cell_of(metric: Metric, values: Mapping[str, Any], name: str) -> str:
+    """Return a metric as a table prints it; rows of one class have no AUC.
+
+    >>> cell_of(METRICS["auc"], {"auc": 0.81236}, "auc"), cell_of(METRICS["auc"], {"auc": None}, "auc")
+    ('0.8124', 'nan')
+    """
+    value = values.get(name)
+    return "nan" if value is None else metric.format.format(value)
 
 
 def _blocks(array: np.ndarray) -> Iterator[np.ndarray]:
     return (array[start : start + BLOCK] for start in range(0, len(array), BLOCK))
 
 
-def _checked(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _checked(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     labels, scores = np.ravel(np.asarray(labels)), np.ravel(np.asarray(scores))
     if len(labels) != len(scores):
         raise ValueError(f"One score is needed for each label. Received: {len(scores)} scores, {len(labels)} labels.")

@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import json
 import pathlib
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -18,36 +17,27 @@ from ctrzoo.files import write_csv, write_json, write_text
 from ctrzoo.plots import plot_interactions, plot_learning_curves
 from ctrzoo.training import EVALUATION_BATCH, set_seed, train
 from ctrzoo.training.strategy import device_kind, is_chief, make_strategy, scaled_learning_rate, usable_cpu_replicas
-from ctrzoo.types import Path
 
 from .. import data_pipelines, models
 from ..data_pipelines.storage.reading import SMALL_SPLIT
 from .report import report
-from .settings import Settings, stored_settings
+from .settings import stored_settings
 
 BASELINES = "baselines"
 
 
-def run_experiment(
-    settings: Settings,
-    data_dir: Path,
-    raw: Path | None,
-    workdir: pathlib.Path,
-    strategy: str = "auto",
-    num_devices: int | None = None,
-    **checkpoint_options: Any,
-) -> dict[str, Any] | None:
-    """Prepare the data if necessary, train the model and its baselines, and write all results.
+def run_experiment(settings, data_dir, raw, workdir, strategy="auto", num_devices=None, **checkpoint_options):
+    """Prepare the data if need be, train the model and its baselines, write all results.
 
     Args:
         settings: The `Settings`.
         data_dir: Folder of prepared data sets.
         raw: Raw file or folder of the data set, or None.
-        workdir: Folder of the results: the model's own files, and a folder for each baseline. An
-            interrupted run with the same settings in it is resumed.
+        workdir: Folder of the results: the model's own files, and a folder for each baseline. If it holds an
+            interrupted run with the same settings, this run goes on with it.
         strategy: Where to train, see `ctrzoo.training.strategy.make_strategy`.
         num_devices: How many devices, see there.
-        **checkpoint_options: `checkpoint_steps`, `checkpoint_minutes` and `keep_checkpoints` of `TrainingOptions`.
+        **checkpoint_options: `checkpoint_steps`, `checkpoint_minutes` and `keep_checkpoints` of `training.train`.
 
     Returns:
         `{"dataset", "models": {name: metrics}, "bayes": {...} or None, "notes": [...]}`; None on a worker that
@@ -102,22 +92,24 @@ def _train(model, data, settings, folder, console, checkpoint_options):
     strategy = model.distribute_strategy
     num_replicas = strategy.num_replicas_in_sync
     try:
-        rate = scaled_learning_rate(settings.learning_rate, settings.learning_rate_scaling, num_replicas)
-        cpu_replicas = usable_cpu_replicas(settings.cpu_replicas, strategy)
-        options = settings.training_options(learning_rate=rate, cpu_replicas=cpu_replicas, **checkpoint_options)
+        options = settings.training_options(
+            learning_rate=scaled_learning_rate(settings.learning_rate, settings.learning_rate_scaling, num_replicas),
+            cpu_replicas=usable_cpu_replicas(settings.cpu_replicas, strategy),
+            **checkpoint_options,
+        )
         return train(model, data, options, folder=folder, console=console)
     except tf.errors.OpError as error:
         if strategy.cluster_resolver is None:
             raise
         raise ConnectionError(
-            f"A worker was lost ({type(error).__name__}). Rerun the command on all workers to "
-            "resume from the last checkpoint."
+            f"A worker was lost ({type(error).__name__}). Rerun the command on all workers to resume "
+            "from the last checkpoint."
         ) from error
 
 
 @contextlib.contextmanager
 def _locked(workdir):
-    """Make the workdir and lock it against other processes."""
+    """Make the workdir and keep other processes from writing into it."""
     workdir.mkdir(parents=True, exist_ok=True)
     with open(workdir / ".lock", "w") as lock:
         try:
@@ -139,7 +131,7 @@ def _check_workdir(workdir, settings):
         earlier = stored_settings(content)
     except (ValueError, KeyError, TypeError):
         raise ValueError(
-            f"{path} was not written by ctrzoo-train, or is damaged. Choose another --workdir, or delete it."
+            f"{path} is not of this program, or damaged. Choose another --workdir, or delete it."
         ) from None
     differences = [f"{key} was {was!r}, is {now!r}" for key, (was, now) in settings.differences(earlier).items()]
     if differences:
@@ -162,7 +154,7 @@ def _load(settings, data_dir, raw):
     if missing:
         raise ValueError(
             f"{data.folder} has no rows in {' and '.join(missing)}. Training needs train, valid (to choose the epoch) "
-            "and test (to report): change `split` in the schema and prepare the table again."
+            "and test (to report): change `split` in the schema and prepare the table anew."
         )
     return data
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ctrzoo.metrics import METRICS, shown_metrics
+from ctrzoo.metrics import METRICS, cell_of, main_metrics
 
-from .settings import Settings
+if TYPE_CHECKING:
+    from ..data_pipelines import PreparedData
+    from .settings import Settings
 
 
 def report(
     settings: Settings,
-    data: Any,
+    data: PreparedData,
     results: Mapping[str, Any],
     histories: Mapping[str, Sequence[Mapping[str, Any]]],
 ) -> str:
@@ -22,37 +24,39 @@ def report(
         settings: The `Settings`.
         data: The prepared data.
         results: What `run_experiment` returns.
-        histories: The history rows of each model.
+        histories: The rows of the history of each model.
     """
+    titles = " | ".join(metric.title for metric in METRICS.values())
     chosen = [f"- {key}: `{value}`" for key, value in settings.to_dict().items() if value not in ([], {})]
     rows = ", ".join(f"{split} {count:,}" for split, count in data.num_rows.items())
     lines = [
         f"# {settings.model} on {results['dataset']}",
         "",
         f"{rows} rows, {data.schema.num_fields} fields, {data.schema.num_ids:,} ids. Metrics are of the whole test "
-        "split, with the weights of the epoch of the lowest validation log loss.",
+        "split, with the weights of the epoch that has the lowest validation log loss.",
         "",
-        f"| model | {' | '.join(metric.title for metric in METRICS.values())} | best epoch | epochs | s per epoch | "
-        "rows/s | weights |",
-        "|---" * (6 + len(METRICS)) + "|",
+        f"| model | {titles} | best epoch | epochs | s per epoch | rows/s | weights |",
+        "|---" * (len(METRICS) + 6) + "|",
     ]
     for name, metrics in results["models"].items():
-        scores = " | ".join(metric.text(metrics["test"][metric.name]) for metric in METRICS.values())
         lines.append(
-            f"| {name} | {scores} | {metrics['best_epoch']} | {metrics['epochs']} | "
-            f"{metrics['seconds_per_epoch']:.1f} | {metrics['rows_per_second']:,.0f} | {metrics['num_parameters']:,} |"
+            f"| {name} | {_scores(metrics['test'])} | "
+            f"{metrics['best_epoch']} | {metrics['epochs']} | {metrics['seconds_per_epoch']:.1f} | "
+            f"{metrics['rows_per_second']:,.0f} | {metrics['num_parameters']:,} |"
         )
     if results["bayes"]:
-        bayes = results["bayes"]
-        scores = " | ".join(metric.text(bayes[name]) if name in bayes else "" for name, metric in METRICS.items())
-        lines.append(f"| true probabilities | {scores} | | | | | |")
+        scores = [cell_of(metric, results["bayes"], name) if metric.is_main else "" for name, metric in METRICS.items()]
+        lines.append(f"| true probabilities | {' | '.join(scores)} | | | | | |")
     lines += ["", *results["notes"], "", "![Learning curves](learning_curves.png)", ""]
-    # The log loss of training rows is left out: the loss is next to it.
-    keys = [(split, metric) for split in ("train", "valid") for metric in shown_metrics()]
-    keys = [(split, metric) for split, metric in keys if (split, metric.name) != ("train", "log_loss")]
-    titles = " | ".join(f"{split} {metric.title}" for split, metric in keys)
-    lines += [f"## Epochs of {settings.model}", "", f"| epoch | loss | {titles} |", "|---" * (2 + len(keys)) + "|"]
+    main = main_metrics().items()
+    columns = [(f"{split}_{name}", f"{split} {metric.title}") for split in ("train", "valid") for name, metric in main]
+    lines += [f"## Epochs of {settings.model}", "", f"| epoch | loss | {' | '.join(title for _, title in columns)} |"]
+    lines.append("|---" * (len(columns) + 2) + "|")
     for row in histories[settings.model]:
-        numbers = [f"{row['loss']:.4f}", *(metric.text(row[f"{split}_{metric.name}"]) for split, metric in keys)]
-        lines.append(f"| {row['epoch']} | {' | '.join(numbers)} |")
+        numbers = " | ".join(f"{row[key]:.4f}" for key in ("loss", *(key for key, _ in columns)))
+        lines.append(f"| {row['epoch']} | {numbers} |")
     return "\n".join([*lines, "", "## Settings", "", *chosen]) + "\n"
+
+
+def _scores(values: Mapping[str, Any]) -> str:
+    return " | ".join(cell_of(metric, values, name) for name, metric in METRICS.items())

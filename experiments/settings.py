@@ -9,7 +9,7 @@ import json
 import os
 import pathlib
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ctrzoo.optimizers import registry
@@ -19,22 +19,21 @@ from ctrzoo.types import Config, Path
 
 from .. import data_pipelines
 
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 CONFIGS = pathlib.Path(__file__).resolve().parent / "configs"
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Everything that decides the outcome of a run, except code and data.
-
-    The help text beside a field says what it means; what `TrainingOptions` has too is defined there.
+    """Everything that decides the outcome of a run, except code and data; help texts say what each setting means.
 
     Raises:
-        ValueError: If a setting has the wrong type or is outside what is allowed, or settings do not fit together.
+        ValueError: If a setting has the wrong type or is outside what is allowed.
     """
 
     dataset: str = option("synthetic", "A data set of the zoo, or the path of a prepared folder.")
-    model: str = option("graphfm", "The model of the zoo to train.")
-    baselines: tuple[str, ...] = ()  # models to train on the same data, for comparison
+    model: str = option("graphfm", "The model to train.")
+    baselines: tuple[str, ...] = ()
     epochs: int = shared("epochs")
     batch_size: int = shared("batch_size")
     learning_rate: float = shared("learning_rate")
@@ -47,48 +46,45 @@ class Settings:
     )
     optimizer: str = shared("optimizer")
     precision: str = option(
-        "float32",
-        "Numbers within the model; weights are float32. mixed_float16 scales the loss.",
-        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+        "float32", "Numbers within the model; weights are float32. mixed_float16 scales the loss.", choices=PRECISIONS
     )
     jit_compile: bool = shared("jit_compile")
     cpu_replicas: int = shared("cpu_replicas")
     patience: int = shared("patience")
     seed: int = shared("seed")
-    # Arguments of the model (and of those baselines that have them), and options of the data set.
     hyperparameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     dataset_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_fields(self, "setting")
-        self.training_options()  # refuses what does not fit together
 
     def training_options(self, **others: Any) -> TrainingOptions:
-        """Return the options of `ctrzoo.training.train`.
+        """Return the options of the training among these settings.
 
         Args:
-            **others: Options that replace those of the settings, or that the settings do not have.
+            **others: Further options, such as `checkpoint_steps`, or other values.
         """
-        common = {field.name for field in dataclasses.fields(TrainingOptions)} & set(PLAIN)
-        return TrainingOptions(**{**{name: getattr(self, name) for name in common}, **others})
+        names = {field.name for field in dataclasses.fields(TrainingOptions)}
+        shared_options = {key: value for key, value in dataclasses.asdict(self).items() if key in names}
+        return TrainingOptions(**{**shared_options, **others})
 
     def to_dict(self) -> Config:
         """Return the settings as JSON holds them."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     def changed(self) -> Config:
-        """Return the settings that differ from their defaults, for JSON. A setting added later does not alter it."""
+        """Return those that are not the defaults, as JSON holds them: a setting added later does not alter it."""
         defaults = Settings().to_dict()
         return {key: value for key, value in self.to_dict().items() if value != defaults[key]}
 
-    def differences(self, stored: Config) -> dict[str, tuple[Any, Any]]:
-        """Compare with stored settings, which may lack settings added later.
+    def differences(self, stored: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+        """Compare with settings that were stored, maybe before some of today's existed.
 
         Args:
-            stored: What `to_dict` returned, under the names of this version.
+            stored: What `to_dict` returned once.
 
         Returns:
-            `{key: (stored value, value now)}` of the settings that differ.
+            `{key: (stored value, value now)}` of those that differ.
         """
         stored, now = {**Settings().to_dict(), **stored}, self.to_dict()
         return {key: (stored.get(key), now.get(key)) for key in {**stored, **now} if stored.get(key) != now.get(key)}
@@ -138,16 +134,16 @@ PLAIN = tuple(field.name for field in dataclasses.fields(Settings) if field.name
 
 
 def resolve(
-    flags: Mapping[str, Any], assignments: Sequence[str] = (), config: Path | None = None
+    flags: Mapping[str, Any], assignments: Iterable[str] = (), config: str | None = None
 ) -> tuple[Settings, str | None]:
     """Merge all sources of settings.
 
     Args:
         flags: Settings given as flags, by name; they win over the configuration file.
-        assignments: Texts `key=value`; they win over everything else; any setting, hyperparameter or data set option.
+        assignments: Texts `key=value`; the last word on any setting, hyperparameter or data set option.
         config: Path of a Python file whose `get_config()` returns a mapping of the same keys; `"none"`
             for no file; `None` takes `configs/<dataset>/<model>.py`, or else `configs/<dataset>/defaults.py`,
-            if it exists.
+            if there is one.
 
     Returns:
         The `Settings` and the path of the configuration file that was used, or `None`.
@@ -166,7 +162,7 @@ def resolve(
     return _sort(merged), None if config == "none" else str(config)
 
 
-def _sort(merged: Mapping[str, Any]) -> Settings:
+def _sort(merged):
     """Tell settings, hyperparameters and data set options apart by their names."""
     from .. import models  # slow: they load Keras
 
@@ -194,11 +190,11 @@ def _sort(merged: Mapping[str, Any]) -> Settings:
     return Settings(**settings, **nested)
 
 
-def _is_folder(dataset: str) -> bool:
+def _is_folder(dataset):
     return dataset not in data_pipelines.DATASETS and pathlib.Path(dataset).is_dir()
 
 
-def _names(value: Any) -> tuple[str, ...]:
+def _names(value):
     names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"The setting 'baselines' must be names of models, such as 'lr,fm'. Received: {value!r}.")
@@ -222,7 +218,7 @@ def run_file(path: Path) -> types.ModuleType:
     A configuration of this package is imported as part of it, so that it may import its neighbours relatively.
 
     Raises:
-        ValueError: If it is not a Python file, or fails.
+        ValueError: If it is no Python file, or fails.
     """
     place = pathlib.Path(path).resolve()
     if place.is_relative_to(CONFIGS) and place.suffix == ".py":
@@ -248,9 +244,9 @@ def failing_in(path: Path) -> Iterator[None]:
         raise ValueError(f"The configuration file {path} failed: {type(error).__name__}: {error}.") from error
 
 
-def _read_config(path: pathlib.Path) -> dict[str, Any]:
+def _read_config(path):
     if not path.is_file():
-        raise ValueError(f"Configuration file {path} does not exist. Correct --config.")
+        raise ValueError(f"The configuration file {path} does not exist. Correct --config.")
     module = run_file(path)
     with failing_in(path):
         config = module.get_config()

@@ -1,8 +1,9 @@
 """Train a model on a data set: `ctrzoo-train`, or `python -m ctrzoo.experiments.train`.
 
-Without flags it trains GraphFM, LR and FM on synthetic clicks, whose true probabilities are known.
+Without flags it trains GraphFM, LR and FM on synthetic clicks, where the truth is known.
 """
 
+import dataclasses
 import datetime
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -12,17 +13,31 @@ from absl import flags
 from rich.console import Console
 from rich.table import Table
 
-from ctrzoo.metrics import METRICS, shown_metrics
+from ctrzoo.metrics import METRICS, cell_of, main_metrics
 from ctrzoo.training.options import TrainingOptions
 
 from .cli import run_app
 from .settings import Settings, resolve
 
 FLAGS = flags.FLAGS
+_DEFINERS = {str: flags.DEFINE_string, int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_boolean}
+
+
+def _define(options: type, names: Sequence[str]) -> None:
+    """Define a flag for each of these fields of a dataclass: default, help text and choices are those of the field."""
+    fields = {field.name: field for field in dataclasses.fields(options)}
+    for name in names:
+        field = fields[name]
+        if field.metadata["choices"]:
+            flags.DEFINE_enum(name, field.default, field.metadata["choices"], field.metadata["help"])
+        else:
+            _DEFINERS[field.metadata["kind"]](name, field.default, field.metadata["help"])
+
+
+# Settings with a flag of their own; `--set` sets all.
 SETTING_FLAGS = (
     "dataset",
     "model",
-    "baselines",
     "epochs",
     "batch_size",
     "learning_rate",
@@ -32,38 +47,19 @@ SETTING_FLAGS = (
     "jit_compile",
     "seed",
 )
-RUNNING_FLAGS = ("strategy", "num_devices", "checkpoint_minutes", "checkpoint_steps", "keep_checkpoints")
-
-
-def _define(name: str, owner: type = Settings) -> None:
-    """Define the flag of a setting or option, with the default and help text of its definition."""
-    field = owner.__dataclass_fields__[name]
-    kind, text, choices = (field.metadata[key] for key in ("kind", "help", "choices"))
-    if choices:
-        flags.DEFINE_enum(name, field.default, choices, text)
-    else:
-        define = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float}
-        define.get(kind, flags.DEFINE_string)(name, field.default, text)
-
-
-for _name in SETTING_FLAGS:
-    if _name != "baselines":
-        _define(_name)
-for _name in ("checkpoint_minutes", "checkpoint_steps", "keep_checkpoints"):
-    _define(_name, TrainingOptions)
-flags.DEFINE_string(
-    "baselines",
-    None,
-    "Models to train for comparison, separated by commas. By default lr,fm without --model and --config.",
-)
-flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "Folder of prepared data sets.")
+CHECKPOINT_FLAGS = ("checkpoint_minutes", "checkpoint_steps", "keep_checkpoints")
+RUNNING_FLAGS = ("strategy", "num_devices", *CHECKPOINT_FLAGS)
+_define(Settings, SETTING_FLAGS)
+_define(TrainingOptions, CHECKPOINT_FLAGS)
+flags.DEFINE_string("baselines", None, "Models to train too, separated by commas. Without --model and --config: lr,fm.")
+flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "The folder of prepared data.")
 flags.DEFINE_string("raw", None, "The raw file or folder of the data set.")
-flags.DEFINE_string("workdir", None, "Folder of the results; an interrupted run in it is resumed. By default runs/....")
+flags.DEFINE_string("workdir", None, "The folder of results; rerun with it to resume. By default runs/....")
 flags.DEFINE_string(
     "config",
     None,
-    "A Python file whose get_config() returns settings. By default the tuned one for data set and model, if it exists; "
-    "'none' for none.",
+    "A Python file whose get_config() returns settings. By default the tuned one for data set and model, "
+    "if there is one; 'none' for none.",
 )
 flags.DEFINE_enum(
     "strategy",
@@ -81,10 +77,10 @@ flags.DEFINE_multi_string("set", [], "key=value for any setting, hyperparameter 
 
 
 def main(argv: Sequence[str]) -> None:
-    """Run the experiment that the flags describe."""
+    """Run what the flags ask for."""
     if len(argv) > 1:
         raise ValueError(f"Unknown argument '{argv[1]}'. Settings are given as flags, such as --epochs=5.")
-    given = {name: FLAGS[name].value for name in SETTING_FLAGS if FLAGS[name].present}
+    given = {name: FLAGS[name].value for name in (*SETTING_FLAGS, "baselines") if FLAGS[name].present}
     named = {*given, *(text.partition("=")[0] for text in FLAGS.set)}
     if FLAGS.config in (None, "none") and not named & {"model", "baselines"}:
         given["baselines"] = "lr,fm"
@@ -99,7 +95,7 @@ def main(argv: Sequence[str]) -> None:
     running = {name: FLAGS[name].value for name in RUNNING_FLAGS}
     data_dir = pathlib.Path(FLAGS.data_dir).expanduser()
     results = run_experiment(settings, data_dir, FLAGS.raw, pathlib.Path(workdir), **running)
-    if results is None:  # another worker reports
+    if results is None:  # another worker tells
         return
     console.print(table_of(results))
     for note in results["notes"]:
@@ -108,28 +104,30 @@ def main(argv: Sequence[str]) -> None:
 
 
 def table_of(results: Mapping[str, Any]) -> Table:
-    """Return the closing table: a row per model, and the best possible scores last where they are known.
-
-    Args:
-        results: What `run_experiment` returns.
-    """
-    bayes, shown = results["bayes"], shown_metrics()
+    """Return the closing table, a row per model, the best possible last where it is known."""
+    bayes = results["bayes"]
     title = f"{results['dataset']}: test split, weights of the best epoch"
     caption = "Bayes: the true click probabilities; gap: AUC below theirs." if bayes else None
     table = Table(title=title, caption=caption)
-    gap = ["gap"] if bayes else []
-    for column in ["model", *(metric.title for metric in shown), *gap, "epoch", "s/epoch", "rows/s", "weights"]:
+    main = main_metrics()
+    titles = [metric.title for metric in main.values()]
+    columns = ["model", *titles, "gap", "epoch", "s/epoch", "rows/s", "weights"]
+    for column in columns if bayes else [name for name in columns if name != "gap"]:
         table.add_column(column, justify="left" if column == "model" else "right", no_wrap=True)
     for name, metrics in results["models"].items():
         test = metrics["test"]
-        gap = [METRICS["auc"].text(bayes["auc"] and bayes["auc"] - test["auc"])] if bayes else []
+        gap = [_gap(bayes["auc"], test["auc"])] if bayes else []
         speed = [f"{metrics['seconds_per_epoch']:.1f}", f"{metrics['rows_per_second']:,.0f}"]
-        scores = [*(metric.text(test[metric.name]) for metric in shown), *gap]
+        scores = [*(cell_of(metric, test, key) for key, metric in main.items()), *gap]
         table.add_row(name, *scores, str(metrics["best_epoch"]), *speed, f"{metrics['num_parameters']:,}")
     if bayes:
-        best = [metric.text(bayes[metric.name]) if metric.name in bayes else "" for metric in shown]
-        table.add_row("Bayes", *best, "0", *[""] * 4)
+        scores = (cell_of(metric, bayes, key) if key in bayes else "" for key, metric in main.items())
+        table.add_row("Bayes", *scores, "0", *[""] * 4)
     return table
+
+
+def _gap(best: float | None, reached: float) -> str:
+    return cell_of(METRICS["auc"], {"auc": best and best - reached}, "auc")
 
 
 def _new_workdir(settings: Settings) -> str:

@@ -1,21 +1,19 @@
 """Checkpoints of a training run: one file each, written whole or not at all, the last few kept.
 
-A file is a zip of `state.json` and NumPy arrays. It contains no code, and its checksums reveal damage. What a run
-puts into it is in `run_state.py`.
+A file is a zip of `state.json` and NumPy arrays. Nothing in it is code, and its checksums tell damage.
 """
-
-from __future__ import annotations
 
 import json
 import pathlib
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from ctrzoo.files import remove_leftovers, replaced
-from ctrzoo.types import Config, Path
+from ctrzoo.types import Path
 
 FORMAT_VERSION = 1
 _STATE = "state.json"
@@ -29,7 +27,7 @@ class Checkpoints:
         keep: How many to keep; older ones are deleted after a new one is on the disk.
 
     Raises:
-        ValueError: If `keep` is below 1.
+        ValueError: If none is to be kept.
 
     >>> import tempfile
     >>> checkpoints = Checkpoints(tempfile.mkdtemp())
@@ -48,8 +46,10 @@ class Checkpoints:
         """Return the checkpoint files, oldest first."""
         return sorted(self.folder.glob("[0-9]*.zip"))
 
-    def save(self, step: int, state: Config, arrays: Mapping[str, np.ndarray | Callable[[], np.ndarray]]) -> None:
-        """Write a checkpoint, then delete the oldest ones beyond `keep`.
+    def save(
+        self, step: int, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray | Callable[[], np.ndarray]]
+    ) -> None:
+        """Write a checkpoint and delete those that are too old.
 
         Args:
             step: Steps since the run began, the name of the file.
@@ -73,15 +73,15 @@ class Checkpoints:
                         np.lib.format.write_array(file, array, allow_pickle=False)
         except OSError as error:
             kept = self.paths()
-            rest = f"The one before it, {kept[-1].name}, is whole. " if kept else "No earlier checkpoint exists. "
+            rest = f"The one before it, {kept[-1].name}, is whole: " if kept else "There is none before it. "
             raise OSError(
                 f"The checkpoint {path} could not be written: {error.strerror or error}. {rest}"
-                "Free some space and rerun the command."
+                f"Free space and rerun the command to resume."
             ) from error
         for old in self.paths()[: -self.keep]:
             old.unlink()
 
-    def restore(self) -> tuple[Config, dict[str, np.ndarray]] | None:
+    def restore(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """Return `(state, arrays)` of the newest checkpoint, or None if there is none.
 
         Raises:
@@ -91,7 +91,7 @@ class Checkpoints:
         return read_checkpoint(paths[-1]) if paths else None
 
 
-def read_checkpoint(path: Path) -> tuple[Config, dict[str, np.ndarray]]:
+def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the state and the arrays of a checkpoint file.
 
     Raises:
@@ -102,10 +102,9 @@ def read_checkpoint(path: Path) -> tuple[Config, dict[str, np.ndarray]]:
             state = json.loads(archive.read(_STATE))
             version = state.pop("format_version", None)
             if version != FORMAT_VERSION:
-                writer = f"the version that wrote it ({state.get('ctrzoo', 'unknown')})"
                 raise ValueError(
                     f"The checkpoint {path} has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. "
-                    f"Install {writer} to resume, or choose another folder."
+                    f"Install ctrzoo {state.get('ctrzoo_version', '')}, which wrote it, or choose another folder."
                 )
             arrays = {}
             for name in archive.namelist():
@@ -114,7 +113,7 @@ def read_checkpoint(path: Path) -> tuple[Config, dict[str, np.ndarray]]:
                         arrays[name.removesuffix(".npy")] = np.lib.format.read_array(file, allow_pickle=False)
     except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, json.JSONDecodeError) as error:
         raise ValueError(
-            f"The checkpoint {path} is damaged ({error}). Delete it to resume from the one before it, if any, or "
-            "to start again."
+            f"The checkpoint {path} is damaged ({error}). Delete it to resume from the one before "
+            "it, or to start again if it is the only one."
         ) from error
     return state, arrays

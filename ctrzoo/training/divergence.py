@@ -1,22 +1,24 @@
-"""Checks that stop a run early: the training loss is NaN, infinite or explodes."""
-
-from __future__ import annotations
+"""Checks that stop a run early: a loss that is NaN, infinite or exploding."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ctrzoo.files import replaced
 from ctrzoo.types import Path
 
-# A loss this many times that of the first step (or 1, if that is more) does not recover.
+# A loss this many times the first step's (or 1, if that is more) does not recover.
 EXPLODED = 50
 FAILED_BATCH = "failed_batch.npz"
 
 
 def check_loss(losses: Sequence[float], first_loss: float) -> int | None:
-    """Return the index of the first loss that is not finite or has exploded, None if all are sound.
+    """Return the index of the first loss that is not finite or has exploded; None if all are sound.
+
+    Args:
+        losses: Losses of steps, in order.
+        first_loss: Loss of the first step of the run.
 
     >>> check_loss([0.7, 0.6], 0.7), check_loss([0.7, 800.0], 0.7), check_loss([float("nan")], 0.7)
     (None, 1, 0)
@@ -29,31 +31,32 @@ def check_loss(losses: Sequence[float], first_loss: float) -> int | None:
 
 
 def diverged(
-    loss: float, epoch: int, step: int, batch: tuple[dict[str, np.ndarray], np.ndarray], folder: Path | None
+    loss: float, epoch: int, step: int, batch: tuple[Mapping[str, np.ndarray], np.ndarray], folder: Path | None
 ) -> ValueError:
-    """Write the batch of the step that diverged, and return the error to raise.
+    """Write the batch of a step that went wrong; return the error that says so.
 
     Args:
-        loss: The training loss of the step.
-        epoch: The epoch, from 1.
-        step: The step within the epoch, from 1.
+        loss: Its loss.
+        epoch: Number of the epoch, from 1.
+        step: Number of the step within the epoch, from 1.
         batch: `(features, labels)` as NumPy arrays.
-        folder: The folder to write to, or None.
+        folder: Where to write, or None.
     """
     features, labels = batch
-    what = "is NaN or infinite" if not np.isfinite(loss) else "has exploded"
+    what = "has exploded" if np.isfinite(loss) else "is NaN or infinite"
     bad = sum(int((~np.isfinite(array)).sum()) for array in (features["values"], labels))
     cause = (
-        f"{bad} of the batch's numbers are NaN or infinite: check the data."
+        f"{bad} of its numbers are not finite: look at the data."
         if bad
-        else "Lower the learning rate, or check the data for extreme numbers."
+        else "Lower the learning rate, or look for extreme numbers in the data."
     )
     saved = ""
     if folder:
         path = pathlib.Path(folder) / FAILED_BATCH
+        content = {**features, "labels": labels, "loss": np.asarray(loss), "epoch": np.asarray(epoch)}
         with replaced(path) as temporary:
-            np.savez(temporary, **features, labels=labels, loss=loss, epoch=epoch, step=step)
-        saved = f" The batch is in {path}."
+            np.savez(temporary, step=np.asarray(step), **content)
+        saved = f" Its batch is in {path}."
     return ValueError(
         f"The run has diverged: the training loss {what} ({loss:g}) at step {step} of epoch {epoch}. {cause}{saved}"
     )

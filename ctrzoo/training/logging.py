@@ -1,11 +1,10 @@
-"""What a run logs: the history as CSV, scalars and pictures for TensorBoard."""
-
-from __future__ import annotations
+"""What a run logs while it trains: the history as CSV, scalars and pictures for TensorBoard."""
 
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
 import pathlib
 from collections.abc import Mapping, Sequence
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from ctrzoo.plots import interaction_picture
 from ctrzoo.types import Path
 
 
-class Records:
+class RunLogs:
     """Write `history.csv` and TensorBoard events into a folder; a context manager.
 
     Args:
@@ -26,15 +25,17 @@ class Records:
     def __init__(self, folder: Path) -> None:
         self.folder = pathlib.Path(folder)
 
-    def __enter__(self) -> Records:
+    def __enter__(self) -> "RunLogs":
         self._events = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self._events.close()
 
     def write_steps(self, step: int, loss: float, rows_per_second: float) -> None:
-        """Write loss and speed at a step, counted from the beginning of the run."""
+        """Write how training went up to a step, counted from the beginning of the run."""
         with self._events.as_default(step=step):
             tf.summary.scalar("steps/loss", loss)
             tf.summary.scalar("steps/rows_per_second", rows_per_second)

@@ -1,15 +1,15 @@
-"""The display of a training run: a bar with rows/s and time left, and a line per epoch."""
+"""What one sees of a training run: a bar with rows/s and time left, and a line per epoch."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from ctrzoo.metrics import shown_metrics
+from ctrzoo.metrics import main_metrics
 
 HEARTBEAT_SECONDS = 30
 
@@ -17,11 +17,11 @@ HEARTBEAT_SECONDS = 30
 class TrainingProgress:
     """Show rows/s, time left and loss within an epoch, and validation metrics after it; a context manager.
 
-    A terminal shows a bar; a file gets a line every half minute and one per epoch.
+    On a terminal a bar is redrawn; in a file there is a line every half minute and one per epoch.
 
     Args:
-        name: Name of what is trained.
-        num_rows: Rows per epoch.
+        name: What is being trained.
+        num_rows: Rows of an epoch.
         epochs: The most epochs.
         console: The `rich` console to write to; by default the standard error stream.
     """
@@ -36,11 +36,13 @@ class TrainingProgress:
         self._bar.start()
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self._bar.stop()
 
     def start_epoch(self, epoch: int, rows: int) -> None:
-        """Begin an epoch, counted from 1, some of whose rows an earlier process may have done."""
+        """Begin an epoch, counted from 1, of which an earlier process may have done some rows."""
         self._title, self._first_row = f"{self.name}, epoch {epoch}/{self.epochs}", rows
         self._start = self._shown = time.monotonic()
         self._task = self._bar.add_task(self._title, total=self.num_rows, completed=rows, state="")
@@ -57,11 +59,10 @@ class TrainingProgress:
         if not self.console.is_terminal:
             self.console.print(f"{self._title}: {rows / self.num_rows:.0%}, {state}")
 
-    def end_epoch(self, row: Mapping[str, Any]) -> None:
-        """Show the history row of the finished epoch."""
+    def end_epoch(self, row: Mapping[str, float]) -> None:
+        """Show the row of the history that the epoch became."""
         self._bar.remove_task(self._task)
-        scores = ", ".join(f"{metric.title} {metric.text(row[f'valid_{metric.name}'])}" for metric in shown_metrics())
-        self.console.print(
-            f"{self._title}: loss {row['loss']:.4f}, valid {scores} "
-            f"({row['rows_per_second']:,.0f} rows/s, {row['seconds']:.1f} s)"
-        )
+        metrics = main_metrics().items()
+        found = ", ".join(f"{metric.title} {metric.format.format(row[f'valid_{name}'])}" for name, metric in metrics)
+        speed = f"{row['rows_per_second']:,.0f} rows/s, {row['seconds']:.1f} s"
+        self.console.print(f"{self._title}: loss {row['loss']:.4f}, valid {found} ({speed})")

@@ -2,7 +2,7 @@
 
 | name in the file | what |
 |---|---|
-| `ctrzoo` | the version that wrote it |
+| `ctrzoo_version` | the version that wrote it |
 | `run` | what decides the outcome: model, optimizer, data, options (`describe_run`) |
 | `state` | `RunState`: epoch, step, sums of the epoch, history |
 | `model/<i>` | the variables of the model, states of dropout included |
@@ -12,6 +12,8 @@
 A finished run keeps only its best weights. Nothing depends on the strategy: a run may be resumed with another number
 of devices or CPU replicas.
 """
+
+import ctrzoo.startup  # noqa: F401  (before Keras)
 
 import dataclasses
 import functools
@@ -110,7 +112,7 @@ class RunStore:
             self.checkpoints.keep = 1  # only the best weights are needed from here on
         else:
             arrays |= {name: functools.partial(keras.ops.convert_to_numpy, v) for name, v in self._variables()}
-        content = {"ctrzoo": ctrzoo.__version__, "run": self.description, "state": dataclasses.asdict(state)}
+        content = {"ctrzoo_version": ctrzoo.__version__, "run": self.description, "state": dataclasses.asdict(state)}
         self.checkpoints.save(state.steps, content, arrays)
 
     def restore(self) -> tuple[RunState, list[np.ndarray]] | None:
@@ -123,7 +125,8 @@ class RunStore:
         if restored is None:
             return None
         content, arrays = restored
-        check_same_run(content["run"], self.description, self.checkpoints.folder, content.get("ctrzoo", "0.1.0"))
+        version = content.get("ctrzoo_version", "0.1.0")
+        check_same_run(content["run"], self.description, self.checkpoints.folder, version)
         state = RunState(**content["state"])
         if not state.finished:
             for name, variable in self._variables():
@@ -183,10 +186,10 @@ def describe_run(model: CTRModel, data: Any, options: TrainingOptions) -> Config
     config = model.get_config()
     description = {
         "model": type(model).__name__,
-        **{f"model.{key}": value for key, value in config.items() if key not in _OTHER_KEYS},
+        **{f"model.{key}": value for key, value in config.items() if key not in ("name", "precision", "trainable")},
         "optimizer": optimizer["class_name"],
         **{f"optimizer.{key}": _shortened(value) for key, value in optimizer["config"].items()},
-        "precision": _precision(config),  # the model's own, not what the process has now
+        "precision": config["precision"],  # the model's own, not what the process has now
         "jit_compile": options.jit_compile,
         "epochs": options.epochs,
         "batch_size": options.batch_size,
@@ -198,15 +201,6 @@ def describe_run(model: CTRModel, data: Any, options: TrainingOptions) -> Config
         "data fingerprint": getattr(data, "fingerprint", None),
     }
     return json.loads(json.dumps(description, default=str))
-
-
-_OTHER_KEYS = ("name", "precision", "dtype", "trainable")  # no effect on the outcome, or described apart
-
-
-def _precision(config: Config) -> str | None:
-    """Return the name of the dtype policy in the configuration of a model."""
-    policy = config.get("precision", config.get("dtype"))
-    return policy["config"]["name"] if isinstance(policy, dict) else policy
 
 
 def _without_names(config: Any) -> Any:

@@ -51,11 +51,11 @@ def relative_rate(schedule: str, plateau_factor: float, epochs: int, history: Se
 
     Args:
         schedule: A name of `SCHEDULES`.
-        plateau_factor: Multiplies the rate after each epoch that does not lower the validation log loss.
+        plateau_factor: Multiplies the rate for each epoch that did not lower the validation log loss.
         epochs: The most epochs of the run.
         history: A row for each finished epoch.
 
-    >>> relative_rate("cosine", 0.5, 2, [{"valid_log_loss": 0.5}])
-    0.5
+    >>> relative_rate("cosine", 0.5, 4, [{"valid_log_loss": 0.5}, {"valid_log_loss": 0.6}])
+    0.25
     """
     return float(SCHEDULES[schedule](len(history), epochs) * plateau_factor ** plateau_epochs(history))

@@ -16,9 +16,8 @@ import os
 import keras
 import tensorflow as tf
 
-from ctrzoo.training.options import LEARNING_RATE_SCALING
-
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
+LEARNING_RATE_SCALING = ("none", "sqrt", "linear")
 
 
 def make_strategy(name="auto", num_devices=None, cpu_replicas=1):

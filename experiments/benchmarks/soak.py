@@ -108,9 +108,9 @@ def main(_):
         model = models.build(FLAGS.model, data.schema)
         samples = []
         threading.Thread(target=watch, args=(samples, 60 * FLAGS.minutes), daemon=True).start()
-        endless = TrainingOptions(epochs=10**6, patience=10**6, checkpoint_minutes=FLAGS.minutes / 20)
+        endless = {"epochs": 10**6, "patience": 10**6, "checkpoint_minutes": FLAGS.minutes / 20}
         try:
-            train(model, data, endless, folder=workdir, console=Console())
+            train(model, data, TrainingOptions(**endless), folder=workdir, console=Console())
         except KeyboardInterrupt:
             print(f"{FLAGS.minutes:g} minutes are over. Memory grew by {growth(samples):.0f} MB an hour at the end.")
     finally:

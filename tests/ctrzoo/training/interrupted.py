@@ -20,14 +20,13 @@ from tests.ctrzoo.training.replicas import SCHEMA
 from tests.small_data import SmallData
 
 
-def run(folder, dropout=0.5, data=None, callbacks=(), **settings):
+def run(folder, dropout=0.5, data=None, **settings):
     """Train a model; return all that must not depend on interruptions, and whether this is the chief."""
     strategy = make_strategy()
     set_seed(1)
     with strategy.scope():
         model = models.build("deepfm", SCHEMA, embedding_dim=4, deep_units=(8,), deep_dropout=dropout)
-    console = Console(quiet=True)
-    settings = {
+    options = {
         "epochs": 3,
         "batch_size": 16,
         "learning_rate": 0.01,
@@ -36,14 +35,8 @@ def run(folder, dropout=0.5, data=None, callbacks=(), **settings):
         "checkpoint_steps": 5,
         **settings,
     }
-    result = train(
-        model,
-        data or SmallData(SCHEMA, num_rows=1500),
-        TrainingOptions(**settings),
-        folder=folder,
-        console=console,
-        callbacks=callbacks,
-    )
+    data = data or SmallData(SCHEMA, num_rows=1500)
+    result = train(model, data, TrainingOptions(**options), folder=folder, console=Console(quiet=True))
     result = {key: result[key] for key in ("best_epoch", "valid", "test", "history")}
     for row in result["history"]:
         del row["seconds"], row["rows_per_second"]

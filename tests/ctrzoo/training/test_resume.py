@@ -85,8 +85,8 @@ def test_a_run_goes_on_with_another_number_of_branches_and_a_deleted_model_is_wr
     assert (tmp_path / "model.keras").is_file()
 
 
-def test_a_batch_that_branches_do_not_divide_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="The batch size must be a multiple of the 3 cpu_replicas. Received: 16."):
+def test_a_batch_that_replicas_do_not_divide_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="The batch size must be a multiple of the 3 CPU replicas. Received: 16."):
         run(tmp_path, cpu_replicas=3)
 
 
