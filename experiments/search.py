@@ -7,6 +7,7 @@ median. The same command, several times at once with different seeds or later ag
 """
 
 import pathlib
+from collections.abc import Sequence
 
 from absl import flags
 
@@ -26,7 +27,7 @@ for define, name, default, text in (
     define(name, default, text, flag_values=FLAGS)
 
 
-def main(argv):
+def main(argv: Sequence[str]) -> None:
     """Do the search that the flags ask for."""
     if len(argv) > 1 or not FLAGS.config:
         raise ValueError("What is to be searched? Give --config= and the path of a Python file with get_search().")
@@ -48,7 +49,7 @@ def main(argv):
     print((folder / "search.md").read_text(encoding="utf-8"))
 
 
-def run():
+def run() -> None:
     """Start `ctrzoo-search`: an expected failure is one line on the standard error stream, exit code 1."""
     run_command("ctrzoo-search", main, FLAGS, __doc__, "interrupted. The same command goes on with the study.")
 

@@ -6,6 +6,7 @@ The same command goes on where it was ended. It may run several times at once, a
 """
 
 import pathlib
+from collections.abc import Sequence
 
 from absl import flags
 from rich.console import Console
@@ -30,7 +31,7 @@ for define, name, default, text in (
     define(name, default, text, flag_values=FLAGS)
 
 
-def main(argv):
+def main(argv: Sequence[str]) -> None:
     """Do the sweep that the flags ask for."""
     if len(argv) > 1:
         raise ValueError(f"Unknown argument '{argv[1]}'. A sweep is given as --config={argv[1]}.")
@@ -66,7 +67,7 @@ def main(argv):
     console.print(f"\nResults are in {folder / 'results.md'}")
 
 
-def raw_of(text):
+def raw_of(text: str) -> tuple[str, str]:
     """Return data set and path of a text `dataset=path`."""
     from ctrzoo.suggest import unknown
 
@@ -90,7 +91,7 @@ def _forget_failures(runs):
             lock.close()
 
 
-def run():
+def run() -> None:
     """Start `ctrzoo-sweep`: an expected failure is one line on the standard error stream, exit code 1."""
     interrupted = "interrupted. The same command goes on: finished runs are not repeated."
     run_command("ctrzoo-sweep", main, FLAGS, __doc__, interrupted)

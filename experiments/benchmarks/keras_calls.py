@@ -1,11 +1,22 @@
 """What is timed of a Keras model: training steps, `fit`, the input pipeline, `predict`."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from .shapes import random_rows
+
+if TYPE_CHECKING:
+    import keras
+
+    from .work import Work
+
 
 BATCHES_IN_MEMORY = 16
 
 
-def limit_threads(work):
+def limit_threads(work: Work) -> None:
     """Give TensorFlow as many threads as the process has cores. Call it before anything else of TensorFlow."""
     import tensorflow as tf
 
@@ -13,7 +24,9 @@ def limit_threads(work):
     tf.config.threading.set_inter_op_parallelism_threads(len(work.cores))
 
 
-def calls_of(model, optimizer, work, jit_compile=False):
+def calls_of(
+    model: keras.Model, optimizer: keras.Optimizer, work: Work, jit_compile: bool = False
+) -> Callable[[int], object]:
     """Return the function of a number n that makes n calls of what `work.mode` names.
 
     Args:

@@ -4,6 +4,8 @@ All are made ready first. Then every round times each of them once, A B C A B C,
 ratios within a round are kept: what slows the machine for a while slows all of them.
 """
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import json
@@ -13,10 +15,17 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import ctrzoo
+from ctrzoo.types import Config
 
 from .work import PEERS
+
+if TYPE_CHECKING:
+    from .work import Work
+
 
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 MOST_CALLS = 2000
@@ -50,14 +59,16 @@ class Measurement:
     cpu_ratio: float = float("nan")
     calls: int = 0
 
-    def to_dict(self):
+    def to_dict(self) -> Config:
         """Return a flat dictionary; the schema is left out."""
         numbers = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "work"}
         work = {key: value for key, value in dataclasses.asdict(self.work).items() if key != "schema"}
         return {**work, "cores": len(self.work.cores), **numbers}
 
 
-def race(works, rounds=3, seconds=0.3, peers_python=None):
+def race(
+    works: Sequence[Work], rounds: int = 3, seconds: float = 0.3, peers_python: str | None = None
+) -> list[Measurement]:
     """Measure works in turns.
 
     Args:
@@ -154,7 +165,7 @@ class _Contender:
 
 
 @contextlib.contextmanager
-def import_path():
+def import_path() -> Iterator[str]:
     """Yield a folder from which any Python imports `ctrzoo`, and nothing else that is installed beside it."""
     package = pathlib.Path(ctrzoo.__file__).resolve().parent
     if (package.parent / "WORKSPACE.md").is_file():

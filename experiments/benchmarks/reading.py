@@ -14,6 +14,7 @@ import numpy as np
 from absl import app, flags
 
 from ctrzoo.schema import Field, Schema
+from ctrzoo.types import Config, Path
 
 from ...data_pipelines import Block, PreparedWriter, load
 
@@ -22,7 +23,7 @@ READERS = ("blocks", "blocks_alternating", "blocks_cached", "examples", "example
 EXAMPLE_BUFFER = 10_000
 
 
-def measure(rows=1_000_000, batch_size=4096, repetitions=3, folder=None):
+def measure(rows: int = 1_000_000, batch_size: int = 4096, repetitions: int = 3, folder: Path | None = None) -> Config:
     """Measure reading speed and the quality of the shuffle.
 
     Args:
@@ -59,7 +60,7 @@ def measure(rows=1_000_000, batch_size=4096, repetitions=3, folder=None):
         }
 
 
-def shuffle_quality(order):
+def shuffle_quality(order: np.ndarray) -> dict[str, float]:
     """Say how well a sorted table was shuffled.
 
     Args:

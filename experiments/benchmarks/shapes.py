@@ -3,12 +3,14 @@
 Nothing here needs more than NumPy, so that other libraries are fed the same rows in their own environment.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ctrzoo.schema import Field, Schema
 
 
-def vocabulary_sizes(num_fields, num_ids):
+def vocabulary_sizes(num_fields: int, num_ids: int) -> list[int]:
     """Return uneven vocabularies, from a few ids to a third of all, as those of click logs are.
 
     >>> vocabulary_sizes(4, 1000)
@@ -56,7 +58,7 @@ SHAPES = {
 }
 
 
-def random_rows(schema, num_rows, seed=0):
+def random_rows(schema: Schema, num_rows: int, seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Make rows up: uniform ids (the hardest case for caches and row-wise updates), no absent entries.
 
     Args:
@@ -78,7 +80,7 @@ def random_rows(schema, num_rows, seed=0):
     return {"ids": ids, "values": values}, labels
 
 
-def by_field(schema, features):
+def by_field(schema: Schema, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Split features for libraries that take one array a field, with ids of its own that begin at 1.
 
     Returns:

@@ -1,17 +1,28 @@
 """Our results beside published ones: Markdown, CSV and a picture."""
 
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from matplotlib.figure import Figure
 
 from ctrzoo.files import replaced, write_csv, write_text
+from ctrzoo.types import Config
 
 from ..published import read_published
 from .order import order_lines, orders
 from .results import name_of, spread, summary_of
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+
 COLUMNS = ("data set", "label", "seeds", "published AUC", "our AUC", "difference", "published log loss", "our log loss")
 
 
-def compare(rows, published, folder):
+def compare(rows: Sequence[Config], published: Sequence[str], folder: pathlib.Path) -> None:
     """Write `comparison.md`, `comparison.csv`, `comparison.png`, and `order.csv` where two published rows have seeds.
 
     Args:
@@ -29,7 +40,7 @@ def compare(rows, published, folder):
     _plot(compared, folder / "comparison.png")
 
 
-def compared_rows(groups, tables):
+def compared_rows(groups: Sequence[Config], tables: Sequence[pd.DataFrame]) -> list[Config]:
     """Return a dictionary for each group of runs: ours, the published numbers (None without any), the difference."""
     printed = {}
     for table in tables:

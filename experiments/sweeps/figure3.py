@@ -1,16 +1,19 @@
 """What GraphFM's numbers of neighbors change, beyond the noise of seeds: Figure 3 as a table and a test."""
 
+import pathlib
 import statistics
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.stats import f, f_oneway, pearsonr
 
 from ctrzoo.files import write_text
+from ctrzoo.types import Config
 
 from .figure3_plot import picture_name, plot_neighborhood, published_cells
 
 
-def report_neighborhood(rows, folder):
+def report_neighborhood(rows: Sequence[Config], folder: pathlib.Path) -> None:
     """Write `neighborhood.md`, and a picture for each data set (see `surface.plot_neighborhood`).
 
     Args:

@@ -1,16 +1,20 @@
 """AUC over the numbers of neighbors of GraphFM's second and third layer: 3-D surfaces and heat maps, as in Figure 3."""
 
+import pathlib
+from collections.abc import Mapping, Sequence
+
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
 from ctrzoo.files import replaced
+from ctrzoo.types import Config
 
 from ..published import read_published
 from .results import summary_of
 
 
-def plot_neighborhood(rows, folder):
+def plot_neighborhood(rows: Sequence[Config], folder: pathlib.Path) -> None:
     """Write `neighborhood_<data set>.png`: our mean AUC, its deviation over seeds, and the published AUC.
 
     Args:
@@ -24,12 +28,12 @@ def plot_neighborhood(rows, folder):
             _plot(finished, dataset, folder / picture_name(dataset))
 
 
-def picture_name(dataset):
+def picture_name(dataset: str) -> str:
     """Return the name of the picture of a data set."""
     return f"neighborhood_{dataset}.png"
 
 
-def grid_of(cells):
+def grid_of(cells: Mapping[tuple[int, int], float | None]) -> tuple[list[int], list[int], np.ndarray]:
     """Return the sorted rows and columns, and the matrix, of `{(row, column): number}`; NaN where there is none.
 
     >>> grid_of({(1, 1): 0.5, (4, 2): 0.6})[2]
@@ -74,7 +78,7 @@ def _plot(finished, dataset, path):
         figure.savefig(temporary, dpi=120)
 
 
-def published_cells(dataset):
+def published_cells(dataset: str) -> dict[tuple[int, int], float]:
     """Return the published AUC of each cell; on MovieLens-1M alone it is known which numbers of neighbors they are."""
     if dataset != "movielens_1m":
         return {}

@@ -1,18 +1,28 @@
 """The results of a sweep: a row a run as CSV, mean and spread over seeds as Markdown and in the live table."""
 
+from __future__ import annotations
+
+import pathlib
 import statistics
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from ctrzoo.files import write_csv, write_text
+from ctrzoo.types import Config
 
 from . import outcome
+
+if TYPE_CHECKING:
+    from .plan import Run
+
 
 SCORES = ("test_auc", "test_log_loss", "valid_auc", "valid_log_loss")
 COSTS = ("best_epoch", "epochs", "num_parameters", "seconds_per_epoch", "seconds")
 
 
-def rows_of(runs):
+def rows_of(runs: Sequence[Run]) -> list[Config]:
     """Return a dictionary for each run: what was chosen, its metrics (None until it is finished), time and command."""
     varied = _varied(runs)
     return [_row(run, varied) for run in runs]
@@ -52,7 +62,7 @@ def _varied(runs):
     return [key for key in dict.fromkeys(key for run in runs for key in run.choices) if key in varied]
 
 
-def summary_of(rows):
+def summary_of(rows: Sequence[Config]) -> list[Config]:
     """Return a dictionary for each group of runs that differ in the seed alone: means, deviations, counts.
 
     A standard deviation is that of a sample (divided by n - 1), None of fewer than two finished runs.
@@ -75,13 +85,13 @@ def _summary(members):
     return summary
 
 
-def write_results(rows, folder):
+def write_results(rows: Sequence[Config], folder: pathlib.Path) -> None:
     """Write `results.csv`, a row a run, and `results.md`: means over seeds, and the command of each run."""
     write_csv(folder / "results.csv", [{key: row[key] for key in row if key != "choices"} for row in rows])
     write_text(folder / "results.md", markdown(rows))
 
 
-def markdown(rows):
+def markdown(rows: Sequence[Config]) -> str:
     """Return the results as Markdown."""
     done = sum(row["state"] == "finished" for row in rows)
     hours = sum(row["seconds"] for row in rows) / 3600
@@ -124,7 +134,7 @@ def markdown(rows):
     return "\n".join(lines) + "\n"
 
 
-def table_of(rows, at_work):
+def table_of(rows: Sequence[Config], at_work: Sequence[Run]) -> Table:
     """Return the live table.
 
     Args:
@@ -150,12 +160,12 @@ def table_of(rows, at_work):
     return table
 
 
-def name_of(group):
+def name_of(group: Config) -> str:
     """Return what tables call a group of runs: its label, and what varies within the label."""
     return f"{group['label']} {group['variant']}".strip()
 
 
-def spread(group, key):
+def spread(group: Config, key: str) -> str:
     """Return mean ± standard deviation of a group of runs as text."""
     deviation = group[f"{key}_deviation"]
     return _number(group[key]) + (f" ± {deviation:.4f}" if deviation is not None else "")
