@@ -4,17 +4,23 @@ Keras' `AUC` sorts scores into 200 bins and sums over batches; differences betwe
 smaller than its error. These functions look at every score.
 """
 
+from __future__ import annotations
+
+import dataclasses
 import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 EPSILON = 1e-7
 # Rows at a time where intermediate results are wider than scores: 45 million rows then cost little beside them.
 BLOCK = 1 << 20
 
 
-def auc(labels, scores):
-    """Return the area under the ROC curve: the share of (positive, negative) pairs ranked rightly.
+def auc(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Return the area under the ROC curve: the share of (positive, negative) pairs in the right order.
 
     Pairs with equal scores count half (Mann-Whitney U, with mid-ranks). Needs the scores and one
     sorted copy of them in memory.
@@ -47,7 +53,7 @@ def auc(labels, scores):
     return won_twice / (2 * len(positives) * len(negatives))
 
 
-def log_loss(labels, probabilities):
+def log_loss(labels: ArrayLike, probabilities: ArrayLike) -> float:
     """Return the mean negative log-likelihood, probabilities clipped to [1e-7, 1 - 1e-7].
 
     Raises:
@@ -70,8 +76,8 @@ def log_loss(labels, probabilities):
     return float(total / len(labels))
 
 
-def calibration(labels, probabilities):
-    """Return predicted clicks over actual clicks: 1 is calibrated, more is too sure; NaN without a click.
+def calibration(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """Return predicted clicks divided by actual clicks: above 1 over-predicts; NaN without a click.
 
     >>> calibration([1, 0, 0, 1], [0.5, 0.5, 0.5, 0.5])
     1.0
@@ -81,24 +87,61 @@ def calibration(labels, probabilities):
     return float(probabilities.sum(dtype=np.float64) / clicks) if clicks else float("nan")
 
 
-def evaluate_scores(labels, probabilities):
-    """Return `{"auc", "log_loss", "calibration"}` of a split.
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A metric of a split, reported after each epoch and at the end.
 
-    >>> sorted(evaluate_scores([0, 1], [0.2, 0.7]))
-    ['auc', 'calibration', 'log_loss']
+    Attributes:
+        title: What tables call it.
+        function: Returns the metric of labels and probabilities.
+        is_main: Whether the progress line and the tables of several runs show it; `history.csv`, TensorBoard,
+            `metrics.json` and `report.md` show all metrics.
+        format: How tables print it.
     """
-    return {
-        "auc": auc(labels, probabilities),
-        "log_loss": log_loss(labels, probabilities),
-        "calibration": calibration(labels, probabilities),
-    }
+
+    title: str
+    function: Callable[[np.ndarray, np.ndarray], float]
+    is_main: bool = True
+    format: str = "{:.4f}"
 
 
-def _blocks(array):
+# All that is reported of a split. An entry here appears in progress, history, TensorBoard, tables and reports.
+METRICS: dict[str, Metric] = {
+    "auc": Metric("AUC", auc),
+    "log_loss": Metric("log loss", log_loss),
+    "calibration": Metric("calibration", calibration, is_main=False, format="{:.3f}"),
+}
+
+
+def main_metrics() -> dict[str, Metric]:
+    """Return the metrics that the progress line and the tables of several runs show."""
+    return {name: metric for name, metric in METRICS.items() if metric.is_main}
+
+
+def evaluate_scores(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """Return all `METRICS` of a split by name.
+
+    >>> list(evaluate_scores(np.array([0, 1]), np.array([0.2, 0.7])))
+    ['auc', 'log_loss', 'calibration']
+    """
+    return {name: metric.function(labels, probabilities) for name, metric in METRICS.items()}
+
+
+def cell_of(metric: Metric, values: Mapping[str, Any], name: str) -> str:
+    """Return a metric as a table prints it; rows of one class have no AUC.
+
+    >>> cell_of(METRICS["auc"], {"auc": 0.81236}, "auc"), cell_of(METRICS["auc"], {"auc": None}, "auc")
+    ('0.8124', 'nan')
+    """
+    value = values.get(name)
+    return "nan" if value is None else metric.format.format(value)
+
+
+def _blocks(array: np.ndarray) -> Iterator[np.ndarray]:
     return (array[start : start + BLOCK] for start in range(0, len(array), BLOCK))
 
 
-def _checked(labels, scores):
+def _checked(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     labels, scores = np.ravel(np.asarray(labels)), np.ravel(np.asarray(scores))
     if len(labels) != len(scores):
         raise ValueError(f"One score is needed for each label. Received: {len(scores)} scores, {len(labels)} labels.")

@@ -92,29 +92,18 @@ def _train(model, data, settings, folder, console, checkpoint_options):
     strategy = model.distribute_strategy
     num_replicas = strategy.num_replicas_in_sync
     try:
-        return train(
-            model,
-            data,
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
+        options = settings.training_options(
             learning_rate=scaled_learning_rate(settings.learning_rate, settings.learning_rate_scaling, num_replicas),
-            learning_rate_schedule=settings.learning_rate_schedule,
-            plateau_factor=settings.plateau_factor,
-            optimizer=settings.optimizer,
-            patience=settings.patience,
-            seed=settings.seed,
-            jit_compile=settings.jit_compile,
             cpu_replicas=usable_cpu_replicas(settings.cpu_replicas, strategy),
-            folder=folder,
-            console=console,
             **checkpoint_options,
         )
+        return train(model, data, options, folder=folder, console=console)
     except tf.errors.OpError as error:
         if strategy.cluster_resolver is None:
             raise
         raise ConnectionError(
-            f"A worker was lost ({type(error).__name__}). Start the same command on all workers again: the run goes "
-            "on from its last checkpoint."
+            f"A worker was lost ({type(error).__name__}). Rerun the command on all workers to resume "
+            "from the last checkpoint."
         ) from error
 
 

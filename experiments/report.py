@@ -1,16 +1,23 @@
 """The final report of an experiment, as Markdown."""
 
+from __future__ import annotations
 
-def score(number):
-    """Write a score; rows of one class have no AUC.
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-    >>> score(0.81236), score(None)
-    ('0.8124', 'nan')
-    """
-    return "nan" if number is None else f"{number:.4f}"
+from ctrzoo.metrics import METRICS, cell_of, main_metrics
+
+if TYPE_CHECKING:
+    from ..data_pipelines import PreparedData
+    from .settings import Settings
 
 
-def report(settings, data, results, histories):
+def report(
+    settings: Settings,
+    data: PreparedData,
+    results: Mapping[str, Any],
+    histories: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> str:
     """Return the report of an experiment.
 
     Args:
@@ -19,31 +26,37 @@ def report(settings, data, results, histories):
         results: What `run_experiment` returns.
         histories: The rows of the history of each model.
     """
+    titles = " | ".join(metric.title for metric in METRICS.values())
     chosen = [f"- {key}: `{value}`" for key, value in settings.to_dict().items() if value not in ([], {})]
     rows = ", ".join(f"{split} {count:,}" for split, count in data.num_rows.items())
     lines = [
         f"# {settings.model} on {results['dataset']}",
         "",
         f"{rows} rows, {data.schema.num_fields} fields, {data.schema.num_ids:,} ids. Metrics are of the whole test "
-        "split, with the weights of the epoch of the lowest validation log loss.",
+        "split, with the weights of the epoch that has the lowest validation log loss.",
         "",
-        "| model | AUC | log loss | calibration | best epoch | epochs | s an epoch | rows/s | weights |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"| model | {titles} | best epoch | epochs | s per epoch | rows/s | weights |",
+        "|---" * (len(METRICS) + 6) + "|",
     ]
     for name, metrics in results["models"].items():
-        test = metrics["test"]
         lines.append(
-            f"| {name} | {test['auc']:.4f} | {test['log_loss']:.4f} | {test['calibration']:.3f} | "
+            f"| {name} | {_scores(metrics['test'])} | "
             f"{metrics['best_epoch']} | {metrics['epochs']} | {metrics['seconds_per_epoch']:.1f} | "
             f"{metrics['rows_per_second']:,.0f} | {metrics['num_parameters']:,} |"
         )
     if results["bayes"]:
-        bayes = results["bayes"]
-        lines.append(f"| true probabilities | {score(bayes['auc'])} | {score(bayes['log_loss'])} | | | | | | |")
+        scores = [cell_of(metric, results["bayes"], name) if metric.is_main else "" for name, metric in METRICS.items()]
+        lines.append(f"| true probabilities | {' | '.join(scores)} | | | | | |")
     lines += ["", *results["notes"], "", "![Learning curves](learning_curves.png)", ""]
-    lines += [f"## Epochs of {settings.model}", "", "| epoch | loss | train AUC | valid AUC | valid log loss |"]
-    lines.append("|---|---|---|---|---|")
+    main = main_metrics().items()
+    columns = [(f"{split}_{name}", f"{split} {metric.title}") for split in ("train", "valid") for name, metric in main]
+    lines += [f"## Epochs of {settings.model}", "", f"| epoch | loss | {' | '.join(title for _, title in columns)} |"]
+    lines.append("|---" * (len(columns) + 2) + "|")
     for row in histories[settings.model]:
-        numbers = " | ".join(f"{row[key]:.4f}" for key in ("loss", "train_auc", "valid_auc", "valid_log_loss"))
+        numbers = " | ".join(f"{row[key]:.4f}" for key in ("loss", *(key for key, _ in columns)))
         lines.append(f"| {row['epoch']} | {numbers} |")
     return "\n".join([*lines, "", "## Settings", "", *chosen]) + "\n"
+
+
+def _scores(values: Mapping[str, Any]) -> str:
+    return " | ".join(cell_of(metric, values, name) for name, metric in METRICS.items())

@@ -8,93 +8,76 @@ import importlib.util
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+import types
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ctrzoo.optimizers import registry
 from ctrzoo.suggest import unknown
-from ctrzoo.types import Config
+from ctrzoo.training.options import LEARNING_RATE_SCALING, TrainingOptions, check_fields, option, shared
+from ctrzoo.types import Config, Path
 
 from .. import data_pipelines
 
-CHOICES = {
-    "learning_rate_scaling": ("none", "sqrt", "linear"),
-    "learning_rate_schedule": ("constant", "cosine"),
-    "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
-}
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 CONFIGS = pathlib.Path(__file__).resolve().parent / "configs"
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Everything that decides the outcome of a run, but for code and data.
+    """Everything that decides the outcome of a run, except code and data; help texts say what each setting means.
 
-    Attributes:
-        dataset: A data set of `ctrzoo.data_pipelines`, or the path of a prepared folder.
-        model: The model of the zoo to train.
-        baselines: Models trained beside it on the same data.
-        epochs: The most passes over the training rows.
-        batch_size: Rows a step, on all devices together.
-        learning_rate: Step size of the optimizer in the first epoch.
-        learning_rate_schedule: `"constant"`, or `"cosine"`: it falls from epoch to epoch along half a cosine, and
-            would be zero after all `epochs`.
-        plateau_factor: Factor of the step size after each epoch without a lower validation log loss; 1 keeps it.
-        learning_rate_scaling: `"none"`, or how the step size grows with the number of devices: `"sqrt"`, `"linear"`.
-        optimizer: A name of `ctrzoo.optimizers.OPTIMIZERS`.
-        precision: `"float32"`, `"mixed_bfloat16"`, or `"mixed_float16"`, which scales the loss.
-        jit_compile: Whether XLA compiles the training step.
-        cpu_replicas: Parts of a batch that a CPU computes side by side, for models of many small operations. Has no
-            effect on GPUs and on several devices.
-        patience: Epochs without a lower validation log loss before training stops.
-        seed: Seed of weights, dropout and order of rows.
-        hyperparameters: Arguments of the model (and of those baselines that have them).
-        dataset_options: Options of the data set.
+    Raises:
+        ValueError: If a setting has the wrong type or is outside what is allowed.
     """
 
-    dataset: str = "synthetic"
-    model: str = "graphfm"
+    dataset: str = option("synthetic", "A data set of the zoo, or the path of a prepared folder.")
+    model: str = option("graphfm", "The model to train.")
     baselines: tuple[str, ...] = ()
-    epochs: int = 50
-    batch_size: int = 1024
-    learning_rate: float = 1e-3
-    learning_rate_schedule: str = "constant"
-    plateau_factor: float = 1.0
-    learning_rate_scaling: str = "none"
-    optimizer: str = "lazy_adam"
-    precision: str = "float32"
-    jit_compile: bool = False
-    cpu_replicas: int = 1
-    patience: int = 3
-    seed: int = 2018
-    hyperparameters: Mapping = dataclasses.field(default_factory=dict)
-    dataset_options: Mapping = dataclasses.field(default_factory=dict)
+    epochs: int = shared("epochs")
+    batch_size: int = shared("batch_size")
+    learning_rate: float = shared("learning_rate")
+    learning_rate_schedule: str = shared("learning_rate_schedule")
+    plateau_factor: float = shared("plateau_factor")
+    learning_rate_scaling: str = option(
+        "none",
+        "How the learning rate, tuned for one device, grows with the number of devices.",
+        choices=LEARNING_RATE_SCALING,
+    )
+    optimizer: str = shared("optimizer")
+    precision: str = option(
+        "float32", "Numbers within the model; weights are float32. mixed_float16 scales the loss.", choices=PRECISIONS
+    )
+    jit_compile: bool = shared("jit_compile")
+    cpu_replicas: int = shared("cpu_replicas")
+    patience: int = shared("patience")
+    seed: int = shared("seed")
+    hyperparameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    dataset_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
-    def __post_init__(self):
-        for key in ("epochs", "batch_size", "cpu_replicas", "patience"):
-            self._check(key, int, lambda number: number >= 1, "a whole number of at least 1")
-        self._check("seed", int, lambda number: 0 <= number < 2**32, "a whole number from 0 to 4,294,967,295")
-        self._check("learning_rate", (int, float), lambda number: number > 0, "a number above 0")
-        self._check("plateau_factor", (int, float), lambda factor: 0 < factor <= 1, "above 0 and at most 1")
-        for key, choices in CHOICES.items():
-            self._check(key, str, lambda name, choices=choices: name in choices, f"one of {', '.join(choices)}")
-        if not isinstance(self.jit_compile, bool):
-            raise ValueError(f"The setting 'jit_compile' must be True or False. Received: {self.jit_compile!r}.")
+    def __post_init__(self) -> None:
+        check_fields(self, "setting")
 
-    def _check(self, key, kind, is_right, wanted):
-        value = getattr(self, key)
-        if isinstance(value, bool) or not isinstance(value, kind) or not is_right(value):
-            raise ValueError(f"The setting '{key}' must be {wanted}. Received: {value!r}.")
+    def training_options(self, **others: Any) -> TrainingOptions:
+        """Return the options of the training among these settings.
 
-    def to_dict(self):
+        Args:
+            **others: Further options, such as `checkpoint_steps`, or other values.
+        """
+        names = {field.name for field in dataclasses.fields(TrainingOptions)}
+        shared_options = {key: value for key, value in dataclasses.asdict(self).items() if key in names}
+        return TrainingOptions(**{**shared_options, **others})
+
+    def to_dict(self) -> Config:
         """Return the settings as JSON holds them."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
-    def changed(self):
+    def changed(self) -> Config:
         """Return those that are not the defaults, as JSON holds them: a setting added later does not alter it."""
         defaults = Settings().to_dict()
         return {key: value for key, value in self.to_dict().items() if value != defaults[key]}
 
-    def differences(self, stored):
+    def differences(self, stored: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
         """Compare with settings that were stored, maybe before some of today's existed.
 
         Args:
@@ -150,7 +133,9 @@ NESTED = ("hyperparameters", "dataset_options")
 PLAIN = tuple(field.name for field in dataclasses.fields(Settings) if field.name not in NESTED)
 
 
-def resolve(flags, assignments=(), config=None):
+def resolve(
+    flags: Mapping[str, Any], assignments: Iterable[str] = (), config: str | None = None
+) -> tuple[Settings, str | None]:
     """Merge all sources of settings.
 
     Args:
@@ -216,7 +201,7 @@ def _names(value):
     return tuple(name.strip() for name in names if name.strip())
 
 
-def parse_assignment(text):
+def parse_assignment(text: str) -> tuple[str, Any]:
     """Return key and value of a text `key=value`; the value is Python where it can be, else text."""
     key, sign, value = text.partition("=")
     if not sign or not key:
@@ -227,7 +212,7 @@ def parse_assignment(text):
         return key.strip(), value
 
 
-def run_file(path):
+def run_file(path: Path) -> types.ModuleType:
     """Run a Python file, and return it as a module.
 
     A configuration of this package is imported as part of it, so that it may import its neighbours relatively.
@@ -243,7 +228,7 @@ def run_file(path):
             )
     specification = importlib.util.spec_from_file_location("ctrzoo_config", path)
     if specification is None or specification.loader is None:
-        raise ValueError(f"The configuration {path} is no Python file. Its name must end in .py.")
+        raise ValueError(f"The configuration {path} is not a Python file. Its name must end in .py.")
     module = importlib.util.module_from_spec(specification)
     with failing_in(path):
         specification.loader.exec_module(module)
@@ -251,7 +236,7 @@ def run_file(path):
 
 
 @contextlib.contextmanager
-def failing_in(path):
+def failing_in(path: Path) -> Iterator[None]:
     """Name the configuration file in which an error arose."""
     try:
         yield
@@ -261,7 +246,7 @@ def failing_in(path):
 
 def _read_config(path):
     if not path.is_file():
-        raise ValueError(f"There is no configuration file {path}. Correct --config.")
+        raise ValueError(f"The configuration file {path} does not exist. Correct --config.")
     module = run_file(path)
     with failing_in(path):
         config = module.get_config()

@@ -1,7 +1,23 @@
-"""The training loop, its strategies, checkpoints and records."""
+"""The training loop, its options, strategies, checkpoints and logs.
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
+TensorFlow is loaded with the first name that needs it, so that programs can read the options without it.
+"""
 
-from ctrzoo.training.trainer import EVALUATION_BATCH, MODEL_FILE, set_seed, train
+from __future__ import annotations
 
-__all__ = ["EVALUATION_BATCH", "MODEL_FILE", "set_seed", "train"]
+from typing import TYPE_CHECKING
+
+from ctrzoo.training.options import TrainingOptions
+
+if TYPE_CHECKING:
+    from ctrzoo.training.trainer import EVALUATION_BATCH, MODEL_FILE, set_seed, train
+
+__all__ = ["EVALUATION_BATCH", "MODEL_FILE", "TrainingOptions", "set_seed", "train"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ctrzoo.training import trainer
+
+    return getattr(trainer, name)

@@ -7,10 +7,13 @@ import json
 import pathlib
 import zipfile
 import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from ctrzoo.files import remove_leftovers, replaced
+from ctrzoo.types import Path
 
 FORMAT_VERSION = 1
 _STATE = "state.json"
@@ -34,16 +37,18 @@ class Checkpoints:
     (1, array([1., 1.]))
     """
 
-    def __init__(self, folder, keep=2):
+    def __init__(self, folder: Path, keep: int = 2) -> None:
         if keep < 1:
             raise ValueError(f"At least 1 checkpoint must be kept. Received: {keep}.")
         self.folder, self.keep = pathlib.Path(folder), keep
 
-    def paths(self):
+    def paths(self) -> list[pathlib.Path]:
         """Return the checkpoint files, oldest first."""
         return sorted(self.folder.glob("[0-9]*.zip"))
 
-    def save(self, step, state, arrays):
+    def save(
+        self, step: int, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray | Callable[[], np.ndarray]]
+    ) -> None:
         """Write a checkpoint and delete those that are too old.
 
         Args:
@@ -71,12 +76,12 @@ class Checkpoints:
             rest = f"The one before it, {kept[-1].name}, is whole: " if kept else "There is none before it. "
             raise OSError(
                 f"The checkpoint {path} could not be written: {error.strerror or error}. {rest}"
-                f"free some space and start the same command again."
+                f"Free space and rerun the command to resume."
             ) from error
         for old in self.paths()[: -self.keep]:
             old.unlink()
 
-    def restore(self):
+    def restore(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """Return `(state, arrays)` of the newest checkpoint, or None if there is none.
 
         Raises:
@@ -86,7 +91,7 @@ class Checkpoints:
         return read_checkpoint(paths[-1]) if paths else None
 
 
-def read_checkpoint(path):
+def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the state and the arrays of a checkpoint file.
 
     Raises:
@@ -99,7 +104,7 @@ def read_checkpoint(path):
             if version != FORMAT_VERSION:
                 raise ValueError(
                     f"The checkpoint {path} has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. "
-                    "Go on with the ctrzoo that wrote it, or choose another folder."
+                    f"Install ctrzoo {state.get('ctrzoo_version', '')}, which wrote it, or choose another folder."
                 )
             arrays = {}
             for name in archive.namelist():
@@ -108,7 +113,7 @@ def read_checkpoint(path):
                         arrays[name.removesuffix(".npy")] = np.lib.format.read_array(file, allow_pickle=False)
     except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, json.JSONDecodeError) as error:
         raise ValueError(
-            f"The checkpoint {path} is damaged ({error}). Delete it to go on from the one before it, or to begin anew "
-            "where there is none."
+            f"The checkpoint {path} is damaged ({error}). Delete it to resume from the one before "
+            "it, or to start again if it is the only one."
         ) from error
     return state, arrays

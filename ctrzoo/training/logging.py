@@ -1,39 +1,51 @@
-"""What a run writes down while it goes on: the history as CSV, scalars and pictures for TensorBoard."""
+"""What a run logs while it trains: the history as CSV, scalars and pictures for TensorBoard."""
 
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
 import pathlib
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from ctrzoo.files import write_csv
 from ctrzoo.plots import interaction_picture
+from ctrzoo.types import Path
 
 
-class Records:
+class RunLogs:
     """Write `history.csv` and TensorBoard events into a folder; a context manager.
 
     Args:
         folder: An existing folder.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path) -> None:
         self.folder = pathlib.Path(folder)
 
-    def __enter__(self):
+    def __enter__(self) -> "RunLogs":
         self._events = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
         return self
 
-    def __exit__(self, *error):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self._events.close()
 
-    def write_steps(self, step, loss, rows_per_second):
+    def write_steps(self, step: int, loss: float, rows_per_second: float) -> None:
         """Write how training went up to a step, counted from the beginning of the run."""
         with self._events.as_default(step=step):
             tf.summary.scalar("steps/loss", loss)
             tf.summary.scalar("steps/rows_per_second", rows_per_second)
 
-    def write_epoch(self, history, strengths=None, names=()):
+    def write_epoch(
+        self,
+        history: Sequence[Mapping[str, Any]],
+        strengths: Mapping[str, np.ndarray] | None = None,
+        names: Sequence[str] = (),
+    ) -> None:
         """Write the history, and the scalars and pictures of its last epoch.
 
         Args:

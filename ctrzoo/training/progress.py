@@ -1,9 +1,15 @@
-"""What one sees of a training run: a bar with rows/s and time left, and a line for each epoch."""
+"""What one sees of a training run: a bar with rows/s and time left, and a line per epoch."""
+
+from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+
+from ctrzoo.metrics import main_metrics
 
 HEARTBEAT_SECONDS = 30
 
@@ -11,7 +17,7 @@ HEARTBEAT_SECONDS = 30
 class TrainingProgress:
     """Show rows/s, time left and loss within an epoch, and validation metrics after it; a context manager.
 
-    On a terminal a bar is redrawn; in a file there is a line each half minute and one an epoch.
+    On a terminal a bar is redrawn; in a file there is a line every half minute and one per epoch.
 
     Args:
         name: What is being trained.
@@ -20,26 +26,28 @@ class TrainingProgress:
         console: The `rich` console to write to; by default the standard error stream.
     """
 
-    def __init__(self, name, num_rows, epochs, console=None):
+    def __init__(self, name: str, num_rows: int, epochs: int, console: Console | None = None) -> None:
         self.name, self.num_rows, self.epochs = name, num_rows, epochs
         self.console = console or Console(stderr=True, highlight=False)
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[state]}"))
         self._bar = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
 
-    def __enter__(self):
+    def __enter__(self) -> TrainingProgress:
         self._bar.start()
         return self
 
-    def __exit__(self, *error):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self._bar.stop()
 
-    def start_epoch(self, epoch, rows):
-        """Begin an epoch, counted from 1, of which some rows may have been done by an earlier process."""
+    def start_epoch(self, epoch: int, rows: int) -> None:
+        """Begin an epoch, counted from 1, of which an earlier process may have done some rows."""
         self._title, self._first_row = f"{self.name}, epoch {epoch}/{self.epochs}", rows
         self._start = self._shown = time.monotonic()
         self._task = self._bar.add_task(self._title, total=self.num_rows, completed=rows, state="")
 
-    def update(self, rows, loss):
+    def update(self, rows: int, loss: float) -> None:
         """Show how many rows of the epoch are done and the mean loss so far."""
         now = time.monotonic()
         if now - self._shown < (0.2 if self.console.is_terminal else HEARTBEAT_SECONDS):
@@ -51,10 +59,10 @@ class TrainingProgress:
         if not self.console.is_terminal:
             self.console.print(f"{self._title}: {rows / self.num_rows:.0%}, {state}")
 
-    def end_epoch(self, row):
+    def end_epoch(self, row: Mapping[str, float]) -> None:
         """Show the row of the history that the epoch became."""
         self._bar.remove_task(self._task)
-        self.console.print(
-            f"{self._title}: loss {row['loss']:.4f}, valid AUC {row['valid_auc']:.4f}, "
-            f"log loss {row['valid_log_loss']:.4f} ({row['rows_per_second']:,.0f} rows/s, {row['seconds']:.1f} s)"
-        )
+        metrics = main_metrics().items()
+        found = ", ".join(f"{metric.title} {metric.format.format(row[f'valid_{name}'])}" for name, metric in metrics)
+        speed = f"{row['rows_per_second']:,.0f} rows/s, {row['seconds']:.1f} s"
+        self.console.print(f"{self._title}: loss {row['loss']:.4f}, valid {found} ({speed})")

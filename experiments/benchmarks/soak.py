@@ -95,7 +95,7 @@ def draw(samples: Sequence[tuple[float, float]], title: str, path: pathlib.Path)
 
 def main(_: Sequence[str]) -> None:
     """Train until the time is over; write and draw the memory."""
-    from ctrzoo.training import set_seed, train
+    from ctrzoo.training import TrainingOptions, set_seed, train
 
     from ... import data_pipelines, models
 
@@ -112,7 +112,7 @@ def main(_: Sequence[str]) -> None:
         threading.Thread(target=watch, args=(samples, 60 * FLAGS.minutes), daemon=True).start()
         endless = {"epochs": 10**6, "patience": 10**6, "checkpoint_minutes": FLAGS.minutes / 20}
         try:
-            train(model, data, folder=workdir, console=Console(), optimizer="lazy_adam", **endless)
+            train(model, data, TrainingOptions(**endless), folder=workdir, console=Console())
         except KeyboardInterrupt:
             print(f"{FLAGS.minutes:g} minutes are over. Memory grew by {growth(samples):.0f} MB an hour at the end.")
     finally:

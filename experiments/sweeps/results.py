@@ -1,4 +1,4 @@
-"""The results of a sweep: a row a run as CSV, mean and spread over seeds as Markdown and in the live table."""
+"""The results of a sweep: a row per run as CSV, mean and spread over seeds as Markdown and in the live table."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from ctrzoo.files import write_csv, write_text
+from ctrzoo.metrics import main_metrics
 from ctrzoo.types import Config
 
 from . import outcome
@@ -17,9 +18,18 @@ from . import outcome
 if TYPE_CHECKING:
     from .plan import Run
 
-
-SCORES = ("test_auc", "test_log_loss", "valid_auc", "valid_log_loss")
+SPLITS = ("test", "valid")
 COSTS = ("best_epoch", "epochs", "num_parameters", "seconds_per_epoch", "seconds")
+
+
+def scores() -> dict[str, tuple[str, str]]:
+    """Return the split and the metric of each score of a run, by the name of its column."""
+    return {f"{split}_{name}": (split, name) for split in SPLITS for name in main_metrics()}
+
+
+def titles_of(split: str) -> list[str]:
+    """Return what tables call the scores of a split."""
+    return [f"{split} {metric.title}" for metric in main_metrics().values()]
 
 
 def rows_of(runs: Sequence[Run]) -> list[Config]:
@@ -30,7 +40,7 @@ def rows_of(runs: Sequence[Run]) -> list[Config]:
 
 def _row(run, varied):
     metrics = outcome.metrics_of(run)
-    scores = {name: metrics.get(split, {}).get(key) for name, split, key in _score_places()}
+    found = {name: metrics.get(split, {}).get(key) for name, (split, key) in scores().items()}
     reason = outcome.reason_of(run)
     return {
         "dataset": run.settings.dataset,
@@ -39,17 +49,13 @@ def _row(run, varied):
         "state": "finished" if metrics else "failed" if reason else "open",
         "variant": ", ".join(f"{key}={run.choices[key]}" for key in varied if key in run.choices),
         "choices": dict(run.choices),
-        **scores,
+        **found,
         **{key: metrics.get(key) for key in COSTS[:-1]},
         "seconds": outcome.seconds_of(run),
         "reason": reason,
         "group": run.folder.parent.name,
         "command": run.command,
     }
-
-
-def _score_places():
-    return [(name, *name.split("_", 1)) for name in SCORES]
 
 
 def _varied(runs):
@@ -78,7 +84,7 @@ def _summary(members):
     summary = {key: members[0][key] for key in ("dataset", "label", "variant", "choices", "group")}
     summary |= {"runs": len(members), "finished": len(finished)}
     summary["failed"] = sum(row["state"] == "failed" for row in members)
-    for key in (*SCORES, *COSTS):
+    for key in (*scores(), *COSTS):
         values = [row[key] for row in finished if row[key] is not None]
         summary[key] = statistics.fmean(values) if values else None
         summary[f"{key}_deviation"] = statistics.stdev(values) if len(values) > 1 else None
@@ -86,13 +92,15 @@ def _summary(members):
 
 
 def write_results(rows: Sequence[Config], folder: pathlib.Path) -> None:
-    """Write `results.csv`, a row a run, and `results.md`: means over seeds, and the command of each run."""
+    """Write `results.csv`, a row per run, and `results.md`: means over seeds, and the command of each run."""
     write_csv(folder / "results.csv", [{key: row[key] for key in row if key != "choices"} for row in rows])
     write_text(folder / "results.md", markdown(rows))
 
 
 def markdown(rows: Sequence[Config]) -> str:
     """Return the results as Markdown."""
+    test = dict(zip(scores(), titles_of("test"), strict=False))
+    shown = {**test, "valid_auc": "valid AUC"}
     done = sum(row["state"] == "finished" for row in rows)
     hours = sum(row["seconds"] for row in rows) / 3600
     lines = [
@@ -102,8 +110,8 @@ def markdown(rows: Sequence[Config]) -> str:
         "whole split, with the weights of the epoch of the lowest validation log loss. Mean ± sample standard "
         "deviation over seeds.",
         "",
-        "| data set | label | variant | seeds | test AUC | test log loss | valid AUC | best epoch | min a run |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"| data set | label | variant | seeds | {' | '.join(shown.values())} | best epoch | min per run |",
+        "|---" * (len(shown) + 6) + "|",
     ]
     for group in summary_of(rows):
         cells = [
@@ -111,7 +119,7 @@ def markdown(rows: Sequence[Config]) -> str:
             group["label"],
             group["variant"],
             f"{group['finished']}/{group['runs']}",
-            *(spread(group, key) for key in SCORES[:3]),
+            *(spread(group, key) for key in shown),
             _number(group["best_epoch"], "{:.1f}"),
             _number(group["seconds"] and group["seconds"] / 60, "{:.1f}"),
         ]
@@ -124,12 +132,12 @@ def markdown(rows: Sequence[Config]) -> str:
         "",
         "## Runs",
         "",
-        "| data set | label | variant | seed | state | test AUC | test log loss | s | command |",
+        f"| data set | label | variant | seed | state | {' | '.join(test.values())} | s | command |",
+        "|---" * (len(test) + 7) + "|",
     ]
-    lines.append("|---|---|---|---|---|---|---|---|---|")
     for row in rows:
-        scores = [_number(row[key]) for key in SCORES[:2]]
-        cells = [row["dataset"], row["label"], row["variant"], str(row["seed"]), row["state"], *scores]
+        found = [_number(row[key]) for key in test]
+        cells = [row["dataset"], row["label"], row["variant"], str(row["seed"]), row["state"], *found]
         lines.append(f"| {' | '.join(cells)} | {row['seconds']:.0f} | `{row['command']}` |")
     return "\n".join(lines) + "\n"
 
@@ -145,7 +153,7 @@ def table_of(rows: Sequence[Config], at_work: Sequence[Run]) -> Table:
     title = f"{states.count('finished')} of {len(rows)} runs finished, {states.count('failed')} failed"
     working = [f"{run.name}, epoch {len(outcome.history_of(run)) + 1}" for run in at_work]
     table = Table(title=title, caption="at work: " + "; ".join(working) if working else None)
-    for column in ("data set", "runs", "seeds", "test AUC", "test log loss", "min a run"):
+    for column in ("data set", "runs", "seeds", *titles_of("test"), "min per run"):
         left = column in ("data set", "runs")
         table.add_column(column, justify="left" if left else "right", no_wrap=column != "runs")
     for group in summary_of(rows):
@@ -153,8 +161,7 @@ def table_of(rows: Sequence[Config], at_work: Sequence[Run]) -> Table:
             group["dataset"],
             f"{group['label']} {group['variant']}",
             f"{group['finished']}/{group['runs']}" + (f", {group['failed']} failed" if group["failed"] else ""),
-            spread(group, "test_auc"),
-            spread(group, "test_log_loss"),
+            *(spread(group, f"test_{name}") for name in main_metrics()),
             _number(group["seconds"] and group["seconds"] / 60, "{:.1f}"),
         )
     return table

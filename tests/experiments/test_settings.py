@@ -93,5 +93,5 @@ def test_broken_configuration_files(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
         resolve({}, config=str(path))
-    with pytest.raises(ValueError, match="There is no configuration file"):
+    with pytest.raises(ValueError, match="The configuration file .* does not exist"):
         resolve({}, config=str(tmp_path / "absent.py"))

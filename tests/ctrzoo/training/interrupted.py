@@ -14,7 +14,7 @@ from rich.console import Console
 
 from ctrzoo import models
 from ctrzoo.files import write_json
-from ctrzoo.training import set_seed, train
+from ctrzoo.training import TrainingOptions, set_seed, train
 from ctrzoo.training.strategy import is_chief, make_strategy
 from tests.ctrzoo.training.replicas import SCHEMA
 from tests.small_data import SmallData
@@ -26,9 +26,7 @@ def run(folder, dropout=0.5, data=None, **settings):
     set_seed(1)
     with strategy.scope():
         model = models.build("deepfm", SCHEMA, embedding_dim=4, deep_units=(8,), deep_dropout=dropout)
-    console = Console(quiet=True)
-    settings = {
-        "console": console,
+    options = {
         "epochs": 3,
         "batch_size": 16,
         "learning_rate": 0.01,
@@ -37,7 +35,8 @@ def run(folder, dropout=0.5, data=None, **settings):
         "checkpoint_steps": 5,
         **settings,
     }
-    result = train(model, data or SmallData(SCHEMA, num_rows=1500), folder=folder, **settings)
+    data = data or SmallData(SCHEMA, num_rows=1500)
+    result = train(model, data, TrainingOptions(**options), folder=folder, console=Console(quiet=True))
     result = {key: result[key] for key in ("best_epoch", "valid", "test", "history")}
     for row in result["history"]:
         del row["seconds"], row["rows_per_second"]

@@ -1,4 +1,4 @@
-"""What stops a run: ids outside the table, a loss that is no number or explodes; each says where."""
+"""What stops a run: ids outside the table, a loss that is NaN or infinite or explodes; each says where."""
 
 import io
 import pathlib
@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from ctrzoo import models
-from ctrzoo.training import set_seed, train
+from ctrzoo.training import TrainingOptions, set_seed, train
 from ctrzoo.training.divergence import check_loss
 from ctrzoo.validation import check_ids
 from tests.small_data import SmallData
@@ -62,8 +62,13 @@ def run(data, folder, learning_rate=0.01, **settings):
     set_seed(1)
     model = models.build("fm", data.schema, embedding_dim=4)
     console = Console(file=io.StringIO())
+    options = TrainingOptions(epochs=2, batch_size=16, learning_rate=learning_rate, **settings)
     return train(
-        model, data, epochs=2, batch_size=16, learning_rate=learning_rate, folder=folder, console=console, **settings
+        model,
+        data,
+        options,
+        folder=folder,
+        console=console,
     )
 
 
@@ -75,10 +80,10 @@ def test_training_refuses_ids_outside_the_table(mixed_schema, tmp_path, split):
         run(data, tmp_path)
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_keeps_its_batch(mixed_schema, tmp_path):
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_its_batch(mixed_schema, tmp_path):
     data = SmallData(mixed_schema, num_rows=640)
     data.arrays("train")[0]["values"][77, 1] = np.nan
-    with pytest.raises(ValueError, match=r"is no number \(nan\) at step \d+ of epoch 1. 1 of its numbers are not fin"):
+    with pytest.raises(ValueError, match=r"NaN or infinite \(nan\) at step \d+ of epoch 1. 1 of its numbers"):
         run(data, tmp_path, checkpoint_steps=1)
     with np.load(tmp_path / "failed_batch.npz", allow_pickle=False) as batch:
         assert batch["ids"].shape == (16, mixed_schema.num_slots) and batch["labels"].shape == (16, 1)

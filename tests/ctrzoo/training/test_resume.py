@@ -85,14 +85,14 @@ def test_a_run_goes_on_with_another_number_of_branches_and_a_deleted_model_is_wr
     assert (tmp_path / "model.keras").is_file()
 
 
-def test_a_batch_that_branches_do_not_divide_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="The batch size must be a multiple of the 3 cpu_replicas. Received: 16."):
+def test_a_batch_that_replicas_do_not_divide_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="The batch size must be a multiple of the 3 CPU replicas. Received: 16."):
         run(tmp_path, cpu_replicas=3)
 
 
 @pytest.mark.parametrize("falling", [("constant", 0.5), ("cosine", 1.0)])
-def test_a_falling_step_size_of_ftrl_is_refused(tmp_path, falling):
-    with pytest.raises(ValueError, match="FTRL computes weights from its state and the step size"):
+def test_a_falling_learning_rate_of_ftrl_is_refused(tmp_path, falling):
+    with pytest.raises(ValueError, match="FTRL computes weights from its state and the learning rate"):
         run(tmp_path, optimizer="ftrl", learning_rate_schedule=falling[0], plateau_factor=falling[1])
 
 

@@ -9,13 +9,18 @@ import pytest
 import tensorflow as tf
 from rich.console import Console
 
-from ctrzoo import models
+from ctrzoo import metrics, models
 from ctrzoo.experiments.experiment import _explain
+from ctrzoo.experiments.report import report
+from ctrzoo.experiments.settings import Settings
+from ctrzoo.experiments.sweeps.results import scores, titles_of
+from ctrzoo.experiments.train import table_of
 from ctrzoo.explanation.explainer import mean_explanations
 from ctrzoo.metrics import auc, log_loss
 from ctrzoo.schema import Field, Schema
-from ctrzoo.training import set_seed, train
-from ctrzoo.training.trainer import Evaluator, _describe
+from ctrzoo.training import TrainingOptions, set_seed, train
+from ctrzoo.training.run_state import describe_run
+from ctrzoo.training.trainer import Evaluator
 from tests.small_data import SmallData
 
 
@@ -44,15 +49,15 @@ def test_the_order_of_sums_is_fixed_but_for_xla_on_a_gpu(gpus, jit_compile, is_f
 
 
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"epochs": -1}, {"patience": 0}])
-def test_no_epoch_is_refused(data, wrong):
-    with pytest.raises(ValueError, match="`epochs` and `patience` must be at least 1"):
-        train(fresh_model(data), data, **wrong)
+def test_no_epoch_is_refused(wrong):
+    with pytest.raises(ValueError, match="must be a whole number of at least 1"):
+        TrainingOptions(**wrong)
 
 
 def test_field_names_with_dollars_commas_and_quotes(console, tmp_path):
     schema = Schema([Field("$_in_$", vocabulary_size=9), Field('b "x", c', vocabulary_size=9)])
     data = SmallData(schema)
-    train(fresh_model(data), data, epochs=1, folder=tmp_path, console=console)
+    train(fresh_model(data), data, TrainingOptions(epochs=1), folder=tmp_path, console=console)
     _explain(fresh_model(data), data, tmp_path)
     with open(tmp_path / "interactions.csv", newline="") as file:
         (pair,) = csv.DictReader(file)
@@ -63,7 +68,7 @@ def test_it_learns_and_reports(mixed_schema, console):
     set_seed(1)
     data = SmallData(mixed_schema, num_rows=2048)
     model = models.build("lr", data.schema)
-    result = train(model, data, epochs=5, batch_size=32, learning_rate=0.05, console=console)
+    result = train(model, data, TrainingOptions(epochs=5, batch_size=32, learning_rate=0.05), console=console)
     assert result["test"]["auc"] > 0.65
     assert result["history"][-1]["loss"] < result["history"][0]["loss"]
     assert result["rows_per_second"] == pytest.approx(2048 / result["seconds_per_epoch"])
@@ -73,7 +78,11 @@ def test_it_learns_and_reports(mixed_schema, console):
 def test_the_best_epoch_is_kept_and_training_stops(data, console, tmp_path):
     model = fresh_model(data)
     result = train(
-        model, data, epochs=60, batch_size=32, learning_rate=0.3, patience=2, console=console, folder=tmp_path
+        model,
+        data,
+        TrainingOptions(epochs=60, batch_size=32, learning_rate=0.3, patience=2),
+        console=console,
+        folder=tmp_path,
     )
     losses = [row["valid_log_loss"] for row in result["history"]]
     assert len(losses) < 60
@@ -85,10 +94,10 @@ def test_the_best_epoch_is_kept_and_training_stops(data, console, tmp_path):
     assert log_loss(labels, saved.predict(features, verbose=0)) == pytest.approx(min(losses), abs=1e-6)
 
 
-def test_the_step_size_falls_after_each_epoch_that_is_not_the_best(data, console):
+def test_the_learning_rate_falls_after_each_epoch_that_is_not_the_best(data, console):
     model = fresh_model(data)
     settings = {"epochs": 8, "batch_size": 32, "learning_rate": 0.3, "plateau_factor": 0.5, "patience": 8}
-    history = train(model, data, **settings, console=console)["history"]
+    history = train(model, data, TrainingOptions(**settings), console=console)["history"]
     expected, lowest = [0.3], np.inf
     for row in history[:-1]:
         expected.append(expected[-1] * (1 if row["valid_log_loss"] < lowest else 0.5))
@@ -97,15 +106,15 @@ def test_the_step_size_falls_after_each_epoch_that_is_not_the_best(data, console
     np.testing.assert_allclose([row["learning_rate"] for row in history], expected, rtol=1e-6)
 
 
-def test_the_step_size_falls_along_a_cosine(data, console):
+def test_the_learning_rate_falls_along_a_cosine(data, console):
     settings = {"epochs": 4, "learning_rate": 0.1, "learning_rate_schedule": "cosine", "patience": 4}
-    history = train(fresh_model(data), data, **settings, console=console)["history"]
+    history = train(fresh_model(data), data, TrainingOptions(**settings), console=console)["history"]
     by_hand = [0.1, 0.1 * (1 + 0.5**0.5) / 2, 0.05, 0.1 * (1 - 0.5**0.5) / 2]
     np.testing.assert_allclose([row["learning_rate"] for row in history], by_hand, rtol=1e-6)
 
 
 def test_files(data, console, tmp_path):
-    train(fresh_model(data), data, epochs=2, console=console, folder=tmp_path)
+    train(fresh_model(data), data, TrainingOptions(epochs=2), console=console, folder=tmp_path)
     with open(tmp_path / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2"]
@@ -117,7 +126,7 @@ def test_files(data, console, tmp_path):
 def test_one_seed_gives_one_result(data, console):
     def weights(seed):
         model = fresh_model(data, "graphfm", seed)
-        train(model, data, epochs=1, batch_size=64, seed=seed, console=console)
+        train(model, data, TrainingOptions(epochs=1, batch_size=64, seed=seed), console=console)
         return np.concatenate([np.ravel(weight) for weight in model.get_weights()])
 
     first = weights(3)
@@ -146,15 +155,15 @@ def test_another_task_is_refused(data, console):
         train(models.build("fm", data.schema, task="ranking"), data, console=console)
 
 
-def test_an_unknown_schedule_is_refused(data, console):
-    with pytest.raises(ValueError, match="must be 'constant' or 'cosine'. Received: 'cosin'"):
-        train(fresh_model(data), data, learning_rate_schedule="cosin", console=console)
+def test_an_unknown_schedule_is_refused():
+    with pytest.raises(ValueError, match="must be one of constant, cosine. Received: 'cosin'"):
+        TrainingOptions(learning_rate_schedule="cosin")
 
 
 def test_the_precision_of_a_run_is_that_of_its_model(data):
     model = models.FM.from_config({**fresh_model(data).get_config(), "precision": "mixed_bfloat16"})
     model.compile()
-    description = _describe(model, data, 1, 16, {}, 1, 0, False)
+    description = describe_run(model, data, TrainingOptions())
     assert (description["precision"], keras.config.dtype_policy().name) == ("mixed_bfloat16", "float32")
 
 
@@ -172,3 +181,75 @@ def test_mean_explanations_are_means_of_absolute_values(data):
     means = mean_explanations(model, data.dataset("test", 10, shuffle=False))
     np.testing.assert_allclose(means["pairs"], np.abs(outputs["pairs"]).mean(axis=0), rtol=1e-4, atol=1e-7)
     np.testing.assert_allclose(means["fields"], np.abs(outputs["fields"]).mean(axis=0), rtol=1e-4, atol=1e-7)
+
+
+def test_a_schedule_of_keras_gives_the_rate_of_each_step(data, console):
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, decay_steps=16, decay_rate=0.5)
+    options = TrainingOptions(epochs=3, batch_size=32, learning_rate=schedule, patience=3)
+    history = train(fresh_model(data), data, options, console=console)["history"]
+    # 512 rows are 16 steps per epoch, so each epoch halves the rate.
+    np.testing.assert_allclose([row["learning_rate"] for row in history], [0.05, 0.025, 0.0125], rtol=1e-5)
+    with pytest.raises(ValueError, match="sets the rate of every step"):
+        TrainingOptions(learning_rate=schedule, plateau_factor=0.5)
+    with pytest.raises(ValueError, match="FTRL"):
+        TrainingOptions(learning_rate=schedule, optimizer="ftrl")
+
+
+def test_callbacks_see_each_epoch_and_can_stop_the_run(data, console, tmp_path):
+    model, seen, losses = fresh_model(data), [], []
+
+    def on_epoch_end(epoch, logs):
+        seen.append((epoch, logs["valid_auc"]))
+        model.stop_training = epoch == 1
+
+    watch = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: seen.append(epoch),
+        on_epoch_end=on_epoch_end,
+        on_train_batch_end=lambda batch, logs: losses.append((batch, logs["loss"])),
+    )
+    log = keras.callbacks.CSVLogger(str(tmp_path / "log.csv"))
+    best = keras.callbacks.ModelCheckpoint(str(tmp_path / "best.keras"), monitor="valid_auc", mode="max")
+    result = train(model, data, TrainingOptions(epochs=9, batch_size=64), console=console, callbacks=[watch, log, best])
+    aucs = [row["valid_auc"] for row in result["history"]]
+    assert seen == [0, (0, aucs[0]), 1, (1, aucs[1])]
+    assert [batch for batch, _ in losses] == [*range(8), *range(8)]
+    assert np.mean([loss for _, loss in losses[:8]]) == pytest.approx(result["history"][0]["loss"], rel=1e-5)
+    with open(tmp_path / "log.csv", newline="") as file:
+        assert [float(row["valid_auc"]) for row in csv.DictReader(file)] == pytest.approx(aucs)
+    assert (tmp_path / "best.keras").is_file()
+
+
+def test_a_resumed_run_tells_callbacks_the_right_epoch(data, console, tmp_path):
+    class Stop(Exception):
+        pass
+
+    def interrupt(epoch, logs):
+        if epoch == 1:
+            raise Stop
+
+    options = TrainingOptions(epochs=3, batch_size=64, patience=3)
+    with pytest.raises(Stop):
+        callback = keras.callbacks.LambdaCallback(on_epoch_begin=interrupt)
+        train(fresh_model(data), data, options, folder=tmp_path, console=console, callbacks=[callback])
+    epochs = []
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epochs.append(epoch))
+    train(fresh_model(data), data, options, folder=tmp_path, console=console, callbacks=[callback])
+    assert epochs == [1, 2]
+
+
+def test_a_registered_metric_appears_everywhere(data, console, tmp_path, monkeypatch):
+    monkeypatch.setitem(
+        metrics.METRICS, "accuracy", metrics.Metric("accuracy", lambda y, p: float(np.mean((p > 0.5) == y)))
+    )
+    result = train(fresh_model(data), data, TrainingOptions(epochs=1), folder=tmp_path, console=console)
+    assert 0 <= result["test"]["accuracy"] <= 1
+    assert ", accuracy 0." in console.file.getvalue()
+    assert "valid_accuracy" in (tmp_path / "history.csv").read_text().splitlines()[0]
+    events = b"".join(path.read_bytes() for path in (tmp_path / "tensorboard").iterdir())
+    assert b"accuracy/valid" in events
+    outcome = {"epochs": 1, "num_parameters": 9, **result}
+    results = {"dataset": "small", "models": {"fm": outcome}, "bayes": None, "notes": []}
+    assert "accuracy" in [column.header for column in table_of(results).columns]
+    text = report(Settings(model="fm"), data, results, {"fm": result["history"]})
+    assert "| AUC | log loss | calibration | accuracy |" in text and "valid accuracy" in text
+    assert {"test_accuracy", "valid_accuracy"} <= set(scores()) and "test accuracy" in titles_of("test")

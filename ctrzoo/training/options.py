@@ -1,0 +1,177 @@
+"""The options of a training run: one definition of each, with its default, its help text and what is allowed.
+
+`ctrzoo-train` and its settings take them from here. Importing this module loads neither Keras nor TensorFlow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ctrzoo.optimizers import registry
+from ctrzoo.training.schedules import SCHEDULES
+
+if TYPE_CHECKING:
+    from ctrzoo.optimizers.registry import LearningRate
+
+LEARNING_RATE_SCALING = ("none", "sqrt", "linear")
+
+
+def option(
+    default: Any,  # of any type, as that of a dataclass field
+    help: str,
+    kind: type | None = None,
+    *,
+    wanted: str = "",
+    allow: Callable[[Any], bool] | None = None,
+    choices: Sequence[str] = (),
+) -> Any:
+    """Return a dataclass field that knows its help text and what is allowed.
+
+    Args:
+        default: The default.
+        help: What the option means, in a sentence.
+        kind: Type of its values; by default that of `default`. `float` allows whole numbers.
+        wanted: What is allowed, in words that follow "must be".
+        allow: Whether a value of this type is allowed.
+        choices: The only values.
+    """
+    if choices:
+        wanted, allow = f"one of {', '.join(choices)}", lambda value: value in choices
+    metadata = {
+        "help": help,
+        "kind": kind or type(default),
+        "wanted": wanted,
+        "allow": allow,
+        "choices": tuple(choices),
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def whole(default: int, help: str) -> Any:
+    """Return an option that is a whole number of at least 1.
+
+    Args:
+        default: The default.
+        help: What the option means, in a sentence.
+    """
+    return option(default, help, wanted="a whole number of at least 1", allow=lambda number: number >= 1)
+
+
+def check_fields(options: Any, what: str) -> None:
+    """Refuse a dataclass with an option of the wrong type or outside what is allowed.
+
+    Args:
+        options: An instance of a dataclass made of `option` fields; other fields are not checked.
+        what: What an error calls a field, such as `"option"`.
+
+    Raises:
+        ValueError: For the first wrong field.
+    """
+    for field in dataclasses.fields(options):
+        value, allow = getattr(options, field.name), field.metadata.get("allow")
+        if "kind" not in field.metadata or (value is None and field.default is None):
+            continue
+        kind = field.metadata["kind"]
+        kinds = (int, float) if kind is float else (kind,)
+        fits = isinstance(value, kinds) and (kind is bool or not isinstance(value, bool))
+        if not fits or (allow is not None and not allow(value)):
+            wanted = field.metadata["wanted"] or ("True or False" if kind is bool else f"of type {kind.__name__}")
+            raise ValueError(f"The {what} '{field.name}' must be {wanted}. Received: {value!r}.")
+
+
+def shared(name: str) -> Any:
+    """Return a field of another dataclass that has default, help text and check of a field of `TrainingOptions`.
+
+    Args:
+        name: Name of the field.
+    """
+    field = TrainingOptions.__dataclass_fields__[name]
+    return dataclasses.field(default=field.default, metadata=field.metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingOptions:
+    """The options of `ctrzoo.training.train`; the help text beside each field says what it means.
+
+    A `keras.optimizers.schedules.LearningRateSchedule` as `learning_rate` gives the rate of each step; leave
+    `learning_rate_schedule` and `plateau_factor` at their defaults then.
+
+    Raises:
+        ValueError: If an option has the wrong type or is outside what is allowed, or the learning rate would change
+            with an optimizer that needs a constant one.
+
+    >>> TrainingOptions(epochs=5, optimizer="adam").learning_rate
+    0.001
+    >>> TrainingOptions(epochs=0)
+    Traceback (most recent call last):
+        ...
+    ValueError: The option 'epochs' must be a whole number of at least 1. Received: 0.
+    """
+
+    epochs: int = whole(50, "The most passes over the training rows.")
+    batch_size: int = whole(1024, "Rows per step, on all devices together.")
+    learning_rate: LearningRate = option(
+        1e-3,
+        "Learning rate of the first epoch.",
+        wanted="a number above 0",
+        allow=lambda number: 0 < number < math.inf,
+    )
+    learning_rate_schedule: str = option(
+        "constant",
+        "constant, or cosine: the learning rate falls from epoch to epoch along half a cosine and would reach zero "
+        "after all `epochs`.",
+        choices=tuple(SCHEDULES),
+    )
+    plateau_factor: float = option(
+        1.0,
+        "Multiplies the learning rate after each epoch that does not lower the validation log loss; 1 keeps it.",
+        wanted="above 0 and at most 1",
+        allow=lambda factor: 0 < factor <= 1,
+    )
+    optimizer: str = option(registry.DEFAULT_OPTIMIZER, f"The optimizer. {registry.describe()}.")
+    patience: int = whole(3, "Epochs without a lower validation log loss before training stops.")
+    seed: int = option(
+        2018,
+        "Seed of weights, dropout and order of rows.",
+        wanted="a whole number from 0 to 4,294,967,295",
+        allow=lambda number: 0 <= number < 2**32,
+    )
+    jit_compile: bool = option(False, "Whether XLA compiles the training step.")
+    cpu_replicas: int = whole(
+        1,
+        "Parts of a batch that a CPU computes in parallel, for models of many small operations. Has no effect on GPUs "
+        "and on several devices.",
+    )
+    checkpoint_steps: int | None = option(
+        None,
+        "Steps between checkpoints within an epoch, in addition to the minutes. By default only the minutes count.",
+        int,
+        wanted="a whole number of at least 1, or None",
+        allow=lambda number: number >= 1,
+    )
+    checkpoint_minutes: float = option(
+        10.0,
+        "Minutes between checkpoints within an epoch. One is written after each epoch too.",
+        wanted="a number of at least 0",
+        allow=lambda number: number >= 0,
+    )
+    keep_checkpoints: int = whole(2, "How many checkpoints to keep.")
+
+    def __post_init__(self) -> None:
+        by_step = callable(self.learning_rate)
+        check_fields(dataclasses.replace(self, learning_rate=1e-3) if by_step else self, "option")
+        entry = registry.entry_of(self.optimizer)
+        changes = self.learning_rate_schedule != "constant" or self.plateau_factor != 1
+        if entry.constant_rate and (changes or by_step):
+            raise ValueError(
+                f"{entry.constant_rate} Set learning_rate to a number, learning_rate_schedule=constant and "
+                "plateau_factor=1."
+            )
+        if by_step and changes:
+            raise ValueError(
+                "A schedule as `learning_rate` sets the rate of every step. Set learning_rate_schedule=constant and "
+                "plateau_factor=1, or give a number as `learning_rate`."
+            )

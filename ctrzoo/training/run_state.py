@@ -1,0 +1,220 @@
+"""What a checkpoint of a run holds: `RunStore.save` writes all of it, `RunStore.restore` reads it.
+
+| name in the file | what |
+|---|---|
+| `ctrzoo_version` | the version that wrote it |
+| `run` | what decides the outcome: model, optimizer, data, options (`describe_run`) |
+| `state` | `RunState`: epoch, step, sums of the epoch, history |
+| `model/<i>` | the variables of the model, states of dropout included |
+| `optimizer/<i>` | the variables of the optimizer, its count of steps included |
+| `best/<i>` | the weights of the best epoch |
+
+A finished run keeps only its best weights. Nothing depends on the strategy: a run may be resumed with another number
+of devices or CPU replicas.
+"""
+
+import ctrzoo.startup  # noqa: F401  (before Keras)
+
+import dataclasses
+import functools
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+import ctrzoo
+from ctrzoo.files import remove_leftovers
+from ctrzoo.model import CTRModel
+from ctrzoo.training.checkpoints import Checkpoints
+from ctrzoo.training.options import TrainingOptions
+from ctrzoo.training.strategy import is_chief
+from ctrzoo.types import Config, Path
+from ctrzoo.validation import _first
+
+FOLDER = "checkpoints"
+
+
+@dataclasses.dataclass
+class RunState:
+    """Training progress: with the variables, everything needed to resume.
+
+    Attributes:
+        epoch: Finished epochs.
+        step: Finished steps of the epoch after them.
+        steps: Finished steps of all epochs.
+        rows: Rows of those `step` steps.
+        loss_sum: Sum of their losses.
+        seconds: Time that they took.
+        first_loss: Loss of the very first step.
+        best_epoch: The epoch, from 1, with the lowest validation log loss; 0 before the first.
+        finished: Whether training is over.
+        history: A dictionary of numbers for each finished epoch.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    steps: int = 0
+    rows: int = 0
+    loss_sum: float = 0.0
+    seconds: float = 0.0
+    first_loss: float | None = None
+    best_epoch: int = 0
+    finished: bool = False
+    history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+    @property
+    def loss(self) -> float:
+        """Mean loss of the epoch so far."""
+        return self.loss_sum / self.rows
+
+    def add_step(self, loss: float, rows: int) -> None:
+        """Count a step."""
+        self.step, self.steps, self.rows = self.step + 1, self.steps + 1, self.rows + rows
+        self.loss_sum += loss * rows
+
+    def end_epoch(self, row: dict[str, Any], epochs: int, patience: int) -> None:
+        """Count an epoch and decide whether it was the best or the last."""
+        self.history.append(row)
+        self.epoch, self.step, self.rows, self.loss_sum, self.seconds = self.epoch + 1, 0, 0, 0.0, 0.0
+        if not self.best_epoch or row["valid_log_loss"] < self.history[self.best_epoch - 1]["valid_log_loss"]:
+            self.best_epoch = self.epoch
+        self.finished = self.epoch >= epochs or self.epoch - self.best_epoch >= patience
+
+
+class RunStore:
+    """The checkpoints of a run.
+
+    Args:
+        model: The compiled model, its optimizer built.
+        folder: The folder of the run.
+        keep: How many checkpoints to keep.
+        description: What `describe_run` returns.
+    """
+
+    def __init__(self, model: CTRModel, folder: Path, keep: int, description: Config) -> None:
+        self.model, self.description = model, description
+        self.checkpoints = Checkpoints(pathlib.Path(folder) / FOLDER, keep)
+        if is_chief(model.distribute_strategy):
+            remove_leftovers(folder)
+
+    def save(self, state: RunState, best: list[np.ndarray]) -> None:
+        """Write a checkpoint.
+
+        Args:
+            state: The progress of the run.
+            best: The weights of the best epoch; empty before the first.
+        """
+        arrays = {f"best/{index}": weight for index, weight in enumerate(best)}
+        if state.finished:
+            self.checkpoints.keep = 1  # only the best weights are needed from here on
+        else:
+            arrays |= {name: functools.partial(keras.ops.convert_to_numpy, v) for name, v in self._variables()}
+        content = {"ctrzoo_version": ctrzoo.__version__, "run": self.description, "state": dataclasses.asdict(state)}
+        self.checkpoints.save(state.steps, content, arrays)
+
+    def restore(self) -> tuple[RunState, list[np.ndarray]] | None:
+        """Return the state and the best weights of the last checkpoint, and restore all variables; None without one.
+
+        Raises:
+            ValueError: If the checkpoint cannot be read or is of another run.
+        """
+        restored = self.checkpoints.restore()
+        if restored is None:
+            return None
+        content, arrays = restored
+        version = content.get("ctrzoo_version", "0.1.0")
+        check_same_run(content["run"], self.description, self.checkpoints.folder, version)
+        state = RunState(**content["state"])
+        if not state.finished:
+            for name, variable in self._variables():
+                variable.assign(arrays[name])
+        best = [arrays[f"best/{index}"] for index in range(sum(name.startswith("best/") for name in arrays))]
+        return state, best
+
+    def _variables(self) -> Iterator[tuple[str, Any]]:
+        # `variables` and not `weights`: the states of dropout are among them.
+        for owner, variables in (("model", self.model.variables), ("optimizer", self.model.optimizer.variables)):
+            yield from ((f"{owner}/{index}", variable) for index, variable in enumerate(variables))
+
+
+def check_same_run(earlier: Config, now: Config, folder: Path, version: str = ctrzoo.__version__) -> None:
+    """Refuse to resume a run whose settings differ from those it began with.
+
+    Args:
+        earlier: The description of the run in the checkpoint, a flat dictionary.
+        now: The description of this run.
+        folder: The folder of the checkpoint.
+        version: The version of ctrzoo that wrote the checkpoint.
+
+    Raises:
+        ValueError: With the first differences.
+    """
+    if version.startswith("0.1."):
+        earlier = _upgraded(earlier)
+    differences = [
+        f"{key} was {_short(earlier.get(key))}, is {_short(now.get(key))}"
+        for key in {**earlier, **now}
+        if earlier.get(key) != now.get(key)
+    ]
+    if differences:
+        install = "" if version == ctrzoo.__version__ else f"To resume it, install ctrzoo {version}, which wrote it. "
+        raise ValueError(
+            f"{folder} holds checkpoints of another run: {_first(differences)}. {install}"
+            "Choose another folder, or delete it to start again."
+        )
+
+
+def _upgraded(run: Config) -> Config:
+    """Return the description of a run of version 0.1 under the names of this version."""
+    names = {"learning_rate_decay": "plateau_factor"}
+    renamed = {names.get(key, key): value for key, value in run.items()}
+    return {**renamed, "optimizer": "LazyAdam"} if run.get("optimizer") == "Adam" else renamed
+
+
+def describe_run(model: CTRModel, data: Any, options: TrainingOptions) -> Config:
+    """Return what decides the outcome of a run, as a flat dictionary that JSON can hold.
+
+    Args:
+        model: The compiled model.
+        data: The data of `ctrzoo.training.train`.
+        options: The options of the run.
+    """
+    optimizer = _without_names(keras.saving.serialize_keras_object(model.optimizer))
+    config = model.get_config()
+    description = {
+        "model": type(model).__name__,
+        **{f"model.{key}": value for key, value in config.items() if key not in ("name", "precision", "trainable")},
+        "optimizer": optimizer["class_name"],
+        **{f"optimizer.{key}": _shortened(value) for key, value in optimizer["config"].items()},
+        "precision": config["precision"],  # the model's own, not what the process has now
+        "jit_compile": options.jit_compile,
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
+        "learning_rate_schedule": options.learning_rate_schedule,
+        "plateau_factor": options.plateau_factor,
+        "patience": options.patience,
+        "seed": options.seed,
+        "num_rows": data.num_rows,
+        "data fingerprint": getattr(data, "fingerprint", None),
+    }
+    return json.loads(json.dumps(description, default=str))
+
+
+def _without_names(config: Any) -> Any:
+    """Leave out the names, which Keras numbers by what else the process has made."""
+    if not isinstance(config, dict):
+        return config
+    return {key: _without_names(value) for key, value in config.items() if key != "name"}
+
+
+def _shortened(value: Any) -> Any:
+    """Round a float32 to the digits that it has."""
+    return float(f"{value:.7g}") if isinstance(value, float) else value
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,61 @@
+"""How the learning rate changes while a model is trained: by epoch, by plateau, or by a schedule of Keras.
+
+A schedule by name gives the learning rate of an epoch relative to that of the first. The plateau factor multiplies
+it. A `keras.optimizers.schedules.LearningRateSchedule` gives the rate of each step instead; the optimizer counts the
+steps, and a checkpoint holds its count, so that a resumed run continues at the right step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+
+def constant(epoch: int, epochs: int) -> float:
+    """Return 1: the learning rate of every epoch is that of the first."""
+    return 1.0
+
+
+def cosine(epoch: int, epochs: int) -> float:
+    """Return half a cosine that falls from 1 and would reach 0 after all `epochs`.
+
+    Source: Loshchilov and Hutter, 2017, equation 5, https://arxiv.org/abs/1608.03983.
+
+    Args:
+        epoch: The finished epochs.
+        epochs: The most epochs of the run.
+
+    >>> cosine(2, 4)
+    0.5
+    """
+    return (1 + math.cos(math.pi * epoch / epochs)) / 2
+
+
+SCHEDULES: dict[str, Callable[[int, int], float]] = {"constant": constant, "cosine": cosine}
+
+
+def plateau_epochs(history: Sequence[Mapping[str, float]]) -> int:
+    """Return how many finished epochs did not lower the validation log loss.
+
+    >>> plateau_epochs([{"valid_log_loss": loss} for loss in (0.5, 0.4, 0.45, 0.3)])
+    1
+    """
+    lowest = np.minimum.accumulate([np.inf, *(row["valid_log_loss"] for row in history)])
+    return len(history) - int(np.count_nonzero(np.diff(lowest)))
+
+
+def relative_rate(schedule: str, plateau_factor: float, epochs: int, history: Sequence[Mapping[str, float]]) -> float:
+    """Return the learning rate of the next epoch relative to that of the first.
+
+    Args:
+        schedule: A name of `SCHEDULES`.
+        plateau_factor: Multiplies the rate for each epoch that did not lower the validation log loss.
+        epochs: The most epochs of the run.
+        history: A row for each finished epoch.
+
+    >>> relative_rate("cosine", 0.5, 4, [{"valid_log_loss": 0.5}, {"valid_log_loss": 0.6}])
+    0.25
+    """
+    return float(SCHEDULES[schedule](len(history), epochs) * plateau_factor ** plateau_epochs(history))
