@@ -14,17 +14,16 @@ from absl import flags
 from .cli import run_command
 
 FLAGS = flags.FlagValues()
-for define, name, default, text in (
-    (flags.DEFINE_string, "config", None, "A Python file with get_search()."),
-    (flags.DEFINE_string, "folder", None, "Where the study lies, or will lie. By default runs/<config>."),
-    (flags.DEFINE_string, "data_dir", "~/.cache/ctrzoo", "Where prepared data lies, or will lie."),
-    (flags.DEFINE_multi_string, "raw", [], "dataset=path of the raw file or folder of a data set; repeatable."),
-    (flags.DEFINE_integer, "trials", 20, "Trials that the study shall have, of all processes together."),
-    (flags.DEFINE_string, "sampler", "tpe", "tpe, random or grid."),
-    (flags.DEFINE_integer, "seed", 0, "Seed of the sampler; give each process its own."),
-    (flags.DEFINE_bool, "help", False, "Show this help."),
-):
-    define(name, default, text, flag_values=FLAGS)
+flags.DEFINE_string("config", None, "A Python file with get_search().", flag_values=FLAGS)
+flags.DEFINE_string("folder", None, "Where the study lies, or will lie. By default runs/<config>.", flag_values=FLAGS)
+flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "Where prepared data lies, or will lie.", flag_values=FLAGS)
+flags.DEFINE_multi_string(
+    "raw", [], "dataset=path of the raw file or folder of a data set; repeatable.", flag_values=FLAGS
+)
+flags.DEFINE_integer("trials", 20, "Trials that the study shall have, of all processes together.", flag_values=FLAGS)
+flags.DEFINE_string("sampler", "tpe", "tpe, random or grid.", flag_values=FLAGS)
+flags.DEFINE_integer("seed", 0, "Seed of the sampler; give each process its own.", flag_values=FLAGS)
+flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -17,18 +17,23 @@ from .settings import parse_assignment
 from .sweeps.results import rows_of, table_of, write_results
 
 FLAGS = flags.FlagValues()
-for define, name, default, text in (
-    (flags.DEFINE_string, "config", None, "A sweep of configs/sweeps/ by its name, or the path of a Python file."),
-    (flags.DEFINE_string, "folder", None, "Where results go, and where a sweep goes on. By default runs/<config>."),
-    (flags.DEFINE_string, "data_dir", "~/.cache/ctrzoo", "Where prepared data lies, or will lie."),
-    (flags.DEFINE_multi_string, "raw", [], "dataset=path of the raw file or folder of a data set; repeatable."),
-    (flags.DEFINE_integer, "workers", None, "Runs at a time. By default one, or one a GPU of --gpus."),
-    (flags.DEFINE_list, "gpus", [], "Ids of GPUs, by commas; each run has one."),
-    (flags.DEFINE_bool, "retry_failed", False, "Do failed runs again."),
-    (flags.DEFINE_multi_string, "set", [], "key=value for all runs, in place of what the sweep says; repeatable."),
-    (flags.DEFINE_bool, "help", False, "Show this help."),
-):
-    define(name, default, text, flag_values=FLAGS)
+flags.DEFINE_string(
+    "config", None, "A sweep of configs/sweeps/ by its name, or the path of a Python file.", flag_values=FLAGS
+)
+flags.DEFINE_string(
+    "folder", None, "Where results go, and where a sweep goes on. By default runs/<config>.", flag_values=FLAGS
+)
+flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "Where prepared data lies, or will lie.", flag_values=FLAGS)
+flags.DEFINE_multi_string(
+    "raw", [], "dataset=path of the raw file or folder of a data set; repeatable.", flag_values=FLAGS
+)
+flags.DEFINE_integer("workers", None, "Runs at a time. By default one, or one a GPU of --gpus.", flag_values=FLAGS)
+flags.DEFINE_list("gpus", [], "Ids of GPUs, by commas; each run has one.", flag_values=FLAGS)
+flags.DEFINE_bool("retry_failed", False, "Do failed runs again.", flag_values=FLAGS)
+flags.DEFINE_multi_string(
+    "set", [], "key=value for all runs, in place of what the sweep says; repeatable.", flag_values=FLAGS
+)
+flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
 
 
 def main(argv: Sequence[str]) -> None:

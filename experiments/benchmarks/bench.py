@@ -95,9 +95,9 @@ def _options():
         given |= {"baselines": tuple(IMPLEMENTATIONS)[1:], "predict_rows": 1_000_000, "rounds": 7, "seconds": 1.0}
     for name in ("models", "shapes", "baselines", "cores"):
         if FLAGS[name].present:
-            given[name] = tuple(FLAGS[name].value)
+            given[name] = tuple(FLAGS[name].value or ())
     if FLAGS["cores"].present:
-        given["cores"] = tuple(_whole(text) for text in FLAGS.cores)
+        given["cores"] = tuple(_whole(text) for text in FLAGS["cores"].value or ())
     for name in ("predict_rows", "rounds", "seconds"):
         if FLAGS[name].present:
             given[name] = FLAGS[name].value

@@ -35,28 +35,34 @@ def calls_of(
         work: The `Work`.
         jit_compile: Whether XLA compiles a step.
     """
-    model.compile(optimizer, jit_compile=jit_compile)
+    model.compile(optimizer, jit_compile=jit_compile)  # pyright: ignore[reportArgumentType] (Keras hints "auto")
     if work.mode == "predict":
         features, _ = random_rows(model.schema, work.num_rows)
 
         def call(count):
             for _ in range(count):
-                model.predict(features, batch_size=work.batch_size, verbose=0)
+                model.predict(features, batch_size=work.batch_size, verbose=0)  # pyright: ignore[reportArgumentType]
 
         return call
     batches = _pipeline(work) if work.mode in ("input", "together") else _in_memory(model.schema, work.batch_size)
     if work.mode == "fit":
-        return lambda count: model.fit(batches, steps_per_epoch=count, shuffle=False, verbose=0)
+
+        def fit(count):
+            model.fit(batches, steps_per_epoch=count, shuffle=False, verbose=0)  # pyright: ignore[reportArgumentType]
+
+        return fit
     iterator = iter(batches)
     if work.mode == "input":
         return _reading(iterator)
     model.make_train_function()
     step = model.train_function
+    assert step is not None, "it was made just now"
 
     def call(count):
+        logs = {"loss": 0.0}
         for _ in range(count):
             logs = step(iterator)
-        float(logs["loss"])
+        float(logs["loss"])  # waits for the last step
 
     return call
 
@@ -81,7 +87,7 @@ def _in_memory(schema, batch_size):
     batches = (cut, labels.reshape(BATCHES_IN_MEMORY, batch_size, 1))
     options = tf.data.Options()
     options.autotune.enabled = False  # it waits when an iteration ends
-    return tf.data.Dataset.from_tensor_slices(batches).repeat().with_options(options)
+    return tf.data.Dataset.from_tensor_slices(batches).repeat().with_options(options)  # pyright: ignore[reportArgumentType]
 
 
 def _pipeline(work):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import ctrzoo
 from ctrzoo.types import Config
 
-from .work import PEERS
+from .work import PEERS, Work
 
 if TYPE_CHECKING:
     from .work import Work
@@ -49,7 +49,7 @@ class Measurement:
         calls: Timed calls in all.
     """
 
-    work: object
+    work: Work
     error: str = ""
     wall_ms: float = float("nan")
     cpu_ms: float = float("nan")
@@ -109,13 +109,15 @@ class _Contender:
             environment.pop("TF_USE_LEGACY_KERAS")
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._log}
         self._process = subprocess.Popen(self._command, text=True, env=environment, **pipes)
+        assert self._process.stdin and self._process.stdout, "both are pipes"
+        self._stdin, self._stdout = self._process.stdin, self._process.stdout
         return self
 
     def __exit__(self, *_):
         self._process.kill()
         self._process.wait()
-        self._process.stdin.close()
-        self._process.stdout.close()
+        self._stdin.close()
+        self._stdout.close()
         self._stack.close()
 
     def is_ready(self):
@@ -134,7 +136,7 @@ class _Contender:
         self.times.append({key: 1000 * value / self.calls for key, value in self._call(self.calls).items()})
 
     def finish(self):
-        self._process.stdin.close()
+        self._stdin.close()
         self.peak = self._read()["peak_megabytes"]
 
     def measurement(self, first):
@@ -151,12 +153,12 @@ class _Contender:
         return Measurement(self.work, "", wall, cpu, rate, self.peak, ratio["wall"], ratio["cpu"], calls)
 
     def _call(self, count):
-        self._process.stdin.write(f"{count}\n")
-        self._process.stdin.flush()
+        self._stdin.write(f"{count}\n")
+        self._stdin.flush()
         return self._read()
 
     def _read(self):
-        line = self._process.stdout.readline()
+        line = self._stdout.readline()
         if line:
             return json.loads(line)
         self._log.seek(0)

@@ -9,6 +9,7 @@ import json
 import pathlib
 import tempfile
 import time
+from typing import Any
 
 import numpy as np
 from absl import app, flags
@@ -93,14 +94,14 @@ def _datasets(folder, rows, batch_size):
     categories = [Field(f"C{number}", vocabulary_size=VOCABULARY) for number in range(NUM_CATEGORIES)]
     pairs = zip(categories[::2], numbers, categories[1::2], strict=True)
     schemas = {
-        "blocks": Schema(numbers + categories),
-        "blocks_alternating": Schema([field for fields in pairs for field in fields]),
+        "blocks": Schema((*numbers, *categories)),
+        "blocks_alternating": Schema(tuple(field for fields in pairs for field in fields)),
     }
     for name, schema in schemas.items():
         with PreparedWriter(folder / name, name, schema) as writer:
             for part in _blocks(schema, rows):
                 writer.add("train", part)
-    schema = Schema([Field("number", "numerical")])
+    schema = Schema((Field("number", "numerical"),))
     with PreparedWriter(folder / "numbered", "numbered", schema) as writer:
         block = Block(np.empty((rows, 0), np.int32), np.arange(rows, dtype=np.float32)[:, None], np.zeros(rows))
         writer.add("train", block)
@@ -149,7 +150,7 @@ def _examples(path, block, by_field, batch_size):
     own_ids = tf.range(1, NUM_NUMBERS + 1)
 
     def to_features(serialized):
-        row = tf.io.parse_example(serialized, specification)
+        row: Any = tf.io.parse_example(serialized, specification)  # TensorFlow hints ragged tensors too
         ids, numbers = (
             tf.concat([row[name] for name in columns if name.startswith(kind)], axis=1) for kind in ("ids", "numbers")
         )

@@ -33,10 +33,10 @@ def _numerical(num_fields):
 
 SHAPES = {
     # 13 numerical and 26 categorical fields.
-    "criteo": Schema(_numerical(13) + _categorical(26, 999_987)),
-    "avazu": Schema(_categorical(23, 1_500_000)),
+    "criteo": Schema((*_numerical(13), *_categorical(26, 999_987))),
+    "avazu": Schema(tuple(_categorical(23, 1_500_000))),
     "movielens": Schema(
-        [
+        (
             Field("gender", vocabulary_size=2),
             Field("age", vocabulary_size=7),
             Field("occupation", vocabulary_size=21),
@@ -44,16 +44,16 @@ SHAPES = {
             Field("release_year", vocabulary_size=36),
             Field("timestamp", "numerical"),
             Field("genres", "multivalued", vocabulary_size=18, num_slots=6),
-        ]
+        )
     ),
     # For tests of the suite itself.
     "tiny": Schema(
-        [
+        (
             Field("user", vocabulary_size=20),
             Field("item", vocabulary_size=10),
             Field("age", "numerical"),
             Field("tags", "multivalued", vocabulary_size=5, num_slots=3),
-        ]
+        )
     ),
 }
 

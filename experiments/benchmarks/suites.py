@@ -109,7 +109,7 @@ def _work(implementation, model, shape, cores, options, **changes):
 
 
 def _choose_cores(count):
-    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count()))
+    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     if count > len(usable):
         raise ValueError(f"--cores asks for {count} cores, this process may use {len(usable)}.")
     return tuple(usable[-count:])  # the first core is where systems put what interrupts

@@ -44,8 +44,8 @@ def compared_rows(groups: Sequence[Config], tables: Sequence[pd.DataFrame]) -> l
     """Return a dictionary for each group of runs: ours, the published numbers (None without any), the difference."""
     printed = {}
     for table in tables:
-        for row in table.itertuples():
-            printed.setdefault((row.dataset, row.label), row)
+        for row in table.to_dict("records"):
+            printed.setdefault((row["dataset"], row["label"]), row)
     compared = []
     for group in groups:
         row = printed.get((group["dataset"], group["label"].split(" (")[0]))
@@ -55,16 +55,16 @@ def compared_rows(groups: Sequence[Config], tables: Sequence[pd.DataFrame]) -> l
                 "label": group["label"],
                 "variant": group["variant"],
                 "seeds": group["finished"],
-                "published_auc": row and float(row.auc),
+                "published_auc": row and float(row["auc"]),
                 "auc": group["test_auc"],
                 "auc_deviation": group["test_auc_deviation"],
-                "published_log_loss": row and float(row.log_loss),
+                "published_log_loss": row and float(row["log_loss"]),
                 "log_loss": group["test_log_loss"],
                 "log_loss_deviation": group["test_log_loss_deviation"],
-                "auc_difference": group["test_auc"] - float(row.auc) if row and group["test_auc"] else None,
+                "auc_difference": group["test_auc"] - float(row["auc"]) if row and group["test_auc"] else None,
                 "auc_text": spread(group, "test_auc"),
                 "log_loss_text": spread(group, "test_log_loss"),
-                "source": row.source if row else "",
+                "source": row["source"] if row else "",
             }
         )
     return compared

@@ -3,6 +3,7 @@
 import pathlib
 import statistics
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy.stats import f, f_oneway, pearsonr
@@ -112,8 +113,8 @@ def _printed(cells, printed):
     if len(both) < 3:
         return []
     means = {cell: statistics.fmean(cells[cell]) for cell in both}
-    result = pearsonr([means[cell] for cell in both], [printed[cell] for cell in both])
-    ours, theirs = max(both, key=means.get), max(printed, key=printed.get)
+    result: Any = pearsonr([means[cell] for cell in both], [printed[cell] for cell in both])
+    ours, theirs = max(both, key=means.__getitem__), max(printed, key=printed.__getitem__)
     return [
         f"Printed, one number a cell: {min(printed.values()):.4f} to {max(printed.values()):.4f}, standard deviation "
         f"{statistics.stdev(printed.values()):.4f}, the best at {theirs}; our best at {ours}. Correlation of our means "

@@ -3,9 +3,9 @@
 import pathlib
 from collections.abc import Mapping, Sequence
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter
 
 from ctrzoo.files import replaced
 from ctrzoo.types import Config
@@ -67,20 +67,21 @@ def _plot(finished, dataset, path):
             across, along = np.meshgrid(columns, rows)
             surface.plot_surface(across, along, matrix, cmap="viridis")
         surface.set(title=title, xlabel="layer 3", ylabel="layer 2", xticks=columns, yticks=rows)
-        surface.zaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%.4f"))
-        surface.tick_params(axis="z", pad=8)
+        surface.zaxis.set_major_formatter(FormatStrFormatter("%.4f"))
+        surface.tick_params(axis="z", pad=8)  # pyright: ignore[reportArgumentType] (an axis of 3-D plots)
         heat = figure.add_subplot(2, len(panels), len(panels) + number)
         figure.colorbar(heat.imshow(matrix, cmap="viridis", origin="lower"), ax=heat, shrink=0.7, format="%.4f")
         heat.set(xlabel="neighbors of layer 3", ylabel="neighbors of layer 2")
-        heat.set_xticks(range(len(columns)), columns)
-        heat.set_yticks(range(len(rows)), rows)
+        heat.set_xticks(range(len(columns)), list(map(str, columns)))
+        heat.set_yticks(range(len(rows)), list(map(str, rows)))
     with replaced(path) as temporary:
         figure.savefig(temporary, dpi=120)
 
 
 def published_cells(dataset: str) -> dict[tuple[int, int], float]:
-    """Return the published AUC of each cell; on MovieLens-1M alone it is known which numbers of neighbors they are."""
+    """Return the published AUC of each cell; their numbers of neighbors are known only for MovieLens-1M."""
     if dataset != "movielens_1m":
         return {}
     table = read_published("graphfm_figure3")
-    return {(row.row, row.column): row.auc for row in table[table.dataset == dataset].itertuples()}
+    table = table[table["dataset"] == dataset]
+    return dict(zip(zip(table["row"], table["column"], strict=True), table["auc"], strict=True))

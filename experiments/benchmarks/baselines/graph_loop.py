@@ -1,5 +1,8 @@
 """GraphFM as its authors' code is built: for each layer a loop over fields, for each field its products with all."""
 
+# Keras gives its operations and a layer's weights no types.
+# pyright: reportOptionalSubscript=false, reportOptionalOperand=false
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -40,7 +43,7 @@ class LoopedGraphInteraction(ReferenceGraphInteraction):
             output = ops.reshape(ops.sum(ops.expand_dims(attention, -1) * messages, axis=1), (-1, self.units))
             residual = ops.matmul(inputs[:, number], self.residual_kernel[number]) + self.residual_bias[number]
             output = ops.relu(output + ops.relu(residual))
-            mean, variance = ops.moments(output, axes=-1, keepdims=True)
+            mean, variance = ops.moments(output, axes=-1, keepdims=True)  # pyright: ignore
             normal = (output - mean) * ops.rsqrt(variance + 1e-8)
             outputs.append(normal * self.scale[number] + self.shift[number])
             attentions.append(ops.transpose(attention, (0, 2, 1)))

@@ -1,5 +1,8 @@
 """GraphFM as its equations suggest: all products of all fields in one tensor `(batch, fields, fields, dim)`."""
 
+# Keras gives its operations and a layer's weights no types.
+# pyright: reportOptionalSubscript=false, reportOptionalOperand=false
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -39,7 +42,7 @@ class PlainGraphInteraction(ReferenceGraphInteraction):
         outputs = ops.reshape(outputs, (-1, self.num_fields, self.units))
         residual = ops.einsum("bid,idu->biu", inputs, self.residual_kernel) + self.residual_bias[:, 0]
         outputs = ops.relu(outputs + ops.relu(residual))
-        mean, variance = ops.moments(outputs, axes=-1, keepdims=True)
+        mean, variance = ops.moments(outputs, axes=-1, keepdims=True)  # pyright: ignore
         outputs = (outputs - mean) * ops.rsqrt(variance + 1e-8) * self.scale[:, 0] + self.shift[:, 0]
         return outputs, ops.transpose(attention, (0, 3, 1, 2)), edges
 

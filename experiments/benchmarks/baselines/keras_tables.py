@@ -44,9 +44,8 @@ class FieldTables(keras.layers.Layer):
             raise ValueError(f"This baseline has no penalty. Received: l2={l2}.")
         self.schema, self.dim = schema, dim
         initializer = initializer or keras.initializers.RandomNormal(stddev=0.01)
-        self.tables = [
-            keras.layers.Embedding(field.vocabulary_size, dim, initializer, name=field.name) for field in schema.fields
-        ]
+        table: Any = keras.layers.Embedding  # Keras hints its initializer as text only
+        self.tables = [table(field.vocabulary_size, dim, initializer, name=field.name) for field in schema.fields]
 
     def build(self, input_shape: Mapping[str, Shape]) -> None:
         for table in self.tables:
