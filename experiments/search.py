@@ -7,26 +7,26 @@ median. The same command, several times at once with different seeds or later ag
 """
 
 import pathlib
+from collections.abc import Sequence
 
 from absl import flags
 
 from .cli import run_command
 
 FLAGS = flags.FlagValues()
-for define, name, default, text in (
-    (flags.DEFINE_string, "config", None, "A Python file with get_search()."),
-    (flags.DEFINE_string, "folder", None, "Where the study lies, or will lie. By default runs/<config>."),
-    (flags.DEFINE_string, "data_dir", "~/.cache/ctrzoo", "Where prepared data lies, or will lie."),
-    (flags.DEFINE_multi_string, "raw", [], "dataset=path of the raw file or folder of a data set; repeatable."),
-    (flags.DEFINE_integer, "trials", 20, "Trials that the study shall have, of all processes together."),
-    (flags.DEFINE_string, "sampler", "tpe", "tpe, random or grid."),
-    (flags.DEFINE_integer, "seed", 0, "Seed of the sampler; give each process its own."),
-    (flags.DEFINE_bool, "help", False, "Show this help."),
-):
-    define(name, default, text, flag_values=FLAGS)
+flags.DEFINE_string("config", None, "A Python file with get_search().", flag_values=FLAGS)
+flags.DEFINE_string("folder", None, "Where the study lies, or will lie. By default runs/<config>.", flag_values=FLAGS)
+flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "Where prepared data lies, or will lie.", flag_values=FLAGS)
+flags.DEFINE_multi_string(
+    "raw", [], "dataset=path of the raw file or folder of a data set; repeatable.", flag_values=FLAGS
+)
+flags.DEFINE_integer("trials", 20, "Trials that the study shall have, of all processes together.", flag_values=FLAGS)
+flags.DEFINE_string("sampler", "tpe", "tpe, random or grid.", flag_values=FLAGS)
+flags.DEFINE_integer("seed", 0, "Seed of the sampler; give each process its own.", flag_values=FLAGS)
+flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
 
 
-def main(argv):
+def main(argv: Sequence[str]) -> None:
     """Do the search that the flags ask for."""
     if len(argv) > 1 or not FLAGS.config:
         raise ValueError("What is to be searched? Give --config= and the path of a Python file with get_search().")
@@ -48,7 +48,7 @@ def main(argv):
     print((folder / "search.md").read_text(encoding="utf-8"))
 
 
-def run():
+def run() -> None:
     """Start `ctrzoo-search`: an expected failure is one line on the standard error stream, exit code 1."""
     run_command("ctrzoo-search", main, FLAGS, __doc__, "interrupted. The same command goes on with the study.")
 

@@ -6,6 +6,7 @@ The same command goes on where it was ended. It may run several times at once, a
 """
 
 import pathlib
+from collections.abc import Sequence
 
 from absl import flags
 from rich.console import Console
@@ -16,21 +17,26 @@ from .settings import parse_assignment
 from .sweeps.results import rows_of, table_of, write_results
 
 FLAGS = flags.FlagValues()
-for define, name, default, text in (
-    (flags.DEFINE_string, "config", None, "A sweep of configs/sweeps/ by its name, or the path of a Python file."),
-    (flags.DEFINE_string, "folder", None, "Where results go, and where a sweep goes on. By default runs/<config>."),
-    (flags.DEFINE_string, "data_dir", "~/.cache/ctrzoo", "Where prepared data lies, or will lie."),
-    (flags.DEFINE_multi_string, "raw", [], "dataset=path of the raw file or folder of a data set; repeatable."),
-    (flags.DEFINE_integer, "workers", None, "Runs at a time. By default one, or one a GPU of --gpus."),
-    (flags.DEFINE_list, "gpus", [], "Ids of GPUs, by commas; each run has one."),
-    (flags.DEFINE_bool, "retry_failed", False, "Do failed runs again."),
-    (flags.DEFINE_multi_string, "set", [], "key=value for all runs, in place of what the sweep says; repeatable."),
-    (flags.DEFINE_bool, "help", False, "Show this help."),
-):
-    define(name, default, text, flag_values=FLAGS)
+flags.DEFINE_string(
+    "config", None, "A sweep of configs/sweeps/ by its name, or the path of a Python file.", flag_values=FLAGS
+)
+flags.DEFINE_string(
+    "folder", None, "Where results go, and where a sweep goes on. By default runs/<config>.", flag_values=FLAGS
+)
+flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "Where prepared data lies, or will lie.", flag_values=FLAGS)
+flags.DEFINE_multi_string(
+    "raw", [], "dataset=path of the raw file or folder of a data set; repeatable.", flag_values=FLAGS
+)
+flags.DEFINE_integer("workers", None, "Runs at a time. By default one, or one a GPU of --gpus.", flag_values=FLAGS)
+flags.DEFINE_list("gpus", [], "Ids of GPUs, by commas; each run has one.", flag_values=FLAGS)
+flags.DEFINE_bool("retry_failed", False, "Do failed runs again.", flag_values=FLAGS)
+flags.DEFINE_multi_string(
+    "set", [], "key=value for all runs, in place of what the sweep says; repeatable.", flag_values=FLAGS
+)
+flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
 
 
-def main(argv):
+def main(argv: Sequence[str]) -> None:
     """Do the sweep that the flags ask for."""
     if len(argv) > 1:
         raise ValueError(f"Unknown argument '{argv[1]}'. A sweep is given as --config={argv[1]}.")
@@ -66,7 +72,7 @@ def main(argv):
     console.print(f"\nResults are in {folder / 'results.md'}")
 
 
-def raw_of(text):
+def raw_of(text: str) -> tuple[str, str]:
     """Return data set and path of a text `dataset=path`."""
     from ctrzoo.suggest import unknown
 
@@ -90,7 +96,7 @@ def _forget_failures(runs):
             lock.close()
 
 
-def run():
+def run() -> None:
     """Start `ctrzoo-sweep`: an expected failure is one line on the standard error stream, exit code 1."""
     interrupted = "interrupted. The same command goes on: finished runs are not repeated."
     run_command("ctrzoo-sweep", main, FLAGS, __doc__, interrupted)

@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 
+from ctrzoo.types import Config
+
 from .race import import_path
 
 # Arguments of the module's `measure`, for a quick run and for a full one.
@@ -24,7 +26,7 @@ print(json.dumps(importlib.import_module("ctrzoo.experiments.benchmarks." + name
 """
 
 
-def measure_alone(name, full=False):
+def measure_alone(name: str, full: bool = False) -> list[Config]:
     """Return the rows of one of `ALONE`, a dictionary each.
 
     Args:
@@ -45,7 +47,7 @@ def measure_alone(name, full=False):
     return as_rows(json.loads(finished.stdout.splitlines()[-1]))
 
 
-def as_rows(result):
+def as_rows(result: list[Config] | Config) -> list[Config]:
     """Turn nested dictionaries of numbers into rows; rows stay as they are.
 
     >>> as_rows({"speed": {"blocks": 2.0}, "ratio": 3.0})

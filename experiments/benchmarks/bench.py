@@ -7,6 +7,7 @@ import datetime
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 
 from absl import flags
 from rich.console import Console
@@ -16,7 +17,7 @@ from ..cli import run_app
 FLAGS = flags.FLAGS
 
 
-def define_flags():
+def define_flags() -> None:
     """Define the flags; not on import, as other programs have flags of the same names."""
     flags.DEFINE_list(
         "suites", ["train", "input"], "What to measure: train, predict, batch, input, vocabulary, reading."
@@ -45,7 +46,7 @@ def define_flags():
     flags.DEFINE_bool("full", False, "Measure all models, shapes and suites.")
 
 
-def main(argv):
+def main(argv: Sequence[str]) -> None:
     """Run what the flags ask for."""
     if len(argv) > 1:
         raise ValueError(f"Unknown argument '{argv[1]}'. What to measure is given as flags, such as --models=fm.")
@@ -94,9 +95,9 @@ def _options():
         given |= {"baselines": tuple(IMPLEMENTATIONS)[1:], "predict_rows": 1_000_000, "rounds": 7, "seconds": 1.0}
     for name in ("models", "shapes", "baselines", "cores"):
         if FLAGS[name].present:
-            given[name] = tuple(FLAGS[name].value)
+            given[name] = tuple(FLAGS[name].value or ())
     if FLAGS["cores"].present:
-        given["cores"] = tuple(_whole(text) for text in FLAGS.cores)
+        given["cores"] = tuple(_whole(text) for text in FLAGS["cores"].value or ())
     for name in ("predict_rows", "rounds", "seconds"):
         if FLAGS[name].present:
             given[name] = FLAGS[name].value
@@ -122,7 +123,7 @@ def _line(suite, row):
     return f"{what}: {row['samples_per_second']:,.0f} samples/s, {row['peak_megabytes']:,.0f} MB, {row['ratio']:.2f}"
 
 
-def run():
+def run() -> None:
     """Start `ctrzoo-bench`: an expected failure is one line on the standard error stream, exit code 1."""
     define_flags()
     run_app("ctrzoo-bench", main, __name__, "interrupted", errors=(ValueError, OSError, RuntimeError))

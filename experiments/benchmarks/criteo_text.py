@@ -14,6 +14,7 @@ import pyarrow.csv
 from absl import app, flags
 
 from ctrzoo.files import replaced
+from ctrzoo.types import Path
 
 CHUNK_ROWS = 25_000
 NUM_CATEGORIES = (
@@ -31,7 +32,7 @@ TELLING = (5, 8, 13, 16, 22)
 _HEXADECIMAL = np.frombuffer(b"".join(b"%04x" % number for number in range(65_536)), np.uint32)
 
 
-def criteo_rows(rows, seed):
+def criteo_rows(rows: int, seed: int | list[int]) -> pa.Table:
     """Return made-up rows.
 
     Args:
@@ -63,7 +64,7 @@ def criteo_rows(rows, seed):
     return pa.table({"label": labels.astype(np.int8), **columns})
 
 
-def write_criteo_text(path, rows, seed=0):
+def write_criteo_text(path: Path, rows: int, seed: int = 0) -> None:
     """Write made-up rows; a larger file begins with the rows of a smaller one of whole 25,000s.
 
     Args:

@@ -1,11 +1,22 @@
 """What is timed of a Keras model: training steps, `fit`, the input pipeline, `predict`."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from .shapes import random_rows
+
+if TYPE_CHECKING:
+    import keras
+
+    from .work import Work
+
 
 BATCHES_IN_MEMORY = 16
 
 
-def limit_threads(work):
+def limit_threads(work: Work) -> None:
     """Give TensorFlow as many threads as the process has cores. Call it before anything else of TensorFlow."""
     import tensorflow as tf
 
@@ -13,7 +24,9 @@ def limit_threads(work):
     tf.config.threading.set_inter_op_parallelism_threads(len(work.cores))
 
 
-def calls_of(model, optimizer, work, jit_compile=False):
+def calls_of(
+    model: keras.Model, optimizer: keras.Optimizer, work: Work, jit_compile: bool = False
+) -> Callable[[int], object]:
     """Return the function of a number n that makes n calls of what `work.mode` names.
 
     Args:
@@ -22,28 +35,34 @@ def calls_of(model, optimizer, work, jit_compile=False):
         work: The `Work`.
         jit_compile: Whether XLA compiles a step.
     """
-    model.compile(optimizer, jit_compile=jit_compile)
+    model.compile(optimizer, jit_compile=jit_compile)  # pyright: ignore[reportArgumentType] (Keras hints "auto")
     if work.mode == "predict":
         features, _ = random_rows(model.schema, work.num_rows)
 
         def call(count):
             for _ in range(count):
-                model.predict(features, batch_size=work.batch_size, verbose=0)
+                model.predict(features, batch_size=work.batch_size, verbose=0)  # pyright: ignore[reportArgumentType]
 
         return call
     batches = _pipeline(work) if work.mode in ("input", "together") else _in_memory(model.schema, work.batch_size)
     if work.mode == "fit":
-        return lambda count: model.fit(batches, steps_per_epoch=count, shuffle=False, verbose=0)
+
+        def fit(count):
+            model.fit(batches, steps_per_epoch=count, shuffle=False, verbose=0)  # pyright: ignore[reportArgumentType]
+
+        return fit
     iterator = iter(batches)
     if work.mode == "input":
         return _reading(iterator)
     model.make_train_function()
     step = model.train_function
+    assert step is not None, "it was made just now"
 
     def call(count):
+        logs = {"loss": 0.0}
         for _ in range(count):
             logs = step(iterator)
-        float(logs["loss"])
+        float(logs["loss"])  # waits for the last step
 
     return call
 
@@ -68,7 +87,7 @@ def _in_memory(schema, batch_size):
     batches = (cut, labels.reshape(BATCHES_IN_MEMORY, batch_size, 1))
     options = tf.data.Options()
     options.autotune.enabled = False  # it waits when an iteration ends
-    return tf.data.Dataset.from_tensor_slices(batches).repeat().with_options(options)
+    return tf.data.Dataset.from_tensor_slices(batches).repeat().with_options(options)  # pyright: ignore[reportArgumentType]
 
 
 def _pipeline(work):

@@ -16,6 +16,7 @@ import numpy as np
 from absl import app, flags
 
 from ctrzoo.memory import peak_bytes
+from ctrzoo.types import Config, Path
 
 from ...data_pipelines import load
 from ...data_pipelines.datasets.criteo import prepare_criteo
@@ -25,7 +26,7 @@ NUM_NUMBERS, NUM_COLUMNS = 13, 40
 MIN_COUNT = 11
 
 
-def measure(rows=1_000_000, plain_rows=None, folder=None):
+def measure(rows: int = 1_000_000, plain_rows: int | None = None, folder: Path | None = None) -> Config:
     """Measure both ways of preparing.
 
     Args:
@@ -56,7 +57,7 @@ def measure(rows=1_000_000, plain_rows=None, folder=None):
     return {**found, "ratio": found["ctrzoo"]["rows_per_second"] / found["plain"]["rows_per_second"]}
 
 
-def plain_preparation(raw, folder):
+def plain_preparation(raw: Path, folder: Path) -> int:
     """Prepare Criteo's text as a short script does: counts in dictionaries, rows in lists, arrays saved at the end.
 
     Values of more than 10 rows have an id, others share one a field; numbers above 2 become floor(ln(x)^2);

@@ -4,6 +4,8 @@ All are made ready first. Then every round times each of them once, A B C A B C,
 ratios within a round are kept: what slows the machine for a while slows all of them.
 """
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import json
@@ -13,10 +15,17 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import ctrzoo
+from ctrzoo.types import Config
 
-from .work import PEERS
+from .work import PEERS, Work
+
+if TYPE_CHECKING:
+    from .work import Work
+
 
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 MOST_CALLS = 2000
@@ -40,7 +49,7 @@ class Measurement:
         calls: Timed calls in all.
     """
 
-    work: object
+    work: Work
     error: str = ""
     wall_ms: float = float("nan")
     cpu_ms: float = float("nan")
@@ -50,14 +59,16 @@ class Measurement:
     cpu_ratio: float = float("nan")
     calls: int = 0
 
-    def to_dict(self):
+    def to_dict(self) -> Config:
         """Return a flat dictionary; the schema is left out."""
         numbers = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "work"}
         work = {key: value for key, value in dataclasses.asdict(self.work).items() if key != "schema"}
         return {**work, "cores": len(self.work.cores), **numbers}
 
 
-def race(works, rounds=3, seconds=0.3, peers_python=None):
+def race(
+    works: Sequence[Work], rounds: int = 3, seconds: float = 0.3, peers_python: str | None = None
+) -> list[Measurement]:
     """Measure works in turns.
 
     Args:
@@ -98,13 +109,15 @@ class _Contender:
             environment.pop("TF_USE_LEGACY_KERAS")
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._log}
         self._process = subprocess.Popen(self._command, text=True, env=environment, **pipes)
+        assert self._process.stdin and self._process.stdout, "both are pipes"
+        self._stdin, self._stdout = self._process.stdin, self._process.stdout
         return self
 
     def __exit__(self, *_):
         self._process.kill()
         self._process.wait()
-        self._process.stdin.close()
-        self._process.stdout.close()
+        self._stdin.close()
+        self._stdout.close()
         self._stack.close()
 
     def is_ready(self):
@@ -123,7 +136,7 @@ class _Contender:
         self.times.append({key: 1000 * value / self.calls for key, value in self._call(self.calls).items()})
 
     def finish(self):
-        self._process.stdin.close()
+        self._stdin.close()
         self.peak = self._read()["peak_megabytes"]
 
     def measurement(self, first):
@@ -140,12 +153,12 @@ class _Contender:
         return Measurement(self.work, "", wall, cpu, rate, self.peak, ratio["wall"], ratio["cpu"], calls)
 
     def _call(self, count):
-        self._process.stdin.write(f"{count}\n")
-        self._process.stdin.flush()
+        self._stdin.write(f"{count}\n")
+        self._stdin.flush()
         return self._read()
 
     def _read(self):
-        line = self._process.stdout.readline()
+        line = self._stdout.readline()
         if line:
             return json.loads(line)
         self._log.seek(0)
@@ -154,7 +167,7 @@ class _Contender:
 
 
 @contextlib.contextmanager
-def import_path():
+def import_path() -> Iterator[str]:
     """Yield a folder from which any Python imports `ctrzoo`, and nothing else that is installed beside it."""
     package = pathlib.Path(ctrzoo.__file__).resolve().parent
     if (package.parent / "WORKSPACE.md").is_file():

@@ -9,11 +9,13 @@ import json
 import pathlib
 import tempfile
 import time
+from typing import Any
 
 import numpy as np
 from absl import app, flags
 
 from ctrzoo.schema import Field, Schema
+from ctrzoo.types import Config, Path
 
 from ...data_pipelines import Block, PreparedWriter, load
 
@@ -22,7 +24,7 @@ READERS = ("blocks", "blocks_alternating", "blocks_cached", "examples", "example
 EXAMPLE_BUFFER = 10_000
 
 
-def measure(rows=1_000_000, batch_size=4096, repetitions=3, folder=None):
+def measure(rows: int = 1_000_000, batch_size: int = 4096, repetitions: int = 3, folder: Path | None = None) -> Config:
     """Measure reading speed and the quality of the shuffle.
 
     Args:
@@ -59,7 +61,7 @@ def measure(rows=1_000_000, batch_size=4096, repetitions=3, folder=None):
         }
 
 
-def shuffle_quality(order):
+def shuffle_quality(order: np.ndarray) -> dict[str, float]:
     """Say how well a sorted table was shuffled.
 
     Args:
@@ -92,14 +94,14 @@ def _datasets(folder, rows, batch_size):
     categories = [Field(f"C{number}", vocabulary_size=VOCABULARY) for number in range(NUM_CATEGORIES)]
     pairs = zip(categories[::2], numbers, categories[1::2], strict=True)
     schemas = {
-        "blocks": Schema(numbers + categories),
-        "blocks_alternating": Schema([field for fields in pairs for field in fields]),
+        "blocks": Schema((*numbers, *categories)),
+        "blocks_alternating": Schema(tuple(field for fields in pairs for field in fields)),
     }
     for name, schema in schemas.items():
         with PreparedWriter(folder / name, name, schema) as writer:
             for part in _blocks(schema, rows):
                 writer.add("train", part)
-    schema = Schema([Field("number", "numerical")])
+    schema = Schema((Field("number", "numerical"),))
     with PreparedWriter(folder / "numbered", "numbered", schema) as writer:
         block = Block(np.empty((rows, 0), np.int32), np.arange(rows, dtype=np.float32)[:, None], np.zeros(rows))
         writer.add("train", block)
@@ -148,7 +150,7 @@ def _examples(path, block, by_field, batch_size):
     own_ids = tf.range(1, NUM_NUMBERS + 1)
 
     def to_features(serialized):
-        row = tf.io.parse_example(serialized, specification)
+        row: Any = tf.io.parse_example(serialized, specification)  # TensorFlow hints ragged tensors too
         ids, numbers = (
             tf.concat([row[name] for name in columns if name.startswith(kind)], axis=1) for kind in ("ids", "numbers")
         )

@@ -1,9 +1,13 @@
 """Results as JSON, Markdown, a bar chart and tables on the terminal."""
 
+from __future__ import annotations
+
 import os
 import pathlib
 import platform
 import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
@@ -13,6 +17,11 @@ from rich.table import Table
 
 import ctrzoo
 from ctrzoo.files import replaced, write_json, write_text
+from ctrzoo.types import Config, Path
+
+if TYPE_CHECKING:
+    from .race import Measurement
+
 
 COLUMNS = {
     "shape": "{shape}",
@@ -33,7 +42,7 @@ CAPTION = (
 )
 
 
-def rows_of(measurements):
+def rows_of(measurements: Iterable[Measurement]) -> list[Config]:
     """Return a dictionary for each measurement, with a label that says what was measured."""
     rows = [measurement.to_dict() for measurement in measurements]
     for row in rows:
@@ -44,7 +53,7 @@ def rows_of(measurements):
     return rows
 
 
-def machine():
+def machine() -> Config:
     """Describe where and by what the numbers were made."""
     import importlib.metadata
 
@@ -63,7 +72,7 @@ def machine():
     }
 
 
-def write_results(folder, suites, command):
+def write_results(folder: Path, suites: Mapping[str, list[Config]], command: str) -> None:
     """Write `results.json`, `results.md` and a bar chart of each suite.
 
     Args:
@@ -83,7 +92,7 @@ def write_results(folder, suites, command):
     write_text(folder / "results.md", "\n".join(lines) + "\n")
 
 
-def cells(row):
+def cells(row: Config) -> list[str]:
     """Return the texts of a row of the table."""
     if row["error"]:
         texts = [text.format(**row) for text in list(COLUMNS.values())[:5]]
@@ -96,7 +105,7 @@ def _milliseconds(number):
     return f"{number:,.0f}" if number >= 1000 else f"{number:.2f}"  # fits into a terminal of 80 columns
 
 
-def markdown_table(rows):
+def markdown_table(rows: Sequence[Config]) -> list[str]:
     """Return the lines of a Markdown table."""
     columns, texts = (list(COLUMNS), map(cells, rows)) if _is_race(rows) else _plain(rows)
     return ["| " + " | ".join(line) + " |" for line in (columns, ["---"] * len(columns), *texts)]
@@ -118,7 +127,7 @@ def _text(value):
     return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def terminal_tables(name, rows):
+def terminal_tables(name: str, rows: Sequence[Config]) -> Iterator[Table]:
     """Yield a `rich` table for each shape and number of cores, or one if there are none."""
     if not _is_race(rows):
         columns, texts = _plain(rows)
@@ -139,7 +148,7 @@ def terminal_tables(name, rows):
         yield table
 
 
-def draw_chart(name, rows, path):
+def draw_chart(name: str, rows: Sequence[Config], path: pathlib.Path) -> None:
     """Draw samples per second as bars: a panel a shape and number of cores, a group a model."""
     rows = [row for row in rows if not row["error"]]
     panels = list(dict.fromkeys((row["shape"], row["cores"]) for row in rows))

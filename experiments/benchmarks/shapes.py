@@ -3,12 +3,14 @@
 Nothing here needs more than NumPy, so that other libraries are fed the same rows in their own environment.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ctrzoo.schema import Field, Schema
 
 
-def vocabulary_sizes(num_fields, num_ids):
+def vocabulary_sizes(num_fields: int, num_ids: int) -> list[int]:
     """Return uneven vocabularies, from a few ids to a third of all, as those of click logs are.
 
     >>> vocabulary_sizes(4, 1000)
@@ -31,10 +33,10 @@ def _numerical(num_fields):
 
 SHAPES = {
     # 13 numerical and 26 categorical fields.
-    "criteo": Schema(_numerical(13) + _categorical(26, 999_987)),
-    "avazu": Schema(_categorical(23, 1_500_000)),
+    "criteo": Schema((*_numerical(13), *_categorical(26, 999_987))),
+    "avazu": Schema(tuple(_categorical(23, 1_500_000))),
     "movielens": Schema(
-        [
+        (
             Field("gender", vocabulary_size=2),
             Field("age", vocabulary_size=7),
             Field("occupation", vocabulary_size=21),
@@ -42,21 +44,21 @@ SHAPES = {
             Field("release_year", vocabulary_size=36),
             Field("timestamp", "numerical"),
             Field("genres", "multivalued", vocabulary_size=18, num_slots=6),
-        ]
+        )
     ),
     # For tests of the suite itself.
     "tiny": Schema(
-        [
+        (
             Field("user", vocabulary_size=20),
             Field("item", vocabulary_size=10),
             Field("age", "numerical"),
             Field("tags", "multivalued", vocabulary_size=5, num_slots=3),
-        ]
+        )
     ),
 }
 
 
-def random_rows(schema, num_rows, seed=0):
+def random_rows(schema: Schema, num_rows: int, seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Make rows up: uniform ids (the hardest case for caches and row-wise updates), no absent entries.
 
     Args:
@@ -78,7 +80,7 @@ def random_rows(schema, num_rows, seed=0):
     return {"ids": ids, "values": values}, labels
 
 
-def by_field(schema, features):
+def by_field(schema: Schema, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Split features for libraries that take one array a field, with ids of its own that begin at 1.
 
     Returns:

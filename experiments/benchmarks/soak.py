@@ -15,6 +15,7 @@ import shutil
 import signal
 import threading
 import time
+from collections.abc import Sequence
 
 import numpy as np
 from absl import app, flags
@@ -23,6 +24,7 @@ from rich.console import Console
 
 from ctrzoo.files import replaced, write_text
 from ctrzoo.schema import Field, Schema
+from ctrzoo.types import Path
 
 # 13 numbers and 26 categories; vocabularies as after a threshold of rare values, a million ids together.
 SIZES = (1200, 550, 330_000, 100_000, 300, 20, 10_000, 600, 3, 35_000, 5000, 250_000, 3100)
@@ -36,7 +38,7 @@ SCHEMA = Schema(
 BLOCK_ROWS = 50_000
 
 
-def write_rows(folder, rows, seed=0):
+def write_rows(folder: Path, rows: int, seed: int = 0) -> None:
     """Make a prepared folder of random rows whose label depends on a few fields."""
     from ...data_pipelines import Block, PreparedWriter
 
@@ -53,13 +55,13 @@ def write_rows(folder, rows, seed=0):
                 writer.add(split, Block((ids + firsts).astype(np.int32), numbers, labels.astype(np.uint8)))
 
 
-def resident_megabytes():
+def resident_megabytes() -> float:
     """Return the memory of this process that is in RAM."""
     pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGESIZE") / 1e6
 
 
-def watch(samples, seconds):
+def watch(samples: list[tuple[float, float]], seconds: float) -> None:
     """Sample memory every second, then interrupt the main thread."""
     start = time.monotonic()
     while (now := time.monotonic() - start) < seconds:
@@ -68,7 +70,7 @@ def watch(samples, seconds):
     _thread.interrupt_main()
 
 
-def growth(samples):
+def growth(samples: Sequence[tuple[float, float]]) -> float:
     """Return the growth of memory in the second half of the time, MB an hour, between its peaks at checkpoints.
 
     >>> growth([(second, 500 + second / 36 + 200 * (second % 60 < 5)) for second in range(0, 3600)])
@@ -80,7 +82,7 @@ def growth(samples):
     return round(float(np.polyfit(times[lowest] / 3600, sizes[lowest], 1)[0]), 1)
 
 
-def draw(samples, title, path):
+def draw(samples: Sequence[tuple[float, float]], title: str, path: pathlib.Path) -> None:
     """Draw memory over time."""
     figure = Figure(figsize=(8, 3.4), layout="constrained")
     axes = figure.subplots()
@@ -91,7 +93,7 @@ def draw(samples, title, path):
         figure.savefig(temporary, dpi=120)
 
 
-def main(_):
+def main(_: Sequence[str]) -> None:
     """Train until the time is over; write and draw the memory."""
     from ctrzoo.training import TrainingOptions, set_seed, train
 

@@ -3,16 +3,27 @@
 Each is a generator: it yields the measurements of one race after the other.
 """
 
+from __future__ import annotations
+
 import os
 import pathlib
 import tempfile
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from ctrzoo.schema import Schema
 
 from .hyperparameters import HYPERPARAMETERS
 from .race import race
 from .shapes import SHAPES, random_rows
 from .work import Work
+
+if TYPE_CHECKING:
+    from .options import Options
+    from .race import Measurement
+
 
 PREDICT_BATCH = 8192
 # The pipeline shuffles buffers of 65,536 rows: a folder of several, so that they are not all in memory.
@@ -21,13 +32,13 @@ ONLY_GRAPHFM = ("loop", "plain")
 SMALL_SHAPES = ("movielens",)  # `ctrzoo-train` keeps data of this size in memory
 
 
-def train(options):
+def train(options: Options) -> Iterator[list[Measurement]]:
     """Training steps on rows in memory, beside every baseline."""
     for shape, cores, model in _cases(options):
         yield _race(options, [_work(name, model, shape, cores, options) for name in _implementations(model, options)])
 
 
-def predict(options):
+def predict(options: Options) -> Iterator[list[Measurement]]:
     """`predict` over many rows in memory, beside other libraries."""
     for shape, cores, model in _cases(options):
         names = [name for name in _implementations(model, options) if name not in ONLY_GRAPHFM]
@@ -35,14 +46,14 @@ def predict(options):
         yield _race(options, [_work(name, model, shape, cores, options, **sizes) for name in names])
 
 
-def batch(options):
+def batch(options: Options) -> Iterator[list[Measurement]]:
     """Training steps against batch size; ratios are against the smallest batch."""
     for shape, cores, model in _cases(options):
         sizes = options.batch_sizes
         yield _race(options, [_work("ctrzoo", model, shape, cores, options, batch_size=size) for size in sizes])
 
 
-def input_share(options):
+def input_share(options: Options) -> Iterator[list[Measurement]]:
     """The model alone (`train`), the same through `fit`, the input pipeline alone, and model and pipeline together.
 
     The ratio of `together` says how much of a step is waiting for data; that of `fit`, what Keras' loop adds.
@@ -61,7 +72,7 @@ def input_share(options):
 SUITES = {"train": train, "predict": predict, "batch": batch, "input": input_share}
 
 
-def write_folder(folder, schema):
+def write_folder(folder: pathlib.Path, schema: Schema) -> str:
     """Prepare a folder of made-up rows; return its path."""
     from ...data_pipelines import Block, PreparedWriter
     from ...data_pipelines.encoding.features import stored_slots
@@ -98,7 +109,7 @@ def _work(implementation, model, shape, cores, options, **changes):
 
 
 def _choose_cores(count):
-    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count()))
+    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     if count > len(usable):
         raise ValueError(f"--cores asks for {count} cores, this process may use {len(usable)}.")
     return tuple(usable[-count:])  # the first core is where systems put what interrupts

@@ -13,6 +13,7 @@ import itertools
 import os
 import statistics
 import time
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -22,28 +23,29 @@ from absl import app, flags
 from ctrzoo import optimizers
 from ctrzoo.layers import FieldEmbedding, PairwiseInteraction
 from ctrzoo.schema import Field, Schema
+from ctrzoo.types import Config
 
 FLAGS = flags.FLAGS
 NUM_BATCHES = 16
 VOCABULARIES = (10_000, 100_000, 1_000_000, 5_000_000, 10_000_000)
 
 
-def ours(vocabulary, num_fields, dim, jit_compile=False):
+def ours(vocabulary: int, num_fields: int, dim: int, jit_compile: bool = False) -> keras.Model:
     """Return a compiled model with `FieldEmbedding` and the row-wise Adam."""
-    schema = Schema([Field(f"field_{i}", vocabulary_size=vocabulary // num_fields) for i in range(num_fields)])
+    schema = Schema(tuple(Field(f"field_{i}", vocabulary_size=vocabulary // num_fields) for i in range(num_fields)))
     ids = keras.Input((num_fields,), dtype="int32")
     embedding = FieldEmbedding(schema, dim)
     embedded = embedding({"ids": ids, "values": keras.ops.ones_like(ids, "float32")})
-    return _compiled(ids, embedded, optimizers.Adam(), jit_compile)
+    return _compiled(ids, embedded, optimizers.LazyAdam(), jit_compile)
 
 
-def keras_embedding(vocabulary, num_fields, dim):
+def keras_embedding(vocabulary: int, num_fields: int, dim: int) -> keras.Model:
     """Return a compiled model with Keras' Embedding and the row-wise Adam."""
     ids = keras.Input((num_fields,), dtype="int32")
-    return _compiled(ids, keras.layers.Embedding(vocabulary + 1, dim)(ids), optimizers.Adam())
+    return _compiled(ids, keras.layers.Embedding(vocabulary + 1, dim)(ids), optimizers.LazyAdam())
 
 
-def keras_alone(vocabulary, num_fields, dim, jit_compile=False):
+def keras_alone(vocabulary: int, num_fields: int, dim: int, jit_compile: bool = False) -> keras.Model:
     """Return a compiled model with Keras' Embedding and Adam."""
     ids = keras.Input((num_fields,), dtype="int32")
     return _compiled(ids, keras.layers.Embedding(vocabulary + 1, dim)(ids), keras.optimizers.Adam(), jit_compile)
@@ -62,7 +64,7 @@ DENSE = ("keras", "keras, XLA")
 def _compiled(ids, embedded, optimizer, jit_compile=False):
     logit = PairwiseInteraction()(embedded)
     model = keras.Model(ids, keras.layers.Activation("sigmoid")(logit))
-    model.compile(optimizer, "binary_crossentropy", jit_compile=jit_compile)
+    model.compile(optimizer, "binary_crossentropy", jit_compile=jit_compile)  # pyright: ignore[reportArgumentType] (Keras hints "auto")
     return model
 
 
@@ -80,14 +82,14 @@ def _stepper(model, vocabulary, num_fields, batch_size, is_skewed, seed=0):
 
 
 def measure(
-    vocabularies=VOCABULARIES,
-    batch_size=1024,
-    num_fields=39,
-    dim=16,
-    is_skewed=False,
-    num_steps=30,
-    largest_keras=1_000_000,
-):
+    vocabularies: Sequence[int] = VOCABULARIES,
+    batch_size: int = 1024,
+    num_fields: int = 39,
+    dim: int = 16,
+    is_skewed: bool = False,
+    num_steps: int = 30,
+    largest_keras: int = 1_000_000,
+) -> list[Config]:
     """Time a training step for each vocabulary and contestant.
 
     Args:
@@ -133,14 +135,14 @@ def _alternate(steps, num_steps, num_warm=4):
     return {name: statistics.median(each) for name, each in seconds.items()}
 
 
-def use_one_core(core):
+def use_one_core(core: int) -> None:
     """Pin this process to a core, and TensorFlow to as many threads."""
     os.sched_setaffinity(0, {core})
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
-def main(argv):
+def main(argv: Sequence[str]) -> None:
     """Print the table as Markdown."""
     del argv
     use_one_core(FLAGS.core)

@@ -50,10 +50,10 @@ class Work:
     is_cached: bool = False
 
     @property
-    def rows_per_call(self):
+    def rows_per_call(self) -> int:
         """Rows of one timed call."""
         return self.num_rows if self.mode == "predict" else self.batch_size
 
-    def make_schema(self):
+    def make_schema(self) -> Schema:
         """Return the `Schema`."""
         return Schema.from_dict(self.schema)

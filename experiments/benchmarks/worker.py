@@ -16,7 +16,7 @@ from ctrzoo.memory import peak_bytes
 from .work import IMPLEMENTATIONS, Work
 
 
-def main():
+def main() -> None:
     """Serve one work."""
     work = Work(**json.loads(sys.argv[1]))
     answers = os.fdopen(os.dup(1), "w", buffering=1)

@@ -1,12 +1,23 @@
 """The models of the zoo, with the optimizer of `ctrzoo-train`: as they are, compiled by XLA, or in bfloat16."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from ..settings import Settings
 from .keras_calls import calls_of, limit_threads
+
+if TYPE_CHECKING:
+    import keras
+
+    from .work import Work
+
 
 LEARNING_RATE = 1e-3
 
 
-def prepare(work):
+def prepare(work: Work) -> Callable[[int], object]:
     """Return what is timed; see `keras_calls.calls_of`."""
     limit_threads(work)
     import keras
@@ -22,7 +33,7 @@ def prepare(work):
     return calls_of(model, make_optimizer(), work, jit_compile=work.implementation == "xla")
 
 
-def make_optimizer():
+def make_optimizer() -> keras.Optimizer:
     """Return the optimizer of `ctrzoo-train`."""
     from ctrzoo import optimizers
 

@@ -18,7 +18,7 @@ import pandas as pd
 HERE = pathlib.Path(__file__).parent
 
 
-def read_published(name):
+def read_published(name: str) -> pd.DataFrame:
     """Return a file of this folder as a frame.
 
     Raises:

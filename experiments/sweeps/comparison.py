@@ -1,17 +1,28 @@
 """Our results beside published ones: Markdown, CSV and a picture."""
 
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from matplotlib.figure import Figure
 
 from ctrzoo.files import replaced, write_csv, write_text
+from ctrzoo.types import Config
 
 from ..published import read_published
 from .order import order_lines, orders
 from .results import name_of, spread, summary_of
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+
 COLUMNS = ("data set", "label", "seeds", "published AUC", "our AUC", "difference", "published log loss", "our log loss")
 
 
-def compare(rows, published, folder):
+def compare(rows: Sequence[Config], published: Sequence[str], folder: pathlib.Path) -> None:
     """Write `comparison.md`, `comparison.csv`, `comparison.png`, and `order.csv` where two published rows have seeds.
 
     Args:
@@ -29,12 +40,12 @@ def compare(rows, published, folder):
     _plot(compared, folder / "comparison.png")
 
 
-def compared_rows(groups, tables):
+def compared_rows(groups: Sequence[Config], tables: Sequence[pd.DataFrame]) -> list[Config]:
     """Return a dictionary for each group of runs: ours, the published numbers (None without any), the difference."""
     printed = {}
     for table in tables:
-        for row in table.itertuples():
-            printed.setdefault((row.dataset, row.label), row)
+        for row in table.to_dict("records"):
+            printed.setdefault((row["dataset"], row["label"]), row)
     compared = []
     for group in groups:
         row = printed.get((group["dataset"], group["label"].split(" (")[0]))
@@ -44,16 +55,16 @@ def compared_rows(groups, tables):
                 "label": group["label"],
                 "variant": group["variant"],
                 "seeds": group["finished"],
-                "published_auc": row and float(row.auc),
+                "published_auc": row and float(row["auc"]),
                 "auc": group["test_auc"],
                 "auc_deviation": group["test_auc_deviation"],
-                "published_log_loss": row and float(row.log_loss),
+                "published_log_loss": row and float(row["log_loss"]),
                 "log_loss": group["test_log_loss"],
                 "log_loss_deviation": group["test_log_loss_deviation"],
-                "auc_difference": group["test_auc"] - float(row.auc) if row and group["test_auc"] else None,
+                "auc_difference": group["test_auc"] - float(row["auc"]) if row and group["test_auc"] else None,
                 "auc_text": spread(group, "test_auc"),
                 "log_loss_text": spread(group, "test_log_loss"),
-                "source": row.source if row else "",
+                "source": row["source"] if row else "",
             }
         )
     return compared

@@ -1,16 +1,20 @@
 """What GraphFM's numbers of neighbors change, beyond the noise of seeds: Figure 3 as a table and a test."""
 
+import pathlib
 import statistics
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy.stats import f, f_oneway, pearsonr
 
 from ctrzoo.files import write_text
+from ctrzoo.types import Config
 
 from .figure3_plot import picture_name, plot_neighborhood, published_cells
 
 
-def report_neighborhood(rows, folder):
+def report_neighborhood(rows: Sequence[Config], folder: pathlib.Path) -> None:
     """Write `neighborhood.md`, and a picture for each data set (see `surface.plot_neighborhood`).
 
     Args:
@@ -109,8 +113,8 @@ def _printed(cells, printed):
     if len(both) < 3:
         return []
     means = {cell: statistics.fmean(cells[cell]) for cell in both}
-    result = pearsonr([means[cell] for cell in both], [printed[cell] for cell in both])
-    ours, theirs = max(both, key=means.get), max(printed, key=printed.get)
+    result: Any = pearsonr([means[cell] for cell in both], [printed[cell] for cell in both])
+    ours, theirs = max(both, key=means.__getitem__), max(printed, key=printed.__getitem__)
     return [
         f"Printed, one number a cell: {min(printed.values()):.4f} to {max(printed.values()):.4f}, standard deviation "
         f"{statistics.stdev(printed.values()):.4f}, the best at {theirs}; our best at {ours}. Correlation of our means "

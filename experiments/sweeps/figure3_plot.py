@@ -1,16 +1,20 @@
 """AUC over the numbers of neighbors of GraphFM's second and third layer: 3-D surfaces and heat maps, as in Figure 3."""
 
-import matplotlib
+import pathlib
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter
 
 from ctrzoo.files import replaced
+from ctrzoo.types import Config
 
 from ..published import read_published
 from .results import summary_of
 
 
-def plot_neighborhood(rows, folder):
+def plot_neighborhood(rows: Sequence[Config], folder: pathlib.Path) -> None:
     """Write `neighborhood_<data set>.png`: our mean AUC, its deviation over seeds, and the published AUC.
 
     Args:
@@ -24,12 +28,12 @@ def plot_neighborhood(rows, folder):
             _plot(finished, dataset, folder / picture_name(dataset))
 
 
-def picture_name(dataset):
+def picture_name(dataset: str) -> str:
     """Return the name of the picture of a data set."""
     return f"neighborhood_{dataset}.png"
 
 
-def grid_of(cells):
+def grid_of(cells: Mapping[tuple[int, int], float | None]) -> tuple[list[int], list[int], np.ndarray]:
     """Return the sorted rows and columns, and the matrix, of `{(row, column): number}`; NaN where there is none.
 
     >>> grid_of({(1, 1): 0.5, (4, 2): 0.6})[2]
@@ -63,20 +67,21 @@ def _plot(finished, dataset, path):
             across, along = np.meshgrid(columns, rows)
             surface.plot_surface(across, along, matrix, cmap="viridis")
         surface.set(title=title, xlabel="layer 3", ylabel="layer 2", xticks=columns, yticks=rows)
-        surface.zaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%.4f"))
-        surface.tick_params(axis="z", pad=8)
+        surface.zaxis.set_major_formatter(FormatStrFormatter("%.4f"))
+        surface.tick_params(axis="z", pad=8)  # pyright: ignore[reportArgumentType] (an axis of 3-D plots)
         heat = figure.add_subplot(2, len(panels), len(panels) + number)
         figure.colorbar(heat.imshow(matrix, cmap="viridis", origin="lower"), ax=heat, shrink=0.7, format="%.4f")
         heat.set(xlabel="neighbors of layer 3", ylabel="neighbors of layer 2")
-        heat.set_xticks(range(len(columns)), columns)
-        heat.set_yticks(range(len(rows)), rows)
+        heat.set_xticks(range(len(columns)), list(map(str, columns)))
+        heat.set_yticks(range(len(rows)), list(map(str, rows)))
     with replaced(path) as temporary:
         figure.savefig(temporary, dpi=120)
 
 
-def published_cells(dataset):
-    """Return the published AUC of each cell; on MovieLens-1M alone it is known which numbers of neighbors they are."""
+def published_cells(dataset: str) -> dict[tuple[int, int], float]:
+    """Return the published AUC of each cell; their numbers of neighbors are known only for MovieLens-1M."""
     if dataset != "movielens_1m":
         return {}
     table = read_published("graphfm_figure3")
-    return {(row.row, row.column): row.auc for row in table[table.dataset == dataset].itertuples()}
+    table = table[table["dataset"] == dataset]
+    return dict(zip(zip(table["row"], table["column"], strict=True), table["auc"], strict=True))

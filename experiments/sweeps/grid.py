@@ -1,9 +1,12 @@
 """Grids of settings, the building block of a sweep's configuration."""
 
 import itertools
+from typing import Any
+
+from ctrzoo.types import Config
 
 
-def grid(**choices):
+def grid(**choices: Any) -> list[Config]:
     """Return all combinations of the choices, the last varying fastest.
 
     Args:

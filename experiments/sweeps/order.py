@@ -1,8 +1,11 @@
 """Whether the order of published results holds in ours beyond the noise of seeds."""
 
 import itertools
+from collections.abc import Sequence
 
 from scipy.stats import ttest_ind_from_stats
+
+from ctrzoo.types import Config
 
 from .results import name_of
 
@@ -11,7 +14,7 @@ COLUMNS = ("data set", "printed higher", "printed lower", "printed difference", 
 _VERDICTS = ("as printed", "within noise", "the other way")
 
 
-def orders(compared):
+def orders(compared: Sequence[Config]) -> list[Config]:
     """Set each pair of rows of one published table beside ours.
 
     Args:
@@ -31,7 +34,7 @@ def orders(compared):
     ]
 
 
-def order_lines(pairs):
+def order_lines(pairs: Sequence[Config]) -> list[str]:
     """Return lines of Markdown: how many pairs are as printed, and a table of those that are not."""
     if not pairs:
         return []

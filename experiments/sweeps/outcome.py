@@ -4,21 +4,30 @@ A run is finished when `metrics.json` lies in its folder beside the `experiment.
 that a sweep knows of it, such as why it failed, is in `run.json`.
 """
 
+from __future__ import annotations
+
 import contextlib
 import csv
 import fcntl
 import json
 import pathlib
 import time
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING
 
 from ctrzoo.files import write_json
+from ctrzoo.types import Config
 
 from ..settings import stored_settings
+
+if TYPE_CHECKING:
+    from .plan import Run
+
 
 LOCK, LOG, RECORD = "run.lock", "run.log", "run.json"
 
 
-def take(run):
+def take(run: Run) -> IO[str] | None:
     """Return the locked file that makes a run this process' own, or None if another has it.
 
     The training process inherits the lock: while it lives, nobody else starts the run, even if the sweep was killed.
@@ -33,13 +42,13 @@ def take(run):
     return lock
 
 
-def is_finished(run):
+def is_finished(run: Run) -> bool:
     """Tell whether the run has its metrics, and is of the same settings."""
     experiment, metrics = _read(run.folder / "experiment.json"), _read(run.folder / "metrics.json")
     return bool(metrics) and "settings" in experiment and not run.settings.differences(stored_settings(experiment))
 
 
-def check_same_data(runs):
+def check_same_data(runs: Sequence[Run]) -> None:
     """Refuse finished runs whose data have been prepared anew with another outcome: their numbers are of other rows.
 
     Raises:
@@ -61,29 +70,29 @@ def check_same_data(runs):
             )
 
 
-def is_failed(run):
+def is_failed(run: Run) -> bool:
     """Tell whether the run ended without metrics; one that was killed has not ended."""
     return not is_finished(run) and _read(run.folder / RECORD).get("state") == "failed"
 
 
-def metrics_of(run):
+def metrics_of(run: Run) -> Config:
     """Return the metrics of a finished run, else an empty dictionary."""
     return _read(run.folder / "metrics.json") if is_finished(run) else {}
 
 
-def reason_of(run):
+def reason_of(run: Run) -> str:
     """Return why the run failed, else an empty text."""
     return _read(run.folder / RECORD).get("reason", "") if is_failed(run) else ""
 
 
-def record_start(run):
+def record_start(run: Run) -> None:
     """Note that the run starts, or goes on."""
     record = _read(run.folder / RECORD)
     spent = {"seconds": seconds_of(run), "starts": record.get("starts", 0) + 1}
     write_json(run.folder / RECORD, {"state": "running", **spent, "started": time.time(), "command": run.command})
 
 
-def record_end(run, reason):
+def record_end(run: Run, reason: str) -> None:
     """Note that the run ended.
 
     Args:
@@ -96,14 +105,14 @@ def record_end(run, reason):
     write_json(run.folder / RECORD, {**state, **spent, "command": run.command})
 
 
-def forget_failure(run):
+def forget_failure(run: Run) -> None:
     """Let a failed run start again."""
     record = _read(run.folder / RECORD)
     if record.get("state") == "failed":
         write_json(run.folder / RECORD, {**record, "state": "forgotten"})
 
 
-def seconds_of(run):
+def seconds_of(run: Run) -> float:
     """Return the wall time of all starts of the run together, to the last sign of life of each."""
     record = _read(run.folder / RECORD)
     seconds = record.get("seconds", 0.0)
@@ -113,14 +122,14 @@ def seconds_of(run):
     return seconds
 
 
-def history_of(run):
+def history_of(run: Run) -> list[dict[str, str]]:
     """Return the rows of the run's `history.csv`, one an epoch done, as texts by column."""
     with contextlib.suppress(OSError), open(run.folder / "history.csv", newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
     return []
 
 
-def last_line(run):
+def last_line(run: Run) -> str:
     """Return the last line that the run printed."""
     lines = (run.folder / LOG).read_text(encoding="utf-8", errors="replace").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "no message")

@@ -5,7 +5,11 @@ import hashlib
 import json
 import pathlib
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+from ctrzoo.types import Config, Path
 
 from ..settings import Settings, failing_in, resolve, run_file
 
@@ -32,17 +36,17 @@ class Run:
     arguments: tuple[str, ...]
 
     @property
-    def name(self):
+    def name(self) -> str:
         """Name of the run within its sweep."""
         return f"{self.folder.parent.name}/{self.folder.name}"
 
     @property
-    def command(self):
+    def command(self) -> str:
         """The command that does this run alone."""
         return shlex.join(("ctrzoo-train", *self.arguments))
 
 
-def read_sweep(config):
+def read_sweep(config: Path) -> tuple[list[Config], Callable[[Sequence[Config], pathlib.Path], None] | None]:
     """Read the configuration of a sweep.
 
     Args:
@@ -61,7 +65,7 @@ def read_sweep(config):
     return choices, getattr(module, "write_report", None)
 
 
-def read_config(config, function):
+def read_config(config: Path, function: str) -> tuple[Any, ModuleType]:
     """Return what a function of a configuration returns, and the module.
 
     Args:
@@ -82,7 +86,13 @@ def read_config(config, function):
         return getattr(module, function)(), module
 
 
-def plan(choices, folder, data_dir, raw=None, overrides=None):
+def plan(
+    choices: Sequence[Mapping[str, Any]],
+    folder: Path,
+    data_dir: Path,
+    raw: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> list[Run]:
     """Return the `Run`s of a sweep; those that turn out the same are done once.
 
     Args:

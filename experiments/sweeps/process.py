@@ -1,18 +1,28 @@
 """The process of a run."""
 
+from __future__ import annotations
+
 import os
 import pathlib
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from typing import IO, TYPE_CHECKING
 
 import ctrzoo
 
 from . import outcome
 
+if TYPE_CHECKING:
+    from .plan import Run
+
+
 TRAIN = (sys.executable, "-m", "ctrzoo.experiments.train")
 
 
-def start_training(run, lock, train=TRAIN, environment=None):
+def start_training(
+    run: Run, lock: IO[str], train: Sequence[str] = TRAIN, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     """Start a run in a process of its own, which inherits the lock of its folder.
 
     Args:

@@ -3,13 +3,16 @@
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
 import json
+import pathlib
 import statistics
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from ctrzoo.explanation.analysis import analyse
 from ctrzoo.files import replaced, write_csv, write_json, write_text
+from ctrzoo.types import Config
 
 from ... import data_pipelines
 from ..explained_run import load_model, rows_of
@@ -23,7 +26,7 @@ SPLIT, NUM_ROWS, SEED = "test", 4_096, 2018
 KEPT = "recovery.json"
 
 
-def recover(rows, folder):
+def recover(rows: Sequence[Config], folder: pathlib.Path) -> None:
     """Write `recovery.md`, `recovery.csv` and `recovery.png` on the finished runs of a sweep on made-up data.
 
     A share is that of the planted pairs which are among as many strongest pairs, on 4,096 rows of the test split. It

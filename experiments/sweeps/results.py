@@ -1,13 +1,22 @@
 """The results of a sweep: a row per run as CSV, mean and spread over seeds as Markdown and in the live table."""
 
+from __future__ import annotations
+
+import pathlib
 import statistics
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from ctrzoo.files import write_csv, write_text
 from ctrzoo.metrics import main_metrics
+from ctrzoo.types import Config
 
 from . import outcome
+
+if TYPE_CHECKING:
+    from .plan import Run
 
 SPLITS = ("test", "valid")
 COSTS = ("best_epoch", "epochs", "num_parameters", "seconds_per_epoch", "seconds")
@@ -23,7 +32,7 @@ def titles_of(split: str) -> list[str]:
     return [f"{split} {metric.title}" for metric in main_metrics().values()]
 
 
-def rows_of(runs):
+def rows_of(runs: Sequence[Run]) -> list[Config]:
     """Return a dictionary for each run: what was chosen, its metrics (None until it is finished), time and command."""
     varied = _varied(runs)
     return [_row(run, varied) for run in runs]
@@ -59,7 +68,7 @@ def _varied(runs):
     return [key for key in dict.fromkeys(key for run in runs for key in run.choices) if key in varied]
 
 
-def summary_of(rows):
+def summary_of(rows: Sequence[Config]) -> list[Config]:
     """Return a dictionary for each group of runs that differ in the seed alone: means, deviations, counts.
 
     A standard deviation is that of a sample (divided by n - 1), None of fewer than two finished runs.
@@ -82,13 +91,13 @@ def _summary(members):
     return summary
 
 
-def write_results(rows, folder):
+def write_results(rows: Sequence[Config], folder: pathlib.Path) -> None:
     """Write `results.csv`, a row per run, and `results.md`: means over seeds, and the command of each run."""
     write_csv(folder / "results.csv", [{key: row[key] for key in row if key != "choices"} for row in rows])
     write_text(folder / "results.md", markdown(rows))
 
 
-def markdown(rows):
+def markdown(rows: Sequence[Config]) -> str:
     """Return the results as Markdown."""
     test = dict(zip(scores(), titles_of("test"), strict=False))
     shown = {**test, "valid_auc": "valid AUC"}
@@ -133,7 +142,7 @@ def markdown(rows):
     return "\n".join(lines) + "\n"
 
 
-def table_of(rows, at_work):
+def table_of(rows: Sequence[Config], at_work: Sequence[Run]) -> Table:
     """Return the live table.
 
     Args:
@@ -158,12 +167,12 @@ def table_of(rows, at_work):
     return table
 
 
-def name_of(group):
+def name_of(group: Config) -> str:
     """Return what tables call a group of runs: its label, and what varies within the label."""
     return f"{group['label']} {group['variant']}".strip()
 
 
-def spread(group, key):
+def spread(group: Config, key: str) -> str:
     """Return mean ± standard deviation of a group of runs as text."""
     deviation = group[f"{key}_deviation"]
     return _number(group[key]) + (f" ± {deviation:.4f}" if deviation is not None else "")

@@ -3,13 +3,17 @@
 import contextlib
 import dataclasses
 import fcntl
+import pathlib
 import time
 import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import optuna
 from optuna.trial import TrialState
 
 from ctrzoo.files import write_text
+from ctrzoo.types import Path
 
 from . import outcome
 from .plan import plan
@@ -36,14 +40,14 @@ class Between:
     high: float
     log: bool = False
 
-    def suggest(self, trial, name):
+    def suggest(self, trial: optuna.Trial, name: str) -> int | float:
         """Return the trial's value."""
         if isinstance(self.low, int) and isinstance(self.high, int):
             return trial.suggest_int(name, self.low, self.high, log=self.log)
         return trial.suggest_float(name, self.low, self.high, log=self.log)
 
 
-def open_study(folder, space, sampler="tpe", seed=0):
+def open_study(folder: pathlib.Path, space: Mapping[str, Any], sampler: str = "tpe", seed: int = 0) -> optuna.Study:
     """Open or make the study of a folder, `study.db`, which several processes may share.
 
     A trial whose process was killed shows no heartbeat; the next trial of any process does it again.
@@ -128,12 +132,20 @@ class Search:
         train: The command that trains, to which a run's arguments are added.
     """
 
-    def __init__(self, study, space, folder, data_dir, raw=None, train=TRAIN):
+    def __init__(
+        self,
+        study: optuna.Study,
+        space: Mapping[str, Any],
+        folder: pathlib.Path,
+        data_dir: Path,
+        raw: Mapping[str, str] | None = None,
+        train: Sequence[str] = TRAIN,
+    ):
         self.study, self.space, self.folder = study, space, folder
         self.data_dir, self.raw, self.train = data_dir, raw, train
         self._killed = 0
 
-    def work(self, num_trials):
+    def work(self, num_trials: int) -> None:
         """Do trials until the study has `num_trials` that finished, failed or were pruned, by all processes.
 
         Args:
@@ -208,7 +220,7 @@ class Search:
         return epochs
 
 
-def write_search(study, folder):
+def write_search(study: optuna.Study, folder: pathlib.Path) -> None:
     """Write `search.csv`, a row a trial, and `search.md`: the best trial and its command."""
     write_text(folder / "search.csv", study.trials_dataframe().to_csv(index=False))
     trials = study.get_trials(deepcopy=False)

@@ -1,13 +1,21 @@
 """Do runs in processes of their own, several at a time, beside other sweeps on the same folder."""
 
+from __future__ import annotations
+
 import dataclasses
 import os
 import subprocess
 import time
 import typing
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from . import outcome
 from .process import TRAIN, start_training
+
+if TYPE_CHECKING:
+    from .plan import Run
+
 
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -31,12 +39,16 @@ class Workers:
         train: The command that trains, to which a run's arguments are added.
     """
 
-    def __init__(self, runs, number=1, gpus=(), train=TRAIN):
+    def __init__(self, runs: Iterable[Run], number: int = 1, gpus: Sequence[str] = (), train: Sequence[str] = TRAIN):
         self.runs, self.number, self.gpus, self.train = list(runs), number, tuple(gpus), tuple(train)
         self._busy = {}  # place -> what runs there
         self._tried = set()
 
-    def work(self, changed=lambda runs_at_work: None, told=lambda text: None):
+    def work(
+        self,
+        changed: Callable[[list[Run]], object] = lambda runs_at_work: None,
+        told: Callable[[str], object] = lambda text: None,
+    ) -> None:
         """Do the runs.
 
         Args:

@@ -3,12 +3,23 @@
 It feeds numerical fields as plain numbers to the deep part and does not embed them.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import tensorflow as tf
 from deepctr import feature_column, models
 
+from ctrzoo.schema import Schema
+
 from ..hyperparameters import EMBEDDING_DIM
 from ..shapes import by_field, random_rows
+
+if TYPE_CHECKING:
+    from ..work import Work
+
 
 BATCHES_IN_MEMORY = 16
 DEEP = {"dnn_hidden_units": (400, 400)}
@@ -35,7 +46,7 @@ MODELS = {
 }
 
 
-def columns_of(schema):
+def columns_of(schema: Schema) -> list[Any]:
     """Describe the fields as DeepCTR wants them."""
     columns = []
     for field in schema.fields:
@@ -49,7 +60,7 @@ def columns_of(schema):
     return columns
 
 
-def build(name, schema):
+def build(name: str, schema: Schema) -> tf.keras.Model:
     """Build one of its models, without penalties."""
     if name not in MODELS:
         raise NotImplementedError(f"DeepCTR has no model like '{name}'")
@@ -61,7 +72,7 @@ def build(name, schema):
     return make(columns, embedded, **sizes, **NO_PENALTY)
 
 
-def prepare(work):
+def prepare(work: Work) -> Callable[[int], object]:
     """Return what is timed: the compiled training step, or `predict`."""
     tf.config.threading.set_intra_op_parallelism_threads(len(work.cores))
     tf.config.threading.set_inter_op_parallelism_threads(len(work.cores))

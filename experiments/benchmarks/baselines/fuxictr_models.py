@@ -5,8 +5,12 @@ what its layers offer is taken from them; FFM makes a set of tables for each fie
 Fi-GNN and InterHAt hold their graph and attention themselves. Sizes are those of `hyperparameters.py`.
 """
 
+from __future__ import annotations
+
 import itertools
 import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from fuxictr.features import FeatureMap
@@ -14,8 +18,14 @@ from fuxictr.pytorch import layers
 from fuxictr.pytorch.models import BaseModel
 from torch import nn
 
+from ctrzoo.schema import Schema
+
 from ..hyperparameters import EMBEDDING_DIM
 from ..shapes import by_field, random_rows
+
+if TYPE_CHECKING:
+    from ..work import Work
+
 
 BATCHES_IN_MEMORY = 16
 DEEP_UNITS = [400, 400]
@@ -313,7 +323,7 @@ MODELS = {
 }
 
 
-def feature_map_of(schema):
+def feature_map_of(schema: Schema) -> FeatureMap:
     """Describe the fields as FuxiCTR wants them."""
     feature_map = FeatureMap("benchmark", ".")
     for field in schema.fields:
@@ -329,7 +339,7 @@ def feature_map_of(schema):
     return feature_map
 
 
-def batches_of(schema, num_rows, batch_size):
+def batches_of(schema: Schema, num_rows: int, batch_size: int) -> list[dict[str, torch.Tensor]]:
     """Return batches as FuxiCTR's loaders yield them."""
     features, labels = random_rows(schema, num_rows)
     columns = {**by_field(schema, features), schema.label: labels[:, 0]}
@@ -338,7 +348,7 @@ def batches_of(schema, num_rows, batch_size):
     return [{name: column[start : start + batch_size] for name, column in columns.items()} for start in starts]
 
 
-def prepare(work):
+def prepare(work: Work) -> Callable[[int], object]:
     """Return what is timed: its `train_step`, or its `predict`."""
     logging.disable()
     torch.set_num_threads(len(work.cores))

@@ -1,19 +1,33 @@
 """GraphFM as its authors' code is built: for each layer a loop over fields, for each field its products with all."""
 
+# Keras gives its operations and a layer's weights no types.
+# pyright: reportOptionalSubscript=false, reportOptionalOperand=false
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from keras import ops
 
 from ctrzoo.layers import ReferenceGraphInteraction
+from ctrzoo.model import CTRModel
+from ctrzoo.schema import Schema
+from ctrzoo.types import Tensor
 
 from .... import models
 from ..keras_calls import calls_of, limit_threads
 from ..zoo import make_optimizer
 from .replaced_layers import replaced_layers
 
+if TYPE_CHECKING:
+    from ..work import Work
+
 
 class LoopedGraphInteraction(ReferenceGraphInteraction):
     """The weights and the function of `ReferenceGraphInteraction`, one field after the other."""
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> tuple[Tensor, Tensor, Tensor]:
         outputs, attentions, edges = [], [], []
         for number in range(self.num_fields):
             products = inputs[:, number : number + 1] * inputs  # (b, j, d)
@@ -29,7 +43,7 @@ class LoopedGraphInteraction(ReferenceGraphInteraction):
             output = ops.reshape(ops.sum(ops.expand_dims(attention, -1) * messages, axis=1), (-1, self.units))
             residual = ops.matmul(inputs[:, number], self.residual_kernel[number]) + self.residual_bias[number]
             output = ops.relu(output + ops.relu(residual))
-            mean, variance = ops.moments(output, axes=-1, keepdims=True)
+            mean, variance = ops.moments(output, axes=-1, keepdims=True)  # pyright: ignore
             normal = (output - mean) * ops.rsqrt(variance + 1e-8)
             outputs.append(normal * self.scale[number] + self.shift[number])
             attentions.append(ops.transpose(attention, (0, 2, 1)))
@@ -37,13 +51,13 @@ class LoopedGraphInteraction(ReferenceGraphInteraction):
         return ops.stack(outputs, axis=1), ops.stack(attentions, axis=2), ops.stack(edges, axis=1)
 
 
-def build(name, schema, **hyperparameters):
+def build(name: str, schema: Schema, **hyperparameters: Any) -> CTRModel:
     """Build GraphFM on `LoopedGraphInteraction`."""
     with replaced_layers(ReferenceGraphInteraction=LoopedGraphInteraction):
         return models.build(name, schema, **hyperparameters)
 
 
-def prepare(work):
+def prepare(work: Work) -> Callable[[int], object]:
     """Return what is timed; see `keras_calls.calls_of`."""
     limit_threads(work)
     return calls_of(build(work.model, work.make_schema(), **work.hyperparameters), make_optimizer(), work)

@@ -1,19 +1,33 @@
 """GraphFM as its equations suggest: all products of all fields in one tensor `(batch, fields, fields, dim)`."""
 
+# Keras gives its operations and a layer's weights no types.
+# pyright: reportOptionalSubscript=false, reportOptionalOperand=false
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from keras import ops
 
 from ctrzoo.layers import ReferenceGraphInteraction
+from ctrzoo.model import CTRModel
+from ctrzoo.schema import Schema
+from ctrzoo.types import Tensor
 
 from .... import models
 from ..keras_calls import calls_of, limit_threads
 from ..zoo import make_optimizer
 from .replaced_layers import replaced_layers
 
+if TYPE_CHECKING:
+    from ..work import Work
+
 
 class PlainGraphInteraction(ReferenceGraphInteraction):
     """The weights and the function of `ReferenceGraphInteraction`, written down without any algebra."""
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> tuple[Tensor, Tensor, Tensor]:
         products = ops.expand_dims(inputs, 2) * ops.expand_dims(inputs, 1)  # (b, i, j, d)
         scores = ops.relu(ops.einsum("bijd,dh->bijh", products, self.attention_kernel) + self.attention_bias)
         hidden = ops.relu(ops.einsum("bijd,dk->bijk", products, self.hidden_kernel) + self.hidden_bias)
@@ -28,18 +42,18 @@ class PlainGraphInteraction(ReferenceGraphInteraction):
         outputs = ops.reshape(outputs, (-1, self.num_fields, self.units))
         residual = ops.einsum("bid,idu->biu", inputs, self.residual_kernel) + self.residual_bias[:, 0]
         outputs = ops.relu(outputs + ops.relu(residual))
-        mean, variance = ops.moments(outputs, axes=-1, keepdims=True)
+        mean, variance = ops.moments(outputs, axes=-1, keepdims=True)  # pyright: ignore
         outputs = (outputs - mean) * ops.rsqrt(variance + 1e-8) * self.scale[:, 0] + self.shift[:, 0]
         return outputs, ops.transpose(attention, (0, 3, 1, 2)), edges
 
 
-def build(name, schema, **hyperparameters):
+def build(name: str, schema: Schema, **hyperparameters: Any) -> CTRModel:
     """Build GraphFM on `PlainGraphInteraction`."""
     with replaced_layers(ReferenceGraphInteraction=PlainGraphInteraction):
         return models.build(name, schema, **hyperparameters)
 
 
-def prepare(work):
+def prepare(work: Work) -> Callable[[int], object]:
     """Return what is timed; see `keras_calls.calls_of`."""
     limit_threads(work)
     return calls_of(build(work.model, work.make_schema(), **work.hyperparameters), make_optimizer(), work)

@@ -1,11 +1,23 @@
 """The same models as one writes them in plain Keras: an Embedding layer for each field, dense Adam."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
 import keras
 from keras import ops
+
+from ctrzoo.model import CTRModel
+from ctrzoo.schema import Schema
+from ctrzoo.types import Features, Shape, Tensor
 
 from .... import models
 from ..keras_calls import calls_of, limit_threads
 from .replaced_layers import replaced_layers
+
+if TYPE_CHECKING:
+    from ..work import Work
 
 
 class FieldTables(keras.layers.Layer):
@@ -19,21 +31,27 @@ class FieldTables(keras.layers.Layer):
         **kwargs: Arguments of any layer.
     """
 
-    def __init__(self, schema, dim, initializer=None, l2=0.0, **kwargs):
+    def __init__(
+        self,
+        schema: Schema,
+        dim: int,
+        initializer: keras.Initializer | str | None = None,
+        l2: float = 0.0,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         if l2:
             raise ValueError(f"This baseline has no penalty. Received: l2={l2}.")
         self.schema, self.dim = schema, dim
         initializer = initializer or keras.initializers.RandomNormal(stddev=0.01)
-        self.tables = [
-            keras.layers.Embedding(field.vocabulary_size, dim, initializer, name=field.name) for field in schema.fields
-        ]
+        table: Any = keras.layers.Embedding  # Keras hints its initializer as text only
+        self.tables = [table(field.vocabulary_size, dim, initializer, name=field.name) for field in schema.fields]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Mapping[str, Shape]) -> None:
         for table in self.tables:
             table.build()
 
-    def call(self, features):
+    def call(self, features: Features) -> Tensor:
         vectors, slot = [], 0
         for number, (field, table) in enumerate(zip(self.schema.fields, self.tables, strict=True)):
             slots = slice(slot, slot + field.num_slots)
@@ -42,17 +60,17 @@ class FieldTables(keras.layers.Layer):
             slot += field.num_slots
         return ops.stack(vectors, axis=1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Mapping[str, Shape]) -> Shape:
         return (input_shape["ids"][0], self.schema.num_fields, self.dim)
 
 
-def build(name, schema, **hyperparameters):
+def build(name: str, schema: Schema, **hyperparameters: Any) -> CTRModel:
     """Build a model of the zoo on `FieldTables`."""
     with replaced_layers(FieldEmbedding=FieldTables):
         return models.build(name, schema, **hyperparameters)
 
 
-def prepare(work):
+def prepare(work: Work) -> Callable[[int], object]:
     """Return what is timed; see `keras_calls.calls_of`."""
     limit_threads(work)
     model = build(work.model, work.make_schema(), **work.hyperparameters)

@@ -2,11 +2,12 @@
 
 import contextlib
 import sys
+from collections.abc import Iterator
 from unittest import mock
 
 
 @contextlib.contextmanager
-def replaced_layers(**layers):
+def replaced_layers(**layers: type) -> Iterator[None]:
     """Let modules of `ctrzoo` find other classes under the given names while the context lasts.
 
     >>> from ctrzoo import layers, models

@@ -4,7 +4,9 @@ Command: `ctrzoo-train --dataset=criteo --model=deepfm --raw=train.txt`
 Expected times: `experiments/results/README.md`. No accuracy is known: it has not been trained on all rows.
 """
 
+from ctrzoo.types import Config
 
-def get_config():
+
+def get_config() -> Config:
     """Return the settings."""
     return {"epochs": 5, "patience": 1}

@@ -5,8 +5,10 @@ Expected: test AUC 0.8578 ± 0.0002, log loss 0.3623 ± 0.0002 (three seeds) aft
 beside other work.
 """
 
+from ctrzoo.types import Config
 
-def get_config():
+
+def get_config() -> Config:
     """Return the settings."""
     return {
         "epochs": 14,

@@ -7,11 +7,16 @@ three hours of two cores. The paper draws the order on both data sets as GraphFM
 Finished runs are in `experiments/results/ablation`, and `--folder=experiments/results/ablation` goes on from them.
 """
 
+import pathlib
+from collections.abc import Sequence
+
+from ctrzoo.types import Config
+
 from ...sweeps.comparison import compare
 from ...sweeps.grid import grid
 
 
-def get_sweep():
+def get_sweep() -> list[Config]:
     """Return the settings of each run."""
     common = {
         "dataset": ["movielens_1m", "criteo"],
@@ -26,6 +31,6 @@ def get_sweep():
     )
 
 
-def write_report(rows, folder):
+def write_report(rows: Sequence[Config], folder: pathlib.Path) -> None:
     """Draw the variants beside each other, GraphFM beside its row of Table 2."""
     compare(rows, ["graphfm_table2"], folder)

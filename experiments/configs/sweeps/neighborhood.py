@@ -8,13 +8,18 @@ three to four hours of two cores for the first 48 and ten for all; five minutes 
 (`--workers=16 --gpus=0`). The finished runs are in `experiments/results/neighborhood`.
 """
 
+import pathlib
+from collections.abc import Sequence
+
+from ctrzoo.types import Config
+
 from ...sweeps.figure3 import report_neighborhood
 from ...sweeps.grid import grid
 
 FIRST = {1, 2, 4, 7}
 
 
-def get_sweep():
+def get_sweep() -> list[Config]:
     """Return the settings of each run."""
     cells = [(second, third) for second in range(1, 8) for third in range(1, 8)]
     first = [cell for cell in cells if FIRST.issuperset(cell)]
@@ -31,6 +36,6 @@ def _runs(cells):
     )
 
 
-def write_report(rows, folder):
+def write_report(rows: Sequence[Config], folder: pathlib.Path) -> None:
     """Draw surfaces and heat maps, ours and the published, and test whether cells differ beyond the noise of seeds."""
     report_neighborhood(rows, folder)

@@ -6,17 +6,22 @@ Without a penalty on the embeddings, which would give every row of the table a g
 `--set=dataset=criteo --raw=criteo=train.txt --folder=runs/optimizers_criteo`.
 """
 
+import pathlib
+from collections.abc import Sequence
+
+from ctrzoo.types import Config
+
 from ...sweeps.comparison import compare
 from ...sweeps.grid import grid
 
 
-def get_sweep():
+def get_sweep() -> list[Config]:
     """Return the settings of each run."""
     common = {"dataset": "movielens_1m", "optimizer": ["adam", "lazy_adam"], "seed": [2018, 2019, 2020, 2021, 2022]}
     falling = {"learning_rate": 3e-3, "plateau_factor": 0.3, "patience": 2, "epochs": 30}
     return grid(model=["fm", "deepfm"], embedding_l2=0.0, **common, **falling)
 
 
-def write_report(rows, folder):
+def write_report(rows: Sequence[Config], folder: pathlib.Path) -> None:
     """Draw the optimizers beside each other, and beside the published numbers."""
     compare(rows, ["graphfm_table2", "autoint_table5"], folder)

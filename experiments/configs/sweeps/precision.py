@@ -5,6 +5,11 @@ Command: `ctrzoo-sweep --config=precision --raw=movielens_1m=ml-1m.zip`
 GraphFM in float32 is in `experiments/results/table2`, with the same seeds.
 """
 
+import pathlib
+from collections.abc import Sequence
+
+from ctrzoo.types import Config
+
 from ...sweeps.comparison import compare
 from ...sweeps.grid import grid
 
@@ -12,13 +17,13 @@ PRECISIONS = ["float32", "mixed_bfloat16"]
 SEEDS = [2018, 2019, 2020, 2021]
 
 
-def get_sweep():
+def get_sweep() -> list[Config]:
     """Return the settings of each run."""
     return grid(dataset="movielens_1m", model=["dcn_v2", "deepfm"], precision=PRECISIONS, seed=SEEDS) + grid(
         dataset="movielens_1m", model="graphfm", formulation="reference", precision="mixed_bfloat16", seed=SEEDS[:3]
     )
 
 
-def write_report(rows, folder):
+def write_report(rows: Sequence[Config], folder: pathlib.Path) -> None:
     """Set both beside Table 5 of AutoInt."""
     compare(rows, ["autoint_table5"], folder)

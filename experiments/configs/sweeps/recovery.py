@@ -5,6 +5,11 @@ Command: `ctrzoo-sweep --config=recovery --workers=2`
 The pairs of `synthetic` are known, so what a model says of its pairs, and what shuffling them says, can be judged.
 """
 
+import pathlib
+from collections.abc import Sequence
+
+from ctrzoo.types import Config
+
 from ...sweeps.grid import grid
 from ...sweeps.recovery import recover
 
@@ -13,7 +18,7 @@ MODELS = ["poly2", "fm", "ffm", "afm", "hofm", "deepfm", "dlrm", "autoint", "fig
 GATED = ["autofis", "sign"]
 
 
-def get_sweep():
+def get_sweep() -> list[Config]:
     """Return the settings of each run."""
     seeds = [2018, 2019, 2020]
     common = {"dataset": "synthetic", "seed": seeds, "epochs": 3, "learning_rate": 3e-3, "optimizer": "adam"}
@@ -24,6 +29,6 @@ def get_sweep():
     )
 
 
-def write_report(rows, folder):
+def write_report(rows: Sequence[Config], folder: pathlib.Path) -> None:
     """Count the planted pairs among the strongest ones."""
     recover(rows, folder)

@@ -8,6 +8,11 @@ Hyperparameters tuned on validation rows come from `configs/<data set>/<model>.p
 on one core each, beside others.
 """
 
+import pathlib
+from collections.abc import Sequence
+
+from ctrzoo.types import Config
+
 from ...sweeps.comparison import compare
 from ...sweeps.grid import grid
 
@@ -15,7 +20,7 @@ TABLE = ["lr", "fm", "afm", "nfm", "hofm", "deep_crossing", "cross_net", "cin", 
 BESIDE = ["ffm", "hoafm", "wide_deep", "deepfm", "xdeepfm", "dcn_v2"]
 
 
-def get_sweep():
+def get_sweep() -> list[Config]:
     """Return the settings of each run."""
     common = {"dataset": "movielens_1m"}
     seeds = [2018, 2019, 2020]
@@ -28,6 +33,6 @@ def get_sweep():
     )
 
 
-def write_report(rows, folder):
+def write_report(rows: Sequence[Config], folder: pathlib.Path) -> None:
     """Set ours beside Table 2 of GraphFM and Table 5 of AutoInt."""
     compare(rows, ["graphfm_table2", "autoint_table5"], folder)

@@ -5,11 +5,16 @@ Command: `ctrzoo-sweep --config=table2_joint --raw=movielens_1m=ml-1m.zip --work
 Nothing is known yet of the time and accuracy of the whole sweep.
 """
 
+import pathlib
+from collections.abc import Sequence
+
+from ctrzoo.types import Config
+
 from ...sweeps.comparison import compare
 from ...sweeps.grid import grid
 
 
-def get_sweep():
+def get_sweep() -> list[Config]:
     """Return the settings of each run."""
     common = {"dataset": "movielens_1m", "patience": 4, "deep_units": (400, 400), "seed": [2018, 2019, 2020]}
     joint = [
@@ -20,6 +25,6 @@ def get_sweep():
     return grid(model=["wide_deep", "deepfm", "dcn", "xdeepfm"], **common) + joint
 
 
-def write_report(rows, folder):
+def write_report(rows: Sequence[Config], folder: pathlib.Path) -> None:
     """Set ours beside Table 5 of AutoInt."""
     compare(rows, ["autoint_table5"], folder)
