@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 
-def plain(texts: Sequence[str]) -> list[str]:
+def plain(texts: Iterable[str]) -> list[str]:
     r"""Return texts that matplotlib draws as they are: dollar signs would open mathematics.
 
     >>> print(*plain(["price in $"]))

@@ -5,12 +5,15 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags
 
 
 @contextlib.contextmanager
-def one_line_failures(name, interrupted, errors=(ValueError, OSError)):
+def one_line_failures(
+    name: str, interrupted: str, errors: tuple[type[Exception], ...] = (ValueError, OSError)
+) -> Iterator[None]:
     """Turn errors that a user can mend, and interruptions, into one line.
 
     Args:
@@ -30,7 +33,13 @@ def one_line_failures(name, interrupted, errors=(ValueError, OSError)):
     sys.exit(1)
 
 
-def run_command(name, main, flag_values, description, interrupted):
+def run_command(
+    name: str,
+    main: Callable[[list[str]], None],
+    flag_values: flags.FlagValues,
+    description: str | None,
+    interrupted: str,
+) -> None:
     """Run `main(arguments)` with flags of its own, or print them for `--help`; ending it counts as Ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupt)
     with one_line_failures(name, interrupted):
@@ -41,7 +50,13 @@ def run_command(name, main, flag_values, description, interrupted):
             main(arguments)
 
 
-def run_app(name, main, module, interrupted, errors=(ValueError, OSError)):
+def run_app(
+    name: str,
+    main: Callable[[list[str]], None],
+    module: str,
+    interrupted: str,
+    errors: tuple[type[Exception], ...] = (ValueError, OSError),
+) -> None:
     """Run `main(arguments)` with the flags that the named module defined for the whole process."""
     sys.modules["__main__"].__doc__ = sys.modules[module].__doc__  # what --help prints, also of a console script
     for flag in flags.FLAGS.get_key_flags_for_module(module):
@@ -50,8 +65,8 @@ def run_app(name, main, module, interrupted, errors=(ValueError, OSError)):
         app.run(main, with_homes(sys.argv), flags_parser=flags.FLAGS)
 
 
-def with_homes(arguments):
-    """Replace ~ where a value begins with it: shells leave it alone after --flag=."""
+def with_homes(arguments: Sequence[str]) -> list[str]:
+    """Replace ~ where a value begins with it: shells do not expand it after --flag=."""
     home = os.path.expanduser("~")
     return [re.sub(r"^((?:--\w+=)?(?:\w+=)?)~(?=/|$)", lambda found: found[1] + home, text) for text in arguments]
 

@@ -35,7 +35,7 @@ flags.DEFINE_list(
 flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     """Run what the flags ask for."""
     if len(argv) > 1:
         raise ValueError(f"Unknown argument '{argv[1]}'. Everything is given as flags, such as --workdir=runs/mine.")
@@ -68,7 +68,7 @@ def main(argv):
     console.print(f"Open {report}")
 
 
-def run():
+def run() -> None:
     """Start `ctrzoo-explain`: an expected failure is one line on the standard error stream, exit code 1."""
     run_command("ctrzoo-explain", main, FLAGS, __doc__, "interrupted; the same command starts again")
 

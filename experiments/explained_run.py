@@ -3,13 +3,21 @@
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
 import json
+import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
+from rich.console import Console
 
-from ctrzoo.explanation.analysis import analyse, correlation
+from ctrzoo.explanation.analysis import Analysis, analyse, correlation
 from ctrzoo.explanation.explainer import explain_rows
 from ctrzoo.explanation.report import choose_rows, write_explanations
+from ctrzoo.model import CTRModel
+from ctrzoo.schema import Schema
+from ctrzoo.types import Path
 
 from .. import (
     data_pipelines,
@@ -20,19 +28,19 @@ BATCH = 4096
 
 
 def explain_run(
-    workdir,
-    output,
-    data_folder=None,
-    split="test",
-    num_rows=10_000,
-    instances=3,
-    chosen=(),
-    repeats=3,
-    most_pairs=60,
-    seed=2018,
-    compared=(),
-    console=None,
-):
+    workdir: pathlib.Path,
+    output: pathlib.Path,
+    data_folder: Path | None = None,
+    split: str = "test",
+    num_rows: int = 10_000,
+    instances: int = 3,
+    chosen: Sequence[int] = (),
+    repeats: int = 3,
+    most_pairs: int = 60,
+    seed: int = 2018,
+    compared: Sequence[pathlib.Path] = (),
+    console: Console | None = None,
+) -> pathlib.Path:
     """Explain the model of a run on rows of its data; return the path of the report.
 
     Args:
@@ -40,7 +48,7 @@ def explain_run(
         output: Folder to write into.
         data_folder: The prepared folder; None for the one that the run read.
         split: `"train"`, `"valid"` or `"test"`.
-        num_rows: How many rows, chosen by chance.
+        num_rows: How many rows, chosen at random.
         instances: How many of them to show one by one.
         chosen: Numbers of rows of the split to show instead.
         repeats: Permutations of each field and pair.
@@ -66,7 +74,7 @@ def explain_run(
     total = data.num_rows[split]
     sample = np.sort(np.random.default_rng(seed).choice(total, min(num_rows, total), replace=False))
     features, labels = rows_of(data, split, sample)
-    analyses = {}
+    analyses: dict[pathlib.Path, tuple[CTRModel, Analysis]] = {}
     for folder in (workdir, *compared):
         model = load_model(folder, data.schema)
         if console:
@@ -80,7 +88,7 @@ def explain_run(
     else:
         shown = choose_rows(labels, explain_rows(model, features)["probability"], instances)
     features = {name: array[shown] for name, array in features.items()}
-    comparison = [_compared(folder, *entry, analysis) for folder, entry in analyses.items()]
+    comparison = [_compared(folder, *analyses[folder], analysis) for folder in analyses]
     if console:
         for row in comparison:
             console.print(", ".join(f"{key} {_rounded(value)}" for key, value in row.items()))
@@ -97,7 +105,9 @@ def explain_run(
     )
 
 
-def rows_of(data, split, numbers):
+def rows_of(
+    data: data_pipelines.PreparedData, split: str, numbers: ArrayLike
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return features and labels of rows of a split, by their numbers in stored order, however large it is."""
     numbers, start, found = np.asarray(numbers), 0, []
     for features, labels in data.dataset(split, BATCH, shuffle=False).as_numpy_iterator():
@@ -110,29 +120,30 @@ def rows_of(data, split, numbers):
     return features, np.concatenate([labels for _, _, labels in found])[order]
 
 
-def load_model(folder, schema):
+def load_model(folder: pathlib.Path, schema: Schema) -> CTRModel:
     """Load the best model of a run; refuse it if it was built for another schema."""
-    model = keras.models.load_model(folder / "model.keras")
+    model: Any = keras.models.load_model(folder / "model.keras")
     differences = model.schema.differences(schema)
     if differences:
         raise ValueError(f"The model in {folder} is of other data: {differences[0]}.")
     return model
 
 
-def _compared(folder, model, analysis, first):
+def _compared(folder: pathlib.Path, model: CTRModel, analysis: Analysis, first: Analysis) -> dict[str, Any]:
     """Return a row of the table of models: AUC, planted pairs found, agreement with shuffling and the first run."""
     row = {"model": model.name, "run": str(folder), "AUC": analysis.importance.auc}
     precision = analysis.precision()
     if precision:
-        for way in ("explanation", "AUC interaction", "logit difference"):
-            row[f"planted pairs found by {way}"] = precision.get(way)
+        for method in ("explanation", "AUC interaction", "logit difference"):
+            row[f"planted pairs found by {method}"] = precision.get(method)
     agreement = analysis.agreement()
-    for way in ("AUC interaction", "logit difference"):
-        row[f"correlation of explanation and {way}"] = agreement[way][0] if agreement else None
-    both = analysis.edges is not None and first.edges is not None
-    first_pair, second_pair = np.triu_indices(len(analysis.names), 1)
-    edges = [entry.edges.mean[first_pair, second_pair] for entry in (analysis, first)] if both else None
-    row["correlation with the first run's edges"] = correlation(*edges) if both else None
+    for method in ("AUC interaction", "logit difference"):
+        row[f"correlation of explanation and {method}"] = agreement[method][0] if agreement else None
+    pairs = np.triu_indices(len(analysis.names), 1)
+    edges = None
+    if analysis.edges is not None and first.edges is not None:
+        edges = correlation(analysis.edges.mean[pairs], first.edges.mean[pairs])
+    row["correlation with the first run's edges"] = edges
     return row
 
 

@@ -7,7 +7,6 @@ median. The same command, several times at once with different seeds or later ag
 """
 
 import pathlib
-from collections.abc import Sequence
 
 from absl import flags
 
@@ -26,7 +25,7 @@ flags.DEFINE_integer("seed", 0, "Seed of the sampler; give each process its own.
 flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
 
 
-def main(argv: Sequence[str]) -> None:
+def main(argv: list[str]) -> None:
     """Do the search that the flags ask for."""
     if len(argv) > 1 or not FLAGS.config:
         raise ValueError("What is to be searched? Give --config= and the path of a Python file with get_search().")

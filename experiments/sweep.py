@@ -6,7 +6,6 @@ The same command goes on where it was ended. It may run several times at once, a
 """
 
 import pathlib
-from collections.abc import Sequence
 
 from absl import flags
 from rich.console import Console
@@ -36,7 +35,7 @@ flags.DEFINE_multi_string(
 flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
 
 
-def main(argv: Sequence[str]) -> None:
+def main(argv: list[str]) -> None:
     """Do the sweep that the flags ask for."""
     if len(argv) > 1:
         raise ValueError(f"Unknown argument '{argv[1]}'. A sweep is given as --config={argv[1]}.")

@@ -76,7 +76,7 @@ flags.DEFINE_integer(
 flags.DEFINE_multi_string("set", [], "key=value for any setting, hyperparameter or data set option; repeatable.")
 
 
-def main(argv: Sequence[str]) -> None:
+def main(argv: list[str]) -> None:
     """Run what the flags ask for."""
     if len(argv) > 1:
         raise ValueError(f"Unknown argument '{argv[1]}'. Settings are given as flags, such as --epochs=5.")

@@ -70,6 +70,7 @@ class AutoInt(CTRModel):
                 num_heads,
                 use_residual=use_residual,
                 attention_dropout=attention_dropout,
+                return_attention=True,
                 name=f"attention_{number}",
                 **options,
             )(states)

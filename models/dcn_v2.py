@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from ctrzoo.layers import MLP, FieldEmbedding, MatrixCrossLayer, MixtureCrossLayer
+from ctrzoo.layers import MLP, CrossV2, FieldEmbedding, MixtureCrossLayer
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Schema
 
@@ -61,8 +61,8 @@ class DCNv2(CTRModel):
         **kwargs: Any,
     ) -> None:
         kinds = {
-            "full": (MatrixCrossLayer, {}),
-            "low_rank": (MatrixCrossLayer, {"rank": rank}),
+            "full": (CrossV2, {}),
+            "low_rank": (CrossV2, {"rank": rank}),
             "mixture": (MixtureCrossLayer, {"rank": rank, "num_experts": num_experts, "gate": gate}),
         }
         if cross not in kinds:

@@ -76,7 +76,7 @@ class FiGNN(CTRModel):
             options: dict[str, Any] = {"scale_scores": True, "use_residual": False}
             graph = FieldGraph(num_steps, name="graph")
         first, attention = FieldAttention(
-            units, num_heads, attention_dropout=attention_dropout, name="attention", **options
+            units, num_heads, attention_dropout=attention_dropout, return_attention=True, name="attention", **options
         )(embedded)
         states, edges = graph(first)
         explanations = {"attention": attention, "edges": edges}

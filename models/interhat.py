@@ -92,6 +92,7 @@ class InterHAt(CTRModel):
                 num_heads,
                 use_residual=use_residual,
                 attention_dropout=attention_dropout,
+                return_attention=True,
                 name="attention",
                 **REFERENCE_ATTENTION,
             )(embedded)

@@ -4,11 +4,14 @@ Letters: n = i = j fields, b batch, d state size. Inside the layer the fields ax
 per-field matrix is one batched product.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from ctrzoo.layers.numerics import softmax
+from ctrzoo.types import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -41,18 +44,26 @@ class FieldGraph(keras.layers.Layer):
             [0.5, 0.5, 0. ]]], dtype=float32)
     """
 
-    def __init__(self, num_steps=2, use_attention=True, share_steps=True, use_bias=True, negative_slope=0.2, **kwargs):
+    def __init__(
+        self,
+        num_steps: int = 2,
+        use_attention: bool = True,
+        share_steps: bool = True,
+        use_bias: bool = True,
+        negative_slope: float = 0.2,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if num_steps < 1:
             raise ValueError(f"`num_steps` must be at least 1. Received: {num_steps}.")
         self.num_steps, self.use_attention, self.share_steps = num_steps, use_attention, share_steps
         self.use_bias, self.negative_slope = use_bias, negative_slope
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         _, self.num_fields, dim = input_shape
         copies = 1 if self.share_steps else self.num_steps
         limit = float(np.sqrt(6 / (2 * dim)))
-        matrices = {"shape": (copies, self.num_fields, dim, dim)}
+        matrices: dict[str, Any] = {"shape": (copies, self.num_fields, dim, dim)}
         uniform = keras.initializers.RandomUniform(-limit, limit)
         self.sending_kernel = self.add_weight(name="sending_kernel", initializer=uniform, **matrices)
         self.receiving_kernel = self.add_weight(name="receiving_kernel", initializer=uniform.clone(), **matrices)
@@ -66,7 +77,7 @@ class FieldGraph(keras.layers.Layer):
         self.candidate_kernel = self.add_weight(name="candidate_kernel", shape=(2 * dim, dim))
         self.candidate_bias = self.add_weight(name="candidate_bias", shape=(dim,), initializer="zeros")
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         start = states = ops.transpose(inputs, (1, 0, 2))
         edges = self._edges(inputs)
         for step in range(self.num_steps):
@@ -99,11 +110,11 @@ class FieldGraph(keras.layers.Layer):
         candidate = ops.matmul(ops.concatenate([messages, reset * states], axis=-1), self.candidate_kernel)
         return update * states + (1.0 - update) * ops.tanh(candidate + self.candidate_bias)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape
         return input_shape, (batch, fields, fields)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "num_steps": self.num_steps,

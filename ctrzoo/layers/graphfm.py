@@ -9,17 +9,19 @@ Source: Li et al., 2021, https://arxiv.org/abs/2105.11866, equations 7 to 14.
 """
 
 import numbers
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from ctrzoo.layers.numerics import softmax_along, standardize
+from ctrzoo.layers.numerics import inner_softmax, standardize
 from ctrzoo.layers.pair_networks import scores_of_pairs, spread_to_fields
 from ctrzoo.layers.top_k import kth_largest
+from ctrzoo.types import Activation, Config, Shape, Tensor
 
 
-def keep_strongest(scores, num_kept, keep_ties, axis=-1):
+def keep_strongest(scores: Tensor, num_kept: int, keep_ties: bool, axis: int = -1) -> Tensor:
     """Mark the `num_kept` largest entries along an axis.
 
     Args:
@@ -51,15 +53,15 @@ class _GraphLayer(keras.layers.Layer):
 
     def __init__(
         self,
-        units,
-        num_heads=2,
-        num_neighbors=None,
-        selector_units=16,
-        use_selection=True,
-        use_interaction=True,
-        attention_dropout=0.0,
-        **kwargs,
-    ):
+        units: int,
+        num_heads: int = 2,
+        num_neighbors: int | None = None,
+        selector_units: int = 16,
+        use_selection: bool = True,
+        use_interaction: bool = True,
+        attention_dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         for argument, number in (("units", units), ("num_heads", num_heads), ("selector_units", selector_units)):
             if number < 1:
@@ -71,7 +73,7 @@ class _GraphLayer(keras.layers.Layer):
 
     def _build_scores(self, num_fields, dim):
         kept = num_fields if self.num_neighbors is None else self.num_neighbors
-        if not isinstance(kept, numbers.Integral) or not 1 <= kept <= num_fields:
+        if not isinstance(kept, numbers.Integral) or not 1 <= int(kept) <= num_fields:
             raise ValueError(
                 f"`num_neighbors` must be a whole number between 1 and the number of fields, {num_fields}. "
                 f"Received: {kept!r}."
@@ -121,12 +123,12 @@ class _GraphLayer(keras.layers.Layer):
             sums = sums * ops.expand_dims(states, 1)
         return ops.matmul(sums, kernel)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape
         attention = (batch, self.num_heads, fields, fields)
         return (batch, fields, self.units), attention, (batch, fields, fields)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "units": self.units,
@@ -171,13 +173,13 @@ class GraphInteraction(_GraphLayer):
 
     def __init__(
         self,
-        units,
-        average_heads=False,
-        activation="relu",
-        negative_slope=0.2,
-        use_residual_norm=False,
-        **kwargs,
-    ):
+        units: int,
+        average_heads: bool = False,
+        activation: Activation = "relu",
+        negative_slope: float = 0.2,
+        use_residual_norm: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(units, **kwargs)
         self.average_heads, self.negative_slope = average_heads, negative_slope
         self.use_residual_norm = use_residual_norm
@@ -185,7 +187,7 @@ class GraphInteraction(_GraphLayer):
         if not average_heads and units % self.num_heads:
             raise ValueError(f"`units` must be a multiple of the {self.num_heads} heads. Received: {units}.")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         _, num_fields, dim = input_shape
         self._build_scores(num_fields, dim)
         head_units = self.units if self.average_heads else self.units // self.num_heads
@@ -207,15 +209,15 @@ class GraphInteraction(_GraphLayer):
         sides = np.concatenate([np.eye(self.num_heads), -self.negative_slope * np.eye(self.num_heads)])
         return kernel, ops.zeros(2 * self.num_heads, kernel.dtype), ops.cast(sides, kernel.dtype)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         states = ops.transpose(inputs, (1, 0, 2))
         scores, edges = self._pair_scores(states)
         if edges is None:
-            attention, edges = softmax_along(scores, axis=2), ops.ones_like(scores[0])
+            attention, edges = inner_softmax(scores, axis=2), ops.ones_like(scores[0])
         else:
             kept = keep_strongest(edges, self.num_neighbors or self.num_fields, keep_ties=False, axis=1)
             lowest = -1e4 if self.compute_dtype == "float16" else -1e9
-            attention = softmax_along(ops.where(kept, scores, lowest), axis=2)
+            attention = inner_softmax(ops.where(kept, scores, lowest), axis=2)
             edges = ops.where(kept, edges, 0.0)
         weights = self.drop_attention(attention, training=training) * edges
         messages = self._messages(inputs, states, weights, self.kernel)
@@ -230,7 +232,7 @@ class GraphInteraction(_GraphLayer):
             outputs = standardize(outputs) * self.scale + self.shift
         return outputs, *_batch_first(attention, edges)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "average_heads": self.average_heads,
@@ -266,18 +268,18 @@ class ReferenceGraphInteraction(_GraphLayer):
     weights `(batch, fields, fields)`, zero where an interaction was not selected.
     """
 
-    def __init__(self, units, use_residual=True, **kwargs):
+    def __init__(self, units: int, use_residual: bool = True, **kwargs: Any) -> None:
         super().__init__(units, **kwargs)
         self.use_residual = use_residual
         if units % self.num_heads:
             raise ValueError(f"`units` must be a multiple of the {self.num_heads} heads. Received: {units}.")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         _, num_fields, dim = input_shape
         self._build_scores(num_fields, dim)
         self.attention_bias = self.add_weight(name="attention_bias", shape=(self.num_heads,), initializer="zeros")
         limit = float(np.sqrt(6 / (dim + self.units)))
-        per_field = {"shape": (num_fields, dim, self.units)}
+        per_field: dict[str, Any] = {"shape": (num_fields, dim, self.units)}
         uniform = keras.initializers.RandomUniform(-limit, limit)
         self.kernel = self.add_weight(name="kernel", initializer=uniform, **per_field)
         if self.use_residual:
@@ -291,7 +293,7 @@ class ReferenceGraphInteraction(_GraphLayer):
     def _score_network(self):
         return self.attention_kernel, self.attention_bias, ops.eye(self.num_heads, dtype=self.compute_dtype)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         states = ops.transpose(inputs, (1, 0, 2))
         scores, edges = self._pair_scores(states)
         if edges is None:
@@ -300,7 +302,7 @@ class ReferenceGraphInteraction(_GraphLayer):
             kept = keep_strongest(edges, self.num_neighbors or self.num_fields, keep_ties=True, axis=1)
             edges = ops.where(kept, edges, 0.0)
             scores = scores * edges
-        attention = softmax_along(scores, axis=2)
+        attention = inner_softmax(scores, axis=2)
         weights = self.drop_attention(attention, training=training)
         kernel = ops.reshape(self.kernel, (self.num_fields, -1, self.num_heads, self.units // self.num_heads))
         messages = self._messages(inputs, states, weights, ops.transpose(kernel, (0, 2, 1, 3)))
@@ -310,7 +312,7 @@ class ReferenceGraphInteraction(_GraphLayer):
         outputs = standardize(ops.relu(outputs)) * self.scale + self.shift
         return ops.transpose(outputs, (1, 0, 2)), *_batch_first(attention, edges)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "use_residual": self.use_residual}
 
 
