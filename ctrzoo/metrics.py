@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 EPSILON = 1e-7
-# Rows at a time where intermediate results are wider than scores: 45 million rows then cost little beside them.
+# Rows at a time where intermediate results are wider than scores: 45 million rows then need little more memory.
 BLOCK = 1 << 20
 
 
@@ -33,7 +33,7 @@ def auc(labels: ArrayLike, scores: ArrayLike) -> float:
         The AUC; NaN, with a `UserWarning`, if there are rows of one class only.
 
     Raises:
-        ValueError: If the lengths differ, there are no rows, a label is not 0 or 1 or a score is NaN.
+        ValueError: If the lengths differ, the arrays are empty, a label is not 0 or 1 or a score is NaN.
 
     >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.4, 0.8])
     0.875
@@ -57,7 +57,7 @@ def log_loss(labels: ArrayLike, probabilities: ArrayLike) -> float:
     """Return the mean negative log-likelihood, probabilities clipped to [1e-7, 1 - 1e-7].
 
     Raises:
-        ValueError: If the lengths differ, there are no rows, a label is not 0 or 1, or a probability
+        ValueError: If the lengths differ, the arrays are empty, a label is not 0 or 1, or a probability
             is NaN or outside [0, 1].
 
     >>> round(log_loss([1, 0], [0.8, 0.4]), 4)

@@ -134,7 +134,7 @@ def _locked(workdir):
 def _check_workdir(workdir, settings):
     path = workdir / "experiment.json"
     begun = any(any(workdir.glob(pattern)) for pattern in ("checkpoints", "metrics.json", f"{BASELINES}/*/checkpoints"))
-    if not path.is_file() or not begun:  # a run that was refused leaves its settings alone
+    if not path.is_file() or not begun:  # what a refused run left may be replaced
         return
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -219,7 +219,7 @@ def run_file(path: Path) -> types.ModuleType:
     A configuration of this package is imported as part of it, so that it may import its neighbours relatively.
 
     Raises:
-        ValueError: If it is no Python file, or fails.
+        ValueError: If it is not a Python file, or fails.
     """
     place = pathlib.Path(path).resolve()
     if place.is_relative_to(CONFIGS) and place.suffix == ".py":

@@ -95,7 +95,7 @@ def main(argv: list[str]) -> None:
     running: dict[str, Any] = {name: FLAGS[name].value for name in RUNNING_FLAGS}
     data_dir = pathlib.Path(FLAGS.data_dir).expanduser()
     results = run_experiment(settings, data_dir, FLAGS.raw, pathlib.Path(workdir), **running)
-    if results is None:  # another worker tells
+    if results is None:  # another worker reports
         return
     console.print(table_of(results))
     for note in results["notes"]:
@@ -104,7 +104,7 @@ def main(argv: list[str]) -> None:
 
 
 def table_of(results: Mapping[str, Any]) -> Table:
-    """Return the closing table, a row per model, the best possible last where it is known."""
+    """Return the closing table, a row per model, and the best possible scores last where they are known."""
     bayes = results["bayes"]
     title = f"{results['dataset']}: test split, weights of the best epoch"
     caption = "Bayes: the true click probabilities; gap: AUC below theirs." if bayes else None

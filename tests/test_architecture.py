@@ -26,10 +26,11 @@ ALLOWED = {
 # What a room may import of its own folder, bottom first. Each room may import those above its own line.
 FLOORS = {
     "ctrzoo": (
+        ("ctrzoo/types.py",),
         ("ctrzoo/__init__.py", "ctrzoo/startup.py", "ctrzoo/suggest.py", "ctrzoo/files.py"),
-        ("ctrzoo/memory.py", "ctrzoo/types.py"),
-        ("ctrzoo/plot_text.py", "ctrzoo/validation.py", "ctrzoo/metrics.py"),
-        ("ctrzoo/schema.py", "ctrzoo/lookup.py", "ctrzoo/losses.py", "ctrzoo/plots.py"),
+        ("ctrzoo/memory.py",),
+        ("ctrzoo/plot_text.py", "ctrzoo/metrics.py", "ctrzoo/schema.py"),
+        ("ctrzoo/validation.py", "ctrzoo/lookup.py", "ctrzoo/losses.py", "ctrzoo/plots.py"),
         ("ctrzoo/layers", "ctrzoo/optimizers"),
         ("ctrzoo/model.py",),
         ("ctrzoo/explanation",),

@@ -17,7 +17,7 @@ All other weights are treated exactly as Keras treats them, state included.
 So SGD without momentum and Adagrad are what Keras computes for a dense gradient. FTRL is too, except that a row
 keeps its initial value until its first batch (Keras sets all rows to the solution for no data, zero, at the
 first step) and that `l2_shrinkage` acts on the rows of the batch.
-Adam and momentum differ: with Keras an absent row goes on moving by its old momentum while both moments decay.
+Adam and momentum differ: with Keras an absent row keeps moving by its old momentum while both moments decay.
 `lazy=False` is the dense optimizer of Keras on the gradient of all rows. (Keras 3.15 itself, given a sparse gradient,
 squares the gradients of a repeated id one by one and adds the squares: its second moments are then smaller than
 those of the dense gradient.)
@@ -159,7 +159,7 @@ class _Rows:
 
 
 class _LastPlaces:
-    """Memory of the place at which each row occurs last in a batch, to find repeated ids without a search.
+    """Memory of the place at which each row occurs last in a batch: it finds repeated ids without a search.
 
     XLA has fixed shapes, and a search for different ids sorts them, which takes longer than the rest of a step. Here
     each occurrence writes its place into the memory of its row and reads who was last. What earlier batches and

@@ -1,6 +1,7 @@
 """Checkpoints of a training run: one file each, written whole or not at all, the last few kept.
 
-A file is a zip of `state.json` and NumPy arrays. Nothing in it is code, and its checksums tell damage.
+A file is a zip of `state.json` and NumPy arrays. It contains no code, and its checksums reveal damage.
+What a run puts into it is in `run_state.py`.
 """
 
 import json
@@ -27,7 +28,7 @@ class Checkpoints:
         keep: How many to keep; older ones are deleted after a new one is on the disk.
 
     Raises:
-        ValueError: If none is to be kept.
+        ValueError: If `keep` is below 1.
 
     >>> import tempfile
     >>> checkpoints = Checkpoints(tempfile.mkdtemp())
@@ -49,7 +50,7 @@ class Checkpoints:
     def save(
         self, step: int, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray | Callable[[], np.ndarray]]
     ) -> None:
-        """Write a checkpoint and delete those that are too old.
+        """Write a checkpoint, then delete the oldest ones beyond `keep`.
 
         Args:
             step: Steps since the run began, the name of the file.

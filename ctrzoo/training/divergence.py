@@ -33,7 +33,7 @@ def check_loss(losses: Sequence[float], first_loss: float) -> int | None:
 def diverged(
     loss: float, epoch: int, step: int, batch: tuple[Mapping[str, np.ndarray], np.ndarray], folder: Path | None
 ) -> ValueError:
-    """Write the batch of a step that went wrong; return the error that says so.
+    """Write the batch of the step that diverged, and return the error to raise.
 
     Args:
         loss: Its loss.

@@ -35,7 +35,7 @@ class RunLogs:
         self._events.close()
 
     def write_steps(self, step: int, loss: float, rows_per_second: float) -> None:
-        """Write how training went up to a step, counted from the beginning of the run."""
+        """Write loss and speed at a step, counted from the beginning of the run."""
         with self._events.as_default(step=step):
             tf.summary.scalar("steps/loss", loss)
             tf.summary.scalar("steps/rows_per_second", rows_per_second)

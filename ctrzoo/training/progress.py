@@ -21,7 +21,7 @@ class TrainingProgress:
 
     Args:
         name: What is being trained.
-        num_rows: Rows of an epoch.
+        num_rows: Rows per epoch.
         epochs: The most epochs.
         console: The `rich` console to write to; by default the standard error stream.
     """

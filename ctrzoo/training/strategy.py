@@ -81,7 +81,7 @@ def usable_cpu_replicas(cpu_replicas: int, strategy: tf.distribute.Strategy) -> 
 
 
 def device_kind() -> str:
-    """Return what computes: the name of the first GPU as its driver tells it, or `"CPU"`."""
+    """Return the device that computes: the name of the first GPU as its driver reports it, or `"CPU"`."""
     gpus = tf.config.list_physical_devices("GPU")
     return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else "CPU"
 

@@ -149,7 +149,7 @@ class _Run:
 
     @contextlib.contextmanager
     def watched(self, console: Console | None) -> Iterator[None]:
-        """Open the progress and the logs, and tell callbacks when training begins and ends."""
+        """Open the progress and the logs, and call `on_train_begin` and `on_train_end`."""
         with (
             TrainingProgress(self.model.name, self.num_rows, self.options.epochs, console) as self.progress,
             RunLogs(self.folder) if self.writes and self.folder else contextlib.nullcontext() as self.logs,
