@@ -1,16 +1,22 @@
 """Rows of a table by their ids: what models and optimizers do most often."""
 
+from __future__ import annotations
+
 import ctrzoo.startup  # noqa: F401  (before Keras)
+
+from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import ops
 
-if keras.backend.backend() == "tensorflow":
+from ctrzoo.types import Tensor
+
+if TYPE_CHECKING or keras.backend.backend() == "tensorflow":
     import tensorflow as tf
     from tensorflow.python.ops import control_flow_util
 
 
-def look_up(table, ids):
+def look_up(table: Tensor, ids: Tensor) -> Tensor:
     """Return rows of a table, with a gradient of these rows alone.
 
     TensorFlow's `gather_nd` takes three quarters of the time of its `gather`. It is not for variables on several
@@ -40,17 +46,18 @@ def look_up(table, ids):
     if not isinstance(values, tf.Variable) or isinstance(values, tf.distribute.DistributedValues) or is_for_xla():
         return tf.gather(values, ids)
     rows = values.gather_nd(ops.reshape(ids, (-1, 1)))
-    return ops.reshape(rows, (*ops.shape(ids), *table.shape[1:]))
+    shape: Any = ops.shape(ids)
+    return ops.reshape(rows, (*shape, *table.shape[1:]))
 
 
-def is_for_xla():
+def is_for_xla() -> bool:
     """Return whether the function that is being traced will be compiled by XLA, on the TensorFlow backend."""
     if keras.backend.backend() != "tensorflow":
         return False
-    # Nothing public says so.
+    # No public TensorFlow API exposes this.
     return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
-def is_for_xla_on_cpu():
+def is_for_xla_on_cpu() -> bool:
     """Return whether the function that is being traced will be compiled by XLA, and there are no devices but CPUs."""
     return is_for_xla() and all(device.device_type == "CPU" for device in tf.config.list_logical_devices())

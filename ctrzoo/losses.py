@@ -1,9 +1,15 @@
 """Losses that Keras does not have."""
 
+from __future__ import annotations
+
 import ctrzoo.startup  # noqa: F401  (before Keras)
+
+from typing import Any
 
 import keras
 from keras import ops
+
+from ctrzoo.types import Config, Tensor
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -26,16 +32,18 @@ class PairwiseLogisticLoss(keras.losses.Loss):
     0.6931471824645996
     """
 
-    def __init__(self, name="pairwise_logistic", reduction="sum_over_batch_size", dtype=None):
+    def __init__(
+        self, name: str = "pairwise_logistic", reduction: str = "sum_over_batch_size", dtype: Any | None = None
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         if sample_weight is not None:  # Keras weights the loss of a row; `call` needs the weight of its partners too
             columns = [ops.cast(ops.reshape(part, (-1, 1)), self.dtype) for part in (y_true, sample_weight)]
             y_true = ops.concatenate(columns, axis=1)
         return super().__call__(y_true, y_pred, sample_weight)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         has_weights = len(y_true.shape) == 2 and y_true.shape[1] == 2  # in a second column, see `__call__`
         labels = y_true[:, 0] if has_weights else ops.reshape(y_true, (-1,))
         positive = ops.cast(labels > 0.5, y_pred.dtype)
@@ -46,5 +54,5 @@ class PairwiseLogisticLoss(keras.losses.Loss):
         rows = ops.cast(ops.shape(scores)[0], y_pred.dtype)
         return ops.sum(weighted, axis=1) * (rows / ops.maximum(ops.sum(pairs), 1))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"name": self.name, "reduction": self.reduction, "dtype": self.dtype}

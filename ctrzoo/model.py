@@ -1,9 +1,13 @@
 """The base of all models: a functional Keras model that knows its schema and can explain itself."""
 
+from __future__ import annotations
+
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
 import inspect
 import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,6 +16,7 @@ from ctrzoo.layers import MLP
 from ctrzoo.losses import PairwiseLogisticLoss
 from ctrzoo.schema import Schema
 from ctrzoo.suggest import unknown
+from ctrzoo.types import Config, Features, Tensor
 from ctrzoo.validation import check_ids
 
 # The loss of each task.
@@ -27,7 +32,7 @@ FORMULATIONS = ("reference", "paper")
 PREDICTION_BATCH = 8192
 
 
-def feature_inputs(schema):
+def feature_inputs(schema: Schema) -> dict[str, Any]:
     """Return the symbolic inputs of a model, `{"ids": (batch, slots), "values": (batch, slots)}`."""
     return {
         "ids": keras.Input((schema.num_slots,), dtype="int32", name="ids"),
@@ -35,7 +40,9 @@ def feature_inputs(schema):
     }
 
 
-def deep_logit(embedded, units, dropout=0.0, batch_norm=False, l2=0.0):
+def deep_logit(
+    embedded: Tensor, units: Sequence[int], dropout: float = 0.0, batch_norm: bool = False, l2: float = 0.0
+) -> Tensor:
     """Return the logit `(batch, 1)` of an MLP on the flattened field embeddings, or 0 without units.
 
     Trained jointly with any model by adding the two logits, as AutoInt+ and GraphFM's released code do.
@@ -46,7 +53,7 @@ def deep_logit(embedded, units, dropout=0.0, batch_norm=False, l2=0.0):
     return MLP(units, output_dim=1, dropout=dropout, batch_norm=batch_norm, l2=l2, name="deep")(flat)
 
 
-def predict_slices(model, features, batch_size):
+def predict_slices(model: CTRModel, features: Features, batch_size: int) -> np.ndarray:
     """Return the outputs of a Keras model with one output for arrays, slice by slice, without a data pipeline.
 
     Args:
@@ -59,7 +66,16 @@ def predict_slices(model, features, batch_size):
     return np.concatenate([model.predict_on_batch(batch) for batch in slices])
 
 
-def check_formulation(formulation):
+def output_name(task: str) -> str:
+    """Return what the output of a model is called: `"probability"` only where it is one.
+
+    >>> output_name("classification"), output_name("ranking")
+    ('probability', 'prediction')
+    """
+    return "probability" if task == "classification" else "prediction"
+
+
+def check_formulation(formulation: str) -> None:
     """Refuse a formulation other than the released code and the paper.
 
     Raises:
@@ -101,14 +117,22 @@ class CTRModel(keras.Model):
         model._given = tuple(kwargs)  # only these: a subclass may set others of the class above itself
         return model
 
-    def __init__(self, schema, features, logit, explanations=None, task="classification", **kwargs):
+    def __init__(
+        self,
+        schema: Schema,
+        features: Features,
+        logit: Tensor,
+        explanations: Mapping[str, Tensor] | None = None,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         if task not in TASKS:
             raise ValueError(f"The task must be one of {', '.join(TASKS)}. Received: {task!r}.")
         self._check_arguments(kwargs)
         dtype = keras.backend.result_type(logit.dtype, "float32")  # mixed precision ends here
         logit = keras.layers.Activation("linear", dtype=dtype, name="logit")(logit)
         link = "sigmoid" if task == "classification" else "linear"
-        output = keras.layers.Activation(link, dtype=dtype, name="probability")(logit)
+        output = keras.layers.Activation(link, dtype=dtype, name=output_name(task))(logit)
         super().__init__(inputs=features, outputs=output, **kwargs)
         self.schema, self.task = schema, task
         self._precision = keras.config.dtype_policy().name  # of the layers too, which a subclass built before
@@ -129,26 +153,34 @@ class CTRModel(keras.Model):
                 raise ValueError(f"{name}: {unknown('argument', argument, known)}")
 
     @property
-    def default_loss(self):
+    def default_loss(self) -> keras.losses.Loss | str:
         """The loss that fits the task: the name of one of Keras, or a loss object."""
         loss = TASKS[self.task]
         return loss if isinstance(loss, str) else loss()
 
     @property
-    def explanation_names(self):
+    def explanation_names(self) -> list[str]:
         """Names of the tensors that explain an output."""
         return [name for name in self._named_tensors if name != "logit"]
 
-    def explainer(self):
+    def explainer(self) -> keras.Model:
         """Return a model from the same features to `{"probability", "logit", and each explanation}`.
 
-        It shares the weights and layers of this model, so it explains what this model computes.
+        The output of regression and ranking is called `"prediction"`. The explainer shares weights and layers with
+        this model, so it explains what this model computes.
         """
         return keras.Model(
-            self.input, {"probability": self.output, **self._named_tensors}, name=f"{self.name}_explainer"
+            self.input, {output_name(self.task): self.output, **self._named_tensors}, name=f"{self.name}_explainer"
         )
 
-    def compile(self, optimizer="adam", loss=None, *, jit_compile=False, **kwargs):
+    def compile(
+        self,
+        optimizer: keras.optimizers.Optimizer | str = "adam",
+        loss: keras.losses.Loss | str | None = None,
+        *,
+        jit_compile: bool | str = False,
+        **kwargs: Any,
+    ) -> None:
         """Configure training as `keras.Model.compile` does, with three other defaults.
 
         Args:
@@ -160,7 +192,14 @@ class CTRModel(keras.Model):
         """
         super().compile(optimizer=optimizer, loss=loss or self.default_loss, jit_compile=jit_compile, **kwargs)
 
-    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        steps: int | None = None,
+        callbacks: Any | None = None,
+    ) -> np.ndarray:
         """Return the probabilities `(rows, 1)` as `keras.Model.predict` does, faster for arrays.
 
         Args:
@@ -187,7 +226,7 @@ class CTRModel(keras.Model):
             return super().predict(x, batch_size, verbose, steps, callbacks)
         return predict_slices(self, x, batch_size)
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: Config) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.built:
             try:
@@ -197,7 +236,7 @@ class CTRModel(keras.Model):
                     f"The optimizer of '{self.name}' was not restored: {error} Compile it anew.", stacklevel=2
                 )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         quantized = [layer.name for layer in self._flatten_layers() if getattr(layer, "quantization_mode", None)]
         if quantized:
             raise ValueError(
@@ -212,7 +251,7 @@ class CTRModel(keras.Model):
         return {"schema": self.schema.to_dict(), **config, "name": self.name, **how}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: Mapping[str, Any] | None = None) -> CTRModel:
         config = dict(config)
         trainable = config.pop("trainable", True)
         frozen, ours = config.pop("frozen", ()), keras.config.dtype_policy()

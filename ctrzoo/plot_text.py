@@ -1,7 +1,11 @@
 """Names and values as labels of pictures."""
 
+from __future__ import annotations
 
-def plain(texts):
+from collections.abc import Sequence
+
+
+def plain(texts: Sequence[str]) -> list[str]:
     r"""Return texts that matplotlib draws as they are: dollar signs would open mathematics.
 
     >>> print(*plain(["price in $"]))

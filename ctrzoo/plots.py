@@ -1,18 +1,29 @@
 """Pictures of a run: learning curves, and the interactions that a model found."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
 import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from ctrzoo.files import replaced
 from ctrzoo.plot_text import plain
+from ctrzoo.types import Path
 
-matplotlib.rcParams["font.size"] = 9
+# How pictures are drawn; the settings of the process stay as they are.
+STYLE: dict[Any, Any] = {"font.size": 9}
 LARGEST = 30  # inches of a picture's side, however many fields there are
 
 
-def plot_learning_curves(histories, path, best_reachable=None):
+@matplotlib.rc_context(STYLE)
+def plot_learning_curves(
+    histories: Mapping[str, Sequence[Mapping[str, Any]]], path: Path, best_reachable: Mapping[str, float] | None = None
+) -> None:
     """Draw training loss, validation log loss and validation AUC against epochs.
 
     Args:
@@ -36,7 +47,10 @@ def plot_learning_curves(histories, path, best_reachable=None):
     _save(figure, path)
 
 
-def plot_interactions(matrix, names, path, title, planted=None):
+@matplotlib.rc_context(STYLE)
+def plot_interactions(
+    matrix: np.ndarray, names: Sequence[str], path: Path, title: str, planted: Sequence[Iterable[str]] | None = None
+) -> None:
     """Draw the strength of each pair of fields as a heat map.
 
     Args:
@@ -59,7 +73,7 @@ def plot_interactions(matrix, names, path, title, planted=None):
             first, second = (list(names).index(name) for name in pair)
             truth[first, second] = truth[second, first] = 1
             for column, row in ((first, second), (second, first)):
-                outline = matplotlib.patches.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="red")
+                outline = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="red")
                 panels[0].add_patch(outline)
         panels[1].imshow(truth, cmap="Reds", vmin=0, vmax=1.5)
         panels[1].set_title("planted (red outline at the left)", fontsize=9)
@@ -69,7 +83,8 @@ def plot_interactions(matrix, names, path, title, planted=None):
     _save(figure, path)
 
 
-def interaction_picture(matrix, names, title):
+@matplotlib.rc_context(STYLE)
+def interaction_picture(matrix: np.ndarray, names: Sequence[str], title: str) -> np.ndarray:
     """Return a heat map of the strength of each pair of fields as an image, uint8 `(height, width, 4)`."""
     size = min(1.6 + 0.36 * len(names), LARGEST)
     figure = Figure(figsize=(size + 1, size + 0.6), layout="constrained", dpi=80)

@@ -5,15 +5,18 @@ slot or more. Ids are global: every field has its own range, and **id 0 means ab
 to no field. Models and data pipelines meet in the `Schema` alone.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import json
 import numbers
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ctrzoo.suggest import unknown
+from ctrzoo.types import Config
 
 KINDS = ("categorical", "numerical", "multivalued")
 POOLINGS = ("mean", "sum")
@@ -93,7 +96,7 @@ class Schema:
     (2, 12, (1, 11))
     """
 
-    fields: tuple[Field, ...]
+    fields: Sequence[Field]
     label: str = "label"
 
     def __post_init__(self):
@@ -109,37 +112,37 @@ class Schema:
             raise ValueError(f"The label '{self.label}' must not be a field: the model would see the answer.")
 
     @property
-    def names(self):
+    def names(self) -> tuple[str, ...]:
         """Field names, in model order."""
         return tuple(field.name for field in self.fields)
 
     @property
-    def num_fields(self):
+    def num_fields(self) -> int:
         """Number of fields."""
         return len(self.fields)
 
     @functools.cached_property
-    def num_slots(self):
+    def num_slots(self) -> int:
         """Number of (id, value) pairs a row."""
         return sum(field.num_slots for field in self.fields)
 
     @functools.cached_property
-    def num_ids(self):
+    def num_ids(self) -> int:
         """Rows of an embedding table: id 0 (absent) and the ids of all fields."""
         return 1 + sum(field.vocabulary_size for field in self.fields)
 
     @functools.cached_property
-    def first_ids(self):
+    def first_ids(self) -> tuple[int, ...]:
         """The first global id of each field."""
         sizes = [field.vocabulary_size for field in self.fields]
         return tuple(int(first) for first in 1 + np.cumsum([0, *sizes[:-1]]))
 
     @functools.cached_property
-    def slot_fields(self):
+    def slot_fields(self) -> tuple[int, ...]:
         """The index of the field that owns each slot, `(num_slots,)`."""
         return tuple(index for index, field in enumerate(self.fields) for _ in range(field.num_slots))
 
-    def to_dict(self):
+    def to_dict(self) -> Config:
         """Return the schema as plain dictionaries and lists."""
         return {
             "format_version": FORMAT_VERSION,
@@ -148,7 +151,7 @@ class Schema:
         }
 
     @classmethod
-    def from_dict(cls, config):
+    def from_dict(cls, config: Config) -> Schema:
         """Build a schema from what `to_dict` returned.
 
         Raises:
@@ -167,12 +170,12 @@ class Schema:
                 raise ValueError(unknown("key of a schema", key, SCHEMA_KEYS))
         return cls(tuple(_field_from_dict(field) for field in config["fields"]), config.get("label", "label"))
 
-    def to_json(self):
+    def to_json(self) -> str:
         """Return the schema as JSON text."""
         return json.dumps(self.to_dict(), indent=2)
 
     @classmethod
-    def from_json(cls, text):
+    def from_json(cls, text: str) -> Schema:
         """Read a schema from JSON text.
 
         Raises:
@@ -184,7 +187,7 @@ class Schema:
             raise ValueError(f"The schema is not valid JSON: {error}.") from None
         return cls.from_dict(config)
 
-    def differences(self, other):
+    def differences(self, other: Schema) -> list[str]:
         """Name what differs from another schema, a sentence each; empty if they are equal."""
         found = []
         if self.names != other.names:

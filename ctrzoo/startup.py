@@ -4,13 +4,16 @@ TensorFlow prints a few lines while it is imported that no setting turns off. Th
 the time of the import only; set TF_CPP_MIN_LOG_LEVEL=0 to see them. Errors still arrive: they are raised.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def silent_stderr():
+def silent_stderr() -> Iterator[None]:
     """Send what native code writes to file descriptor 2 nowhere while the context lasts."""
     sys.stderr.flush()
     try:
@@ -27,7 +30,7 @@ def silent_stderr():
         os.close(kept)
 
 
-def keep_loops_rolled():
+def keep_loops_rolled() -> None:
     """Ask XLA's compiler for CPUs to leave loops as they are, unless XLA_FLAGS has options for it already.
 
     It copies rows of tables number by number where it unrolls the loop over a row, and by vectors where it does not.

@@ -1,14 +1,18 @@
 """Error messages that name the near word."""
 
+from __future__ import annotations
+
 import difflib
+from collections.abc import Iterable
 
 
-def unknown(what, name, known):
+def unknown(what: str, name: object, known: Iterable[object]) -> str:
     """Return the message for a name that is not among the known ones.
 
     >>> unknown("data set", "movielens1m", ["synthetic", "movielens_1m"])
     "Unknown data set 'movielens1m'. Did you mean 'movielens_1m'?"
     """
-    near = difflib.get_close_matches(str(name), [str(entry) for entry in known], n=1)
-    hint = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(map(str, known)) or 'none'}."
+    names = [str(entry) for entry in known]
+    near = difflib.get_close_matches(str(name), names, n=1)
+    hint = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(names) or 'none'}."
     return f"Unknown {what} '{name}'. {hint}"

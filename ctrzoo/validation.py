@@ -1,9 +1,16 @@
 """Checks of what a model is given: the schema of its data and the ids of a batch."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
+from ctrzoo.schema import Schema
+from ctrzoo.types import Features
 
-def check_schema(model, data):
+
+def check_schema(model: Any, data: Any) -> None:
     """Refuse data whose schema is not the one that the model was built for.
 
     Raises:
@@ -17,7 +24,7 @@ def check_schema(model, data):
         )
 
 
-def check_ids(features, schema):
+def check_ids(features: Features, schema: Schema) -> None:
     """Refuse ids that the table does not have; a GPU would read zeros for them, XLA the nearest row.
 
     One pass over the ids in the memory of the host.

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import pathlib
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -17,27 +18,36 @@ from ctrzoo.files import write_csv, write_json, write_text
 from ctrzoo.plots import plot_interactions, plot_learning_curves
 from ctrzoo.training import EVALUATION_BATCH, set_seed, train
 from ctrzoo.training.strategy import device_kind, is_chief, make_strategy, scaled_learning_rate, usable_cpu_replicas
+from ctrzoo.types import Path
 
 from .. import data_pipelines, models
 from ..data_pipelines.storage.reading import SMALL_SPLIT
 from .report import report
-from .settings import stored_settings
+from .settings import Settings, stored_settings
 
 BASELINES = "baselines"
 
 
-def run_experiment(settings, data_dir, raw, workdir, strategy="auto", num_devices=None, **checkpoint_options):
-    """Prepare the data if need be, train the model and its baselines, write all results.
+def run_experiment(
+    settings: Settings,
+    data_dir: Path,
+    raw: Path | None,
+    workdir: pathlib.Path,
+    strategy: str = "auto",
+    num_devices: int | None = None,
+    **checkpoint_options: Any,
+) -> dict[str, Any] | None:
+    """Prepare the data if necessary, train the model and its baselines, and write all results.
 
     Args:
         settings: The `Settings`.
         data_dir: Folder of prepared data sets.
         raw: Raw file or folder of the data set, or None.
         workdir: Folder of the results: the model's own files, and a folder for each baseline. If it holds an
-            interrupted run with the same settings, this run goes on with it.
+            interrupted run with the same settings, that run is resumed.
         strategy: Where to train, see `ctrzoo.training.strategy.make_strategy`.
         num_devices: How many devices, see there.
-        **checkpoint_options: `checkpoint_steps`, `checkpoint_minutes` and `keep_checkpoints` of `training.train`.
+        **checkpoint_options: `checkpoint_steps`, `checkpoint_minutes` and `keep_checkpoints` of `TrainingOptions`.
 
     Returns:
         `{"dataset", "models": {name: metrics}, "bayes": {...} or None, "notes": [...]}`; None on a worker that
@@ -49,8 +59,8 @@ def run_experiment(settings, data_dir, raw, workdir, strategy="auto", num_device
         ConnectionError: If another worker was lost.
     """
     _check_workdir(workdir, settings)
-    strategy = make_strategy(strategy, num_devices, settings.cpu_replicas)
-    chief = is_chief(strategy)
+    place = make_strategy(strategy, num_devices, settings.cpu_replicas)
+    chief = is_chief(place)
     console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=not chief)
     data = _load(settings, data_dir, raw)
     console.print(f"{data!r}")
@@ -62,14 +72,14 @@ def run_experiment(settings, data_dir, raw, workdir, strategy="auto", num_device
     with _locked(workdir) if chief else contextlib.nullcontext():
         if chief:
             _check_workdir(workdir, settings)  # another process may have begun since
-            write_json(workdir / "experiment.json", _description(settings, data, strategy))
+            write_json(workdir / "experiment.json", _description(settings, data, place))
         results, histories = {}, {}
         for name in (*settings.baselines, settings.model):
             folder = workdir if name == settings.model else workdir / BASELINES / name
             if chief:
                 folder.mkdir(parents=True, exist_ok=True)
             set_seed(settings.seed, settings.jit_compile)
-            with strategy.scope():
+            with place.scope():
                 model = _build(name, data.schema, settings)
             result = _train(model, data, settings, folder, console, checkpoint_options)
             histories[name] = result.pop("history")
@@ -80,7 +90,7 @@ def run_experiment(settings, data_dir, raw, workdir, strategy="auto", num_device
         if not chief:
             return None
         bayes = data.truth["bayes"] if data.truth else None
-        notes = _explain(model, data, workdir)
+        notes = _explain(model, data, workdir)  # pyright: ignore[reportPossiblyUnboundVariable] (one at least)
         plot_learning_curves(histories, workdir / "learning_curves.png", bayes and bayes["valid"])
         outcome = {"dataset": data.name, "models": results, "bayes": bayes and bayes["test"], "notes": notes}
         write_text(workdir / "report.md", report(settings, data, outcome, histories))
@@ -131,7 +141,7 @@ def _check_workdir(workdir, settings):
         earlier = stored_settings(content)
     except (ValueError, KeyError, TypeError):
         raise ValueError(
-            f"{path} is not of this program, or damaged. Choose another --workdir, or delete it."
+            f"{path} was not written by ctrzoo-train, or is damaged. Choose another --workdir, or delete it."
         ) from None
     differences = [f"{key} was {was!r}, is {now!r}" for key, (was, now) in settings.differences(earlier).items()]
     if differences:
@@ -154,7 +164,7 @@ def _load(settings, data_dir, raw):
     if missing:
         raise ValueError(
             f"{data.folder} has no rows in {' and '.join(missing)}. Training needs train, valid (to choose the epoch) "
-            "and test (to report): change `split` in the schema and prepare the table anew."
+            "and test (to report): change `split` in the schema and prepare the table again."
         )
     return data
 

@@ -124,10 +124,10 @@ def _compared(folder, model, analysis, first):
     row = {"model": model.name, "run": str(folder), "AUC": analysis.importance.auc}
     precision = analysis.precision()
     if precision:
-        for way in ("explanation", "AUC lost twice", "logit difference"):
+        for way in ("explanation", "AUC interaction", "logit difference"):
             row[f"planted pairs found by {way}"] = precision.get(way)
     agreement = analysis.agreement()
-    for way in ("AUC lost twice", "logit difference"):
+    for way in ("AUC interaction", "logit difference"):
         row[f"correlation of explanation and {way}"] = agreement[way][0] if agreement else None
     both = analysis.edges is not None and first.edges is not None
     first_pair, second_pair = np.triu_indices(len(analysis.names), 1)

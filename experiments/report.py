@@ -50,6 +50,7 @@ def report(
     lines += ["", *results["notes"], "", "![Learning curves](learning_curves.png)", ""]
     main = main_metrics().items()
     columns = [(f"{split}_{name}", f"{split} {metric.title}") for split in ("train", "valid") for name, metric in main]
+    columns = [column for column in columns if column[0] != "train_log_loss"]  # the loss is next to it
     lines += [f"## Epochs of {settings.model}", "", f"| epoch | loss | {' | '.join(title for _, title in columns)} |"]
     lines.append("|---" * (len(columns) + 2) + "|")
     for row in histories[settings.model]:

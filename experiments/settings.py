@@ -28,7 +28,7 @@ class Settings:
     """Everything that decides the outcome of a run, except code and data; help texts say what each setting means.
 
     Raises:
-        ValueError: If a setting has the wrong type or is outside what is allowed.
+        ValueError: If a setting has the wrong type or is outside what is allowed, or settings do not fit together.
     """
 
     dataset: str = option("synthetic", "A data set of the zoo, or the path of a prepared folder.")
@@ -57,6 +57,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_fields(self, "setting")
+        self.training_options()  # refuses options that do not fit together
 
     def training_options(self, **others: Any) -> TrainingOptions:
         """Return the options of the training among these settings.
@@ -156,7 +157,7 @@ def resolve(
     if config is None:
         dataset = pathlib.Path(str(chosen["dataset"])).name
         tuned = [CONFIGS / dataset / f"{name}.py" for name in (str(chosen["model"]), "defaults")]
-        config = next((path for path in tuned if path.is_file()), "none")
+        config = next((str(path) for path in tuned if path.is_file()), "none")
     from_file = {} if config == "none" else _read_config(pathlib.Path(config))
     merged = {**from_file, **flags, **assigned}
     return _sort(merged), None if config == "none" else str(config)
@@ -169,7 +170,7 @@ def _sort(merged):
     for key in ("dataset", "model", "optimizer"):
         if not isinstance(merged.get(key, ""), (str, os.PathLike)):
             raise ValueError(f"The setting '{key}' must be a text. Received: {merged[key]!r}.")
-    settings = {key: value for key, value in merged.items() if key in PLAIN}
+    settings: dict[str, Any] = {key: value for key, value in merged.items() if key in PLAIN}
     settings["baselines"] = _names(settings.get("baselines", ()))
     names = (settings.get("model", Settings.model), *settings["baselines"])
     for name in names:
@@ -179,7 +180,7 @@ def _sort(merged):
     known = {key for name in names for key in models.hyperparameters_of(name)}
     dataset = settings.get("dataset", Settings.dataset)
     options = data_pipelines.options_of(dataset) if not _is_folder(dataset) else {}
-    nested = {key: {} for key in NESTED}
+    nested: dict[str, Any] = {key: {} for key in NESTED}
     for key, value in merged.items():
         if key in known:
             nested["hyperparameters"][key] = value

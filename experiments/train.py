@@ -27,7 +27,7 @@ def _define(options: type, names: Sequence[str]) -> None:
     """Define a flag for each of these fields of a dataclass: default, help text and choices are those of the field."""
     fields = {field.name: field for field in dataclasses.fields(options)}
     for name in names:
-        field = fields[name]
+        field: Any = fields[name]
         if field.metadata["choices"]:
             flags.DEFINE_enum(name, field.default, field.metadata["choices"], field.metadata["help"])
         else:
@@ -92,7 +92,7 @@ def main(argv: Sequence[str]) -> None:
 
     workdir = FLAGS.workdir or _new_workdir(settings)
     console.print(f"Results go to {workdir}")
-    running = {name: FLAGS[name].value for name in RUNNING_FLAGS}
+    running: dict[str, Any] = {name: FLAGS[name].value for name in RUNNING_FLAGS}
     data_dir = pathlib.Path(FLAGS.data_dir).expanduser()
     results = run_experiment(settings, data_dir, FLAGS.raw, pathlib.Path(workdir), **running)
     if results is None:  # another worker tells

@@ -4,9 +4,11 @@ import ctrzoo.startup  # noqa: F401  (before Keras)
 
 import inspect
 import numbers
+from typing import Any
 
 import numpy as np
 
+from ctrzoo.model import CTRModel
 from ctrzoo.schema import Schema
 from ctrzoo.suggest import unknown
 
@@ -65,7 +67,7 @@ MODELS = {
 }
 
 
-def build(name, schema, /, **hyperparameters):
+def build(name: str, schema: Schema, /, **hyperparameters: Any) -> CTRModel:
     """Build a model of the zoo.
 
     Args:
@@ -113,7 +115,7 @@ def _unmet(key, value, default):
     if isinstance(default, int):
         return None if _is_size(value) else "a whole number of at least 1"
     if isinstance(default, float):
-        fits = isinstance(value, numbers.Real) and not isinstance(value, bool) and value >= 0
+        fits = isinstance(value, numbers.Real) and not isinstance(value, bool) and float(value) >= 0
         return None if fits else "a number of at least 0"
     if isinstance(default, str):
         return None if isinstance(value, str) else "a text"
@@ -125,10 +127,10 @@ def _unmet(key, value, default):
 
 
 def _is_size(value):
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
-def hyperparameters_of(name):
+def hyperparameters_of(name: str) -> dict[str, Any]:
     """Return the hyperparameters of a model with their defaults."""
     arguments = inspect.signature(MODELS[name].__init__).parameters.values()
     return {item.name: item.default for item in arguments if item.default is not item.empty}

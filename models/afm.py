@@ -1,9 +1,12 @@
 """Attentional factorization machine."""
 
+from typing import Any
+
 import keras
 
 from ctrzoo.layers import AttentionalInteraction, FieldEmbedding, LinearLogit
 from ctrzoo.model import CTRModel, feature_inputs
+from ctrzoo.schema import Schema
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -33,18 +36,18 @@ class AFM(CTRModel):
 
     def __init__(
         self,
-        schema,
-        embedding_dim=16,
-        attention_units=16,
-        attention_dropout=0.0,
-        pooling_dropout=0.0,
-        attention_l2=0.0,
-        linear_l2=0.0,
-        embedding_l2=0.0,
-        embedding_dropout=0.0,
-        task="classification",
-        **kwargs,
-    ):
+        schema: Schema,
+        embedding_dim: int = 16,
+        attention_units: int = 16,
+        attention_dropout: float = 0.0,
+        pooling_dropout: float = 0.0,
+        attention_l2: float = 0.0,
+        linear_l2: float = 0.0,
+        embedding_l2: float = 0.0,
+        embedding_dropout: float = 0.0,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
         embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)

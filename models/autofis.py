@@ -1,11 +1,15 @@
 """AutoFIS: automatic selection of the pairs of a factorization machine."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
 from ctrzoo.layers import FieldEmbedding, GatedPairs, LinearLogit
 from ctrzoo.model import CTRModel, deep_logit, feature_inputs
 from ctrzoo.optimizers import GRDA, CompositeOptimizer
+from ctrzoo.schema import Schema
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -46,20 +50,20 @@ class AutoFIS(CTRModel):
 
     def __init__(
         self,
-        schema,
-        embedding_dim=16,
-        pairs=None,
-        batch_norm=True,
-        linear_l2=0.0,
-        embedding_dropout=0.0,
-        embedding_l2=0.0,
-        deep_units=(),
-        deep_dropout=0.0,
-        deep_batch_norm=False,
-        deep_l2=0.0,
-        task="classification",
-        **kwargs,
-    ):
+        schema: Schema,
+        embedding_dim: int = 16,
+        pairs: Sequence[tuple[int, int]] | None = None,
+        batch_norm: bool = True,
+        linear_l2: float = 0.0,
+        embedding_dropout: float = 0.0,
+        embedding_l2: float = 0.0,
+        deep_units: Sequence[int] = (),
+        deep_dropout: float = 0.0,
+        deep_batch_norm: bool = False,
+        deep_l2: float = 0.0,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
         embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)
@@ -75,7 +79,9 @@ class AutoFIS(CTRModel):
         self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
 
     @staticmethod
-    def search_optimizer(default="adam", learning_rate=1.0, c=0.005, mu=0.6):
+    def search_optimizer(
+        default: str = "adam", learning_rate: float = 1.0, c: float = 0.005, mu: float = 0.6
+    ) -> CompositeOptimizer:
         """Return the optimizer of the search: GRDA for the gates, `default` for all other weights.
 
         Args:
@@ -86,7 +92,7 @@ class AutoFIS(CTRModel):
         """
         return CompositeOptimizer(default, GRDA(learning_rate, c, mu), pattern="gated_pairs/gates$")
 
-    def surviving_pairs(self):
+    def surviving_pairs(self) -> tuple[tuple[int, int], ...]:
         """Return the pairs of field indices whose gate is not zero."""
         layer = self.get_layer("gated_pairs")
         gates = np.asarray(keras.ops.convert_to_numpy(layer.gates))

@@ -1,9 +1,13 @@
 """AutoInt and AutoInt+: self-attention over fields."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from ctrzoo.layers import REFERENCE_ATTENTION, FieldAttention, FieldEmbedding
 from ctrzoo.model import CTRModel, check_formulation, deep_logit, feature_inputs
+from ctrzoo.schema import Schema
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -38,22 +42,22 @@ class AutoInt(CTRModel):
 
     def __init__(
         self,
-        schema,
-        formulation="reference",
-        embedding_dim=16,
-        units=(64, 64, 64),
-        num_heads=2,
-        use_residual=True,
-        attention_dropout=0.0,
-        embedding_dropout=0.0,
-        embedding_l2=0.0,
-        deep_units=(),
-        deep_dropout=0.0,
-        deep_batch_norm=False,
-        deep_l2=0.0,
-        task="classification",
-        **kwargs,
-    ):
+        schema: Schema,
+        formulation: str = "reference",
+        embedding_dim: int = 16,
+        units: Sequence[int] = (64, 64, 64),
+        num_heads: int = 2,
+        use_residual: bool = True,
+        attention_dropout: float = 0.0,
+        embedding_dropout: float = 0.0,
+        embedding_l2: float = 0.0,
+        deep_units: Sequence[int] = (),
+        deep_dropout: float = 0.0,
+        deep_batch_norm: bool = False,
+        deep_l2: float = 0.0,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         check_formulation(formulation)
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)

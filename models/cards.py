@@ -31,7 +31,7 @@ Sources say where the equations come from.
 """
 
 
-def model_cards():
+def model_cards() -> list[dict[str, str]]:
     """Return a dictionary for each model, in the order of the registry.
 
     Keys are the heads of the table's columns: `name`, `class`, `parameters`, `formulation` (the default one, empty
@@ -43,7 +43,7 @@ def model_cards():
     return [_card(name, model) for name, model in MODELS.items()]
 
 
-def cards_table():
+def cards_table() -> str:
     """Return the cards as a Markdown table, with a heading."""
     cards = model_cards()
     rows = [list(cards[0]), ["---"] * len(cards[0]), *(list(card.values()) for card in cards)]

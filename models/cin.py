@@ -1,9 +1,13 @@
 """CIN: the compressed interaction network of xDeepFM alone."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from ctrzoo.layers import CompressedInteraction, FieldEmbedding, LinearLogit
 from ctrzoo.model import CTRModel, feature_inputs
+from ctrzoo.schema import Schema
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -34,18 +38,18 @@ class CIN(CTRModel):
 
     def __init__(
         self,
-        schema,
-        embedding_dim=16,
-        units=(200, 200, 200),
-        split_half=True,
-        activation="linear",
-        interaction_l2=0.0,
-        linear_l2=0.0,
-        embedding_dropout=0.0,
-        embedding_l2=0.0,
-        task="classification",
-        **kwargs,
-    ):
+        schema: Schema,
+        embedding_dim: int = 16,
+        units: Sequence[int] = (200, 200, 200),
+        split_half: bool = True,
+        activation: str = "linear",
+        interaction_l2: float = 0.0,
+        linear_l2: float = 0.0,
+        embedding_dropout: float = 0.0,
+        embedding_l2: float = 0.0,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
         embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)

@@ -1,9 +1,12 @@
 """CrossNet: the cross layers of DCN alone."""
 
+from typing import Any
+
 import keras
 
 from ctrzoo.layers import CrossLayer, FieldEmbedding
 from ctrzoo.model import CTRModel, feature_inputs
+from ctrzoo.schema import Schema
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -27,15 +30,15 @@ class CrossNet(CTRModel):
 
     def __init__(
         self,
-        schema,
-        embedding_dim=16,
-        num_layers=3,
-        cross_l2=0.0,
-        embedding_dropout=0.0,
-        embedding_l2=0.0,
-        task="classification",
-        **kwargs,
-    ):
+        schema: Schema,
+        embedding_dim: int = 16,
+        num_layers: int = 3,
+        cross_l2: float = 0.0,
+        embedding_dropout: float = 0.0,
+        embedding_l2: float = 0.0,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
         embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)

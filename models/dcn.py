@@ -1,9 +1,13 @@
 """DCN: the deep and cross network."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from ctrzoo.layers import MLP, CrossLayer, FieldEmbedding
 from ctrzoo.model import CTRModel, feature_inputs
+from ctrzoo.schema import Schema
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -30,19 +34,19 @@ class DCN(CTRModel):
 
     def __init__(
         self,
-        schema,
-        embedding_dim=16,
-        num_layers=3,
-        cross_l2=0.0,
-        embedding_dropout=0.0,
-        embedding_l2=0.0,
-        deep_units=(400, 400),
-        deep_dropout=0.0,
-        deep_batch_norm=False,
-        deep_l2=0.0,
-        task="classification",
-        **kwargs,
-    ):
+        schema: Schema,
+        embedding_dim: int = 16,
+        num_layers: int = 3,
+        cross_l2: float = 0.0,
+        embedding_dropout: float = 0.0,
+        embedding_l2: float = 0.0,
+        deep_units: Sequence[int] = (400, 400),
+        deep_dropout: float = 0.0,
+        deep_batch_norm: bool = False,
+        deep_l2: float = 0.0,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
         embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)

@@ -1,9 +1,13 @@
 """DCN-v2: the deep and cross network with matrices."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from ctrzoo.layers import MLP, FieldEmbedding, MatrixCrossLayer, MixtureCrossLayer
 from ctrzoo.model import CTRModel, feature_inputs
+from ctrzoo.schema import Schema
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -38,24 +42,24 @@ class DCNv2(CTRModel):
 
     def __init__(
         self,
-        schema,
-        cross="full",
-        structure="parallel",
-        embedding_dim=16,
-        num_layers=3,
-        rank=32,
-        num_experts=4,
-        gate="softmax",
-        cross_l2=0.0,
-        embedding_dropout=0.0,
-        embedding_l2=0.0,
-        deep_units=(400, 400),
-        deep_dropout=0.0,
-        deep_batch_norm=False,
-        deep_l2=0.0,
-        task="classification",
-        **kwargs,
-    ):
+        schema: Schema,
+        cross: str = "full",
+        structure: str = "parallel",
+        embedding_dim: int = 16,
+        num_layers: int = 3,
+        rank: int = 32,
+        num_experts: int = 4,
+        gate: str = "softmax",
+        cross_l2: float = 0.0,
+        embedding_dropout: float = 0.0,
+        embedding_l2: float = 0.0,
+        deep_units: Sequence[int] = (400, 400),
+        deep_dropout: float = 0.0,
+        deep_batch_norm: bool = False,
+        deep_l2: float = 0.0,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         kinds = {
             "full": (MatrixCrossLayer, {}),
             "low_rank": (MatrixCrossLayer, {"rank": rank}),

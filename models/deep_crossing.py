@@ -1,9 +1,13 @@
 """DeepCrossing."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from ctrzoo.layers import FieldEmbedding, ResidualUnit
 from ctrzoo.model import CTRModel, feature_inputs
+from ctrzoo.schema import Schema
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -35,17 +39,17 @@ class DeepCrossing(CTRModel):
 
     def __init__(
         self,
-        schema,
-        embedding_dim=16,
-        units=(100, 100, 100, 100),
-        layers_per_unit=1,
-        dropout=0.0,
-        l2=0.0,
-        embedding_dropout=0.0,
-        embedding_l2=0.0,
-        task="classification",
-        **kwargs,
-    ):
+        schema: Schema,
+        embedding_dim: int = 16,
+        units: Sequence[int] = (100, 100, 100, 100),
+        layers_per_unit: int = 1,
+        dropout: float = 0.0,
+        l2: float = 0.0,
+        embedding_dropout: float = 0.0,
+        embedding_l2: float = 0.0,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         if layers_per_unit < 1 or len(units) % layers_per_unit:
             raise ValueError(
                 f"`layers_per_unit` must divide the number of hidden layers, {len(units)}. Received: {layers_per_unit}."

@@ -1,11 +1,15 @@
 """DLRM: the deep learning recommendation model."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from ctrzoo.layers import MLP, DotInteraction, FieldEmbedding, NumericalValues, PairProducts
 from ctrzoo.model import CTRModel, feature_inputs
+from ctrzoo.schema import Schema
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -43,21 +47,21 @@ class DLRM(CTRModel):
 
     def __init__(
         self,
-        schema,
-        interaction="dot",
-        embedding_dim=16,
-        bottom_units=(512, 256, 64),
-        self_interaction=False,
-        numerical_log=True,
-        embedding_dropout=0.0,
-        embedding_l2=0.0,
-        deep_units=(512, 256),
-        deep_dropout=0.0,
-        deep_batch_norm=False,
-        deep_l2=0.0,
-        task="classification",
-        **kwargs,
-    ):
+        schema: Schema,
+        interaction: str = "dot",
+        embedding_dim: int = 16,
+        bottom_units: Sequence[int] = (512, 256, 64),
+        self_interaction: bool = False,
+        numerical_log: bool = True,
+        embedding_dropout: float = 0.0,
+        embedding_l2: float = 0.0,
+        deep_units: Sequence[int] = (512, 256),
+        deep_dropout: float = 0.0,
+        deep_batch_norm: bool = False,
+        deep_l2: float = 0.0,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         if interaction not in ("dot", "concat"):
             raise ValueError(f"The interaction must be 'dot' or 'concat'. Received: {interaction!r}.")
         mlp = {"dropout": deep_dropout, "batch_norm": deep_batch_norm, "l2": deep_l2}

@@ -1,10 +1,13 @@
 """Field-aware factorization machine."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from ctrzoo.layers import FieldAwareInteraction, FieldEmbedding, LinearLogit
 from ctrzoo.model import CTRModel, feature_inputs
+from ctrzoo.schema import Schema
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -30,16 +33,16 @@ class FFM(CTRModel):
 
     def __init__(
         self,
-        schema,
-        embedding_dim=4,
-        normalize=False,
-        use_linear=True,
-        linear_l2=0.0,
-        embedding_l2=0.0,
-        embedding_dropout=0.0,
-        task="classification",
-        **kwargs,
-    ):
+        schema: Schema,
+        embedding_dim: int = 4,
+        normalize: bool = False,
+        use_linear: bool = True,
+        linear_l2: float = 0.0,
+        embedding_l2: float = 0.0,
+        embedding_dropout: float = 0.0,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         features = feature_inputs(schema)
         width = schema.num_fields * embedding_dim
         embedded = FieldEmbedding(schema, width, l2=embedding_l2, name="embedding")(features)

@@ -1,10 +1,14 @@
 """Fi-GNN: feature interaction graph neural network."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
 from ctrzoo.layers import MLP, REFERENCE_ATTENTION, FieldAttention, FieldEmbedding, FieldGraph
 from ctrzoo.model import CTRModel, check_formulation, deep_logit, feature_inputs
+from ctrzoo.schema import Schema
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -43,24 +47,24 @@ class FiGNN(CTRModel):
 
     def __init__(
         self,
-        schema,
-        formulation="reference",
-        embedding_dim=16,
-        units=64,
-        num_heads=2,
-        num_steps=2,
-        use_residual=True,
-        score_units=(),
-        attention_dropout=0.0,
-        embedding_dropout=0.0,
-        embedding_l2=0.0,
-        deep_units=(),
-        deep_dropout=0.0,
-        deep_batch_norm=False,
-        deep_l2=0.0,
-        task="classification",
-        **kwargs,
-    ):
+        schema: Schema,
+        formulation: str = "reference",
+        embedding_dim: int = 16,
+        units: int = 64,
+        num_heads: int = 2,
+        num_steps: int = 2,
+        use_residual: bool = True,
+        score_units: Sequence[int] = (),
+        attention_dropout: float = 0.0,
+        embedding_dropout: float = 0.0,
+        embedding_l2: float = 0.0,
+        deep_units: Sequence[int] = (),
+        deep_dropout: float = 0.0,
+        deep_batch_norm: bool = False,
+        deep_l2: float = 0.0,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         check_formulation(formulation)
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
@@ -69,7 +73,7 @@ class FiGNN(CTRModel):
             options = {**REFERENCE_ATTENTION, "use_residual": use_residual}
             graph = FieldGraph(num_steps, use_attention=False, share_steps=False, use_bias=False, name="graph")
         else:
-            options = {"scale_scores": True, "use_residual": False}
+            options: dict[str, Any] = {"scale_scores": True, "use_residual": False}
             graph = FieldGraph(num_steps, name="graph")
         first, attention = FieldAttention(
             units, num_heads, attention_dropout=attention_dropout, name="attention", **options
@@ -83,7 +87,7 @@ class FiGNN(CTRModel):
             importance = MLP(score_units, output_dim=1, name="importance")(states)
             explanations["fields"] = ops.squeeze(scores * importance, axis=-1)
             logit = ops.sum(explanations["fields"], axis=1, keepdims=True)
-        logit += deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2)
+        logit = logit + deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2)
         super().__init__(schema, features, logit, explanations, task=task, **kwargs)
         self.formulation, self.embedding_dim, self.units = formulation, embedding_dim, units
         self.num_heads, self.num_steps, self.use_residual = num_heads, num_steps, use_residual

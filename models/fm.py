@@ -1,9 +1,12 @@
 """Factorization machine."""
 
+from typing import Any
+
 import keras
 
 from ctrzoo.layers import FieldEmbedding, LinearLogit, PairProducts, PairwiseInteraction
 from ctrzoo.model import CTRModel, feature_inputs
+from ctrzoo.schema import Schema
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -25,14 +28,14 @@ class FM(CTRModel):
 
     def __init__(
         self,
-        schema,
-        embedding_dim=16,
-        linear_l2=0.0,
-        embedding_l2=0.0,
-        embedding_dropout=0.0,
-        task="classification",
-        **kwargs,
-    ):
+        schema: Schema,
+        embedding_dim: int = 16,
+        linear_l2: float = 0.0,
+        embedding_l2: float = 0.0,
+        embedding_dropout: float = 0.0,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
         embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)

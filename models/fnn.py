@@ -1,10 +1,14 @@
 """Factorization-machine supported neural network."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
 from ctrzoo.layers import FieldEmbedding
 from ctrzoo.model import CTRModel, deep_logit, feature_inputs
+from ctrzoo.schema import Schema
 
 from .fm import FM
 
@@ -36,17 +40,17 @@ class FNN(CTRModel):
 
     def __init__(
         self,
-        schema,
-        embedding_dim=16,
-        deep_units=(400, 400),
-        deep_dropout=0.0,
-        deep_batch_norm=False,
-        deep_l2=0.0,
-        embedding_l2=0.0,
-        embedding_dropout=0.0,
-        task="classification",
-        **kwargs,
-    ):
+        schema: Schema,
+        embedding_dim: int = 16,
+        deep_units: Sequence[int] = (400, 400),
+        deep_dropout: float = 0.0,
+        deep_batch_norm: bool = False,
+        deep_l2: float = 0.0,
+        embedding_l2: float = 0.0,
+        embedding_dropout: float = 0.0,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         if not deep_units:
             raise ValueError("`deep_units` must name at least one hidden layer. Received: none.")
         features = feature_inputs(schema)
@@ -58,7 +62,7 @@ class FNN(CTRModel):
         self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
         self.embedding_l2, self.embedding_dropout = embedding_l2, embedding_dropout
 
-    def load_fm(self, fm):
+    def load_fm(self, fm: FM) -> None:
         """Copy the linear weights and vectors of a trained FM, from which the embeddings then train on.
 
         Args:

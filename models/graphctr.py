@@ -10,6 +10,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ctrzoo.model import CTRModel
+from ctrzoo.types import Path
+
 from .autoint import AutoInt
 from .fignn import FiGNN
 from .graphfm import GraphFM
@@ -17,7 +20,7 @@ from .hoafm import HoAFM
 from .interhat import InterHAt
 
 
-def load_graphctr(model, checkpoint, rows=None):
+def load_graphctr(model: CTRModel, checkpoint: Mapping[str, np.ndarray] | Path, rows: int | None = None) -> None:
     """Copy a checkpoint of the released code into a model of the same sizes.
 
     The number of attention heads leaves no trace in a checkpoint: give the model that of the original.
@@ -46,7 +49,9 @@ def load_graphctr(model, checkpoint, rows=None):
         weights[path].assign(array)
 
 
-def graphctr_arrays(model, variables, rows=None):
+def graphctr_arrays(
+    model: CTRModel, variables: Mapping[str, np.ndarray], rows: int | None = None
+) -> dict[str, np.ndarray]:
     """Arrange variables (or their gradients) of the released code as the weights of a model.
 
     Args:
@@ -64,10 +69,10 @@ def graphctr_arrays(model, variables, rows=None):
     if converter is None or model.formulation != "reference":
         known = ", ".join(sorted(kind.__name__ for kind in CONVERTERS))
         raise ValueError(f"GraphCTR checkpoints fit the reference formulation of {known}. Received: {model.name}.")
-    variables = _Variables(variables)
-    table = variables["feature_embeddings"]
-    arrays = {"embedding/table": table if rows is None else table[np.asarray(rows)], **converter(model, variables)}
-    left = variables.left_layers()
+    kept = _Variables(variables)
+    table = kept["feature_embeddings"]
+    arrays = {"embedding/table": table if rows is None else table[np.asarray(rows)], **converter(model, kept)}
+    left = kept.left_layers()
     if left:
         raise ValueError(
             f"The checkpoint has layers that the model '{model.name}' lacks: {', '.join(left)}. "

@@ -1,12 +1,15 @@
 """GraphFM: graph factorization machines."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
 from ctrzoo.layers import FieldEmbedding, GraphInteraction, ReferenceGraphInteraction
 from ctrzoo.model import CTRModel, deep_logit, feature_inputs
+from ctrzoo.schema import Schema
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -53,29 +56,29 @@ class GraphFM(CTRModel):
 
     def __init__(
         self,
-        schema,
-        formulation="reference",
-        embedding_dim=16,
-        units=(64, 64, 64),
-        num_heads=2,
-        num_neighbors=None,
-        use_selection=True,
-        use_interaction=True,
-        use_residual=True,
-        average_heads=False,
-        use_residual_norm=False,
-        selector_units=16,
-        include_input=False,
-        attention_dropout=0.0,
-        embedding_dropout=0.0,
-        embedding_l2=0.0,
-        deep_units=(),
-        deep_dropout=0.0,
-        deep_batch_norm=False,
-        deep_l2=0.0,
-        task="classification",
-        **kwargs,
-    ):
+        schema: Schema,
+        formulation: str = "reference",
+        embedding_dim: int = 16,
+        units: Sequence[int] = (64, 64, 64),
+        num_heads: int = 2,
+        num_neighbors: int | Sequence[int] | None = None,
+        use_selection: bool = True,
+        use_interaction: bool = True,
+        use_residual: bool = True,
+        average_heads: bool = False,
+        use_residual_norm: bool = False,
+        selector_units: int = 16,
+        include_input: bool = False,
+        attention_dropout: float = 0.0,
+        embedding_dropout: float = 0.0,
+        embedding_l2: float = 0.0,
+        deep_units: Sequence[int] = (),
+        deep_dropout: float = 0.0,
+        deep_batch_norm: bool = False,
+        deep_l2: float = 0.0,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         common = {
             "num_heads": num_heads,
             "selector_units": selector_units,

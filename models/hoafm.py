@@ -1,9 +1,13 @@
 """HoAFM: high-order attentive factorization machine."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from ctrzoo.layers import FieldEmbedding, HighOrderCross, LinearLogit
 from ctrzoo.model import CTRModel, check_formulation, deep_logit, feature_inputs
+from ctrzoo.schema import Schema
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -42,22 +46,22 @@ class HoAFM(CTRModel):
 
     def __init__(
         self,
-        schema,
-        formulation="reference",
-        embedding_dim=16,
-        num_layers=3,
-        negative_slope=0.2,
-        cross_dropout=0.0,
-        linear_l2=0.0,
-        embedding_dropout=0.0,
-        embedding_l2=0.0,
-        deep_units=(),
-        deep_dropout=0.0,
-        deep_batch_norm=False,
-        deep_l2=0.0,
-        task="classification",
-        **kwargs,
-    ):
+        schema: Schema,
+        formulation: str = "reference",
+        embedding_dim: int = 16,
+        num_layers: int = 3,
+        negative_slope: float = 0.2,
+        cross_dropout: float = 0.0,
+        linear_l2: float = 0.0,
+        embedding_dropout: float = 0.0,
+        embedding_l2: float = 0.0,
+        deep_units: Sequence[int] = (),
+        deep_dropout: float = 0.0,
+        deep_batch_norm: bool = False,
+        deep_l2: float = 0.0,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         check_formulation(formulation)
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)

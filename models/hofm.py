@@ -1,9 +1,12 @@
 """Higher-order factorization machine."""
 
+from typing import Any
+
 import keras
 
 from ctrzoo.layers import AnovaKernel, FieldEmbedding, LinearLogit, PairProducts
 from ctrzoo.model import CTRModel, feature_inputs
+from ctrzoo.schema import Schema
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -30,15 +33,15 @@ class HOFM(CTRModel):
 
     def __init__(
         self,
-        schema,
-        order=3,
-        embedding_dim=16,
-        linear_l2=0.0,
-        embedding_l2=0.0,
-        embedding_dropout=0.0,
-        task="classification",
-        **kwargs,
-    ):
+        schema: Schema,
+        order: int = 3,
+        embedding_dim: int = 16,
+        linear_l2: float = 0.0,
+        embedding_l2: float = 0.0,
+        embedding_dropout: float = 0.0,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         if order < 2:
             raise ValueError(f"`order` must be at least 2; a linear model is 'lr'. Received: {order}.")
         features = feature_inputs(schema)

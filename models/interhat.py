@@ -1,5 +1,8 @@
 """InterHAt: interpretable prediction with hierarchical attention."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -13,6 +16,7 @@ from ctrzoo.layers import (
     TransformerBlock,
 )
 from ctrzoo.model import CTRModel, check_formulation, deep_logit, feature_inputs
+from ctrzoo.schema import Schema
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -55,26 +59,26 @@ class InterHAt(CTRModel):
 
     def __init__(
         self,
-        schema,
-        formulation="reference",
-        embedding_dim=16,
-        units=64,
-        num_heads=2,
-        num_orders=3,
-        attention_units=64,
-        use_residual=True,
-        feed_forward_units=64,
-        output_units=(8,),
-        attention_dropout=0.0,
-        embedding_dropout=0.0,
-        embedding_l2=0.0,
-        deep_units=(),
-        deep_dropout=0.0,
-        deep_batch_norm=False,
-        deep_l2=0.0,
-        task="classification",
-        **kwargs,
-    ):
+        schema: Schema,
+        formulation: str = "reference",
+        embedding_dim: int = 16,
+        units: int = 64,
+        num_heads: int = 2,
+        num_orders: int = 3,
+        attention_units: int = 64,
+        use_residual: bool = True,
+        feed_forward_units: int = 64,
+        output_units: Sequence[int] = (8,),
+        attention_dropout: float = 0.0,
+        embedding_dropout: float = 0.0,
+        embedding_l2: float = 0.0,
+        deep_units: Sequence[int] = (),
+        deep_dropout: float = 0.0,
+        deep_batch_norm: bool = False,
+        deep_l2: float = 0.0,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         check_formulation(formulation)
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)

@@ -1,9 +1,12 @@
 """Logistic regression."""
 
+from typing import Any
+
 import keras
 
 from ctrzoo.layers import LinearLogit
 from ctrzoo.model import CTRModel, feature_inputs
+from ctrzoo.schema import Schema
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -20,7 +23,7 @@ class LR(CTRModel):
         task: `"classification"`, `"regression"` or `"ranking"`.
     """
 
-    def __init__(self, schema, linear_l2=0.0, task="classification", **kwargs):
+    def __init__(self, schema: Schema, linear_l2: float = 0.0, task: str = "classification", **kwargs: Any) -> None:
         features = feature_inputs(schema)
         logit, terms = LinearLogit(schema, l2=linear_l2, name="linear")(features)
         super().__init__(schema, features, logit, {"fields": terms}, task=task, **kwargs)

@@ -1,5 +1,8 @@
 """Product-based neural network."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -12,6 +15,7 @@ from ctrzoo.layers import (
     OuterProducts,
 )
 from ctrzoo.model import CTRModel, feature_inputs
+from ctrzoo.schema import Schema
 
 PAIR_PRODUCTS = {"inner": InnerProducts, "outer": OuterProducts}
 FACTORIZED_PRODUCTS = {"factorized_inner": FactorizedInnerProducts, "factorized_outer": FactorizedOuterProducts}
@@ -49,18 +53,18 @@ class PNN(CTRModel):
 
     def __init__(
         self,
-        schema,
-        variant="inner",
-        embedding_dim=16,
-        deep_units=(400, 400),
-        deep_dropout=0.0,
-        deep_batch_norm=False,
-        deep_l2=0.0,
-        embedding_l2=0.0,
-        embedding_dropout=0.0,
-        task="classification",
-        **kwargs,
-    ):
+        schema: Schema,
+        variant: str = "inner",
+        embedding_dim: int = 16,
+        deep_units: Sequence[int] = (400, 400),
+        deep_dropout: float = 0.0,
+        deep_batch_norm: bool = False,
+        deep_l2: float = 0.0,
+        embedding_l2: float = 0.0,
+        embedding_dropout: float = 0.0,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         known = (*PAIR_PRODUCTS, *FACTORIZED_PRODUCTS)
         if variant not in known:
             raise ValueError(f"The variant must be one of {', '.join(known)}. Received: {variant!r}.")

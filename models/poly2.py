@@ -1,9 +1,12 @@
 """Poly2: a free weight for each pair of features."""
 
+from typing import Any
+
 import keras
 
 from ctrzoo.layers import HashedPairs, LinearLogit
 from ctrzoo.model import CTRModel, feature_inputs
+from ctrzoo.schema import Schema
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -26,7 +29,15 @@ class Poly2(CTRModel):
         ValueError: If `num_buckets` is out of range.
     """
 
-    def __init__(self, schema, num_buckets=2**20, linear_l2=0.0, pair_l2=0.0, task="classification", **kwargs):
+    def __init__(
+        self,
+        schema: Schema,
+        num_buckets: int = 2**20,
+        linear_l2: float = 0.0,
+        pair_l2: float = 0.0,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         features = feature_inputs(schema)
         linear, terms = LinearLogit(schema, l2=linear_l2, name="linear")(features)
         interaction, pairs = HashedPairs(schema, num_buckets, l2=pair_l2, name="hashed_pairs")(features)

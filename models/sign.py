@@ -1,9 +1,13 @@
 """SIGN: statistical interaction graph network, with L0 selection of its edges."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from ctrzoo.layers import EdgeGates, FieldEmbedding, InteractionGraph
 from ctrzoo.model import CTRModel, deep_logit, feature_inputs
+from ctrzoo.schema import Schema
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -39,24 +43,24 @@ class SIGN(CTRModel):
 
     def __init__(
         self,
-        schema,
-        embedding_dim=16,
-        use_selection=True,
-        edge_embedding_dim=8,
-        edge_units=32,
-        edge_dropout=0.5,
-        edge_l0=1e-3,
-        units=32,
-        activation_l2=1e-3,
-        embedding_dropout=0.0,
-        embedding_l2=0.0,
-        deep_units=(),
-        deep_dropout=0.0,
-        deep_batch_norm=False,
-        deep_l2=0.0,
-        task="classification",
-        **kwargs,
-    ):
+        schema: Schema,
+        embedding_dim: int = 16,
+        use_selection: bool = True,
+        edge_embedding_dim: int = 8,
+        edge_units: int = 32,
+        edge_dropout: float = 0.5,
+        edge_l0: float = 1e-3,
+        units: int = 32,
+        activation_l2: float = 1e-3,
+        embedding_dropout: float = 0.0,
+        embedding_l2: float = 0.0,
+        deep_units: Sequence[int] = (),
+        deep_dropout: float = 0.0,
+        deep_batch_norm: bool = False,
+        deep_l2: float = 0.0,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
         embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)

@@ -1,9 +1,13 @@
 """Wide & Deep."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from ctrzoo.layers import FieldEmbedding, HashedPairs, LinearLogit
 from ctrzoo.model import CTRModel, deep_logit, feature_inputs
+from ctrzoo.schema import Schema
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -36,20 +40,20 @@ class WideDeep(CTRModel):
 
     def __init__(
         self,
-        schema,
-        embedding_dim=16,
-        crosses=(),
-        num_buckets=2**20,
-        deep_units=(400, 400),
-        deep_dropout=0.0,
-        deep_batch_norm=False,
-        deep_l2=0.0,
-        linear_l2=0.0,
-        embedding_l2=0.0,
-        embedding_dropout=0.0,
-        task="classification",
-        **kwargs,
-    ):
+        schema: Schema,
+        embedding_dim: int = 16,
+        crosses: Sequence[Sequence[str]] = (),
+        num_buckets: int = 2**20,
+        deep_units: Sequence[int] = (400, 400),
+        deep_dropout: float = 0.0,
+        deep_batch_norm: bool = False,
+        deep_l2: float = 0.0,
+        linear_l2: float = 0.0,
+        embedding_l2: float = 0.0,
+        embedding_dropout: float = 0.0,
+        task: str = "classification",
+        **kwargs: Any,
+    ) -> None:
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
         embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)

@@ -1,14 +1,21 @@
 """What a model says of its pairs of fields, beside what shuffling them says and what is known of made-up data."""
 
+from __future__ import annotations
+
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
 import itertools
 import typing
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ctrzoo.explanation.explainer import EdgeStatistics, edge_statistics
 from ctrzoo.explanation.permutation import PermutationImportance, permutation_importance
+from ctrzoo.model import CTRModel
+from ctrzoo.types import Features
 
 # Interactions below this are errors of float32 logits.
 ROUNDING = 1e-6
@@ -24,50 +31,52 @@ class Analysis(typing.NamedTuple):
         planted: Pairs `(i, j)`, i < j, that truly interact; empty where that is not known.
     """
 
-    names: tuple
+    names: tuple[str, ...]
     edges: EdgeStatistics | None
     importance: PermutationImportance
-    planted: tuple
+    planted: tuple[tuple[int, int], ...]
 
-    def rankings(self):
-        """Return a number for each shuffled pair by each way to tell how much it interacts, `{way: (pairs,)}`."""
-        ways = {
-            "AUC lost twice": self.importance.interaction.mean(axis=0),
+    def rankings(self) -> dict[str, np.ndarray]:
+        """Return how strongly each shuffled pair interacts, by each method to tell, `{method: (pairs,)}`."""
+        methods = {
+            "AUC interaction": self.importance.interaction.mean(axis=0),
             "logit difference": self.importance.logit_interaction.mean(axis=0),
         }
         if self.edges is None:
-            return ways
+            return methods
         first, second = np.transpose(self.importance.pairs)
-        return {"explanation": self.edges.mean[first, second], **ways}
+        return {"explanation": self.edges.mean[first, second], **methods}
 
-    def agreement(self):
-        """Return how the explanation goes with each way of shuffling, `{way: (correlation, rank correlation)}`.
+    def agreement(self) -> dict[str, tuple[float, float]]:
+        """Return how well the explanation agrees with each method, `{method: (correlation, rank correlation)}`.
 
-        Most pairs hardly interact, and their order is chance: then the first says more than the second.
+        Where most pairs hardly interact, their order is random, and the first says more than the second.
         """
         rankings = self.rankings()
         explanation = rankings.pop("explanation", None)
         if explanation is None:
             return {}
         return {
-            way: (correlation(explanation, scores), rank_correlation(explanation, scores))
-            for way, scores in rankings.items()
+            method: (correlation(explanation, scores), rank_correlation(explanation, scores))
+            for method, scores in rankings.items()
         }
 
-    def precision(self):
-        """Return which share of the planted pairs is among as many strongest shuffled pairs, `{way: share}`.
+    def precision(self) -> dict[str, float]:
+        """Return the share of the planted pairs among as many strongest shuffled pairs, `{method: share}`.
 
         A pair whose number is zero, but for rounding, is not found.
         """
         if not self.planted:
             return {}
         pairs, count, shares = self.importance.pairs, len(self.planted), {}
-        for way, scores in self.rankings().items():
+        for method, scores in self.rankings().items():
             strongest = np.argsort(-scores, kind="stable")[:count]
-            shares[way] = sum(pairs[index] in self.planted and scores[index] > ROUNDING for index in strongest) / count
+            shares[method] = (
+                sum(pairs[index] in self.planted and scores[index] > ROUNDING for index in strongest) / count
+            )
         return shares
 
-    def table(self):
+    def table(self) -> list[dict[str, Any]]:
         """Return a dictionary for each pair that was shuffled or has an edge, the strongest first.
 
         What was not measured is None.
@@ -80,7 +89,7 @@ class Analysis(typing.NamedTuple):
             if index is None and self.edges is None:
                 continue
             i, j = pair
-            row = {"field": self.names[i], "other_field": self.names[j]}
+            row: dict[str, Any] = {"field": self.names[i], "other_field": self.names[j]}
             for key in ("mean", "deviation", "top_share"):
                 row[key] = None if self.edges is None else float(getattr(self.edges, key)[pair])
             row |= {"auc_lost_field": float(alone[i]), "auc_lost_other_field": float(alone[j])}
@@ -100,7 +109,15 @@ class Analysis(typing.NamedTuple):
         return sorted(rows, key=lambda row: -row[key])
 
 
-def analyse(model, features, labels, planted=(), most_pairs=60, repeats=3, seed=0):
+def analyse(
+    model: CTRModel,
+    features: Features,
+    labels: np.ndarray,
+    planted: Sequence[Iterable[str]] = (),
+    most_pairs: int = 60,
+    repeats: int = 3,
+    seed: int = 0,
+) -> Analysis:
     """Compare what a model says of its pairs of fields with what shuffling them says.
 
     Args:
@@ -129,11 +146,11 @@ def analyse(model, features, labels, planted=(), most_pairs=60, repeats=3, seed=
     """
     names = model.schema.names
     if len(names) < 2:
-        raise ValueError(f"Interactions need at least two fields. Received: {', '.join(names)} alone.")
+        raise ValueError(f"Interactions need at least two fields. Received: only {', '.join(names)}.")
     for name in itertools.chain(*planted):
         if name not in names:
             raise ValueError(f"Planted pairs must be of the fields {', '.join(names)}. Received: '{name}'.")
-    planted = tuple(tuple(sorted(names.index(name) for name in pair)) for pair in planted)
+    known = tuple(_sorted_pair(names.index(name) for name in pair) for pair in planted)
     edges = edge_statistics(model, features)
     pairs = list(itertools.combinations(range(len(names)), 2))
     if len(pairs) > most_pairs:
@@ -143,12 +160,17 @@ def analyse(model, features, labels, planted=(), most_pairs=60, repeats=3, seed=
             strength = [edges.mean[pair] for pair in pairs]
             strongest = np.argsort(strength)[::-1][: most_pairs // 2]
             order = [*strongest, *(index for index in order if index not in set(strongest))]
-        pairs = sorted({pairs[index] for index in order[:most_pairs]} | set(planted))
+        pairs = sorted({pairs[index] for index in order[:most_pairs]} | set(known))
     importance = permutation_importance(model, features, labels, pairs, repeats, seed)
-    return Analysis(names, edges, importance, planted)
+    return Analysis(names, edges, importance, known)
 
 
-def correlation(first, second):
+def _sorted_pair(fields: Iterable[int]) -> tuple[int, int]:
+    first, second = sorted(fields)
+    return first, second
+
+
+def correlation(first: ArrayLike, second: ArrayLike) -> float:
     """Return Pearson's correlation; NaN if all numbers of one are equal."""
     centred = np.stack([first, second]).astype(np.float64)
     centred -= centred.mean(axis=1, keepdims=True)
@@ -156,7 +178,7 @@ def correlation(first, second):
     return float(centred[0] @ centred[1] / lengths.prod()) if lengths.all() else float("nan")
 
 
-def rank_correlation(first, second):
+def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
     """Return Spearman's rank correlation, ties with their mean rank; NaN if all numbers of one are equal.
 
     >>> round(rank_correlation([1, 2, 3], [2, 5, 4]), 6)

@@ -1,11 +1,18 @@
 """What a model says about its fields: explanations of rows, and averaged over a split."""
 
+from __future__ import annotations
+
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
 import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+from ctrzoo.model import CTRModel
+from ctrzoo.types import Features
 
 
 class MeanExplanations:
@@ -15,7 +22,7 @@ class MeanExplanations:
         model: A `CTRModel`.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: CTRModel) -> None:
         explainer = model.explainer()
 
         @tf.function(reduce_retracing=True)
@@ -26,19 +33,19 @@ class MeanExplanations:
 
         self._sums = sums
 
-    def __call__(self, dataset):
+    def __call__(self, dataset: Iterable[Any]) -> dict[str, np.ndarray]:
         """Return the means over a `tf.data.Dataset` of `(features, labels)` batches, as `mean_explanations`."""
-        totals, rows = None, 0
+        totals, rows = {}, 0
         for features, labels in dataset:
             batch = self._sums(features)
-            totals = batch if totals is None else {name: totals[name] + batch[name] for name in batch}
+            totals = {name: totals[name] + batch[name] for name in batch} if totals else batch
             rows += len(labels)
         if not rows:
             raise ValueError("The data set has no rows to explain.")
         return {name: total.numpy() / rows for name, total in totals.items()}
 
 
-def mean_explanations(model, dataset):
+def mean_explanations(model: CTRModel, dataset: Iterable[Any]) -> dict[str, np.ndarray]:
     """Average the explanations of a model over all rows of a data set.
 
     Args:
@@ -55,7 +62,7 @@ def mean_explanations(model, dataset):
     return MeanExplanations(model)(dataset)
 
 
-def explain_rows(model, features, batch_size=1024):
+def explain_rows(model: CTRModel, features: Features, batch_size: int = 1024) -> dict[str, np.ndarray]:
     """Return what a model says of rows.
 
     Args:
@@ -72,11 +79,11 @@ def explain_rows(model, features, batch_size=1024):
     """
     batches = list(_explained_batches(model, features, batch_size))
     if not batches:
-        raise ValueError("There is no row to explain.")
+        raise ValueError("The data has no rows to explain.")
     return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
-def matrices_of(explained, num_fields):
+def matrices_of(explained: Mapping[str, np.ndarray], num_fields: int) -> dict[str, np.ndarray]:
     """Return the explanations of pairs of fields, `(rows, fields, fields)`: heads and layers are averaged.
 
     >>> {name: matrix.shape for name, matrix in matrices_of({"attention": np.ones((5, 2, 3, 3))}, 3).items()}
@@ -89,7 +96,7 @@ def matrices_of(explained, num_fields):
     }
 
 
-def strengths_of(explained, num_fields):
+def strengths_of(explained: Mapping[str, np.ndarray], num_fields: int) -> np.ndarray | None:
     """Return how strong each edge between two fields is in each row.
 
     That is the absolute value of `pairs` where the model names it, else the mean over all its matrices (attention,
@@ -109,7 +116,7 @@ def strengths_of(explained, num_fields):
     if not matrices:
         return None
     chosen = [matrices["pairs"]] if "pairs" in matrices else list(matrices.values())
-    strengths = sum(np.abs(matrix, dtype=np.float32) for matrix in chosen) / len(chosen)
+    strengths = np.sum([np.abs(matrix, dtype=np.float32) for matrix in chosen], axis=0) / len(chosen)
     return (strengths + strengths.transpose(0, 2, 1)) / 2 * (1 - np.eye(num_fields, dtype=np.float32))
 
 
@@ -129,7 +136,9 @@ class EdgeStatistics(typing.NamedTuple):
     top: int
 
 
-def edge_statistics(model, features, top=None, batch_size=1024):
+def edge_statistics(
+    model: CTRModel, features: Features, top: int | None = None, batch_size: int = 1024
+) -> EdgeStatistics | None:
     """Return the mean graph of a model over rows, and how much it changes from row to row.
 
     Args:
@@ -161,18 +170,21 @@ def edge_statistics(model, features, top=None, batch_size=1024):
             least = np.partition(edges, -top, axis=1)[:, [-top]]
             tops += ((edges >= least) & (edges > 0)).sum(axis=0)
     if not rows:
-        raise ValueError("There is no row to explain.")
+        raise ValueError("The data has no rows to explain.")
     mean = totals / rows
     deviation = np.sqrt(np.maximum(squares / rows - mean**2, 0))
     matrices = np.zeros((3, num_fields, num_fields))
     matrices[:, first, second] = matrices[:, second, first] = mean, deviation, tops / rows
-    return EdgeStatistics(*matrices, top)
+    return EdgeStatistics(matrices[0], matrices[1], matrices[2], top)
 
 
 def _explained_batches(model, features, batch_size):
     explainer = model.explainer()
     for start in range(0, len(features["ids"]), batch_size):
         batch = {name: array[start : start + batch_size] for name, array in features.items()}
-        outputs = explainer.predict_on_batch(batch)
+        outputs: Any = explainer.predict_on_batch(batch)
         outputs = {name: np.asarray(output, np.float32) for name, output in outputs.items()}
-        yield {name: output[:, 0] if name in ("probability", "logit") else output for name, output in outputs.items()}
+        yield {
+            name: output[:, 0] if name in ("probability", "prediction", "logit") else output
+            for name, output in outputs.items()
+        }

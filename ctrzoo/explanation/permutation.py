@@ -1,15 +1,20 @@
 """What a model's fields and pairs of fields are worth, measured by shuffling them."""
 
+from __future__ import annotations
+
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
 import itertools
 import typing
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
 from ctrzoo.metrics import auc
-from ctrzoo.model import predict_slices
+from ctrzoo.model import CTRModel, predict_slices
+from ctrzoo.types import Features
 
 
 class PermutationImportance(typing.NamedTuple):
@@ -20,9 +25,10 @@ class PermutationImportance(typing.NamedTuple):
         fields: AUC lost when a field is shuffled over rows, `(repeats, fields)`.
         pairs: The pairs of fields that were shuffled, indices `(i, j)`.
         together: AUC lost when both fields of a pair are shuffled, by the same permutation, `(repeats, pairs)`.
-        interaction: AUC lost by each alone, added, less that lost together, `(repeats, pairs)`. What two
-            interacting fields say together is lost with either one, so it counts twice; of fields that
-            add up it is near zero, but not exactly, as AUC is no linear function of the logit.
+        interaction: AUC lost by shuffling each one, added, minus AUC lost by shuffling both, `(repeats, pairs)`. What
+            two
+            interacting fields say together is lost with either one, so it counts twice. For fields that
+            add up it is near zero, but not exactly, because AUC is not linear in the logit.
         logit_interaction: Root mean square over rows of `f - f_i - f_j + f_ij`, for the logit f of the row as it is
             and with one or both fields shuffled, `(repeats, pairs)`. Exactly zero if the model adds up the two
             fields; it knows no labels.
@@ -30,13 +36,21 @@ class PermutationImportance(typing.NamedTuple):
 
     auc: float
     fields: np.ndarray
-    pairs: list
+    pairs: list[tuple[int, int]]
     together: np.ndarray
     interaction: np.ndarray
     logit_interaction: np.ndarray
 
 
-def permutation_importance(model, features, labels, pairs=None, repeats=3, seed=0, batch_size=4096):
+def permutation_importance(
+    model: CTRModel,
+    features: Features,
+    labels: np.ndarray,
+    pairs: Sequence[tuple[int, int]] | None = None,
+    repeats: int = 3,
+    seed: int = 0,
+    batch_size: int = 4096,
+) -> PermutationImportance:
     """Measure what fields and pairs of fields are worth to a model, whatever it says of itself.
 
     Importance by permutation: Breiman, 2001, section 10, https://doi.org/10.1023/A:1010933404324. The mixed
@@ -64,8 +78,9 @@ def permutation_importance(model, features, labels, pairs=None, repeats=3, seed=
     if len(np.unique(labels)) < 2:
         raise ValueError(f"AUC needs rows with and without a click. Received: {len(labels):,} rows of one kind.")
     schema, random = model.schema, np.random.default_rng(seed)
-    pairs = list(itertools.combinations(range(schema.num_fields), 2)) if pairs is None else [tuple(p) for p in pairs]
-    scorer = keras.Model(model.input, model.explainer().output["logit"])
+    chosen = list(itertools.combinations(range(schema.num_fields), 2)) if pairs is None else [(i, j) for i, j in pairs]
+    outputs: Any = model.explainer().output
+    scorer = keras.Model(model.input, outputs["logit"])
 
     def logits(order=None, fields=()):
         slots = np.isin(schema.slot_fields, fields)
@@ -74,15 +89,15 @@ def permutation_importance(model, features, labels, pairs=None, repeats=3, seed=
 
     base = logits()
     base_auc = auc(labels, base)
-    losses, together = np.zeros((repeats, schema.num_fields)), np.zeros((repeats, len(pairs)))
+    losses, together = np.zeros((repeats, schema.num_fields)), np.zeros((repeats, len(chosen)))
     interaction, logit_interaction = np.zeros_like(together), np.zeros_like(together)
     for repeat in range(repeats):
         order = random.permutation(len(labels))
         alone = [logits(order, (field,)) for field in range(schema.num_fields)]
         losses[repeat] = [base_auc - auc(labels, scores) for scores in alone]
-        for index, (i, j) in enumerate(pairs):
+        for index, (i, j) in enumerate(chosen):
             both = logits(order, (i, j))
             together[repeat, index] = base_auc - auc(labels, both)
             interaction[repeat, index] = losses[repeat, i] + losses[repeat, j] - together[repeat, index]
             logit_interaction[repeat, index] = np.sqrt(np.mean((base - alone[i] - alone[j] + both) ** 2))
-    return PermutationImportance(base_auc, losses, pairs, together, interaction, logit_interaction)
+    return PermutationImportance(base_auc, losses, chosen, together, interaction, logit_interaction)

@@ -3,27 +3,37 @@
 Each function returns a matplotlib `Figure`; `save_figure` writes it as PNG and SVG.
 """
 
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from ctrzoo.files import replaced
 from ctrzoo.plot_text import plain
-from ctrzoo.plots import LARGEST
+from ctrzoo.plots import LARGEST, STYLE
+from ctrzoo.types import Path
 
 MOST_COLUMNS = 3
 # Longer texts of values are cut, in the middle.
 MOST_LETTERS = 22
 
 
-def save_figure(figure, path):
+@matplotlib.rc_context(STYLE)
+def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as `<path>.png` and `<path>.svg`."""
+    path = pathlib.Path(path)
     for suffix in ("png", "svg"):
         with replaced(path.with_name(f"{path.name}.{suffix}")) as temporary:
             figure.savefig(temporary, dpi=110, bbox_inches="tight", pad_inches=0.15)
 
 
-def shortened(text, length=MOST_LETTERS):
+def shortened(text: str, length: int = MOST_LETTERS) -> str:
     """Cut the middle out of a long text.
 
     >>> shortened("a-very-long-campaign-name", 11)
@@ -33,7 +43,10 @@ def shortened(text, length=MOST_LETTERS):
     return text if len(text) <= length else f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"
 
 
-def instance_figure(matrices, names, texts, title):
+@matplotlib.rc_context(STYLE)
+def instance_figure(
+    matrices: Mapping[str, np.ndarray], names: Sequence[str], texts: Sequence[str] | None, title: str
+) -> Figure:
     """Draw the matrices of one row as heat maps, labelled with the row's own values.
 
     Args:
@@ -63,7 +76,10 @@ def instance_figure(matrices, names, texts, title):
     return figure
 
 
-def matrix_figure(mean, top_share, names, planted, top):
+@matplotlib.rc_context(STYLE)
+def matrix_figure(
+    mean: np.ndarray, top_share: np.ndarray, names: Sequence[str], planted: Sequence[tuple[int, int]], top: int
+) -> Figure:
     """Draw the mean graph, and beside it in which share of the rows each edge is among the strongest."""
     size = min(1.4 + 0.3 * len(names), LARGEST)
     figure = Figure(figsize=(2 * (size + 1.2), size + 0.5), layout="constrained")
@@ -76,12 +92,15 @@ def matrix_figure(mean, top_share, names, planted, top):
         axes.set_yticks(range(len(names)), plain(names))
         for i, j in planted:
             for corner in ((i, j), (j, i)):
-                square = [position - 0.5 for position in corner]
-                axes.add_patch(matplotlib.patches.Rectangle(square, 1, 1, fill=False, edgecolor="red", linewidth=1.5))
+                square = (corner[0] - 0.5, corner[1] - 0.5)
+                axes.add_patch(Rectangle(square, 1, 1, fill=False, edgecolor="red", linewidth=1.5))
     return figure
 
 
-def graph_figure(mean, names, sizes, planted, title):
+@matplotlib.rc_context(STYLE)
+def graph_figure(
+    mean: np.ndarray, names: Sequence[str], sizes: np.ndarray, planted: Sequence[tuple[int, int]], title: str
+) -> Figure:
     """Draw the strongest edges between fields, twice as many as fields, as a graph.
 
     Args:
@@ -114,19 +133,25 @@ def graph_figure(mean, names, sizes, planted, title):
     return figure
 
 
-def fields_figure(losses, names):
+@matplotlib.rc_context(STYLE)
+def fields_figure(losses: np.ndarray, names: Sequence[str]) -> Figure:
     """Draw the AUC lost by shuffling each field, mean and standard deviation over `(repeats, fields)`."""
     mean, order = losses.mean(axis=0), np.argsort(losses.mean(axis=0))
     figure = Figure(figsize=(6.5, 1 + 0.26 * len(names)), layout="constrained")
     axes = figure.subplots()
-    axes.barh(plain(names[field] for field in order), mean[order], xerr=losses.std(axis=0)[order], color="tab:blue")
+    axes.barh(
+        plain([names[int(field)] for field in order]), mean[order], xerr=losses.std(axis=0)[order], color="tab:blue"
+    )
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set(xlabel="AUC lost when the field is shuffled")
     axes.grid(axis="x", alpha=0.3)
     return figure
 
 
-def check_figure(panels, pairs, names, planted):
+@matplotlib.rc_context(STYLE)
+def check_figure(
+    panels: Sequence[Any], pairs: Sequence[tuple[int, int]], names: Sequence[str], planted: Sequence[tuple[int, int]]
+) -> Figure:
     """Draw what the model says of pairs against what shuffling them says.
 
     Args:

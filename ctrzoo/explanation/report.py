@@ -1,5 +1,7 @@
 """Explanations as a folder: pictures, tables, and one HTML file that needs nothing else."""
 
+from __future__ import annotations
+
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
 import base64
@@ -7,12 +9,17 @@ import html
 import inspect
 import pathlib
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from ctrzoo.explanation import plots as plots
+from ctrzoo.explanation.analysis import Analysis
 from ctrzoo.explanation.explainer import explain_rows, matrices_of, strengths_of
 from ctrzoo.files import write_csv, write_text
+from ctrzoo.model import CTRModel
+from ctrzoo.types import Features, Path
 
 WORDS = 5
 SHOWN_EDGES = 20
@@ -24,7 +31,8 @@ table { border-collapse: collapse; font-size: 0.9em; margin: 1em 0; display: blo
 th, td { padding: 0.25em 0.8em; border-bottom: 1px solid #ddd; text-align: right; }
 th:first-child, td:first-child { text-align: left; } th { background: #f4f4f4; vertical-align: bottom; }
 """
-READING = """<p>Each pair of fields is shuffled over rows, each field alone and both together. <b>Lost twice</b> is the
+READING = """<p>Each pair of fields is shuffled over rows, each field alone and both together. <b>AUC interaction</b> is
+the
 AUC that each loses alone, added, less what both lose together: what two fields say only together is lost with either,
 so it counts twice; below zero are strong fields that just add up, as AUC is no linear measure. <b>Logit difference</b>
 is the root mean square of f - f<sub>i</sub> - f<sub>j</sub> + f<sub>ij</sub>: zero if the model just adds up the two.
@@ -32,7 +40,7 @@ An explanation that tells what the model does rises with both; a strong edge at 
 not use.</p>"""
 
 
-def choose_rows(labels, probabilities, count=3):
+def choose_rows(labels: np.ndarray, probabilities: np.ndarray, count: int = 3) -> list[int]:
     """Return the indices of rows worth a look: in turn the surest right click, right non-click, and wrong row.
 
     >>> choose_rows([1, 0, 1, 0], [0.9, 0.8, 0.6, 0.1])
@@ -46,7 +54,9 @@ def choose_rows(labels, probabilities, count=3):
     return list(chosen)[:count]
 
 
-def strongest_pairs(explained, row, mean, count=WORDS):
+def strongest_pairs(
+    explained: Mapping[str, np.ndarray], row: int, mean: np.ndarray, count: int = WORDS
+) -> list[dict[str, Any]]:
     """Return the strongest interactions of a row, dictionaries of a pair and its numbers, the strongest first.
 
     Args:
@@ -55,10 +65,13 @@ def strongest_pairs(explained, row, mean, count=WORDS):
         mean: Mean strength of each pair over many rows, `(fields, fields)`.
         count: How many.
     """
-    strengths = strengths_of({name: array[[row]] for name, array in explained.items()}, len(mean))[0]
+    found = strengths_of({name: array[[row]] for name, array in explained.items()}, len(mean))
+    if found is None:
+        return []
+    strengths = found[0]
     signed = explained["pairs"][row] if "pairs" in explained else strengths
     first, second = np.triu_indices(len(mean), 1)
-    total = max(strengths[first, second].sum(), 1e-12)
+    total = max(float(strengths[first, second].sum()), 1e-12)
     order = np.argsort(-strengths[first, second], kind="stable")[:count]
     pairs = [(int(first[index]), int(second[index])) for index in order]
     return [
@@ -73,7 +86,17 @@ def strongest_pairs(explained, row, mean, count=WORDS):
     ]
 
 
-def write_explanations(folder, model, analysis, features, labels, texts=None, rows=None, title=None, comparison=()):
+def write_explanations(
+    folder: Path,
+    model: CTRModel,
+    analysis: Analysis,
+    features: Features,
+    labels: np.ndarray,
+    texts: Sequence[Sequence[str]] | None = None,
+    rows: Sequence[int] | None = None,
+    title: str | None = None,
+    comparison: Sequence[Mapping[str, Any]] = (),
+) -> pathlib.Path:
     """Write `report.html`, and the pictures (PNG, SVG) and tables (CSV) that it is made of.
 
     Args:
@@ -160,7 +183,7 @@ def _shown(row):
         shown |= {"mean strength": row["mean"], "deviation / mean over rows": deviation}
         shown["share of rows among the strongest"] = row["top_share"]
     shown |= {"AUC lost: first": row["auc_lost_field"], "AUC lost: second": row["auc_lost_other_field"]}
-    shown |= {"AUC lost: together": row["auc_lost_together"], "lost twice": row["interaction"]}
+    shown |= {"AUC lost: together": row["auc_lost_together"], "interaction": row["interaction"]}
     shown |= {"± over permutations": row["interaction_deviation"], "logit difference": row["logit_interaction"]}
     if "planted" in row:
         shown["planted"] = "yes" if row["planted"] else ""
@@ -172,12 +195,12 @@ def _check(folder, analysis):
     panels = [
         (
             rankings["explanation"],
-            rankings[way],
+            rankings[method],
             "mean strength by the model",
-            way,
+            method,
             f"correlation {linear:.2f}, of ranks {ranks:.2f}",
         )
-        for way, (linear, ranks) in analysis.agreement().items()
+        for method, (linear, ranks) in analysis.agreement().items()
     ] or [(*rankings.values(), *rankings, f"{len(pairs)} pairs")]
     figure = plots.check_figure(panels, pairs, analysis.names, analysis.planted)
     parts = [
@@ -186,7 +209,7 @@ def _check(folder, analysis):
         _picture(folder / "check", figure, "strength against shuffling"),
     ]
     if analysis.planted:
-        found = ", ".join(f"{way} {share:.0%}" for way, share in analysis.precision().items())
+        found = ", ".join(f"{method} {share:.0%}" for method, share in analysis.precision().items())
         number = len(analysis.planted)
         parts.append(f"<p>Of the {number} planted pairs, found among the {number} strongest by: {found}.</p>")
     return parts

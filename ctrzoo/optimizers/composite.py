@@ -3,8 +3,19 @@
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
 import re
+from collections.abc import Sequence
 
 import keras
+
+from ctrzoo.types import Config, Tensor
+
+OptimizerLike = keras.optimizers.Optimizer | str | Config
+
+
+def _optimizer(identifier: OptimizerLike) -> keras.optimizers.Optimizer:
+    optimizer = keras.optimizers.get(identifier)
+    assert optimizer is not None  # `get` returns None only for None
+    return optimizer
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -12,7 +23,8 @@ class CompositeOptimizer(keras.optimizers.Optimizer):
     """One optimizer for the variables whose path matches a pattern, another for all others, in the same step.
 
     Clipping, weight decay and averaging are settings of the two. The learning rate that callbacks read and set
-    is that of the optimizer for all others.
+    is that of the optimizer for all others; `keras.optimizers.MultiOptimizer` has none, so that no callback or schedule
+    by epoch could set it.
 
     Args:
         default: The optimizer for all other variables; an object, a name or a configuration.
@@ -27,12 +39,12 @@ class CompositeOptimizer(keras.optimizers.Optimizer):
     'sgd'
     """
 
-    def __init__(self, default, special, pattern, name="composite"):
+    def __init__(self, default: OptimizerLike, special: OptimizerLike, pattern: str, name: str = "composite") -> None:
         super().__init__(learning_rate=0.0, name=name)
-        self.default, self.special = keras.optimizers.get(default), keras.optimizers.get(special)
+        self.default, self.special = _optimizer(default), _optimizer(special)
         self.pattern = pattern
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)
@@ -46,7 +58,9 @@ class CompositeOptimizer(keras.optimizers.Optimizer):
         for optimizer, part in zip((self.default, self.special), self._split(variables), strict=True):
             optimizer.build(part)
 
-    def exclude_from_weight_decay(self, var_list=None, var_names=None):
+    def exclude_from_weight_decay(
+        self, var_list: Sequence[keras.Variable] | None = None, var_names: Sequence[str] | None = None
+    ) -> None:
         for optimizer in (self.default, self.special):
             optimizer.exclude_from_weight_decay(var_list, var_names)
 
@@ -57,7 +71,7 @@ class CompositeOptimizer(keras.optimizers.Optimizer):
             parts[self.is_special[index]].append(item)
         return parts
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(self, grads: Sequence[Tensor], trainable_variables: Sequence[keras.Variable] | None = None) -> None:
         variables = list(trainable_variables or self._trainable_variables)
         if not self.built:
             with keras.name_scope(self.name):
@@ -67,26 +81,26 @@ class CompositeOptimizer(keras.optimizers.Optimizer):
             optimizer.apply(gradients, part)
 
     @property
-    def variables(self):
+    def variables(self) -> list[keras.Variable]:
         return self._variables + self.default.variables + self.special.variables
 
     @property
-    def iterations(self):
+    def iterations(self) -> keras.Variable:
         return self.default.iterations
 
     @property
-    def learning_rate(self):
+    def learning_rate(self) -> Tensor:
         return self.default.learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, learning_rate):
+    def learning_rate(self, learning_rate: float) -> None:
         self.default.learning_rate = learning_rate
 
-    def finalize_variable_values(self, var_list):
+    def finalize_variable_values(self, var_list: Sequence[keras.Variable]) -> None:
         for optimizer, part in zip((self.default, self.special), self._split(var_list, var_list), strict=True):
             optimizer.finalize_variable_values(part)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "name": self.name,
             "default": keras.optimizers.serialize(self.default),

@@ -1,9 +1,14 @@
-"""Optimizers of a search for interactions: exact zeros by GRDA for the gates, any other optimizer beside it."""
+"""The optimizer that makes gates of a search for interactions exactly zero."""
 
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
+
+from ctrzoo.types import Config, Tensor
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -25,7 +30,9 @@ class GRDA(keras.optimizers.Optimizer):
         ValueError: If the learning rate is a schedule.
     """
 
-    def __init__(self, learning_rate=1.0, c=0.005, mu=0.6, name="grda", **kwargs):
+    def __init__(
+        self, learning_rate: float = 1.0, c: float = 0.005, mu: float = 0.6, name: str = "grda", **kwargs: Any
+    ) -> None:
         if callable(learning_rate):
             raise ValueError(
                 "GRDA needs a number as its learning rate, as its threshold is that of a constant rate. Received: "
@@ -34,23 +41,25 @@ class GRDA(keras.optimizers.Optimizer):
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.c, self.mu = c, mu
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)
         self.accumulators = [self.add_variable_from_reference(variable, "accumulator") for variable in variables]
 
-    def update_step(self, gradient, variable, learning_rate):
-        rate = ops.cast(learning_rate, variable.dtype)
-        step = ops.cast(self.iterations + 1, variable.dtype)
+    def update_step(self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor) -> None:
+        rate: Tensor = ops.cast(learning_rate, variable.dtype)
+        iterations: Tensor = self.iterations
+        step: Tensor = ops.cast(iterations + 1, variable.dtype)
         accumulator = self.accumulators[self._get_variable_index(variable)]
         # v_0 = w_0 is set in the first step: XLA cannot create variables that start with the value of another.
         # Tensors, as JAX does not choose between variables.
         before, now = ops.convert_to_tensor(accumulator), ops.convert_to_tensor(variable)
-        before = ops.where(self.iterations == 0, now, before)
+        before: Tensor = ops.where(iterations == 0, now, before)
         self.assign(accumulator, before - rate * ops.cast(gradient, variable.dtype))
         threshold = self.c * rate ** (0.5 + self.mu) * step**self.mu
-        self.assign(variable, ops.sign(accumulator) * ops.maximum(ops.abs(accumulator) - threshold, 0))
+        sign: Tensor = ops.sign(accumulator)
+        self.assign(variable, sign * ops.maximum(ops.abs(accumulator) - threshold, 0))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "c": self.c, "mu": self.mu}

@@ -66,7 +66,7 @@ def _sgd(learning_rate: LearningRate) -> keras.optimizers.Optimizer:
 def _grda(learning_rate: LearningRate) -> keras.optimizers.Optimizer:
     from ctrzoo.optimizers.grda import GRDA
 
-    return GRDA(learning_rate)
+    return GRDA(learning_rate)  # pyright: ignore[reportArgumentType] (it refuses a schedule by itself)
 
 
 OPTIMIZERS = {

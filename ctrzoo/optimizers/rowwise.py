@@ -35,16 +35,20 @@ two thirds of the time.
 
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from ctrzoo.lookup import is_for_xla_on_cpu, look_up
+from ctrzoo.types import Config, Tensor
 
 
 class _RowWise(keras.optimizers.Optimizer):
     """What the row-wise optimizers share; a subclass says in `_update_rows` how rows move."""
 
-    def __init__(self, *args, lazy=True, **kwargs):
+    def __init__(self, *args: Any, lazy: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.lazy = lazy
         self._last_places = None
@@ -72,7 +76,7 @@ class _RowWise(keras.optimizers.Optimizer):
         if not self.lazy:
             super()._apply_weight_decay(variables)
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor) -> None:
         """Update the rows of a sparse gradient, or all of a dense one as Keras does."""
         if not self.lazy:
             super().update_step(tf.convert_to_tensor(gradient), variable, learning_rate)
@@ -130,26 +134,26 @@ class _RowWise(keras.optimizers.Optimizer):
         """
         raise NotImplementedError
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "lazy": self.lazy}
 
 
 class _Rows:
     """Some rows of a variable and of the state that an optimizer keeps for it."""
 
-    def __init__(self, optimizer, variable, ids):
+    def __init__(self, optimizer: keras.optimizers.Optimizer, variable: keras.Variable, ids: Tensor) -> None:
         self.optimizer, self.variable, self.ids = optimizer, variable, ids
         self.index = optimizer._get_variable_index(variable)
 
-    def of(self, states):
+    def of(self, states: Sequence[keras.Variable]) -> Tensor:
         """Return the rows of this variable's entry in a list of state variables."""
         return look_up(states[self.index], self.ids)
 
-    def set(self, states, rows):
+    def set(self, states: Sequence[keras.Variable], rows: Tensor) -> None:
         """Write the rows of this variable's entry in a list of state variables."""
         self.optimizer.assign(states[self.index], tf.IndexedSlices(rows, self.ids))
 
-    def set_weights(self, rows):
+    def set_weights(self, rows: Tensor) -> None:
         """Write the rows of the variable itself."""
         self.optimizer.assign(self.variable, tf.IndexedSlices(rows, self.ids))
 
@@ -162,11 +166,11 @@ class _LastPlaces:
     other tables left there does not matter, so all tables share it and nobody saves it.
     """
 
-    def __init__(self, num_rows):
+    def __init__(self, num_rows: int) -> None:
         with tf.init_scope():
             self._memory = tf.Variable(tf.zeros(num_rows, "int32"), trainable=False)
 
-    def of(self, ids):
+    def of(self, ids: Tensor) -> Tensor:
         """Return for each id the place of its last occurrence among them."""
         self._memory.scatter_update(tf.IndexedSlices(tf.range(tf.size(ids)), ids))
         return tf.gather(self._memory, ids)
@@ -251,7 +255,8 @@ class LazyAdam(_RowWise, keras.optimizers.Adam):
     """
 
     def _update_rows(self, gradient, weights, rows, learning_rate):
-        step = tf.cast(self.iterations + 1, gradient.dtype)
+        iterations: Tensor = self.iterations
+        step = tf.cast(iterations + 1, gradient.dtype)
         beta_1, beta_2 = (tf.cast(beta, gradient.dtype) for beta in (self.beta_1, self.beta_2))
         rate = learning_rate * tf.sqrt(1 - beta_2**step) / (1 - beta_1**step)
         momentum = rows.of(self._momentums)

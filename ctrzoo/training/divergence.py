@@ -55,7 +55,7 @@ def diverged(
         path = pathlib.Path(folder) / FAILED_BATCH
         content = {**features, "labels": labels, "loss": np.asarray(loss), "epoch": np.asarray(epoch)}
         with replaced(path) as temporary:
-            np.savez(temporary, step=np.asarray(step), **content)
+            np.savez(temporary, step=np.asarray(step), **content)  # pyright: ignore[reportArgumentType] (NumPy's stub)
         saved = f" Its batch is in {path}."
     return ValueError(
         f"The run has diverged: the training loss {what} ({loss:g}) at step {step} of epoch {epoch}. {cause}{saved}"

@@ -3,8 +3,10 @@
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
 import numpy as np
+import tensorflow as tf
 
 from ctrzoo.metrics import evaluate_scores
+from ctrzoo.model import CTRModel
 from ctrzoo.training.strategy import ReplicatedStep
 from ctrzoo.validation import check_ids
 
@@ -14,17 +16,17 @@ class Evaluator:
 
     Args:
         model: A model with probabilities `(batch, 1)` as output.
-        cpu_replicas: Parts of a batch that a CPU computes side by side.
+        cpu_replicas: Parts of a batch that a CPU computes in parallel.
     """
 
-    def __init__(self, model, cpu_replicas=1):
+    def __init__(self, model: CTRModel, cpu_replicas: int = 1) -> None:
         self._schema, self._step = model.schema, ReplicatedStep(model, cpu_replicas=cpu_replicas)
 
-    def predict(self, dataset):
+    def predict(self, dataset: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
         """Return labels and probabilities of all rows of a `tf.data.Dataset` of batches, two arrays `(rows,)`.
 
         Raises:
-            ValueError: If there is no row, or an id is outside the table.
+            ValueError: If the dataset is empty, or an id is outside the table.
         """
         labels, probabilities = [], []
         for features, batch_labels in dataset:
@@ -35,6 +37,6 @@ class Evaluator:
             raise ValueError("The data set has no rows to evaluate.")
         return np.concatenate(labels), np.concatenate(probabilities)
 
-    def evaluate(self, dataset):
-        """Return `{"auc", "log_loss", "calibration"}` over all rows of a `tf.data.Dataset` of batches."""
+    def evaluate(self, dataset: tf.data.Dataset) -> dict[str, float]:
+        """Return all `METRICS` by name over all rows of a `tf.data.Dataset` of batches."""
         return evaluate_scores(*self.predict(dataset))

@@ -107,7 +107,7 @@ class RunStore:
             state: The progress of the run.
             best: The weights of the best epoch; empty before the first.
         """
-        arrays = {f"best/{index}": weight for index, weight in enumerate(best)}
+        arrays: dict[str, Any] = {f"best/{index}": weight for index, weight in enumerate(best)}
         if state.finished:
             self.checkpoints.keep = 1  # only the best weights are needed from here on
         else:
@@ -186,10 +186,10 @@ def describe_run(model: CTRModel, data: Any, options: TrainingOptions) -> Config
     config = model.get_config()
     description = {
         "model": type(model).__name__,
-        **{f"model.{key}": value for key, value in config.items() if key not in ("name", "precision", "trainable")},
+        **{f"model.{key}": value for key, value in config.items() if key not in _OTHER_KEYS},
         "optimizer": optimizer["class_name"],
         **{f"optimizer.{key}": _shortened(value) for key, value in optimizer["config"].items()},
-        "precision": config["precision"],  # the model's own, not what the process has now
+        "precision": _precision(config),  # the model's own, not what the process has now
         "jit_compile": options.jit_compile,
         "epochs": options.epochs,
         "batch_size": options.batch_size,
@@ -201,6 +201,15 @@ def describe_run(model: CTRModel, data: Any, options: TrainingOptions) -> Config
         "data fingerprint": getattr(data, "fingerprint", None),
     }
     return json.loads(json.dumps(description, default=str))
+
+
+_OTHER_KEYS = ("name", "precision", "dtype", "trainable")  # no effect on the outcome, or described apart
+
+
+def _precision(config: Config) -> str | None:
+    """Return the name of the dtype policy in the configuration of a model."""
+    policy = config.get("precision", config.get("dtype"))
+    return policy["config"]["name"] if isinstance(policy, dict) else policy
 
 
 def _without_names(config: Any) -> Any:

@@ -16,11 +16,14 @@ import os
 import keras
 import tensorflow as tf
 
+from ctrzoo.model import CTRModel
+from ctrzoo.training.options import LEARNING_RATE_SCALING
+from ctrzoo.types import Features, Tensor
+
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
-LEARNING_RATE_SCALING = ("none", "sqrt", "linear")
 
 
-def make_strategy(name="auto", num_devices=None, cpu_replicas=1):
+def make_strategy(name: str = "auto", num_devices: int | None = None, cpu_replicas: int = 1) -> tf.distribute.Strategy:
     """Return a `tf.distribute.Strategy`. Call it before anything else uses TensorFlow.
 
     Args:
@@ -28,7 +31,7 @@ def make_strategy(name="auto", num_devices=None, cpu_replicas=1):
             `"multi_worker"`, the hosts that the environment variable TF_CONFIG lists; `"auto"`: several hosts
             if there is a TF_CONFIG, all GPUs if there are several, else one device.
         num_devices: Devices of `"mirrored"`; None for all GPUs.
-        cpu_replicas: Parts of a batch that will be computed side by side, see `ReplicatedStep`: the cores are divided
+        cpu_replicas: Parts of a batch that will be computed in parallel, see `ReplicatedStep`: the cores are divided
             among them. The environment variable TF_NUM_INTRAOP_THREADS goes before.
 
     Raises:
@@ -36,7 +39,7 @@ def make_strategy(name="auto", num_devices=None, cpu_replicas=1):
     """
     if name not in STRATEGIES:
         raise ValueError(f"The strategy must be one of {', '.join(STRATEGIES)}. Received: {name!r}.")
-    tf.get_logger().setLevel("ERROR")  # or it tells of every sum over devices
+    tf.get_logger().setLevel("ERROR")  # or it logs every sum over devices
     gpus = tf.config.list_physical_devices("GPU")
     if name == "auto":
         several = (num_devices or len(gpus)) > 1
@@ -57,7 +60,7 @@ def make_strategy(name="auto", num_devices=None, cpu_replicas=1):
     if gpus:
         return tf.distribute.MirroredStrategy([f"GPU:{index}" for index in range(num_devices or len(gpus))])
     if not num_devices:
-        raise ValueError("There is no GPU. Use the strategy 'one_device', or `num_devices` parts of the CPU.")
+        raise ValueError("This host has no GPU. Use the strategy 'one_device', or `num_devices` parts of the CPU.")
     cpu = tf.config.list_physical_devices("CPU")[0]
     try:
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * num_devices)
@@ -66,7 +69,7 @@ def make_strategy(name="auto", num_devices=None, cpu_replicas=1):
     return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(num_devices)])
 
 
-def usable_cpu_replicas(cpu_replicas, strategy):
+def usable_cpu_replicas(cpu_replicas: int, strategy: tf.distribute.Strategy) -> int:
     """Return the number of CPU replicas that a strategy can use: the given number on one CPU, otherwise 1.
 
     Args:
@@ -77,21 +80,21 @@ def usable_cpu_replicas(cpu_replicas, strategy):
     return cpu_replicas if on_cpu else 1
 
 
-def device_kind():
+def device_kind() -> str:
     """Return what computes: the name of the first GPU as its driver tells it, or `"CPU"`."""
     gpus = tf.config.list_physical_devices("GPU")
     return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else "CPU"
 
 
-def _divide_cores(cpu_replicas):
+def _divide_cores(cpu_replicas: int) -> None:
     if cpu_replicas == 1 or "TF_NUM_INTRAOP_THREADS" in os.environ:
         return
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with contextlib.suppress(RuntimeError):  # TensorFlow is in use already: the result is the same, only later
         tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // cpu_replicas))
 
 
-def is_chief(strategy):
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Return whether this process writes the files of the run: the first worker, or the only process."""
     resolver = strategy.cluster_resolver
     if resolver is None or not resolver.task_type:
@@ -100,11 +103,11 @@ def is_chief(strategy):
     return resolver.task_type == first and resolver.task_id == 0
 
 
-def scaled_learning_rate(learning_rate, scaling, num_replicas):
-    """Return the step size for a batch that was enlarged with the number of devices.
+def scaled_learning_rate(learning_rate: float, scaling: str, num_replicas: int) -> float:
+    """Return the learning rate for a batch that grows with the number of devices.
 
     Args:
-        learning_rate: Step size tuned for one device and its part of the batch.
+        learning_rate: Learning rate tuned for one device and its part of the batch.
         scaling: `"none"`, `"sqrt"` (with the root of the number of devices) or `"linear"`.
         num_replicas: Number of devices.
 
@@ -127,7 +130,7 @@ class ReplicatedStep:
         model: A compiled `CTRModel`.
         jit_compile: Whether XLA compiles the training step: all of it on one CPU; loss and gradient without the
             update elsewhere and with CPU replicas.
-        cpu_replicas: Parts of a batch, on one device, that are computed side by side, each as a graph of its own;
+        cpu_replicas: Parts of a batch, on one device, that are computed in parallel, each as a graph of its own;
             a batch that cannot be divided is one part.
 
     Raises:
@@ -135,7 +138,7 @@ class ReplicatedStep:
             otherwise.
     """
 
-    def __init__(self, model, jit_compile=False, cpu_replicas=1):
+    def __init__(self, model: CTRModel, jit_compile: bool = False, cpu_replicas: int = 1) -> None:
         self._model, self._strategy = model, model.distribute_strategy
         self.num_replicas, self._cpu_replicas = self._strategy.num_replicas_in_sync, cpu_replicas
         self._num_parts = self.num_replicas * cpu_replicas
@@ -163,15 +166,15 @@ class ReplicatedStep:
             self._loss_and_gradients = tf.function(self._loss_and_gradients, jit_compile=True)
         self._steps = {}
 
-    def train(self, batch):
+    def train(self, batch: tuple[Features, Tensor]) -> Tensor:
         """Train on a global batch `(features, labels)` of host tensors; return its loss, a tensor on the device."""
         return self._call(self._train_all, batch)
 
-    def predict(self, features):
+    def predict(self, features: Features) -> Tensor:
         """Return the probabilities `(rows, 1)` of a global batch of host tensors."""
         return self._call(self._predict_all, (features,))[: len(features["ids"])]
 
-    def agree(self, number):
+    def agree(self, number: float) -> float:
         """Return the mean of a number over all replicas: all workers must call it with the same number."""
 
         @tf.function
@@ -211,7 +214,7 @@ class ReplicatedStep:
         elif self.num_replicas > 1:  # all compute the same, so only the first one's gradient counts
             index = tf.distribute.get_replica_context().replica_id_in_sync_group
             weight = self.num_replicas * tf.cast(tf.equal(index, 0), tf.float32)
-        found = [self._loss_and_gradients(*part, weight) for part in parts]
+        found = [self._loss_and_gradients(features, labels, weight) for features, labels in parts]
         loss, gradients = found[0]
         for other_loss, others in found[1:]:
             loss, gradients = loss + other_loss, list(map(_sum, gradients, others))
@@ -227,7 +230,7 @@ class ReplicatedStep:
         return predictions[0] if len(parts) == 1 else tf.concat(predictions, axis=0)
 
     def _own_parts(self, batch):
-        """Cut the replica's part out of a batch, in the memory of the host, one piece a branch."""
+        """Cut the replica's part out of a batch, in the memory of the host, one piece per CPU replica."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         with tf.device("CPU:0"):
             rows = tf.shape(batch[0]["ids"])[0] // self._num_parts

@@ -77,16 +77,21 @@ def train(
         folder: An existing folder for `history.csv`, TensorBoard events, `checkpoints` and the best
             `model.keras`; `None` writes nothing. Several hosts need one that they share.
         console: The `rich` console for progress.
-        callbacks: Keras callbacks. `on_epoch_end(epoch, logs)` gets the row of the history without its epoch, and a callback may set
-            `model.stop_training` to stop after the epoch. Losses are fetched in groups, so `on_train_batch_end` is
-            called up to 20 steps late, with `{"loss": ...}`. A resumed run starts with the epoch it resumes in.
+        callbacks: Keras callbacks. `on_epoch_end(epoch, logs)` gets the row of the history without its epoch, so
+            `monitor=` must name one of its columns, such as `"valid_log_loss"`. `model.stop_training = True` stops
+            after the epoch. Losses are fetched in groups, so `on_train_batch_end` is called up to 20 steps late,
+            with `{"loss": ...}`. The learning rate is set before `on_epoch_begin`, where a callback may change it.
+            Epochs count from 0, as in `fit`; a resumed run begins with `on_epoch_begin` of the epoch it resumes in.
+            Hooks of validation and of the beginning of a batch are not called. On several hosts callbacks run on
+            all of them, and one that stops stops all.
 
     Returns:
         A dictionary of `history` (a row per epoch), `valid` and `test` metrics of the best epoch,
         `best_epoch` (from 1), `seconds_per_epoch` (median) and `rows_per_second`.
 
     Raises:
-        ValueError: If the model was built for another schema or task, the batch cannot be divided, the folder has
+        ValueError: If the model was built for another schema or task, the batch cannot be divided, a callback does
+            what `train` does by itself (`BackupAndRestore`, `ReduceLROnPlateau`), the folder has
             checkpoints of another run, a row has an id outside the table, or the loss diverges; the batch is then in
             the folder.
         OSError: If a file cannot be written. Earlier checkpoints stay.
@@ -113,6 +118,7 @@ class _Run:
         callbacks: Sequence[keras.callbacks.Callback],
     ) -> None:
         _check_model(model, data)
+        _check_callbacks(callbacks)
         self.model, self.data, self.options = model, data, options
         self.folder = None if folder is None else pathlib.Path(folder)
         strategy, parts = model.distribute_strategy, _num_parts(model, options)
@@ -146,7 +152,7 @@ class _Run:
         """Open the progress and the logs, and tell callbacks when training begins and ends."""
         with (
             TrainingProgress(self.model.name, self.num_rows, self.options.epochs, console) as self.progress,
-            RunLogs(self.folder) if self.writes else contextlib.nullcontext() as self.logs,
+            RunLogs(self.folder) if self.writes and self.folder else contextlib.nullcontext() as self.logs,
         ):
             self.model.stop_training = False
             self.callbacks.on_train_begin()
@@ -192,7 +198,7 @@ class _Run:
         row = {
             "epoch": state.epoch + 1,
             "loss": state.loss,
-            "learning_rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)),
+            "learning_rate": float(np.asarray(keras.ops.convert_to_numpy(model.optimizer.learning_rate))),
             "seconds": state.seconds,
             "rows_per_second": self.num_rows / state.seconds,
             **{f"train_{name}": value for name, value in self.evaluator.evaluate(self.seen).items()},
@@ -205,11 +211,12 @@ class _Run:
             self.best = model.get_weights()
         if self.logs:
             self.logs.write_epoch(state.history, self.strengths and self.strengths(), self.data.schema.names)
-        if self.writes and is_best:
+        if self.writes and self.folder and is_best:
             _save_model(model, self.folder)
         # Keras names the number of the epoch itself.
         self.callbacks.on_epoch_end(state.epoch - 1, {key: row[key] for key in row if key != "epoch"})
-        state.finished = state.finished or bool(model.stop_training)
+        if self.callbacks.callbacks and self.step.agree(float(model.stop_training)) > 0:
+            state.finished = True
         if self.writes:
             self._save()
 
@@ -221,7 +228,7 @@ class _Run:
     def result(self) -> dict[str, Any]:
         """Give the model its best weights, and return what `train` returns."""
         self.model.set_weights(self.best)
-        if self.writes and not (self.folder / MODEL_FILE).is_file():  # somebody deleted it
+        if self.writes and self.folder and not (self.folder / MODEL_FILE).is_file():  # somebody deleted it
             _save_model(self.model, self.folder)
         seconds = statistics.median(row["seconds"] for row in self.state.history)
         return {
@@ -241,6 +248,17 @@ def _check_model(model: CTRModel, data: Any) -> None:
             "Training is watched by the log loss of click probabilities, so the task must be 'classification'. "
             f"Received: {model.task!r}. Use `model.compile` and `model.fit` for other tasks."
         )
+
+
+def _check_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> None:
+    for callback in callbacks:
+        if isinstance(callback, keras.callbacks.BackupAndRestore):
+            raise ValueError("Training with a folder resumes by itself. Leave the callback BackupAndRestore out.")
+        if isinstance(callback, keras.callbacks.ReduceLROnPlateau):
+            raise ValueError(
+                "Each epoch sets the learning rate anew. Set the option `plateau_factor` instead of the callback "
+                "ReduceLROnPlateau."
+            )
 
 
 def _num_parts(model: CTRModel, options: TrainingOptions) -> int:
@@ -293,7 +311,7 @@ def _counted(pending: list[Any], start: float, state: RunState, folder: pathlib.
 
 
 def _strengths(model: CTRModel, dataset: tf.data.Dataset) -> Callable[[], dict[str, np.ndarray]] | None:
-    """Return a function to the explanations of the model that are matrices `(fields, fields)`, None without any."""
+    """Return a function that returns the explanations of shape `(fields, fields)`, or None if the model has none."""
     if not model.explanation_names:
         return None
     explain = MeanExplanations(model)

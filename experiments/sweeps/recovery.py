@@ -20,7 +20,7 @@ from ..explained_run import load_model, rows_of
 WAYS = {
     "explanation": "by what the model says",
     "logit difference": "by shuffling, logit",
-    "AUC lost twice": "by shuffling, AUC",
+    "AUC interaction": "by shuffling, AUC",
 }
 SPLIT, NUM_ROWS, SEED = "test", 4_096, 2018
 KEPT = "recovery.json"

@@ -116,7 +116,7 @@ def test_a_refused_setting_leaves_the_workdir_free_and_damage_is_named(tmp_path)
     assert "Results go to work" in corrected.stdout and (tmp_path / "work" / "report.md").is_file()
     (tmp_path / "work" / "experiment.json").write_text('{"setti')
     damaged = ctrzoo_train(*alone, folder=tmp_path)
-    assert "experiment.json is not of this program, or damaged" in damaged.stderr.splitlines()[-1]
+    assert "experiment.json was not written by ctrzoo-train, or is damaged" in damaged.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

@@ -263,7 +263,7 @@ def test_regression(case, mixed_schema):
     assert np.mean((predict(model, features) - targets) ** 2) < before
     randomize(model, scale=1.0)
     outputs = model.explainer()(features)
-    np.testing.assert_array_equal(outputs["probability"], outputs["logit"])
+    np.testing.assert_array_equal(outputs["prediction"], outputs["logit"])
     assert np.any(np.abs(outputs["logit"] - 0.5) > 0.5) and predict(model, features).dtype == np.float32
 
 
@@ -291,5 +291,5 @@ def test_ranking(name, mixed_schema):
     losses = model.fit(features, labels, batch_size=64, epochs=6, verbose=0).history["loss"]
     assert losses[-1] < losses[0]
     outputs = model.explainer()(features)
-    np.testing.assert_array_equal(outputs["probability"], outputs["logit"])
+    np.testing.assert_array_equal(outputs["prediction"], outputs["logit"])
     assert auc(labels, predict(model, features)) > 0.9

@@ -20,7 +20,7 @@ from tests.ctrzoo.training.replicas import SCHEMA
 from tests.small_data import SmallData
 
 
-def run(folder, dropout=0.5, data=None, **settings):
+def run(folder, dropout=0.5, data=None, callbacks=(), **settings):
     """Train a model; return all that must not depend on interruptions, and whether this is the chief."""
     strategy = make_strategy()
     set_seed(1)
@@ -36,7 +36,8 @@ def run(folder, dropout=0.5, data=None, **settings):
         **settings,
     }
     data = data or SmallData(SCHEMA, num_rows=1500)
-    result = train(model, data, TrainingOptions(**options), folder=folder, console=Console(quiet=True))
+    others = {"folder": folder, "console": Console(quiet=True), "callbacks": callbacks}
+    result = train(model, data, TrainingOptions(**options), **others)
     result = {key: result[key] for key in ("best_epoch", "valid", "test", "history")}
     for row in result["history"]:
         del row["seconds"], row["rows_per_second"]

@@ -9,9 +9,11 @@ import sys
 import time
 import zipfile
 
+import keras
 import pytest
 
 from ctrzoo.training.checkpoints import Checkpoints
+from ctrzoo.training.run_state import check_same_run
 from tests.ctrzoo.training.interrupted import SCHEMA, run
 from tests.small_data import SmallData
 
@@ -120,3 +122,42 @@ def start(folder):
 
 def newest(folder):
     return max((path.name for path in (folder / "checkpoints").glob("[0-9]*.zip")), default="")
+
+
+def test_callbacks_of_a_resumed_run_see_the_right_epochs(tmp_path):
+    def callbacks(seen):
+        return [
+            keras.callbacks.LambdaCallback(
+                on_epoch_begin=lambda epoch, logs: seen.append(("begin", epoch)),
+                on_epoch_end=lambda epoch, logs: seen.append(("end", epoch, logs["valid_log_loss"])),
+            )
+        ]
+
+    before, after = [], []
+    with pytest.raises(Interruption):
+        run(tmp_path, data=FailingData(SCHEMA, num_rows=1500, fail_in=(1, 61)), callbacks=callbacks(before))
+    history = run(tmp_path, callbacks=callbacks(after))[0]["history"]
+    losses = [row["valid_log_loss"] for row in history]
+    assert before == [("begin", 0), ("end", 0, losses[0]), ("begin", 1)]
+    assert after == [("begin", 1), ("end", 1, losses[1]), ("begin", 2), ("end", 2, losses[2])]
+
+
+def test_a_schedule_of_keras_continues_at_the_right_step(tmp_path):
+    def settings():
+        schedule = keras.optimizers.schedules.ExponentialDecay(0.1, decay_steps=50, decay_rate=0.5)
+        return {"learning_rate": schedule, "learning_rate_schedule": "constant", "plateau_factor": 1.0, "epochs": 2}
+
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    killed.mkdir()
+    whole.mkdir()
+    with pytest.raises(Interruption):
+        run(killed, data=FailingData(SCHEMA, num_rows=1500, fail_in=(1, 61)), **settings())
+    assert run(killed, **settings())[0] == run(whole, **settings())[0]
+
+
+def test_a_checkpoint_of_version_0_1_is_resumed_or_names_the_version_to_install():
+    now = {"optimizer": "LazyAdam", "plateau_factor": 1.0, "epochs": 3}
+    earlier = {"optimizer": "Adam", "learning_rate_decay": 1.0, "epochs": 3}
+    check_same_run(earlier, now, "folder", "0.1.0")
+    with pytest.raises(ValueError, match=r"epochs was 4, is 3\. .*install ctrzoo 0\.1\.0"):
+        check_same_run({**earlier, "epochs": 4}, now, "folder", "0.1.0")

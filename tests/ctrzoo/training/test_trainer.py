@@ -237,6 +237,24 @@ def test_a_resumed_run_tells_callbacks_the_right_epoch(data, console, tmp_path):
     assert epochs == [1, 2]
 
 
+def test_callbacks_that_training_does_by_itself_are_refused(data, tmp_path):
+    for callback, instead in (
+        (keras.callbacks.ReduceLROnPlateau(), "plateau_factor"),
+        (keras.callbacks.BackupAndRestore(str(tmp_path)), "resumes by itself"),
+    ):
+        with pytest.raises(ValueError, match=instead):
+            train(fresh_model(data), data, callbacks=[callback])
+
+
+def test_early_stopping_of_keras_stops_and_the_best_weights_are_kept(data, console):
+    stop = keras.callbacks.EarlyStopping(monitor="valid_log_loss", mode="min", patience=1)
+    options = TrainingOptions(epochs=60, batch_size=32, learning_rate=0.3, patience=60)
+    result = train(fresh_model(data), data, options, console=console, callbacks=[stop])
+    losses = [row["valid_log_loss"] for row in result["history"]]
+    assert len(losses) == result["best_epoch"] + 1 < 60
+    assert result["valid"]["log_loss"] == pytest.approx(min(losses), abs=1e-6)
+
+
 def test_a_registered_metric_appears_everywhere(data, console, tmp_path, monkeypatch):
     monkeypatch.setitem(
         metrics.METRICS, "accuracy", metrics.Metric("accuracy", lambda y, p: float(np.mean((p > 0.5) == y)))
