@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from ctrzoo.explanation.analysis import analyse
 from ctrzoo.files import replaced, write_csv, write_json, write_text
+from ctrzoo.model import CTRModel
 from ctrzoo.types import Config
 
 from ... import data_pipelines
@@ -58,6 +59,7 @@ def _measured(workdir):
     if not data.truth:
         raise ValueError(f"The interacting pairs of {data.name} are unknown. Sweep over `synthetic`.")
     model = load_model(workdir, data.schema)
+    assert isinstance(model, CTRModel), "ctrzoo-train saves no other"
     total = data.num_rows[SPLIT]
     sample = np.random.default_rng(SEED).choice(total, min(NUM_ROWS, total), replace=False)
     analysis = analyse(model, *rows_of(data, SPLIT, np.sort(sample)), data.truth["pairs"], repeats=1, seed=SEED)
