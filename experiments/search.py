@@ -1,12 +1,13 @@
 """Search hyperparameters by Optuna: `ctrzoo-search`, or `python -m ctrzoo.experiments.search`.
 
 `ctrzoo-search --config=space.py --trials=40`. The configuration is a Python file whose `get_search()` returns settings,
-hyperparameters and data set options: a list is searched, and a `ctrzoo.experiments.sweeps.study.Between`; all else is
-fixed. Trials are judged by the log loss of the validation rows, and ended early if after an epoch it is above the
-median. The same command, several times at once with different seeds or later again, goes on with the study.
+hyperparameters and data set options: a list is searched, and a `ctrzoo.experiments.sweeps.search.Between`; all else is
+fixed. The validation log loss judges a trial. A trial whose loss is above the median after an epoch ends early. Run the
+same command again to resume the study, or several times at once with different seeds.
 """
 
 import pathlib
+from collections.abc import Sequence
 
 from absl import flags
 
@@ -14,21 +15,23 @@ from .cli import run_command
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("config", None, "A Python file with get_search().", flag_values=FLAGS)
-flags.DEFINE_string("folder", None, "Where the study lies, or will lie. By default runs/<config>.", flag_values=FLAGS)
-flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "Where prepared data lies, or will lie.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "folder", None, "The folder of the study; rerun with it to resume. By default runs/<config>.", flag_values=FLAGS
+)
+flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "The folder of prepared data.", flag_values=FLAGS)
 flags.DEFINE_multi_string(
     "raw", [], "dataset=path of the raw file or folder of a data set; repeatable.", flag_values=FLAGS
 )
-flags.DEFINE_integer("trials", 20, "Trials that the study shall have, of all processes together.", flag_values=FLAGS)
+flags.DEFINE_integer("trials", 20, "Trials of the study, counted over all processes.", flag_values=FLAGS)
 flags.DEFINE_string("sampler", "tpe", "tpe, random or grid.", flag_values=FLAGS)
-flags.DEFINE_integer("seed", 0, "Seed of the sampler; give each process its own.", flag_values=FLAGS)
+flags.DEFINE_integer("seed", 0, "Seed of the sampler; give each process a different one.", flag_values=FLAGS)
 flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
 
 
-def main(argv: list[str]) -> None:
-    """Do the search that the flags ask for."""
+def main(argv: Sequence[str]) -> None:
+    """Run the search that the flags ask for."""
     if len(argv) > 1 or not FLAGS.config:
-        raise ValueError("What is to be searched? Give --config= and the path of a Python file with get_search().")
+        raise ValueError("Which search? Give --config= and the path of a Python file with get_search().")
     from .sweep import raw_of
     from .sweeps.plan import read_config
 
@@ -49,7 +52,7 @@ def main(argv: list[str]) -> None:
 
 def run() -> None:
     """Start `ctrzoo-search`: an expected failure is one line on the standard error stream, exit code 1."""
-    run_command("ctrzoo-search", main, FLAGS, __doc__, "interrupted. The same command goes on with the study.")
+    run_command("ctrzoo-search", main, FLAGS, __doc__, "interrupted. Run the same command again to resume the study.")
 
 
 if __name__ == "__main__":

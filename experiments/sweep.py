@@ -1,11 +1,12 @@
-"""Train many models and set them beside each other: `ctrzoo-sweep`, or `python -m ctrzoo.experiments.sweep`.
+"""Train many models and compare them: `ctrzoo-sweep`, or `python -m ctrzoo.experiments.sweep`.
 
 `ctrzoo-sweep --config=table2 --raw=movielens_1m=ml-1m.zip --workers=2`. The configuration is a Python file whose
 `get_sweep()` returns a dictionary of settings for each run; `ctrzoo.experiments.sweeps.grid.grid` makes such lists.
-The same command goes on where it was ended. It may run several times at once, also on several hosts that share a disk.
+Run the same command again to resume. It may run several times at once, also on several hosts that share a disk.
 """
 
 import pathlib
+from collections.abc import Sequence
 
 from absl import flags
 from rich.console import Console
@@ -20,23 +21,23 @@ flags.DEFINE_string(
     "config", None, "A sweep of configs/sweeps/ by its name, or the path of a Python file.", flag_values=FLAGS
 )
 flags.DEFINE_string(
-    "folder", None, "Where results go, and where a sweep goes on. By default runs/<config>.", flag_values=FLAGS
+    "folder", None, "The folder of results; rerun with it to resume. By default runs/<config>.", flag_values=FLAGS
 )
-flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "Where prepared data lies, or will lie.", flag_values=FLAGS)
+flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "The folder of prepared data.", flag_values=FLAGS)
 flags.DEFINE_multi_string(
     "raw", [], "dataset=path of the raw file or folder of a data set; repeatable.", flag_values=FLAGS
 )
-flags.DEFINE_integer("workers", None, "Runs at a time. By default one, or one a GPU of --gpus.", flag_values=FLAGS)
-flags.DEFINE_list("gpus", [], "Ids of GPUs, by commas; each run has one.", flag_values=FLAGS)
-flags.DEFINE_bool("retry_failed", False, "Do failed runs again.", flag_values=FLAGS)
+flags.DEFINE_integer("workers", None, "Runs at a time. By default one, or one per GPU of --gpus.", flag_values=FLAGS)
+flags.DEFINE_list("gpus", [], "Ids of GPUs, separated by commas; each run gets one.", flag_values=FLAGS)
+flags.DEFINE_bool("retry_failed", False, "Repeat failed runs.", flag_values=FLAGS)
 flags.DEFINE_multi_string(
-    "set", [], "key=value for all runs, in place of what the sweep says; repeatable.", flag_values=FLAGS
+    "set", [], "key=value for all runs; replaces what the sweep says; repeatable.", flag_values=FLAGS
 )
 flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
 
 
-def main(argv: list[str]) -> None:
-    """Do the sweep that the flags ask for."""
+def main(argv: Sequence[str]) -> None:
+    """Run the sweep that the flags ask for."""
     if len(argv) > 1:
         raise ValueError(f"Unknown argument '{argv[1]}'. A sweep is given as --config={argv[1]}.")
     if not FLAGS.config:
@@ -97,7 +98,7 @@ def _forget_failures(runs):
 
 def run() -> None:
     """Start `ctrzoo-sweep`: an expected failure is one line on the standard error stream, exit code 1."""
-    interrupted = "interrupted. The same command goes on: finished runs are not repeated."
+    interrupted = "interrupted. Run the same command again to resume: finished runs are not repeated."
     run_command("ctrzoo-sweep", main, FLAGS, __doc__, interrupted)
 
 

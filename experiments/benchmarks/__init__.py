@@ -1,1 +1,1 @@
-"""The benchmark suite: what a step costs, how much memory, against which baselines."""
+"""The benchmark suite: time and memory of a step, compared with baselines."""

@@ -29,7 +29,7 @@ def define_flags() -> None:
     flags.DEFINE_list(
         "baselines",
         None,
-        "keras, fuxictr, deepctr (the default), loop, plain (of GraphFM), xla, bfloat16 (the zoo so); '' for nothing. "
+        "keras, fuxictr, deepctr (the default), loop, plain (of GraphFM), xla, bfloat16 (of the zoo); '' for nothing. "
         "With --full all.",
     )
     flags.DEFINE_list("cores", None, "Numbers of cores; by default 1, with --full 1,2.")
@@ -47,7 +47,7 @@ def define_flags() -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Run what the flags ask for."""
+    """Run the suites that the flags ask for."""
     if len(argv) > 1:
         raise ValueError(f"Unknown argument '{argv[1]}'. What to measure is given as flags, such as --models=fm.")
     from ctrzoo.suggest import unknown
@@ -112,7 +112,7 @@ def _whole(text):
 
 def _existing(path):
     if path and not os.access(path, os.X_OK):
-        raise ValueError(f"--peers_python: there is no program {path}.")
+        raise ValueError(f"--peers_python: {path} is not a program.")
     return path
 
 

@@ -1,4 +1,4 @@
-"""Made-up raw text in the shape of Criteo's display advertising data, of any size.
+"""Synthetic raw text in the shape of Criteo's display advertising data, of any size.
 
 `python -m ctrzoo.experiments.benchmarks.criteo_text --path=rows.txt --rows=5000000`
 
@@ -33,7 +33,7 @@ _HEXADECIMAL = np.frombuffer(b"".join(b"%04x" % number for number in range(65_53
 
 
 def criteo_rows(rows: int, seed: int | list[int]) -> pa.Table:
-    """Return made-up rows.
+    """Return synthetic rows.
 
     Args:
         rows: Number of rows.
@@ -65,7 +65,7 @@ def criteo_rows(rows: int, seed: int | list[int]) -> pa.Table:
 
 
 def write_criteo_text(path: Path, rows: int, seed: int = 0) -> None:
-    """Write made-up rows; a larger file begins with the rows of a smaller one of whole 25,000s.
+    """Write synthetic rows. A larger file begins with the rows of a smaller one of whole 25,000s.
 
     Args:
         path: The file to make.

@@ -9,7 +9,7 @@ from .shapes import SHAPES
 from .work import IMPLEMENTATIONS
 
 QUICK_MODELS = ("lr", "deepfm", "autoint", "graphfm")
-# The others, "loop" and "plain", take some 5 GB each and seconds a step on the Criteo table.
+# The others, "loop" and "plain", take some 5 GB each and seconds per step on the Criteo table.
 QUICK_BASELINES = ("keras", "fuxictr", "deepctr")
 QUICK_SHAPES = ("movielens", "criteo")
 BATCH_SIZES = (128, 512, 1024, 4096)
@@ -22,7 +22,7 @@ class Options:
     Attributes:
         models: Names of models.
         shapes: Names of `SHAPES`.
-        baselines: Names of `IMPLEMENTATIONS` beside the zoo's own.
+        baselines: Names of `IMPLEMENTATIONS` other than the zoo's own.
         cores: Numbers of cores.
         batch_size: Rows of a training step.
         batch_sizes: Rows of a step, for step time against batch size.

@@ -1,7 +1,7 @@
-"""How fast raw text is prepared, beside a plain Python script of two passes.
+"""How fast raw text is prepared, compared with a plain Python script of two passes.
 
 `python -m ctrzoo.experiments.benchmarks.preparing --rows=1000000` makes text in the shape of Criteo's, prepares
-it both ways, each in a process of its own, and says rows a second and peak memory.
+it both ways, each in its own process, and prints rows per second and peak memory.
 """
 
 import collections
@@ -30,9 +30,9 @@ def measure(rows: int = 1_000_000, plain_rows: int | None = None, folder: Path |
     """Measure both ways of preparing.
 
     Args:
-        rows: Rows of made-up text.
+        rows: Rows of synthetic text.
         plain_rows: Rows of the same text that the plain script prepares; as many by default. It needs about
-            1.5 kB of memory a row.
+            1.5 kB of memory per row.
         folder: Where to put the data; a temporary folder by default.
 
     Returns:
@@ -60,7 +60,7 @@ def measure(rows: int = 1_000_000, plain_rows: int | None = None, folder: Path |
 def plain_preparation(raw: Path, folder: Path) -> int:
     """Prepare Criteo's text as a short script does: counts in dictionaries, rows in lists, arrays saved at the end.
 
-    Values of more than 10 rows have an id, others share one a field; numbers above 2 become floor(ln(x)^2);
+    Values of more than 10 rows have an id, others share one per field; numbers above 2 become floor(ln(x)^2);
     ten stratified parts.
 
     Args:
@@ -142,6 +142,6 @@ def _main(_):
 
 
 if __name__ == "__main__":
-    _ROWS = flags.DEFINE_integer("rows", 1_000_000, "Rows of made-up text.", lower_bound=1000)
+    _ROWS = flags.DEFINE_integer("rows", 1_000_000, "Rows of synthetic text.", lower_bound=1000)
     _PLAIN_ROWS = flags.DEFINE_integer("plain_rows", None, "Rows of it for the plain script; as many by default.")
     app.run(_main)

@@ -1,7 +1,7 @@
-"""Time several implementations in turns, each in a process of its own.
+"""Time several implementations in turns, each in its own process.
 
-All are made ready first. Then every round times each of them once, A B C A B C, and only medians and medians of
-ratios within a round are kept: what slows the machine for a while slows all of them.
+All are made ready first. Then each round times each of them once: A B C A B C. Only medians, and medians of ratios
+within a round, are kept. What slows the machine for a while slows all of them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Measurement:
 
     Attributes:
         work: The `Work`.
-        error: Why there are no numbers, or an empty text.
+        error: Why numbers are missing, or an empty text.
         wall_ms: Wall-clock time.
         cpu_ms: Time of all cores together.
         samples_per_second: Rows over wall-clock time.

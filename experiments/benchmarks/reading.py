@@ -1,8 +1,8 @@
 """How fast prepared rows are read, and how well they are shuffled.
 
-`taskset -c 0 python -m ctrzoo.experiments.benchmarks.reading` measures one core: rows a second of processor
-time from blocks of rows in TFRecord shards to shuffled batches `({"ids", "values"}, label)`, beside one
-`tf.train.Example` a row read by `tf.io.parse_example` a batch at a time.
+`taskset -c 0 python -m ctrzoo.experiments.benchmarks.reading` measures one core: rows per second of processor
+time from blocks of rows in TFRecord shards to shuffled batches `({"ids", "values"}, label)`, compared with one
+`tf.train.Example` per row, read by `tf.io.parse_example` one batch at a time.
 """
 
 import json
@@ -28,15 +28,15 @@ def measure(rows: int = 1_000_000, batch_size: int = 4096, repetitions: int = 3,
     """Measure reading speed and the quality of the shuffle.
 
     Args:
-        rows: Rows of the made-up data; a tenth of them for the slow readers.
-        batch_size: Rows a batch.
+        rows: Rows of the synthetic data; a tenth of them for the slow readers.
+        batch_size: Rows per batch.
         repetitions: Passes over the data, of which the median counts. Readers take turns.
         folder: Where to put the data; a temporary folder by default.
 
     Returns:
-        A dictionary: rows a second of processor time of `READERS` (blocks of rows with all numbers first, with
+        A dictionary: rows per second of processor time of `READERS` (blocks of rows with all numbers first, with
         kinds that alternate from field to field, kept in memory; Examples of 3 features and of 40 features
-        a row), the ratios of `"blocks"` to the last two, and `shuffle_quality` of reading alone and
+        per row), the ratios of `"blocks"` to the last two, and `shuffle_quality` of only reading and
         of the whole way from a sorted table.
     """
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
@@ -126,7 +126,7 @@ def _blocks(schema, rows):
 
 
 def _examples(path, block, by_field, batch_size):
-    """Write a `tf.train.Example` a row, with a feature a field or a feature a kind, and return their batches."""
+    """Write one `tf.train.Example` per row, with a feature per field or per kind, and return their batches."""
     import tensorflow as tf
 
     def feature(values):
@@ -176,6 +176,6 @@ def _main(_):
 
 
 if __name__ == "__main__":
-    _ROWS = flags.DEFINE_integer("rows", 1_000_000, "Rows of the made-up data.", lower_bound=10_000)
-    _BATCH_SIZE = flags.DEFINE_integer("batch_size", 4096, "Rows a batch.", lower_bound=1)
+    _ROWS = flags.DEFINE_integer("rows", 1_000_000, "Rows of the synthetic data.", lower_bound=10_000)
+    _BATCH_SIZE = flags.DEFINE_integer("batch_size", 4096, "Rows per batch.", lower_bound=1)
     app.run(_main)

@@ -149,7 +149,7 @@ def terminal_tables(name: str, rows: Sequence[Config]) -> Iterator[Table]:
 
 
 def draw_chart(name: str, rows: Sequence[Config], path: pathlib.Path) -> None:
-    """Draw samples per second as bars: a panel a shape and number of cores, a group a model."""
+    """Draw samples per second as bars: one panel per shape and number of cores, one group per model."""
     rows = [row for row in rows if not row["error"]]
     panels = list(dict.fromkeys((row["shape"], row["cores"]) for row in rows))
     if not panels:

@@ -1,6 +1,6 @@
-"""The tables that are measured: fields and vocabularies as on Criteo, Avazu and MovieLens-1M, and made-up rows.
+"""The tables that are measured: fields and vocabularies as on Criteo, Avazu and MovieLens-1M, and synthetic rows.
 
-Nothing here needs more than NumPy, so that other libraries are fed the same rows in their own environment.
+This module needs only NumPy, so other libraries get the same rows in their own environment.
 """
 
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ SHAPES = {
 
 
 def random_rows(schema: Schema, num_rows: int, seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Make rows up: uniform ids (the hardest case for caches and row-wise updates), no absent entries.
+    """Make synthetic rows: uniform ids (the hardest case for caches and row-wise updates), no absent entries.
 
     Args:
         schema: The `Schema`.
@@ -81,7 +81,7 @@ def random_rows(schema: Schema, num_rows: int, seed: int = 0) -> tuple[dict[str,
 
 
 def by_field(schema: Schema, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Split features for libraries that take one array a field, with ids of its own that begin at 1.
+    """Split features for libraries that take one array per field, whose ids begin at 1.
 
     Returns:
         `{name: (rows,) numbers}` for numerical, `(rows,)` ids for categorical, `(rows, slots)` ids for

@@ -1,9 +1,9 @@
-"""Train for an hour on made-up rows in the shape of Criteo's, and see whether memory stays flat.
+"""Train for an hour on synthetic rows in the shape of Criteo's, to see whether memory stays flat.
 
 `python -m ctrzoo.experiments.benchmarks.soak --workdir=runs/soak --minutes=60`
 
-writes `memory.csv` and `memory.png` beside the files of the run: resident memory every second, with all that a
-long run does: epochs, validation, checkpoints, pictures for TensorBoard.
+writes `memory.csv` and `memory.png` next to the files of the run: resident memory every second. The run does all that
+a long run does: epochs, validation, checkpoints, pictures for TensorBoard.
 """
 
 import _thread
@@ -128,5 +128,5 @@ if __name__ == "__main__":
     flags.DEFINE_string("workdir", None, "A new folder for the run and its memory.", required=True)
     flags.DEFINE_string("model", "deepfm", "The model.")
     flags.DEFINE_float("minutes", 60, "How long.")
-    flags.DEFINE_integer("rows", 500_000, "Rows of an epoch.")
+    flags.DEFINE_integer("rows", 500_000, "Rows per epoch.")
     app.run(main)

@@ -1,4 +1,4 @@
-"""The suites: training, prediction, batch sizes, and the input pipeline beside the model.
+"""The suites: training, prediction, batch sizes, and the input pipeline compared with the model.
 
 Each is a generator: it yields the measurements of one race after the other.
 """
@@ -33,13 +33,13 @@ SMALL_SHAPES = ("movielens",)  # `ctrzoo-train` keeps data of this size in memor
 
 
 def train(options: Options) -> Iterator[list[Measurement]]:
-    """Training steps on rows in memory, beside every baseline."""
+    """Training steps on rows in memory, compared with every baseline."""
     for shape, cores, model in _cases(options):
         yield _race(options, [_work(name, model, shape, cores, options) for name in _implementations(model, options)])
 
 
 def predict(options: Options) -> Iterator[list[Measurement]]:
-    """`predict` over many rows in memory, beside other libraries."""
+    """`predict` over many rows in memory, compared with other libraries."""
     for shape, cores, model in _cases(options):
         names = [name for name in _implementations(model, options) if name not in ONLY_GRAPHFM]
         sizes = {"mode": "predict", "batch_size": PREDICT_BATCH, "num_rows": options.predict_rows}
@@ -54,9 +54,9 @@ def batch(options: Options) -> Iterator[list[Measurement]]:
 
 
 def input_share(options: Options) -> Iterator[list[Measurement]]:
-    """The model alone (`train`), the same through `fit`, the input pipeline alone, and model and pipeline together.
+    """Only the model (`train`), the same through `fit`, only the input pipeline, and model and pipeline together.
 
-    The ratio of `together` says how much of a step is waiting for data; that of `fit`, what Keras' loop adds.
+    The ratio of `together` shows how much of a step is waiting for data; the ratio of `fit`, what Keras' loop adds.
     """
     for name in options.shapes:
         with tempfile.TemporaryDirectory() as parent:
@@ -73,7 +73,7 @@ SUITES = {"train": train, "predict": predict, "batch": batch, "input": input_sha
 
 
 def write_folder(folder: pathlib.Path, schema: Schema) -> str:
-    """Prepare a folder of made-up rows; return its path."""
+    """Prepare a folder of synthetic rows; return its path."""
     from ...data_pipelines import Block, PreparedWriter
     from ...data_pipelines.encoding.features import stored_slots
 

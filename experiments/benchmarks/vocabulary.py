@@ -3,7 +3,7 @@
 One embedding table, the factorization machine's pair term, forward, backward and update by Adam, on one core:
 ours (`FieldEmbedding` and the row-wise Adam), Keras' own Embedding and Adam, and Keras' Embedding under the
 row-wise Adam; ours and Keras' also compiled by XLA, with loops left rolled. Steps of all contestants alternate, each
-beside the same with the smallest vocabulary, so that ratios hold on a busy machine too; times are CPU time, medians.
+with the same at the smallest vocabulary, so ratios hold on a busy machine too. Times are medians of CPU time.
 """
 
 import ctrzoo.startup  # before Keras
@@ -104,7 +104,7 @@ def measure(
     Returns:
         A list of `{"vocabulary", "implementation", "milliseconds", "growth", "times_faster"}`: CPU time a step
         (median); the same as a multiple of that with the smallest vocabulary; and how many times faster than
-        Keras alone (without XLA), `None` where that was not timed.
+        plain Keras (without XLA), `None` where that was not timed.
     """
     ctrzoo.startup.keep_loops_rolled()
     rows = []
@@ -124,7 +124,7 @@ def measure(
 
 
 def _alternate(steps, num_steps, num_warm=4):
-    """Return the median CPU seconds a step of each."""
+    """Return the median CPU seconds per step of each."""
     seconds = {name: [] for name in steps}
     for number in range(num_warm + num_steps):
         for name, step in steps.items():
@@ -146,7 +146,7 @@ def main(argv: Sequence[str]) -> None:
     """Print the table as Markdown."""
     del argv
     use_one_core(FLAGS.core)
-    print("| vocabulary | implementation | ms a step | against 10k rows | times faster than Keras |")
+    print("| vocabulary | implementation | ms per step | against 10k rows | times faster than Keras |")
     print("|---|---|---|---|---|")
     vocabularies = [int(text) for text in FLAGS.vocabularies]
     for row in measure(vocabularies, is_skewed=FLAGS.skewed, largest_keras=FLAGS.largest_keras):

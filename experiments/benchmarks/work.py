@@ -1,4 +1,4 @@
-"""One thing to measure, as it is handed to a process of its own."""
+"""One thing to measure, as its own process receives it."""
 
 import dataclasses
 
@@ -28,8 +28,8 @@ class Work:
         schema: The schema as dictionaries.
         shape: Name of the schema, for the report.
         mode: `"train"` (steps on rows in memory), `"fit"` (the same through `model.fit`), `"input"` (batches of
-            the input pipeline alone), `"together"` (steps on the pipeline's batches) or `"predict"` (all rows).
-        batch_size: Rows a step.
+            only the input pipeline), `"together"` (steps on the pipeline's batches) or `"predict"` (all rows).
+        batch_size: Rows per step.
         cores: The cores that the process may use; as many threads.
         hyperparameters: Arguments of the model.
         num_rows: Rows of a prediction.

@@ -22,7 +22,7 @@ def read_published(name: str) -> pd.DataFrame:
     """Return a file of this folder as a frame.
 
     Raises:
-        ValueError: If there is no such file.
+        ValueError: If the file does not exist.
 
     >>> table = read_published("graphfm_table2").set_index(["dataset", "label"])
     >>> float(table.loc[("movielens_1m", "graphfm"), "auc"])
@@ -30,5 +30,5 @@ def read_published(name: str) -> pd.DataFrame:
     """
     path = HERE / f"{name}.csv"
     if not path.is_file():
-        raise ValueError(f"There is no {name}. Known: {', '.join(sorted(file.stem for file in HERE.glob('*.csv')))}.")
+        raise ValueError(f"Unknown file {name}. Known: {', '.join(sorted(file.stem for file in HERE.glob('*.csv')))}.")
     return pd.read_csv(path, keep_default_na=False)

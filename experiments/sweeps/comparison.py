@@ -1,4 +1,4 @@
-"""Our results beside published ones: Markdown, CSV and a picture."""
+"""Our results compared with published ones: Markdown, CSV and a picture."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def compared_rows(groups: Sequence[Config], tables: Sequence[pd.DataFrame]) -> l
 def _markdown(compared, pairs):
     reached = [row["auc_difference"] >= 0 for row in compared if row["auc_difference"] is not None]
     lines = [
-        "# Beside the published numbers",
+        "# Compared with the published numbers",
         "",
         f"{sum(reached)} of {len(reached)} rows reach the published AUC. Mean ± sample standard deviation over seeds; "
         "published numbers are printed without spread.",

@@ -15,7 +15,7 @@ from .figure3_plot import picture_name, plot_neighborhood, published_cells
 
 
 def report_neighborhood(rows: Sequence[Config], folder: pathlib.Path) -> None:
-    """Write `neighborhood.md`, and a picture for each data set (see `surface.plot_neighborhood`).
+    """Write `neighborhood.md`, and a picture for each data set (see `figure3_plot.plot_neighborhood`).
 
     Args:
         rows: The rows of a sweep whose runs chose `num_neighbors`, see `results.rows_of`.
@@ -116,7 +116,7 @@ def _printed(cells, printed):
     result: Any = pearsonr([means[cell] for cell in both], [printed[cell] for cell in both])
     ours, theirs = max(both, key=means.__getitem__), max(printed, key=printed.__getitem__)
     return [
-        f"Printed, one number a cell: {min(printed.values()):.4f} to {max(printed.values()):.4f}, standard deviation "
+        f"Printed, one number per cell: {min(printed.values()):.4f} to {max(printed.values()):.4f}, standard deviation "
         f"{statistics.stdev(printed.values()):.4f}, the best at {theirs}; our best at {ours}. Correlation of our means "
         f"with the printed numbers of {len(both)} cells: {result.statistic:.2f} (p = {result.pvalue:.2g}).",
         "",

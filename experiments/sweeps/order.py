@@ -15,7 +15,7 @@ _VERDICTS = ("as printed", "within noise", "the other way")
 
 
 def orders(compared: Sequence[Config]) -> list[Config]:
-    """Set each pair of rows of one published table beside ours.
+    """Compare each pair of rows of one published table with ours.
 
     Args:
         compared: The rows of `comparison.compared_rows`.

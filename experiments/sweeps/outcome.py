@@ -1,7 +1,7 @@
-"""How far a run is, read from its folder; and the lock that gives it to one process.
+"""The state of a run, read from its folder; and the lock that gives it to one process.
 
-A run is finished when `metrics.json` lies in its folder beside the `experiment.json` of the same settings. All else
-that a sweep knows of it, such as why it failed, is in `run.json`.
+A run is finished when its folder holds `metrics.json`, and an `experiment.json` of the same settings. `run.json` holds
+all else that a sweep knows of it, such as why it failed.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ LOCK, LOG, RECORD = "run.lock", "run.log", "run.json"
 
 
 def take(run: Run) -> IO[str] | None:
-    """Return the locked file that makes a run this process' own, or None if another has it.
+    """Lock a run for this process: return the locked file, or None if another process has it.
 
-    The training process inherits the lock: while it lives, nobody else starts the run, even if the sweep was killed.
+    The training process inherits the lock. While it lives, no other sweep starts the run,
+    even if this sweep was killed.
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     lock = open(run.folder / LOCK, "a")
@@ -43,16 +44,16 @@ def take(run: Run) -> IO[str] | None:
 
 
 def is_finished(run: Run) -> bool:
-    """Tell whether the run has its metrics, and is of the same settings."""
+    """Tell whether the run has its metrics and the same settings."""
     experiment, metrics = _read(run.folder / "experiment.json"), _read(run.folder / "metrics.json")
     return bool(metrics) and "settings" in experiment and not run.settings.differences(stored_settings(experiment))
 
 
 def check_same_data(runs: Sequence[Run]) -> None:
-    """Refuse finished runs whose data have been prepared anew with another outcome: their numbers are of other rows.
+    """Refuse finished runs whose data were prepared again with another outcome: their numbers are of other rows.
 
     Raises:
-        ValueError: If there are such runs.
+        ValueError: If such runs exist.
     """
     from ... import data_pipelines  # slow: it loads TensorFlow
 
@@ -65,13 +66,13 @@ def check_same_data(runs: Sequence[Run]) -> None:
             found[data["folder"]] = data_pipelines.load(pathlib.Path(data["folder"])).fingerprint
         if found[data["folder"]] != data["fingerprint"]:
             raise ValueError(
-                f"{run.folder} is of other data than those that are in {data['folder']} now. "
+                f"{run.folder} was trained on other data than {data['folder']} holds now. "
                 "Choose another --folder, or delete the runs of the earlier data."
             )
 
 
 def is_failed(run: Run) -> bool:
-    """Tell whether the run ended without metrics; one that was killed has not ended."""
+    """Tell whether the run ended without metrics. A run that was killed has not ended."""
     return not is_finished(run) and _read(run.folder / RECORD).get("state") == "failed"
 
 
@@ -86,7 +87,7 @@ def reason_of(run: Run) -> str:
 
 
 def record_start(run: Run) -> None:
-    """Note that the run starts, or goes on."""
+    """Note that the run starts, or resumes."""
     record = _read(run.folder / RECORD)
     spent = {"seconds": seconds_of(run), "starts": record.get("starts", 0) + 1}
     write_json(run.folder / RECORD, {"state": "running", **spent, "started": time.time(), "command": run.command})
@@ -113,7 +114,7 @@ def forget_failure(run: Run) -> None:
 
 
 def seconds_of(run: Run) -> float:
-    """Return the wall time of all starts of the run together, to the last sign of life of each."""
+    """Return the wall time of all starts of the run together, each up to its last sign of life."""
     record = _read(run.folder / RECORD)
     seconds = record.get("seconds", 0.0)
     if record.get("state") == "running":
@@ -123,7 +124,7 @@ def seconds_of(run: Run) -> float:
 
 
 def history_of(run: Run) -> list[dict[str, str]]:
-    """Return the rows of the run's `history.csv`, one an epoch done, as texts by column."""
+    """Return the rows of the run's `history.csv`, one per finished epoch, as texts by column."""
     with contextlib.suppress(OSError), open(run.folder / "history.csv", newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
     return []

@@ -25,7 +25,7 @@ class Run:
         label: What tables call it; runs of the same label may differ in `choices`.
         choices: What the sweep chose: settings, hyperparameters, data set options.
         settings: All `Settings`, the tuned ones of data set and model included.
-        folder: Where its results go. Runs that differ in the seed alone have the same parent.
+        folder: Where its results go. Runs that differ only in the seed have the same parent.
         arguments: The flags of `ctrzoo-train`.
     """
 
@@ -42,7 +42,7 @@ class Run:
 
     @property
     def command(self) -> str:
-        """The command that does this run alone."""
+        """The command that does only this run."""
         return shlex.join(("ctrzoo-train", *self.arguments))
 
 
@@ -57,11 +57,11 @@ def read_sweep(config: Path) -> tuple[list[Config], Callable[[Sequence[Config], 
         `write_report(rows, folder)` or None.
 
     Raises:
-        ValueError: If there is no such file, it fails, or it returns something else.
+        ValueError: If the file does not exist, fails, or returns something else.
     """
     choices, module = read_config(config, "get_sweep")
     if not isinstance(choices, list) or not choices or not all(isinstance(choice, Mapping) for choice in choices):
-        raise ValueError(f"`get_sweep` of {config} must return a list of dictionaries, one a run, and at least one.")
+        raise ValueError(f"`get_sweep` of {config} must return a list of dictionaries, one per run, and at least one.")
     return choices, getattr(module, "write_report", None)
 
 
@@ -73,14 +73,14 @@ def read_config(config: Path, function: str) -> tuple[Any, ModuleType]:
         function: Name of the function.
 
     Raises:
-        ValueError: If there is no such file, or it fails.
+        ValueError: If the file does not exist, or fails.
     """
     path = pathlib.Path(config)
     if not path.is_file():
         path = CONFIGS / f"{config}.py"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in CONFIGS.glob("[a-z]*.py")))
-        raise ValueError(f"There is no sweep {config}. Give the path of a Python file, or one of {known}.")
+        raise ValueError(f"Unknown sweep {config}. Give the path of a Python file, or one of {known}.")
     module = run_file(path)
     with failing_in(path):
         return getattr(module, function)(), module
@@ -137,7 +137,7 @@ def _text(value):
 
 
 def _group(settings):
-    """Name the runs that differ in the seed alone."""
+    """Name the runs that differ only in the seed."""
     content = {key: value for key, value in settings.changed().items() if key != "seed"}
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
     return f"{pathlib.Path(settings.dataset).name}_{settings.model}_{digest}"

@@ -23,7 +23,7 @@ TRAIN = (sys.executable, "-m", "ctrzoo.experiments.train")
 def start_training(
     run: Run, lock: IO[str], train: Sequence[str] = TRAIN, environment: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a run in a process of its own, which inherits the lock of its folder.
+    """Start a run in its own process, which inherits the lock of its folder.
 
     Args:
         run: The `Run`.
@@ -43,5 +43,5 @@ def start_training(
             stderr=log,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path)), **(environment or {})},
             pass_fds=(lock.fileno(),),
-            start_new_session=True,  # Ctrl-C reaches the caller alone, which then ends its runs
+            start_new_session=True,  # Ctrl-C reaches only the caller, which then ends its runs
         )

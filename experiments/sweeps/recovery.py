@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from ctrzoo.explanation.analysis import analyse
 from ctrzoo.files import replaced, write_csv, write_json, write_text
+from ctrzoo.model import CTRModel
 from ctrzoo.types import Config
 
 from ... import data_pipelines
@@ -27,10 +28,10 @@ KEPT = "recovery.json"
 
 
 def recover(rows: Sequence[Config], folder: pathlib.Path) -> None:
-    """Write `recovery.md`, `recovery.csv` and `recovery.png` on the finished runs of a sweep on made-up data.
+    """Write `recovery.md`, `recovery.csv` and `recovery.png` on the finished runs of a sweep on synthetic data.
 
-    A share is that of the planted pairs which are among as many strongest pairs, on 4,096 rows of the test split. It
-    takes seconds a run, so it is kept beside the run.
+    A share is the part of the planted pairs that is among as many strongest pairs, on 4,096 rows of the test split.
+    Measuring it takes seconds per run, so it is kept in the folder of the run.
 
     Args:
         rows: The rows of a sweep, see `results.rows_of`.
@@ -56,8 +57,9 @@ def _shares(workdir):
 def _measured(workdir):
     data = data_pipelines.load(json.loads((workdir / "experiment.json").read_text(encoding="utf-8"))["data"]["folder"])
     if not data.truth:
-        raise ValueError(f"It is not known which pairs of {data.name} interact. Sweep over `synthetic`.")
+        raise ValueError(f"The interacting pairs of {data.name} are unknown. Sweep over `synthetic`.")
     model = load_model(workdir, data.schema)
+    assert isinstance(model, CTRModel), "ctrzoo-train saves no other"
     total = data.num_rows[SPLIT]
     sample = np.random.default_rng(SEED).choice(total, min(NUM_ROWS, total), replace=False)
     analysis = analyse(model, *rows_of(data, SPLIT, np.sort(sample)), data.truth["pairs"], repeats=1, seed=SEED)
@@ -75,7 +77,7 @@ def _mean(label, found):
 
 
 def _markdown(table):
-    lines = ["# Planted pairs that were found", "", "Mean over seeds; – where a model says nothing of pairs.", ""]
+    lines = ["# Planted pairs that were found", "", "Mean over seeds; – where a model explains no pairs.", ""]
     lines += [f"| model | seeds | AUC | {' | '.join(WAYS.values())} |", "|---" * (3 + len(WAYS)) + "|"]
     for row in table:
         shares = ["–" if row[way] is None else f"{row[way]:.0%}" for way in WAYS]

@@ -69,7 +69,7 @@ def _varied(runs):
 
 
 def summary_of(rows: Sequence[Config]) -> list[Config]:
-    """Return a dictionary for each group of runs that differ in the seed alone: means, deviations, counts.
+    """Return a dictionary for each group of runs that differ only in the seed: means, deviations, counts.
 
     A standard deviation is that of a sample (divided by n - 1), None of fewer than two finished runs.
     """

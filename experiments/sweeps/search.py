@@ -117,7 +117,7 @@ def _check_space(study, space, folder):
 
 
 class Killed(RuntimeError):
-    """Training ended without a word."""
+    """The training process died without a message."""
 
 
 class Search:
@@ -191,7 +191,8 @@ class Search:
             self._killed += 1
             if self._killed == MOST_KILLED:
                 raise ChildProcessError(
-                    f"Training was killed {MOST_KILLED} times in a row, perhaps for want of memory, last {run.command}"
+                    f"Training was killed {MOST_KILLED} times in a row, perhaps for lack of memory. "
+                    f"The last was {run.command}"
                 )
             raise Killed
         self._killed = 0
@@ -221,7 +222,7 @@ class Search:
 
 
 def write_search(study: optuna.Study, folder: pathlib.Path) -> None:
-    """Write `search.csv`, a row a trial, and `search.md`: the best trial and its command."""
+    """Write `search.csv`, one row per trial, and `search.md`: the best trial and its command."""
     write_text(folder / "search.csv", study.trials_dataframe().to_csv(index=False))
     trials = study.get_trials(deepcopy=False)
     counts = {state.name.lower(): sum(trial.state is state for trial in trials) for state in TrialState}

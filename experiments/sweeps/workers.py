@@ -1,4 +1,4 @@
-"""Do runs in processes of their own, several at a time, beside other sweeps on the same folder."""
+"""Run each training in its own process, several at a time, next to other sweeps on the same folder."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class _Busy:
 
 
 class Workers:
-    """Does all runs that are neither finished nor failed, and waits for those that other sweeps do.
+    """Does all runs that are neither finished nor failed. Waits for runs that other sweeps are doing.
 
     Args:
         runs: The `Run`s.
         number: How many to do at a time.
-        gpus: Ids of GPUs, one for each run at a time in turn; none leaves the choice to the run.
+        gpus: Ids of GPUs, given to the runs in turn; without any, each run chooses.
         train: The command that trains, to which a run's arguments are added.
     """
 
@@ -52,11 +52,11 @@ class Workers:
         """Do the runs.
 
         Args:
-            changed: Is called with the runs at work in this process, when they change and every ten seconds.
-            told: Is called with a sentence when a run ends.
+            changed: Called with the runs at work in this process, when they change and every ten seconds.
+            told: Called with a sentence when a run ends.
 
-        When an exception, such as `KeyboardInterrupt`, ends the work, runs at work are ended; the next sweep
-        goes on with them from their last checkpoints.
+        An exception, such as `KeyboardInterrupt`, ends the runs at work. The next sweep resumes them from their last
+        checkpoints.
         """
         waiting, seen = list(self.runs), None
         try:
@@ -87,7 +87,7 @@ class Workers:
         if any(busy.run == run for busy in self._busy.values()):
             return False
         if run in self._tried:
-            return True  # killed from outside: the next sweep goes on with it
+            return True  # killed from outside: the next sweep resumes it
         place = next((place for place in range(self.number) if place not in self._busy), None)
         lock = None if place is None else outcome.take(run)
         if lock is None:
@@ -120,7 +120,7 @@ class Workers:
                 auc = outcome.metrics_of(run)["test"]["auc"]
                 told(f"{run.name} finished: test AUC {'undefined' if auc is None else f'{auc:.4f}'}")
             elif code < 0:
-                told(f"{run.name} was killed by signal {-code}; the next sweep goes on with it")
+                told(f"{run.name} was killed by signal {-code}; the next sweep resumes it")
             else:
                 outcome.record_end(run, outcome.last_line(run).removeprefix("ctrzoo-train: "))
                 told(f"{run.name} failed: {outcome.reason_of(run)}")

@@ -1,4 +1,4 @@
-"""The search of hyperparameters, with a made-up training whose log loss is known."""
+"""The search of hyperparameters, with a fake training whose log loss is known."""
 
 import concurrent.futures
 import sys

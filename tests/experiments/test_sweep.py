@@ -1,4 +1,4 @@
-"""`ctrzoo-sweep`: with the real training from end to end, with a made-up one where only the order of things matters."""
+"""`ctrzoo-sweep`: the real training end to end, and a fake one where only the order of things matters."""
 
 import csv
 import dataclasses
@@ -201,7 +201,7 @@ def test_each_sweep_of_the_project_can_be_planned_and_reported(name, tmp_path):
 
 
 def test_a_sweep_that_is_not_there():
-    with pytest.raises(ValueError, match="There is no sweep table3.*table2"):
+    with pytest.raises(ValueError, match="Unknown sweep table3.*table2"):
         read_sweep("table3")
 
 
@@ -267,7 +267,7 @@ def test_finished_runs_of_other_data_are_refused(fake, monkeypatch):
     monkeypatch.setattr(data_pipelines, "load", lambda folder: types.SimpleNamespace(fingerprint="earlier"))
     outcome.check_same_data([run])
     monkeypatch.setattr(data_pipelines, "load", lambda folder: types.SimpleNamespace(fingerprint="later"))
-    with pytest.raises(ValueError, match=r"seed_1 is of other data than those that are in \. now"):
+    with pytest.raises(ValueError, match=r"seed_1 was trained on other data than \. holds now"):
         outcome.check_same_data([run])
 
 

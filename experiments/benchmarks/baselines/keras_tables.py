@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class FieldTables(keras.layers.Layer):
-    """Embed every field by a layer of its own; takes the place of `FieldEmbedding`, with the same numbers in and out.
+    """Embed every field by its own layer; replaces `FieldEmbedding`, with the same numbers in and out.
 
     Args:
         schema: The `Schema`.

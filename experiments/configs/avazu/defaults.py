@@ -1,4 +1,4 @@
-"""Any model on Avazu: a pass or two of its 32.3 million training rows are enough, and a step updates its rows alone.
+"""Any model on Avazu: a pass or two of its 32.3 million training rows are enough. A step updates only its own rows.
 
 Command: `ctrzoo-train --dataset=avazu --model=deepfm --raw=train.csv`
 Expected times: `experiments/results/README.md`. No accuracy is known: it has not been trained on all rows.

@@ -2,7 +2,7 @@
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=afm --raw=ml-1m.zip`
 Expected: test AUC 0.8250 ± 0.0036, log loss 0.3991 ± 0.0033 (three seeds)
-after 33 to 53 epochs of 4 to 5 s on one core, beside other work.
+after 33 to 53 epochs of 4 to 5 s on one core, with other work running.
 """
 
 from ctrzoo.types import Config

@@ -1,8 +1,8 @@
-"""AutoInt on MovieLens-1M: a penalty on the embeddings and a little dropout of them, in place of its authors' none.
+"""AutoInt on MovieLens-1M: a penalty on the embeddings and a little dropout of them, where its authors use none.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=autoint --raw=ml-1m.zip`
 Expected: test AUC 0.8508 ± 0.0009, log loss 0.3700 ± 0.0018 (three seeds)
-after 14 to 17 epochs of 29 to 31 s on one core, beside other work.
+after 14 to 17 epochs of 29 to 31 s on one core, with other work running.
 """
 
 from ctrzoo.types import Config

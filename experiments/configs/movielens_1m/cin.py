@@ -1,8 +1,8 @@
-"""CIN (xDeepFM without its MLP) on MovieLens-1M: 64 maps a layer, a tenth of the work of the published 200.
+"""CIN (xDeepFM without its MLP) on MovieLens-1M: 64 maps per layer, a tenth of the work of the published 200.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=cin --raw=ml-1m.zip`
 Expected: test AUC 0.8348 ± 0.0025, log loss 0.3883 ± 0.0029 (three seeds)
-after 6 to 8 epochs of 50 s on one core, beside other work.
+after 6 to 8 epochs of 50 s on one core, with other work running.
 """
 
 from ctrzoo.types import Config

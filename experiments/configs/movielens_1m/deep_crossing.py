@@ -2,7 +2,7 @@
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=deep_crossing --raw=ml-1m.zip`
 Expected: test AUC 0.8547 ± 0.0009, log loss 0.3659 ± 0.0006 (three seeds)
-after 16 epochs of 8 to 9 s on one core, beside other work.
+after 16 epochs of 8 to 9 s on one core, with other work running.
 """
 
 from ctrzoo.types import Config

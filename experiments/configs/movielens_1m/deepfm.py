@@ -2,7 +2,7 @@
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=deepfm --raw=ml-1m.zip`
 Expected: test AUC 0.8570 ± 0.0002, log loss 0.3630 ± 0.0001 (three seeds)
-after 16 epochs of 14 s on one core, beside other work.
+after 16 epochs of 14 s on one core, with other work running.
 """
 
 from ctrzoo.types import Config

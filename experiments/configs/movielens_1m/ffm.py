@@ -2,7 +2,7 @@
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=ffm --raw=ml-1m.zip`
 Expected: test AUC 0.8281 ± 0.0004, log loss 0.3950 ± 0.0005 (three seeds)
-after 18 to 21 epochs of 2.8 to 3 s on one core, beside other work.
+after 18 to 21 epochs of 2.8 to 3 s on one core, with other work running.
 """
 
 from ctrzoo.types import Config

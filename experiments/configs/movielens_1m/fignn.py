@@ -2,7 +2,7 @@
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=fignn --raw=ml-1m.zip`
 Expected: test AUC 0.8501 ± 0.0019, log loss 0.3723 ± 0.0021 (three seeds)
-after 12 epochs of 35 to 39 s on one core, beside other work.
+after 12 epochs of 35 to 39 s on one core, with other work running.
 """
 
 from ctrzoo.types import Config

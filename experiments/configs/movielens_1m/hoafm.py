@@ -2,7 +2,7 @@
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=hoafm --raw=ml-1m.zip`
 Expected: test AUC 0.8376 ± 0.0023, log loss 0.3861 ± 0.0020 (three seeds)
-after 10 to 13 epochs of 5 s on one core, beside other work.
+after 10 to 13 epochs of 5 s on one core, with other work running.
 """
 
 from ctrzoo.types import Config

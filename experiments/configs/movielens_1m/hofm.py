@@ -2,7 +2,7 @@
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=hofm --raw=ml-1m.zip`
 Expected: test AUC 0.8312 ± 0.0005, log loss 0.3923 ± 0.0002 (three seeds)
-after 21 to 25 epochs of 6 s on one core, beside other work.
+after 21 to 25 epochs of 6 s on one core, with other work running.
 """
 
 from ctrzoo.types import Config

@@ -2,7 +2,7 @@
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=interhat --raw=ml-1m.zip`
 Expected: test AUC 0.8463 ± 0.0024, log loss 0.3767 ± 0.0023 (three seeds)
-after 12 epochs of 60 s on one core, beside other work.
+after 12 epochs of 60 s on one core, with other work running.
 """
 
 from ctrzoo.types import Config

@@ -2,7 +2,7 @@
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=nfm --raw=ml-1m.zip`
 Expected: test AUC 0.8372 ± 0.0011, log loss 0.3860 ± 0.0012 (three seeds)
-after 17 to 19 epochs of 3 s on one core, beside other work.
+after 17 to 19 epochs of 3 s on one core, with other work running.
 """
 
 from ctrzoo.types import Config

@@ -1,8 +1,8 @@
-"""xDeepFM on MovieLens-1M: DeepFM's penalty and dropout, and 32 maps a layer of its CIN.
+"""xDeepFM on MovieLens-1M: DeepFM's penalty and dropout, and 32 maps per layer of its CIN.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=xdeepfm --raw=ml-1m.zip`
 Expected: test AUC 0.8578 ± 0.0002, log loss 0.3623 ± 0.0002 (three seeds) after 14 epochs of 40 s on one core,
-beside other work.
+with other work running.
 """
 
 from ctrzoo.types import Config

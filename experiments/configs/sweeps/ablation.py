@@ -2,9 +2,9 @@
 
 Command: `ctrzoo-sweep --config=ablation --raw=movielens_1m=ml-1m.zip --raw=criteo=train.txt --workers=2`
 
-`--set=dataset=movielens_1m` leaves Criteo out: 20 runs of 16 minutes on one core beside another run, less than
+`--set=dataset=movielens_1m` leaves Criteo out: 20 runs of 16 minutes on one core next to another run, less than
 three hours of two cores. The paper draws the order on both data sets as GraphFM, -S, then -I and -M, without numbers.
-Finished runs are in `experiments/results/ablation`, and `--folder=experiments/results/ablation` goes on from them.
+Finished runs are in `experiments/results/ablation`, and `--folder=experiments/results/ablation` resumes from them.
 """
 
 import pathlib
@@ -32,5 +32,5 @@ def get_sweep() -> list[Config]:
 
 
 def write_report(rows: Sequence[Config], folder: pathlib.Path) -> None:
-    """Draw the variants beside each other, GraphFM beside its row of Table 2."""
+    """Draw the variants, and GraphFM next to its row of Table 2."""
     compare(rows, ["graphfm_table2"], folder)

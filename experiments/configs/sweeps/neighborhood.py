@@ -3,7 +3,7 @@
 Command: `ctrzoo-sweep --config=neighborhood --raw=movielens_1m=ml-1m.zip --workers=2`
 
 49 cells of 3 runs, first those whose numbers are 1, 2, 4 or 7: 48 runs that cover the whole area. Cells are compared
-after ten epochs, half of what `movielens_1m_graphfm.py` takes: 7 to 10 minutes a run on one core beside another run,
+after ten epochs, half of those in `movielens_1m/graphfm.py`: 7 to 10 minutes per run on one core next to another run,
 three to four hours of two cores for the first 48 and ten for all; five minutes for 16 at a time on an H200
 (`--workers=16 --gpus=0`). The finished runs are in `experiments/results/neighborhood`.
 """

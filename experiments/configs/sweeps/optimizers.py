@@ -23,5 +23,5 @@ def get_sweep() -> list[Config]:
 
 
 def write_report(rows: Sequence[Config], folder: pathlib.Path) -> None:
-    """Draw the optimizers beside each other, and beside the published numbers."""
+    """Draw the optimizers next to each other, and next to the published numbers."""
     compare(rows, ["graphfm_table2", "autoint_table5"], folder)

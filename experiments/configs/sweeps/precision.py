@@ -1,4 +1,4 @@
-"""bfloat16 beside float32 on MovieLens-1M: what the faster products cost in accuracy.
+"""bfloat16 compared with float32 on MovieLens-1M: what the faster products cost in accuracy.
 
 Command: `ctrzoo-sweep --config=precision --raw=movielens_1m=ml-1m.zip`
 
@@ -25,5 +25,5 @@ def get_sweep() -> list[Config]:
 
 
 def write_report(rows: Sequence[Config], folder: pathlib.Path) -> None:
-    """Set both beside Table 5 of AutoInt."""
+    """Compare both with Table 5 of AutoInt."""
     compare(rows, ["autoint_table5"], folder)

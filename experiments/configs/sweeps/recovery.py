@@ -1,8 +1,8 @@
-"""Which planted pairs of fields each model that explains itself finds on made-up clicks; three seeds.
+"""The planted pairs of fields that each self-explaining model finds on synthetic clicks; three seeds.
 
 Command: `ctrzoo-sweep --config=recovery --workers=2`
 
-The pairs of `synthetic` are known, so what a model says of its pairs, and what shuffling them says, can be judged.
+The pairs of `synthetic` are known. So they can judge a model's own explanation of its pairs, and what shuffling shows.
 """
 
 import pathlib

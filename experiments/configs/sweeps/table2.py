@@ -4,8 +4,8 @@ Command: `ctrzoo-sweep --config=table2 --raw=movielens_1m=ml-1m.zip --workers=2`
 
 Criteo and Avazu: `--set=dataset=criteo --raw=criteo=train.txt --folder=runs/table2_criteo` (or avazu, train.csv).
 Hyperparameters tuned on validation rows come from `configs/<data set>/<model>.py`. Finished runs, with times, are in
-`experiments/results/table2`, and `--folder=experiments/results/table2` goes on from them. The 61 runs took 8 hours
-on one core each, beside others.
+`experiments/results/table2`, and `--folder=experiments/results/table2` resumes from them. The 61 runs took 8 hours
+on one core each, next to others.
 """
 
 import pathlib
@@ -34,5 +34,5 @@ def get_sweep() -> list[Config]:
 
 
 def write_report(rows: Sequence[Config], folder: pathlib.Path) -> None:
-    """Set ours beside Table 2 of GraphFM and Table 5 of AutoInt."""
+    """Compare ours with Table 2 of GraphFM and Table 5 of AutoInt."""
     compare(rows, ["graphfm_table2", "autoint_table5"], folder)

@@ -1,8 +1,8 @@
-"""The models of Table 2 that can be trained jointly with an MLP, beside AutoInt's Table 5.
+"""The models of Table 2 that can be trained jointly with an MLP, compared with AutoInt's Table 5.
 
 Command: `ctrzoo-sweep --config=table2_joint --raw=movielens_1m=ml-1m.zip --workers=2`
 
-Nothing is known yet of the time and accuracy of the whole sweep.
+Time and accuracy of the whole sweep are not known yet.
 """
 
 import pathlib
@@ -26,5 +26,5 @@ def get_sweep() -> list[Config]:
 
 
 def write_report(rows: Sequence[Config], folder: pathlib.Path) -> None:
-    """Set ours beside Table 5 of AutoInt."""
+    """Compare ours with Table 5 of AutoInt."""
     compare(rows, ["autoint_table5"], folder)
