@@ -56,6 +56,7 @@ class TransformerBlock(keras.layers.Layer):
             use_residual=False,
             scale_scores=True,
             attention_dropout=attention_dropout,
+            return_attention=True,
             name="attention",
             **common,
         )

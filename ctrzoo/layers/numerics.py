@@ -116,7 +116,7 @@ def fresh(initializer: Initializer) -> Initializer:
     return initializer.clone() if isinstance(initializer, keras.initializers.Initializer) else initializer
 
 
-def penalty(l2: float, regularizer: Regularizer = None) -> keras.regularizers.Regularizer | None:
+def penalty(l2: float, regularizer: Regularizer = None) -> Regularizer:
     """Return the regularizer of a weight: the one that is given, or else `l2 / 2 * ||weight||^2`, or else None.
 
     The half is the convention of TensorFlow 1 and FuxiCTR. Keras' own `L2` has none.
