@@ -3,11 +3,7 @@
 Importing this package loads neither TensorFlow nor Keras; its submodules do when they are used.
 """
 
-import os
 import pathlib
-
-# TensorFlow prints notes on its start-up to the terminal; ask for them with TF_CPP_MIN_LOG_LEVEL=0.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 # In a checkout, `ctrzoo.models`, `ctrzoo.data_pipelines` and `ctrzoo.experiments` lie beside this folder.
 _checkout = pathlib.Path(__file__).resolve().parent.parent

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
-
 from typing import TYPE_CHECKING, Any
 
 import keras

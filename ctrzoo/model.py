@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
-
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence

@@ -41,6 +41,7 @@ def run_command(
     interrupted: str,
 ) -> None:
     """Run `main(arguments)` with flags of its own, or print them for `--help`; ending it counts as Ctrl-C."""
+    _hide_notes()
     signal.signal(signal.SIGTERM, _interrupt)
     with one_line_failures(name, interrupted):
         arguments = flag_values(with_homes(sys.argv))
@@ -58,6 +59,7 @@ def run_app(
     errors: tuple[type[Exception], ...] = (ValueError, OSError),
 ) -> None:
     """Run `main(arguments)` with the flags that the named module defined for the whole process."""
+    _hide_notes()
     sys.modules["__main__"].__doc__ = sys.modules[module].__doc__  # what --help prints, also of a console script
     for flag in flags.FLAGS.get_key_flags_for_module(module):
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
@@ -69,6 +71,11 @@ def with_homes(arguments: Sequence[str]) -> list[str]:
     """Replace ~ where a value begins with it: shells do not expand it after --flag=."""
     home = os.path.expanduser("~")
     return [re.sub(r"^((?:--\w+=)?(?:\w+=)?)~(?=/|$)", lambda found: found[1] + home, text) for text in arguments]
+
+
+def _hide_notes():
+    """Hide the notes that TensorFlow prints at its start; ask for them with TF_CPP_MIN_LOG_LEVEL=0."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def _interrupt(*_):

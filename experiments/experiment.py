@@ -1,7 +1,5 @@
 """One experiment, from settings to a folder of results."""
 
-import ctrzoo.startup  # before Keras
-
 import contextlib
 import fcntl
 import json
@@ -16,6 +14,7 @@ import ctrzoo
 from ctrzoo.explanation.explainer import mean_explanations
 from ctrzoo.files import write_csv, write_json, write_text
 from ctrzoo.plots import plot_interactions, plot_learning_curves
+from ctrzoo.startup import keep_loops_rolled
 from ctrzoo.training import EVALUATION_BATCH, set_seed, train
 from ctrzoo.training.strategy import device_kind, is_chief, make_strategy, scaled_learning_rate, usable_cpu_replicas
 from ctrzoo.types import Path
@@ -65,7 +64,7 @@ def run_experiment(
     data = _load(settings, data_dir, raw)
     console.print(f"{data!r}")
     if settings.jit_compile:
-        ctrzoo.startup.keep_loops_rolled()
+        keep_loops_rolled()
     keras.mixed_precision.set_dtype_policy(settings.precision)
     for name in (*settings.baselines, settings.model):
         _build(name, data.schema, settings)  # refuses wrong hyperparameters before anything is written

@@ -9,6 +9,8 @@ import pathlib
 from absl import flags
 from rich.console import Console
 
+from ctrzoo.startup import load_keras_quietly
+
 from .cli import run_command
 
 # Flags of its own: those of other programs have the same names.
@@ -48,6 +50,7 @@ def main(argv: list[str]) -> None:
     ):
         if not path.is_file():
             raise FileNotFoundError(f"There is no {path}. --workdir and --compare need folders of finished runs.")
+    load_keras_quietly()
     from .explained_run import explain_run  # slow: it loads TensorFlow
 
     console = Console(highlight=False, soft_wrap=True)

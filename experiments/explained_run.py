@@ -1,7 +1,5 @@
 """From the folder of a trained model to a folder of explanations."""
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
-
 import json
 import pathlib
 from collections.abc import Sequence

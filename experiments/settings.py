@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ctrzoo.optimizers import registry
+from ctrzoo.startup import load_keras_quietly
 from ctrzoo.suggest import unknown
 from ctrzoo.training.options import LEARNING_RATE_SCALING, TrainingOptions, check_fields, option, shared
 from ctrzoo.types import Config, Path
@@ -165,6 +166,7 @@ def resolve(
 
 def _sort(merged):
     """Tell settings, hyperparameters and data set options apart by their names."""
+    load_keras_quietly()
     from .. import models  # slow: they load Keras
 
     for key in ("dataset", "model", "optimizer"):

@@ -1,7 +1,5 @@
 """The zoo: one file a model, and the registry that names them."""
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
-
 import inspect
 import numbers
 from typing import Any

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
-
 import itertools
 import typing
 from collections.abc import Iterable, Sequence

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
-
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Any

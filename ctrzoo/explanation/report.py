@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
-
 import base64
 import html
 import inspect

@@ -1,7 +1,5 @@
 """Layers of click-through-rate models, written only in `keras.ops`."""
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
-
 from ctrzoo.layers.afm import AttentionalInteraction
 from ctrzoo.layers.attention import REFERENCE_ATTENTION, FieldAttention
 from ctrzoo.layers.autofis import GatedPairs

@@ -1,7 +1,5 @@
 """An optimizer that gives each variable to one of several optimizers."""
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
-
 import re
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """The optimizer that makes gates of a search for interactions exactly zero."""
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -33,8 +33,6 @@ largest table, which it keeps in memory. Call `ctrzoo.startup.keep_loops_rolled(
 two thirds of the time.
 """
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Exact metrics of a model over whole splits, on all devices of its strategy."""
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
-
 import numpy as np
 import tensorflow as tf
 

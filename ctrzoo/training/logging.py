@@ -1,7 +1,5 @@
 """What a run logs while it trains: the history as CSV, scalars and pictures for TensorBoard."""
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
-
 import pathlib
 from collections.abc import Mapping, Sequence
 from types import TracebackType

@@ -13,8 +13,6 @@ A finished run keeps only its best weights. Nothing depends on the strategy: a r
 of devices or CPU replicas.
 """
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
-
 import dataclasses
 import functools
 import json

@@ -8,8 +8,6 @@ On one device a step may be divided into CPU replicas, which compute in parallel
 operation among all cores otherwise, and waits for the last of them at every one.
 """
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
-
 import contextlib
 import os
 

@@ -1,7 +1,5 @@
 """Train a model on a data set, watch it, keep its best weights, and resume after an interruption."""
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
-
 import contextlib
 import math
 import pathlib

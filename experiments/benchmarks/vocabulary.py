@@ -6,8 +6,6 @@ row-wise Adam; ours and Keras' also compiled by XLA, with loops left rolled. Ste
 with the same at the smallest vocabulary, so ratios hold on a busy machine too. Times are medians of CPU time.
 """
 
-import ctrzoo.startup  # before Keras
-
 import functools
 import itertools
 import os
@@ -23,6 +21,7 @@ from absl import app, flags
 from ctrzoo import optimizers
 from ctrzoo.layers import FieldEmbedding, PairwiseInteraction
 from ctrzoo.schema import Field, Schema
+from ctrzoo.startup import keep_loops_rolled
 from ctrzoo.types import Config
 
 FLAGS = flags.FLAGS
@@ -106,7 +105,7 @@ def measure(
         (median); the same as a multiple of that with the smallest vocabulary; and how many times faster than
         plain Keras (without XLA), `None` where that was not timed.
     """
-    ctrzoo.startup.keep_loops_rolled()
+    keep_loops_rolled()
     rows = []
     for vocabulary in vocabularies:
         names = [name for name in CONTESTANTS if name not in DENSE or vocabulary <= largest_keras]

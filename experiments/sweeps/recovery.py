@@ -1,7 +1,5 @@
 """How many planted pairs of fields the models of a sweep found: Markdown, CSV and a picture."""
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
-
 import json
 import pathlib
 import statistics

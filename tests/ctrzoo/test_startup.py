@@ -1,10 +1,10 @@
 """The options that are handed to XLA's compiler by an environment variable."""
 
-from ctrzoo.startup import keep_loops_rolled
-
 import os
 
 import pytest
+
+from ctrzoo.startup import keep_loops_rolled
 
 OPTION = "--xla_backend_extra_options=xla_cpu_disable_loop_unrolling"
 

@@ -5,8 +5,6 @@
 Under TF_CONFIG it is a worker of several.
 """
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
-
 import pathlib
 import sys
 

@@ -3,8 +3,6 @@
 `python -m tests.ctrzoo.training.replicas <strategy> <devices> <output.npz> <model>[:<option>...] ...`
 """
 
-import ctrzoo.startup  # noqa: F401  (before Keras)
-
 import sys
 
 import keras
