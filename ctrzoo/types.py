@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 # A tensor of the backend, a symbolic one of Keras, or a NumPy array: Keras has no common type for them.
@@ -16,3 +16,7 @@ Shape: TypeAlias = Sequence[int | None]
 Path: TypeAlias = str | os.PathLike[str]
 # What JSON can hold, by name: configurations of layers, settings, options.
 Config: TypeAlias = dict[str, Any]
+# What names an activation, an initializer or a regularizer, or is one, as Keras' layers take them.
+Activation: TypeAlias = str | Config | Callable[..., Any] | None
+Initializer: TypeAlias = str | Config | Callable[..., Any] | None
+Regularizer: TypeAlias = str | Config | Callable[..., Any] | None

@@ -65,6 +65,7 @@ class AutoInt(CTRModel):
                 width,
                 num_heads,
                 use_residual=use_residual,
+                return_attention=True,
                 attention_dropout=attention_dropout,
                 name=f"attention_{number}",
                 **options,

@@ -2,7 +2,7 @@
 
 import keras
 
-from ctrzoo.layers import CrossLayer, FieldEmbedding
+from ctrzoo.layers import CrossV1, FieldEmbedding
 from ctrzoo.model import CTRModel, feature_inputs
 
 
@@ -41,7 +41,7 @@ class CrossNet(CTRModel):
         embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)
         states = flat = keras.layers.Flatten(name="flat_embedding")(embedded)
         for number in range(1, num_layers + 1):
-            states = CrossLayer(l2=cross_l2, name=f"cross_{number}")(flat, states)
+            states = CrossV1(l2=cross_l2, name=f"cross_{number}")(flat, states)
         logit = keras.layers.Dense(1, name="output")(states)
         super().__init__(schema, features, logit, task=task, **kwargs)
         self.embedding_dim, self.num_layers, self.cross_l2 = embedding_dim, num_layers, cross_l2

@@ -2,7 +2,7 @@
 
 import keras
 
-from ctrzoo.layers import MLP, CrossLayer, FieldEmbedding
+from ctrzoo.layers import MLP, CrossV1, FieldEmbedding
 from ctrzoo.model import CTRModel, feature_inputs
 
 
@@ -48,7 +48,7 @@ class DCN(CTRModel):
         embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)
         states = flat = keras.layers.Flatten(name="flat_embedding")(embedded)
         for number in range(1, num_layers + 1):
-            states = CrossLayer(l2=cross_l2, name=f"cross_{number}")(flat, states)
+            states = CrossV1(l2=cross_l2, name=f"cross_{number}")(flat, states)
         hidden = MLP(deep_units, dropout=deep_dropout, batch_norm=deep_batch_norm, l2=deep_l2, name="deep")(flat)
         logit = keras.layers.Dense(1, name="output")(keras.layers.Concatenate(name="states")([states, hidden]))
         super().__init__(schema, features, logit, task=task, **kwargs)

@@ -2,7 +2,7 @@
 
 import keras
 
-from ctrzoo.layers import MLP, FieldEmbedding, MatrixCrossLayer, MixtureCrossLayer
+from ctrzoo.layers import MLP, CrossV2, FieldEmbedding, MixtureCrossLayer
 from ctrzoo.model import CTRModel, feature_inputs
 
 
@@ -57,8 +57,8 @@ class DCNv2(CTRModel):
         **kwargs,
     ):
         kinds = {
-            "full": (MatrixCrossLayer, {}),
-            "low_rank": (MatrixCrossLayer, {"rank": rank}),
+            "full": (CrossV2, {}),
+            "low_rank": (CrossV2, {"rank": rank}),
             "mixture": (MixtureCrossLayer, {"rank": rank, "num_experts": num_experts, "gate": gate}),
         }
         if cross not in kinds:

@@ -72,7 +72,7 @@ class FiGNN(CTRModel):
             options = {"scale_scores": True, "use_residual": False}
             graph = FieldGraph(num_steps, name="graph")
         first, attention = FieldAttention(
-            units, num_heads, attention_dropout=attention_dropout, name="attention", **options
+            units, num_heads, return_attention=True, attention_dropout=attention_dropout, name="attention", **options
         )(embedded)
         states, edges = graph(first)
         explanations = {"attention": attention, "edges": edges}

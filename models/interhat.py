@@ -87,6 +87,7 @@ class InterHAt(CTRModel):
                 units,
                 num_heads,
                 use_residual=use_residual,
+                return_attention=True,
                 attention_dropout=attention_dropout,
                 name="attention",
                 **REFERENCE_ATTENTION,

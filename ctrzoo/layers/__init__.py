@@ -1,4 +1,4 @@
-"""Layers of click-through-rate models, written in `keras.ops` alone."""
+"""Layers of click-through-rate models, written only in `keras.ops`."""
 
 import ctrzoo.startup  # noqa: F401  (before Keras)
 
@@ -6,7 +6,7 @@ from ctrzoo.layers.afm import AttentionalInteraction
 from ctrzoo.layers.attention import REFERENCE_ATTENTION, FieldAttention
 from ctrzoo.layers.autofis import GatedPairs
 from ctrzoo.layers.cin import CompressedInteraction
-from ctrzoo.layers.cross import CrossLayer, MatrixCrossLayer, MixtureCrossLayer
+from ctrzoo.layers.cross import CrossV1, CrossV2, MixtureCrossLayer
 from ctrzoo.layers.dense import MLP, ResidualUnit
 from ctrzoo.layers.embedding import FieldEmbedding, LinearLogit, NumericalValues
 from ctrzoo.layers.factorization import AnovaKernel, BiInteraction, DotInteraction, PairProducts, PairwiseInteraction
@@ -25,7 +25,8 @@ __all__ = [
     "AttentionalInteraction",
     "BiInteraction",
     "CompressedInteraction",
-    "CrossLayer",
+    "CrossV1",
+    "CrossV2",
     "DotInteraction",
     "EdgeGates",
     "FactorizedInnerProducts",
@@ -43,7 +44,6 @@ __all__ = [
     "InteractionGraph",
     "LinearLogit",
     "MLP",
-    "MatrixCrossLayer",
     "MixtureCrossLayer",
     "NumericalValues",
     "OuterProducts",

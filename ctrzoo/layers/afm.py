@@ -1,11 +1,14 @@
 """Attention over pairs of fields: the pooling of the attentional factorization machine."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from ctrzoo.layers.numerics import softmax_along
+from ctrzoo.layers.numerics import inner_softmax, penalty
 from ctrzoo.layers.pair_networks import scores_of_pairs, spread_to_fields
+from ctrzoo.types import Config, Regularizer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -22,6 +25,7 @@ class AttentionalInteraction(keras.layers.Layer):
         attention_dropout: Share of attention weights dropped in training.
         pooling_dropout: Share of entries of the pooled vector dropped in training.
         l2: Strength of the penalty `l2 / 2 * ||W||^2`.
+        kernel_regularizer: Another regularizer of `W`, in place of `l2`.
 
     Input shape: `(batch, fields, dim)`.
     Output shape: the pair term `(batch, 1)`; what each pair adds to it and the attention, both
@@ -37,27 +41,32 @@ class AttentionalInteraction(keras.layers.Layer):
            [0.333, 0.333, 0.   ]], dtype=float32)
     """
 
-    def __init__(self, units, attention_dropout=0.0, pooling_dropout=0.0, l2=0.0, **kwargs):
+    def __init__(
+        self,
+        units: int,
+        attention_dropout: float = 0.0,
+        pooling_dropout: float = 0.0,
+        l2: float = 0.0,
+        kernel_regularizer: Regularizer = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if units < 1:
             raise ValueError(f"`units` must be at least 1. Received: {units}.")
-        self.units, self.attention_dropout, self.pooling_dropout, self.l2 = (
-            units,
-            attention_dropout,
-            pooling_dropout,
-            l2,
-        )
+        self.units, self.attention_dropout, self.pooling_dropout = units, attention_dropout, pooling_dropout
+        self.l2, self.kernel_regularizer = l2, keras.regularizers.get(kernel_regularizer)
+        self.penalty = penalty(l2, self.kernel_regularizer)
         self.drop_attention = keras.layers.Dropout(attention_dropout, dtype=self.dtype_policy)
         self.drop_pooled = keras.layers.Dropout(pooling_dropout, dtype=self.dtype_policy)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         _, self.num_fields, dim = input_shape
         stddev = float(np.sqrt(2 / (dim + self.units)))
         self.kernel = self.add_weight(
             name="kernel",
             shape=(dim, self.units),
             initializer=keras.initializers.RandomNormal(stddev=stddev),
-            regularizer=keras.regularizers.L2(self.l2 / 2) if self.l2 else None,
+            regularizer=self.penalty,
         )
         self.bias = self.add_weight(
             name="bias", shape=(self.units,), initializer=keras.initializers.RandomNormal(stddev=stddev)
@@ -67,7 +76,7 @@ class AttentionalInteraction(keras.layers.Layer):
         )
         self.output_kernel = self.add_weight(name="output_kernel", shape=(dim,), initializer="ones")
 
-    def call(self, embedded, training=None):
+    def call(self, embedded: Tensor, training: bool | None = None) -> Tensor:
         attention = self._attention(embedded, training)
         neighbors = ops.matmul(attention, embedded)
         pooled = 0.5 * ops.sum(embedded * neighbors, axis=1)  # the matrix holds each pair twice
@@ -80,19 +89,20 @@ class AttentionalInteraction(keras.layers.Layer):
         scores = scores_of_pairs(ops.transpose(embedded, (1, 0, 2)), self.kernel, self.bias, self.score_kernel)
         scores = scores[:, self.num_fields :]  # without the pairs (i, i), which come first
         scores = ops.cast(scores, keras.backend.result_type(scores.dtype, "float32"))
-        weights = ops.cast(softmax_along(scores, axis=1), self.compute_dtype)
+        weights = ops.cast(inner_softmax(scores, axis=1), self.compute_dtype)
         weights = ops.pad(self.drop_attention(weights, training=training), [[0, 0], [self.num_fields, 0], [0, 0]])
         return ops.transpose(spread_to_fields(weights, self.num_fields)[0], (2, 0, 1))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape
         return (batch, 1), (batch, fields, fields), (batch, fields, fields)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "units": self.units,
             "attention_dropout": self.attention_dropout,
             "pooling_dropout": self.pooling_dropout,
             "l2": self.l2,
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }

@@ -3,11 +3,13 @@
 Letters: b batch, n = i = j fields, d input size, u output size of a head, h heads, k layers or orders.
 """
 
+from typing import Any
+
 import keras
-import numpy as np
 from keras import ops
 
-from ctrzoo.layers.numerics import softmax, standardize
+from ctrzoo.layers.numerics import glorot_uniform, softmax, standardize
+from ctrzoo.types import Activation, Config, Initializer, Regularizer, Shape, Tensor
 
 # How GraphCTR, the code released with GraphFM, builds the attention of AutoInt, Fi-GNN and InterHAt.
 REFERENCE_ATTENTION = {
@@ -37,29 +39,41 @@ class FieldAttention(keras.layers.Layer):
         scale_scores: Whether to divide the scores by the square root of a head's size.
         layer_norm: Whether to normalise the output over its last axis (epsilon 1e-8).
         attention_dropout: Share of attention weights dropped in training.
+        kernel_initializer: Initial values of the matrix of `Q`, `K`, `V` and the residual; `None` draws them from
+            Glorot's uniform distribution for one of the four.
+        bias_initializer: Initial values of the bias.
+        kernel_regularizer: Penalty on the matrix.
+        return_attention: Whether to return the attention next to the states.
 
     Input shape: `(batch, fields, dim)`.
-    Output shape: states `(batch, fields, units)` and attention `(batch, heads, fields, fields)`, whose
-    rows sum to 1.
+    Output shape: states `(batch, fields, units)`; with `return_attention` also the attention
+    `(batch, heads, fields, fields)`, whose rows sum to 1.
 
-    >>> states, attention = FieldAttention(4, num_heads=2)(np.ones((2, 3, 5)))
+    Raises:
+        ValueError: If `units` is not a positive multiple of `num_heads`.
+
+    >>> states, attention = FieldAttention(4, num_heads=2, return_attention=True)(np.ones((2, 3, 5)))
     >>> states.shape, attention.shape
     (TensorShape([2, 3, 4]), TensorShape([2, 2, 3, 3]))
     """
 
     def __init__(
         self,
-        units,
-        num_heads=2,
-        activation="relu",
-        projection_activation=None,
-        use_bias=False,
-        use_residual=True,
-        scale_scores=False,
-        layer_norm=False,
-        attention_dropout=0.0,
-        **kwargs,
-    ):
+        units: int,
+        num_heads: int = 2,
+        activation: Activation = "relu",
+        projection_activation: Activation = None,
+        use_bias: bool = False,
+        use_residual: bool = True,
+        scale_scores: bool = False,
+        layer_norm: bool = False,
+        attention_dropout: float = 0.0,
+        kernel_initializer: Initializer = None,
+        bias_initializer: Initializer = "zeros",
+        kernel_regularizer: Regularizer = None,
+        return_attention: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if num_heads < 1 or units < 1 or units % num_heads:
             raise ValueError(
@@ -70,25 +84,31 @@ class FieldAttention(keras.layers.Layer):
         self.projection_activation = keras.activations.get(projection_activation)
         self.use_bias, self.use_residual, self.scale_scores = use_bias, use_residual, scale_scores
         self.layer_norm, self.attention_dropout = layer_norm, attention_dropout
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.return_attention = return_attention
         self.drop_attention = keras.layers.Dropout(attention_dropout, dtype=self.dtype_policy)
         if layer_norm:
             self.norm = keras.layers.LayerNormalization(epsilon=1e-8, dtype=self.dtype_policy, name="norm")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         dim = input_shape[-1]
         self.num_projections = 4 if self.use_residual else 3
-        limit = float(np.sqrt(6 / (dim + self.units)))
         self.kernel = self.add_weight(
             name="kernel",  # columns: queries, keys, values, residual
             shape=(dim, self.num_projections * self.units),
-            initializer=keras.initializers.RandomUniform(-limit, limit),
+            initializer=self.kernel_initializer or glorot_uniform(dim, self.units),
+            regularizer=self.kernel_regularizer,
         )
         if self.use_bias:
-            self.bias = self.add_weight(name="bias", shape=(self.num_projections * self.units,), initializer="zeros")
+            self.bias = self.add_weight(
+                name="bias", shape=(self.num_projections * self.units,), initializer=self.bias_initializer
+            )
         if self.layer_norm:
             self.norm.build((*input_shape[:-1], self.units))
 
-    def call(self, states, training=None):
+    def call(self, states: Tensor, training: bool | None = None) -> Tensor:
         # The weights are cut into heads, not the activations: nothing of the batch is split or transposed.
         pieces = self.num_projections * self.num_heads
         kernels = ops.split(self.kernel, pieces, axis=-1)
@@ -105,10 +125,11 @@ class FieldAttention(keras.layers.Layer):
             outputs.append(output)
             attentions.append(attention)
         outputs = self.activation(ops.concatenate(outputs, axis=-1))
-        return (self._normalize(outputs) if self.layer_norm else outputs), ops.stack(attentions, axis=1)
+        outputs = self._normalize(outputs) if self.layer_norm else outputs
+        return (outputs, ops.stack(attentions, axis=1)) if self.return_attention else outputs
 
     @property
-    def head_units(self):
+    def head_units(self) -> int:
         """Size of the queries, keys and values of a head."""
         return self.units // self.num_heads
 
@@ -143,11 +164,12 @@ class FieldAttention(keras.layers.Layer):
     def _normalize(self, outputs):
         return standardize(outputs) * ops.cast(self.norm.gamma, outputs.dtype) + ops.cast(self.norm.beta, outputs.dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape
-        return (batch, fields, self.units), (batch, self.num_heads, fields, fields)
+        states = (batch, fields, self.units)
+        return (states, (batch, self.num_heads, fields, fields)) if self.return_attention else states
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "units": self.units,
@@ -159,4 +181,13 @@ class FieldAttention(keras.layers.Layer):
             "scale_scores": self.scale_scores,
             "layer_norm": self.layer_norm,
             "attention_dropout": self.attention_dropout,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "return_attention": self.return_attention,
         }
+
+    @classmethod
+    def from_config(cls, config: Config) -> "FieldAttention":
+        """Make the layer that a configuration describes. In version 0.1.0 every layer returned its attention."""
+        return super().from_config({"return_attention": True, **config})

@@ -4,10 +4,14 @@ Letters: b batch, n fields, p pairs, d input size.
 """
 
 import itertools
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+
+from ctrzoo.types import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -32,7 +36,7 @@ class GatedPairs(keras.layers.Layer):
     TensorShape([2, 1])
     """
 
-    def __init__(self, pairs=None, batch_norm=True, **kwargs):
+    def __init__(self, pairs: Sequence[Sequence[Any]] | None = None, batch_norm: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.pairs = None if pairs is None else tuple(tuple(sorted(pair)) for pair in pairs)
         self.batch_norm = batch_norm
@@ -42,7 +46,7 @@ class GatedPairs(keras.layers.Layer):
                 center=False, scale=False, name="batch_norm", dtype=self.dtype_policy
             )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.num_fields = input_shape[1]
         every = list(itertools.combinations(range(self.num_fields), 2))
         self.kept = every if self.pairs is None else list(self.pairs)
@@ -59,7 +63,7 @@ class GatedPairs(keras.layers.Layer):
         if self.normalize is not None:
             self.normalize.build((input_shape[0], len(self.kept)))
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         first, second = np.transpose(self.kept)
         products = ops.matmul(inputs, ops.transpose(inputs, (0, 2, 1)))
         products = ops.reshape(products, (-1, self.num_fields**2))
@@ -78,9 +82,9 @@ class GatedPairs(keras.layers.Layer):
         padded = ops.pad(terms, ((0, 0), (0, 1)))
         return ops.reshape(ops.take(padded, columns.ravel(), axis=1), (-1, *columns.shape))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape
         return (batch, 1), (batch, fields, fields), (batch, fields, fields)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "pairs": self.pairs, "batch_norm": self.batch_norm}

@@ -1,7 +1,13 @@
 """The compressed interaction network (CIN) of xDeepFM."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
+
+from ctrzoo.layers.numerics import fresh, penalty
+from ctrzoo.types import Activation, Config, Initializer, Regularizer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -21,6 +27,9 @@ class CompressedInteraction(keras.layers.Layer):
             the second half, as the authors' code does; `False` does both with all maps, as their equations do.
         activation: Nonlinearity of the maps; the paper finds none to be best.
         l2: Strength of the penalty `l2 / 2 * ||W||^2`.
+        kernel_initializer: Initial values of each layer's `W`; `None` draws them from a normal distribution that has a
+            standard deviation of 0.1 and is cut off at two of them.
+        kernel_regularizer: Another regularizer of each layer's `W`, in place of `l2`.
 
     Input shape: `(batch, fields, dim)`.
     Output shape: `(batch, maps put out)`.
@@ -32,9 +41,21 @@ class CompressedInteraction(keras.layers.Layer):
     TensorShape([2, 6])
     """
 
-    def __init__(self, units=(200, 200, 200), split_half=True, activation="linear", l2=0.0, **kwargs):
+    def __init__(
+        self,
+        units: Sequence[int] = (200, 200, 200),
+        split_half: bool = True,
+        activation: Activation = "linear",
+        l2: float = 0.0,
+        kernel_initializer: Initializer = None,
+        kernel_regularizer: Regularizer = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.units, self.split_half, self.l2 = tuple(units), split_half, l2
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.penalty = penalty(l2, self.kernel_regularizer)
         self.activation = keras.activations.get(activation)
         if not self.units or min(self.units) < 1:
             raise ValueError(f"`units` must name at least one layer, each of at least 1 map. Received: {units}.")
@@ -46,24 +67,24 @@ class CompressedInteraction(keras.layers.Layer):
             )
 
     @property
-    def output_dim(self):
+    def output_dim(self) -> int:
         """Number of maps put out."""
         return sum(self.units[:-1]) // (2 if self.split_half else 1) + self.units[-1]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         num_fields = input_shape[1]
         self.kernels, maps = [], num_fields
         for number, width in enumerate(self.units, start=1):
             kernel = self.add_weight(
                 name=f"kernel_{number}",
                 shape=(maps * num_fields, width),
-                initializer=keras.initializers.TruncatedNormal(stddev=0.1),
-                regularizer=keras.regularizers.L2(self.l2 / 2) if self.l2 else None,
+                initializer=fresh(self.kernel_initializer) or keras.initializers.TruncatedNormal(stddev=0.1),
+                regularizer=self.penalty,
             )
             self.kernels.append(kernel)
             maps = width // 2 if self.split_half else width
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         _, num_fields, dim = inputs.shape
         fields = ops.transpose(inputs, (0, 2, 1))
         maps, outputs = fields, []
@@ -77,14 +98,16 @@ class CompressedInteraction(keras.layers.Layer):
             outputs.append(ops.sum(put_out, axis=1))
         return ops.concatenate(outputs, axis=-1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], self.output_dim)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "units": self.units,
             "split_half": self.split_half,
             "activation": keras.activations.serialize(self.activation),
             "l2": self.l2,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }

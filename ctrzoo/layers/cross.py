@@ -1,78 +1,112 @@
-"""Cross layers: products of the flattened input with a projection of the states, one degree a layer.
+"""Cross layers: products of the flattened input with a projection of the states, one degree per layer.
 
 Letters: b batch, d input size, k experts, r and s rank.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from ctrzoo.layers.numerics import softmax
+from ctrzoo.layers.numerics import fresh, glorot_uniform, penalty, softmax
+from ctrzoo.types import Activation, Config, Initializer, Regularizer, Shape, Tensor
 
 
-class _CrossLayer(keras.layers.Layer):
-    """What all cross layers share: the penalty, the bias, the check of the shapes."""
+class _Cross(keras.layers.Layer):
+    """What all cross layers share: initial values, the penalty, the bias, the check of the shapes."""
 
-    def __init__(self, l2=0.0, **kwargs):
+    # Keras stores weights under the name of the class: the name now, and the one of version 0.1.0.
+    _names_in_files = ("", "")
+
+    def __init__(
+        self,
+        l2: float = 0.0,
+        kernel_initializer: Initializer = None,
+        bias_initializer: Initializer = "zeros",
+        kernel_regularizer: Regularizer = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.l2 = l2
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.penalty = penalty(l2, self.kernel_regularizer)
 
     def _build_bias(self, x0_shape, x_shape):
         if x0_shape[-1] != x_shape[-1]:
             raise ValueError(f"`x0` and `x` must have the same last dimension. Received: {x0_shape}, {x_shape}.")
-        self.bias = self.add_weight(name="bias", shape=(x_shape[-1],), initializer="zeros")
+        self.bias = self.add_weight(name="bias", shape=(x_shape[-1],), initializer=self.bias_initializer)
 
     def _add_kernel(self, name, shape):
         # The experts' kernels have a leading axis, which the fans must not count.
-        limit = (6 / (shape[-1] + shape[-2])) ** 0.5
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=keras.initializers.RandomUniform(-limit, limit),
-            regularizer=keras.regularizers.L2(self.l2 / 2) if self.l2 else None,
-        )
+        initializer = fresh(self.kernel_initializer) or glorot_uniform(shape[-2], shape[-1])
+        return self.add_weight(name=name, shape=shape, initializer=initializer, regularizer=self.penalty)
 
-    def compute_output_shape(self, x0_shape, x_shape):
+    def load_own_variables(self, store: Any) -> None:
+        """Load the weights from a file, also from one of version 0.1.0, when the class had another name."""
+        path = getattr(store, "_h5_entry_path", "")
+        if path and not store.keys():
+            store = store.get(path.replace(*self._names_in_files))
+        super().load_own_variables(store)
+
+    def compute_output_shape(self, x0_shape: Shape, x_shape: Shape) -> Shape:
         return x_shape
 
-    def get_config(self):
-        return {**super().get_config(), "l2": self.l2}
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "l2": self.l2,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }
 
 
-@keras.saving.register_keras_serializable("ctrzoo")
-class CrossLayer(_CrossLayer):
+@keras.saving.register_keras_serializable("ctrzoo", name="CrossLayer")
+class CrossV1(_Cross):
     """One cross layer of DCN: `x0 * (x . w) + b + x`.
 
-    `x . w` is one number a row, so the layer stretches `x0`; the outer product of the equation is never formed.
+    `x . w` is one number per row, so the layer stretches `x0`; the outer product of the equation is never formed.
     Source: Wang et al., 2017, equation 3, https://arxiv.org/abs/1708.05123.
 
     Args:
         l2: Strength of the penalty `l2 / 2 * ||w||^2`.
+        kernel_initializer: Initial values of `w`; `None` draws them from Glorot's uniform distribution.
+        bias_initializer: Initial values of the bias.
+        kernel_regularizer: Another regularizer in place of `l2`.
 
     Input shape: `x0` and `x`, each `(batch, dim)`.
     Output shape: `(batch, dim)`.
 
-    >>> CrossLayer()(np.ones((2, 3)), np.ones((2, 3))).shape
+    >>> CrossV1()(np.ones((2, 3)), np.ones((2, 3))).shape
     TensorShape([2, 3])
     """
 
-    def build(self, x0_shape, x_shape):
+    _names_in_files = ("cross_v1", "cross_layer")
+
+    def build(self, x0_shape: Shape, x_shape: Shape) -> None:
         self._build_bias(x0_shape, x_shape)
         self.kernel = self._add_kernel("kernel", (x_shape[-1], 1))
 
-    def call(self, x0, x):
+    def call(self, x0: Tensor, x: Tensor) -> Tensor:
         return x0 * ops.matmul(x, self.kernel) + self.bias + x
 
 
-@keras.saving.register_keras_serializable("ctrzoo")
-class MatrixCrossLayer(_CrossLayer):
+@keras.saving.register_keras_serializable("ctrzoo", name="MatrixCrossLayer")
+class CrossV2(_Cross):
     """One cross layer of DCN-v2: `x0 * (W x + b) + x`, with a full matrix or one of low rank, `W = U V^T`.
 
-    Other than in DCN, the bias stands inside the product.
+    Unlike DCN, the bias is inside the product.
     Source: Wang et al., 2021, equations 1 and 2, https://arxiv.org/abs/2008.13535.
 
     Args:
         rank: Rank of `W`; `None` for a full matrix.
         l2: Strength of the penalty `l2 / 2 * ||W||^2` (or of `U` and of `V`).
+        kernel_initializer: Initial values of `W` (or of `U` and of `V`); `None` draws them from Glorot's
+            uniform distribution.
+        bias_initializer: Initial values of the bias.
+        kernel_regularizer: Another regularizer in place of `l2`.
 
     Input shape: `x0` and `x`, each `(batch, dim)`.
     Output shape: `(batch, dim)`.
@@ -80,17 +114,19 @@ class MatrixCrossLayer(_CrossLayer):
     Raises:
         ValueError: If the rank is below 1.
 
-    >>> MatrixCrossLayer(rank=2)(np.ones((2, 3)), np.ones((2, 3))).shape
+    >>> CrossV2(rank=2)(np.ones((2, 3)), np.ones((2, 3))).shape
     TensorShape([2, 3])
     """
 
-    def __init__(self, rank=None, **kwargs):
+    _names_in_files = ("cross_v2", "matrix_cross_layer")
+
+    def __init__(self, rank: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if rank is not None and rank < 1:
             raise ValueError(f"`rank` must be at least 1, or None for a full matrix. Received: {rank}.")
         self.rank = rank
 
-    def build(self, x0_shape, x_shape):
+    def build(self, x0_shape: Shape, x_shape: Shape) -> None:
         self._build_bias(x0_shape, x_shape)
         dim = x_shape[-1]
         shapes = {"kernel": (dim, dim)}
@@ -98,18 +134,18 @@ class MatrixCrossLayer(_CrossLayer):
             shapes = {"down_kernel": (dim, self.rank), "up_kernel": (self.rank, dim)}
         self.kernels = [self._add_kernel(name, shape) for name, shape in shapes.items()]
 
-    def call(self, x0, x):
+    def call(self, x0: Tensor, x: Tensor) -> Tensor:
         projected = x
         for kernel in self.kernels:
             projected = ops.matmul(projected, kernel)
         return x0 * (projected + self.bias) + x
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "rank": self.rank}
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
-class MixtureCrossLayer(_CrossLayer):
+class MixtureCrossLayer(_Cross):
     """One cross layer of DCN-v2 made of low-rank experts: `x0 * sum over k of G_k(x) (U_k g(C_k g(V_k^T x)) + b) + x`.
 
     The experts share the bias `b`; `x0` stands before the sum, so no tensor holds an experts and an input axis.
@@ -122,6 +158,9 @@ class MixtureCrossLayer(_CrossLayer):
         gate: How experts are weighed, `"softmax"` (weights sum to 1) or `"sigmoid"`.
         activation: The nonlinearity `g`.
         l2: Strength of the penalty `l2 / 2 * ||kernel||^2` on `U`, `C` and `V`.
+        kernel_initializer: Initial values of `U`, `C` and `V`; `None` draws them from Glorot's uniform distribution.
+        bias_initializer: Initial values of the bias.
+        kernel_regularizer: Another regularizer in place of `l2`.
 
     Input shape: `x0` and `x`, each `(batch, dim)`.
     Output shape: `(batch, dim)`.
@@ -133,7 +172,14 @@ class MixtureCrossLayer(_CrossLayer):
     TensorShape([2, 3])
     """
 
-    def __init__(self, rank=32, num_experts=4, gate="softmax", activation="tanh", **kwargs):
+    def __init__(
+        self,
+        rank: int = 32,
+        num_experts: int = 4,
+        gate: str = "softmax",
+        activation: Activation = "tanh",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         for argument, number in (("rank", rank), ("num_experts", num_experts)):
             if number < 1:
@@ -143,7 +189,7 @@ class MixtureCrossLayer(_CrossLayer):
         self.rank, self.num_experts, self.gate = rank, num_experts, gate
         self.activation = keras.activations.get(activation)
 
-    def build(self, x0_shape, x_shape):
+    def build(self, x0_shape: Shape, x_shape: Shape) -> None:
         self._build_bias(x0_shape, x_shape)
         dim, experts, rank = x_shape[-1], self.num_experts, self.rank
         self.down_kernel = self._add_kernel("down_kernel", (experts, dim, rank))
@@ -151,7 +197,7 @@ class MixtureCrossLayer(_CrossLayer):
         self.up_kernel = self._add_kernel("up_kernel", (experts, rank, dim))
         self.gate_kernel = self.add_weight(name="gate_kernel", shape=(dim, experts))
 
-    def call(self, x0, x):
+    def call(self, x0: Tensor, x: Tensor) -> Tensor:
         hidden = self.activation(ops.einsum("bd,kdr->bkr", x, self.down_kernel))
         hidden = self.activation(ops.einsum("bkr,krs->bks", hidden, self.middle_kernel))
         scores = ops.matmul(x, self.gate_kernel)
@@ -159,7 +205,7 @@ class MixtureCrossLayer(_CrossLayer):
         mixed = ops.einsum("bks,ksd->bd", hidden * ops.expand_dims(gates, -1), self.up_kernel)
         return x0 * (mixed + ops.sum(gates, axis=-1, keepdims=True) * self.bias) + x
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "rank": self.rank,

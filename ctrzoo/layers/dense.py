@@ -1,6 +1,12 @@
 """Dense parts: the multi-layer perceptron that deep and joint models share, and the residual unit."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
+
+from ctrzoo.layers.numerics import penalty
+from ctrzoo.types import Activation, Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -25,15 +31,15 @@ class MLP(keras.layers.Layer):
 
     def __init__(
         self,
-        units,
-        output_dim=None,
-        activation="relu",
-        dropout=0.0,
-        batch_norm=False,
-        batch_norm_momentum=0.99,
-        l2=0.0,
-        **kwargs,
-    ):
+        units: Sequence[int],
+        output_dim: int | None = None,
+        activation: Activation = "relu",
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+        batch_norm_momentum: float = 0.99,
+        l2: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.units, self.output_dim, self.activation = tuple(units), output_dim, activation
         self.dropout, self.batch_norm, self.batch_norm_momentum = dropout, batch_norm, batch_norm_momentum
@@ -44,7 +50,7 @@ class MLP(keras.layers.Layer):
 
     def _hidden(self, index, width):
         common = {"dtype": self.dtype_policy}
-        regularizer = keras.regularizers.L2(self.l2 / 2) if self.l2 else None
+        regularizer = penalty(self.l2)
         yield keras.layers.Dense(width, kernel_regularizer=regularizer, name=f"hidden_{index}", **common)
         if self.batch_norm:
             yield keras.layers.BatchNormalization(
@@ -54,23 +60,23 @@ class MLP(keras.layers.Layer):
         if self.dropout:
             yield keras.layers.Dropout(self.dropout, **common)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         for step in self.steps:
             step.build(input_shape)
             input_shape = step.compute_output_shape(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         outputs = inputs
         for step in self.steps:
             outputs = step(outputs, training=training) if _has_training(step) else step(outputs)
         return outputs
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         for step in self.steps:
             input_shape = step.compute_output_shape(input_shape)
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "units": self.units,
@@ -102,23 +108,23 @@ class ResidualUnit(keras.layers.Layer):
     TensorShape([2, 3])
     """
 
-    def __init__(self, units, dropout=0.0, l2=0.0, **kwargs):
+    def __init__(self, units: Sequence[int], dropout: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.units, self.dropout, self.l2 = tuple(units), dropout, l2
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.change = MLP(
             self.units, input_shape[-1], dropout=self.dropout, l2=self.l2, name="change", dtype=self.dtype_policy
         )
         self.change.build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         return keras.ops.relu(inputs + self.change(inputs, training=training))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "units": self.units, "dropout": self.dropout, "l2": self.l2}
 
 

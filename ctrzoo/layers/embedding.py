@@ -1,14 +1,18 @@
 """From (id, value) slots to field embeddings and the linear logit: one table, one gather, all field kinds."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
+from ctrzoo.layers.numerics import penalty
 from ctrzoo.lookup import look_up
 from ctrzoo.schema import Schema
+from ctrzoo.types import Config, Features, Initializer, Shape, Tensor
 
 
-def check_widths(features, schema):
+def check_widths(features: Features, schema: Schema | Config) -> Tensor:
     """Refuse features that have not a column for each slot: one column, which Keras lets pass, would be stretched.
 
     Raises:
@@ -47,7 +51,9 @@ class FieldEmbedding(keras.layers.Layer):
     TensorShape([1, 2, 4])
     """
 
-    def __init__(self, schema, dim, initializer=None, l2=0.0, **kwargs):
+    def __init__(
+        self, schema: Schema | Config, dim: int, initializer: Initializer = None, l2: float = 0.0, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.schema = schema if isinstance(schema, Schema) else Schema.from_dict(schema)
         if dim < 1:
@@ -55,16 +61,16 @@ class FieldEmbedding(keras.layers.Layer):
         self.dim, self.l2 = dim, l2
         self.initializer = keras.initializers.get(initializer or keras.initializers.RandomNormal(stddev=0.01))
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.table = self.add_weight(
             name="table",
             shape=(self.schema.num_ids, self.dim),
             initializer=self.initializer,
-            regularizer=keras.regularizers.L2(self.l2 / 2) if self.l2 else None,
+            regularizer=penalty(self.l2),
             autocast=False,
         )
 
-    def call(self, features):
+    def call(self, features: Features) -> Tensor:
         check_widths(features, self.schema)
         # Mixed precision casts the rows it looks up, not the whole table.
         embedded = ops.cast(look_up(self.table, features["ids"]), self.compute_dtype)
@@ -75,10 +81,10 @@ class FieldEmbedding(keras.layers.Layer):
         pool = np.arange(self.schema.num_fields)[:, None] == owners[None, :]
         return ops.matmul(ops.convert_to_tensor(pool, self.compute_dtype), embedded)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape["ids"][0], self.schema.num_fields, self.dim)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "schema": self.schema.to_dict(),
@@ -101,7 +107,7 @@ class LinearLogit(keras.layers.Layer):
     Output shape: the logit `(batch, 1)` and what each field adds to it, `(batch, fields)`.
     """
 
-    def __init__(self, schema, use_bias=True, l2=0.0, **kwargs):
+    def __init__(self, schema: Schema | Config, use_bias: bool = True, l2: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.schema = schema if isinstance(schema, Schema) else Schema.from_dict(schema)
         self.use_bias, self.l2 = use_bias, l2
@@ -109,20 +115,20 @@ class LinearLogit(keras.layers.Layer):
             self.schema, 1, initializer="zeros", l2=l2, dtype=self.dtype_policy, name="weights"
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.weights_of_ids.build(input_shape)
         self.bias = self.add_weight(name="bias", shape=(1,), initializer="zeros") if self.use_bias else None
 
-    def call(self, features):
+    def call(self, features: Features) -> Tensor:
         terms = ops.squeeze(self.weights_of_ids(features), axis=-1)
         logit = ops.sum(terms, axis=-1, keepdims=True)
         return (logit + self.bias if self.use_bias else logit), terms
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch = input_shape["ids"][0]
         return (batch, 1), (batch, self.schema.num_fields)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "schema": self.schema.to_dict(),
@@ -150,7 +156,7 @@ class NumericalValues(keras.layers.Layer):
     array([[0.]], dtype=float32)
     """
 
-    def __init__(self, schema, log=True, **kwargs):
+    def __init__(self, schema: Schema | Config, log: bool = True, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         self.schema = schema if isinstance(schema, Schema) else Schema.from_dict(schema)
         self.log = log
@@ -158,14 +164,14 @@ class NumericalValues(keras.layers.Layer):
             slot for slot, owner in enumerate(self.schema.slot_fields) if self.schema.fields[owner].kind == "numerical"
         ]
 
-    def call(self, features):
+    def call(self, features: Features) -> Tensor:
         check_widths(features, self.schema)
         values = ops.take(features["values"], np.asarray(self.slots, "int32"), axis=1)
         values = ops.cast(values, keras.backend.result_type(self.compute_dtype, "float32"))
         return ops.cast(ops.log1p(ops.maximum(values, 0)) if self.log else values, self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape["ids"][0], len(self.slots))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "schema": self.schema.to_dict(), "log": self.log}

@@ -1,13 +1,16 @@
 """Factorized pairwise interactions."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from ctrzoo.lookup import is_for_xla_on_cpu
+from ctrzoo.types import Config, Shape, Tensor
 
 
-def sum_of_fields(vectors):
+def sum_of_fields(vectors: Tensor) -> Tensor:
     """Sum vectors over their fields, fast also where XLA compiles for a CPU.
 
     Args:
@@ -27,7 +30,7 @@ def sum_of_fields(vectors):
     return ops.squeeze(ops.matmul(ones, vectors), axis=1)
 
 
-def inner_products(vectors, first, second):
+def inner_products(vectors: Tensor, first: np.ndarray, second: np.ndarray) -> Tensor:
     """Compute `<v_i, v_j>` for the listed pairs (i, j) alone.
 
     Args:
@@ -59,14 +62,14 @@ class PairwiseInteraction(keras.layers.Layer):
     array([[3.]], dtype=float32)
     """
 
-    def call(self, embedded):
+    def call(self, embedded: Tensor) -> Tensor:
         embedded = ops.cast(embedded, keras.backend.result_type(embedded.dtype, "float32"))
         square_of_sum = ops.square(sum_of_fields(embedded))
         sum_of_squares = sum_of_fields(ops.square(embedded))
         pairs = 0.5 * ops.sum(square_of_sum - sum_of_squares, axis=-1, keepdims=True)
         return ops.cast(pairs, self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], 1)
 
 
@@ -78,11 +81,11 @@ class PairProducts(keras.layers.Layer):
     Output shape: `(batch, fields, fields)`, symmetric.
     """
 
-    def call(self, embedded):
+    def call(self, embedded: Tensor) -> Tensor:
         others = 1.0 - ops.eye(embedded.shape[1], dtype=self.compute_dtype)
         return ops.matmul(embedded, ops.transpose(embedded, (0, 2, 1))) * others
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], input_shape[1], input_shape[1])
 
 
@@ -100,13 +103,13 @@ class BiInteraction(keras.layers.Layer):
     array([[3., 0.]], dtype=float32)
     """
 
-    def call(self, embedded):
+    def call(self, embedded: Tensor) -> Tensor:
         embedded = ops.cast(embedded, keras.backend.result_type(embedded.dtype, "float32"))
         square_of_sum = ops.square(sum_of_fields(embedded))
         sum_of_squares = sum_of_fields(ops.square(embedded))
         return ops.cast(0.5 * (square_of_sum - sum_of_squares), self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], input_shape[2])
 
 
@@ -132,13 +135,13 @@ class AnovaKernel(keras.layers.Layer):
     array([[-4.]], dtype=float32)
     """
 
-    def __init__(self, order, **kwargs):
+    def __init__(self, order: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if order < 2:
             raise ValueError(f"`order` must be at least 2. Received: {order}.")
         self.order = order
 
-    def call(self, embedded):
+    def call(self, embedded: Tensor) -> Tensor:
         embedded = ops.cast(embedded, keras.backend.result_type(embedded.dtype, "float32"))
         products = embedded
         for preceding in range(1, min(self.order, embedded.shape[1] + 1)):
@@ -147,10 +150,10 @@ class AnovaKernel(keras.layers.Layer):
             products = embedded[:, preceding:] * ops.matmul(before, products)
         return ops.cast(ops.sum(products, axis=(1, 2))[:, None], self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], 1)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "order": self.order}
 
 
@@ -174,25 +177,25 @@ class DotInteraction(keras.layers.Layer):
     array([[ 1.,  4., -2.]], dtype=float32)
     """
 
-    def __init__(self, self_interaction=False, **kwargs):
+    def __init__(self, self_interaction: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.self_interaction = self_interaction
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if not self.compute_output_shape(input_shape)[1]:
             raise ValueError(
                 "Inner products need at least two vectors: categorical or multi-valued fields, or one of them "
                 f"and the vector of all numerical fields. Received: {input_shape[1]} vector."
             )
 
-    def call(self, vectors):
+    def call(self, vectors: Tensor) -> Tensor:
         count = vectors.shape[1]
         rows, columns = np.tril_indices(count, 0 if self.self_interaction else -1)
         return inner_products(vectors, rows, columns)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         count = input_shape[1]
         return (input_shape[0], count * (count + 1 if self.self_interaction else count - 1) // 2)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "self_interaction": self.self_interaction}

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from ctrzoo.types import Shape, Tensor
+
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class FieldAwareInteraction(keras.layers.Layer):
@@ -26,14 +28,14 @@ class FieldAwareInteraction(keras.layers.Layer):
     array([[0.]], dtype=float32)
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         _, self.num_fields, width = input_shape
         if width % self.num_fields:
             raise ValueError(
                 f"The last dimension must be a multiple of the {self.num_fields} fields. Received: {width}."
             )
 
-    def call(self, embedded):
+    def call(self, embedded: Tensor) -> Tensor:
         towards = ops.cast(embedded, keras.backend.result_type(embedded.dtype, "float32"))
         dim = embedded.shape[-1] // self.num_fields
         towards = ops.reshape(towards, (-1, self.num_fields, self.num_fields, dim))
@@ -43,7 +45,7 @@ class FieldAwareInteraction(keras.layers.Layer):
         logit = _sum_of_pairs(towards, ops.expand_dims(apart, axis=-1))
         return ops.cast(logit, self.compute_dtype), ops.cast(pairs, self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape
         return (batch, 1), (batch, fields, fields)
 

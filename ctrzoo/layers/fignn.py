@@ -4,11 +4,13 @@ Letters: n = i = j fields, b batch, d state size. Inside the layer the fields ax
 per-field matrix is one batched product.
 """
 
+from typing import Any
+
 import keras
-import numpy as np
 from keras import ops
 
-from ctrzoo.layers.numerics import softmax
+from ctrzoo.layers.numerics import glorot_uniform, lowest_score, softmax
+from ctrzoo.types import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -41,19 +43,26 @@ class FieldGraph(keras.layers.Layer):
             [0.5, 0.5, 0. ]]], dtype=float32)
     """
 
-    def __init__(self, num_steps=2, use_attention=True, share_steps=True, use_bias=True, negative_slope=0.2, **kwargs):
+    def __init__(
+        self,
+        num_steps: int = 2,
+        use_attention: bool = True,
+        share_steps: bool = True,
+        use_bias: bool = True,
+        negative_slope: float = 0.2,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if num_steps < 1:
             raise ValueError(f"`num_steps` must be at least 1. Received: {num_steps}.")
         self.num_steps, self.use_attention, self.share_steps = num_steps, use_attention, share_steps
         self.use_bias, self.negative_slope = use_bias, negative_slope
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         _, self.num_fields, dim = input_shape
         copies = 1 if self.share_steps else self.num_steps
-        limit = float(np.sqrt(6 / (2 * dim)))
         matrices = {"shape": (copies, self.num_fields, dim, dim)}
-        uniform = keras.initializers.RandomUniform(-limit, limit)
+        uniform = glorot_uniform(dim, dim)
         self.sending_kernel = self.add_weight(name="sending_kernel", initializer=uniform, **matrices)
         self.receiving_kernel = self.add_weight(name="receiving_kernel", initializer=uniform.clone(), **matrices)
         if self.use_bias:
@@ -66,7 +75,7 @@ class FieldGraph(keras.layers.Layer):
         self.candidate_kernel = self.add_weight(name="candidate_kernel", shape=(2 * dim, dim))
         self.candidate_bias = self.add_weight(name="candidate_bias", shape=(dim,), initializer="zeros")
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         start = states = ops.transpose(inputs, (1, 0, 2))
         edges = self._edges(inputs)
         for step in range(self.num_steps):
@@ -90,8 +99,7 @@ class FieldGraph(keras.layers.Layer):
         of_sender, of_receiver = ops.split(self.edge_kernel, 2, axis=0)
         scores = ops.matmul(inputs, of_sender) + ops.transpose(ops.matmul(inputs, of_receiver), (0, 2, 1))
         scores = ops.leaky_relu(scores, negative_slope=self.negative_slope)
-        lowest = -1e4 if self.compute_dtype == "float16" else -1e9
-        return softmax(ops.where(ops.cast(others, "bool"), scores, lowest)) * others
+        return softmax(ops.where(ops.cast(others, "bool"), scores, lowest_score(self.compute_dtype))) * others
 
     def _update(self, states, messages):
         gates = ops.matmul(ops.concatenate([messages, states], axis=-1), self.gate_kernel) + self.gate_bias
@@ -99,11 +107,11 @@ class FieldGraph(keras.layers.Layer):
         candidate = ops.matmul(ops.concatenate([messages, reset * states], axis=-1), self.candidate_kernel)
         return update * states + (1.0 - update) * ops.tanh(candidate + self.candidate_bias)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape
         return input_shape, (batch, fields, fields)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "num_steps": self.num_steps,

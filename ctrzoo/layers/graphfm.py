@@ -9,41 +9,16 @@ Source: Li et al., 2021, https://arxiv.org/abs/2105.11866, equations 7 to 14.
 """
 
 import numbers
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from ctrzoo.layers.numerics import softmax_along, standardize
+from ctrzoo.layers.numerics import glorot_uniform, inner_softmax, lowest_score, standardize
 from ctrzoo.layers.pair_networks import scores_of_pairs, spread_to_fields
-from ctrzoo.layers.top_k import kth_largest
-
-
-def keep_strongest(scores, num_kept, keep_ties, axis=-1):
-    """Mark the `num_kept` largest entries along an axis.
-
-    Args:
-        scores: Tensor with an axis of candidates.
-        num_kept: How many to keep, at most the number of candidates.
-        keep_ties: Whether all entries that equal the last one kept are kept too (as in the released
-            GraphFM code); otherwise the first of them win and exactly `num_kept` remain.
-        axis: The axis of the candidates.
-
-    Returns:
-        A boolean tensor of the shape of `scores`.
-
-    >>> keep_strongest(np.array([[0.5, 0.9, 0.5]], "float32"), 2, keep_ties=False).numpy()
-    array([[ True,  True, False]])
-    """
-    if num_kept >= scores.shape[axis]:
-        return ops.ones_like(scores, dtype="bool")
-    threshold = ops.expand_dims(kth_largest(scores, num_kept, axis), axis)
-    if keep_ties:
-        return scores >= threshold
-    above = scores > threshold
-    tied = scores == threshold
-    room = num_kept - ops.sum(ops.cast(above, "int32"), axis=axis, keepdims=True)
-    return ops.logical_or(above, ops.logical_and(tied, ops.cumsum(ops.cast(tied, "int32"), axis=axis) <= room))
+from ctrzoo.layers.top_k import top_k_mask
+from ctrzoo.types import Activation, Config, Shape, Tensor
 
 
 class _GraphLayer(keras.layers.Layer):
@@ -51,15 +26,15 @@ class _GraphLayer(keras.layers.Layer):
 
     def __init__(
         self,
-        units,
-        num_heads=2,
-        num_neighbors=None,
-        selector_units=16,
-        use_selection=True,
-        use_interaction=True,
-        attention_dropout=0.0,
-        **kwargs,
-    ):
+        units: int,
+        num_heads: int = 2,
+        num_neighbors: int | None = None,
+        selector_units: int = 16,
+        use_selection: bool = True,
+        use_interaction: bool = True,
+        attention_dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         for argument, number in (("units", units), ("num_heads", num_heads), ("selector_units", selector_units)):
             if number < 1:
@@ -121,12 +96,12 @@ class _GraphLayer(keras.layers.Layer):
             sums = sums * ops.expand_dims(states, 1)
         return ops.matmul(sums, kernel)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape
         attention = (batch, self.num_heads, fields, fields)
         return (batch, fields, self.units), attention, (batch, fields, fields)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "units": self.units,
@@ -171,13 +146,13 @@ class GraphInteraction(_GraphLayer):
 
     def __init__(
         self,
-        units,
-        average_heads=False,
-        activation="relu",
-        negative_slope=0.2,
-        use_residual_norm=False,
-        **kwargs,
-    ):
+        units: int,
+        average_heads: bool = False,
+        activation: Activation = "relu",
+        negative_slope: float = 0.2,
+        use_residual_norm: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(units, **kwargs)
         self.average_heads, self.negative_slope = average_heads, negative_slope
         self.use_residual_norm = use_residual_norm
@@ -185,15 +160,14 @@ class GraphInteraction(_GraphLayer):
         if not average_heads and units % self.num_heads:
             raise ValueError(f"`units` must be a multiple of the {self.num_heads} heads. Received: {units}.")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         _, num_fields, dim = input_shape
         self._build_scores(num_fields, dim)
         head_units = self.units if self.average_heads else self.units // self.num_heads
-        limit = float(np.sqrt(6 / (dim + head_units)))
         self.kernel = self.add_weight(
             name="kernel",
             shape=(self.num_heads, dim, head_units),
-            initializer=keras.initializers.RandomUniform(-limit, limit),
+            initializer=glorot_uniform(dim, head_units),
         )
         if self.use_residual_norm:
             self.residual_kernel = self.add_weight(name="residual_kernel", shape=(dim, self.units))
@@ -207,15 +181,14 @@ class GraphInteraction(_GraphLayer):
         sides = np.concatenate([np.eye(self.num_heads), -self.negative_slope * np.eye(self.num_heads)])
         return kernel, ops.zeros(2 * self.num_heads, kernel.dtype), ops.cast(sides, kernel.dtype)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         states = ops.transpose(inputs, (1, 0, 2))
         scores, edges = self._pair_scores(states)
         if edges is None:
-            attention, edges = softmax_along(scores, axis=2), ops.ones_like(scores[0])
+            attention, edges = inner_softmax(scores, axis=2), ops.ones_like(scores[0])
         else:
-            kept = keep_strongest(edges, self.num_neighbors or self.num_fields, keep_ties=False, axis=1)
-            lowest = -1e4 if self.compute_dtype == "float16" else -1e9
-            attention = softmax_along(ops.where(kept, scores, lowest), axis=2)
+            kept = top_k_mask(edges, self.num_neighbors or self.num_fields, keep_ties=False, axis=1)
+            attention = inner_softmax(ops.where(kept, scores, lowest_score(self.compute_dtype)), axis=2)
             edges = ops.where(kept, edges, 0.0)
         weights = self.drop_attention(attention, training=training) * edges
         messages = self._messages(inputs, states, weights, self.kernel)
@@ -230,7 +203,7 @@ class GraphInteraction(_GraphLayer):
             outputs = standardize(outputs) * self.scale + self.shift
         return outputs, *_batch_first(attention, edges)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "average_heads": self.average_heads,
@@ -266,19 +239,18 @@ class ReferenceGraphInteraction(_GraphLayer):
     weights `(batch, fields, fields)`, zero where an interaction was not selected.
     """
 
-    def __init__(self, units, use_residual=True, **kwargs):
+    def __init__(self, units: int, use_residual: bool = True, **kwargs: Any) -> None:
         super().__init__(units, **kwargs)
         self.use_residual = use_residual
         if units % self.num_heads:
             raise ValueError(f"`units` must be a multiple of the {self.num_heads} heads. Received: {units}.")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         _, num_fields, dim = input_shape
         self._build_scores(num_fields, dim)
         self.attention_bias = self.add_weight(name="attention_bias", shape=(self.num_heads,), initializer="zeros")
-        limit = float(np.sqrt(6 / (dim + self.units)))
         per_field = {"shape": (num_fields, dim, self.units)}
-        uniform = keras.initializers.RandomUniform(-limit, limit)
+        uniform = glorot_uniform(dim, self.units)
         self.kernel = self.add_weight(name="kernel", initializer=uniform, **per_field)
         if self.use_residual:
             self.residual_kernel = self.add_weight(name="residual_kernel", initializer=uniform.clone(), **per_field)
@@ -291,16 +263,16 @@ class ReferenceGraphInteraction(_GraphLayer):
     def _score_network(self):
         return self.attention_kernel, self.attention_bias, ops.eye(self.num_heads, dtype=self.compute_dtype)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         states = ops.transpose(inputs, (1, 0, 2))
         scores, edges = self._pair_scores(states)
         if edges is None:
             edges = ops.ones_like(scores[0])
         else:
-            kept = keep_strongest(edges, self.num_neighbors or self.num_fields, keep_ties=True, axis=1)
+            kept = top_k_mask(edges, self.num_neighbors or self.num_fields, keep_ties=True, axis=1)
             edges = ops.where(kept, edges, 0.0)
             scores = scores * edges
-        attention = softmax_along(scores, axis=2)
+        attention = inner_softmax(scores, axis=2)
         weights = self.drop_attention(attention, training=training)
         kernel = ops.reshape(self.kernel, (self.num_fields, -1, self.num_heads, self.units // self.num_heads))
         messages = self._messages(inputs, states, weights, ops.transpose(kernel, (0, 2, 1, 3)))
@@ -310,7 +282,7 @@ class ReferenceGraphInteraction(_GraphLayer):
         outputs = standardize(ops.relu(outputs)) * self.scale + self.shift
         return ops.transpose(outputs, (1, 0, 2)), *_batch_first(attention, edges)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "use_residual": self.use_residual}
 
 

@@ -1,15 +1,20 @@
 """A free weight for each pair of features, kept in a table of hash buckets."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from ctrzoo.layers.embedding import check_widths
+from ctrzoo.layers.numerics import penalty
 from ctrzoo.lookup import look_up
 from ctrzoo.schema import Schema
+from ctrzoo.types import Config, Features, Shape, Tensor
 
 
-def hash_pairs(first, second, salt, num_buckets):
+def hash_pairs(first: Tensor, second: Tensor, salt: np.ndarray, num_buckets: int) -> Tensor:
     """Assign pairs of ids to buckets: `mix(mix(mix(salt) ^ first) + second) mod num_buckets`.
 
     The arithmetic is that of 32 bits without sign; `mix` is the last step of MurmurHash3, a bijection in
@@ -68,7 +73,14 @@ class HashedPairs(keras.layers.Layer):
     TensorShape([1, 1])
     """
 
-    def __init__(self, schema, num_buckets=2**20, pairs=None, l2=0.0, **kwargs):
+    def __init__(
+        self,
+        schema: Schema | Config,
+        num_buckets: int = 2**20,
+        pairs: Sequence[Sequence[Any]] | None = None,
+        l2: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.schema = schema if isinstance(schema, Schema) else Schema.from_dict(schema)
         if not 1 <= num_buckets < 2**31:
@@ -96,16 +108,16 @@ class HashedPairs(keras.layers.Layer):
         first, second = np.nonzero(of_slots)
         return first, second, of_slots[first, second]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.table = self.add_weight(
             name="table",
             shape=(self.num_buckets, 1),
             initializer="zeros",
-            regularizer=keras.regularizers.L2(self.l2 / 2) if self.l2 else None,
+            regularizer=penalty(self.l2),
             autocast=False,
         )
 
-    def call(self, features):
+    def call(self, features: Features) -> Tensor:
         check_widths(features, self.schema)
         ids = ops.transpose(features["ids"])  # slots first: whole rows of the batch are gathered
         values = ops.transpose(ops.cast(features["values"], self.compute_dtype))
@@ -128,11 +140,11 @@ class HashedPairs(keras.layers.Layer):
         pool = ops.convert_to_tensor(pool, self.compute_dtype)
         return ops.matmul(ops.matmul(pool, slots), ops.transpose(pool))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields = input_shape["ids"][0], self.schema.num_fields
         return (batch, 1), (batch, fields, fields)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "schema": self.schema.to_dict(),

@@ -3,9 +3,13 @@
 Letters: b batch, n = i = j fields, d input size, u output size of a head, h heads, k layers or orders.
 """
 
+from typing import Any
+
 import keras
-import numpy as np
 from keras import ops
+
+from ctrzoo.layers.numerics import glorot_uniform
+from ctrzoo.types import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -34,7 +38,14 @@ class HighOrderCross(keras.layers.Layer):
     (TensorShape([2, 1]), TensorShape([2, 4, 4]), TensorShape([2, 3, 4, 4]))
     """
 
-    def __init__(self, num_layers=3, sum_orders=True, negative_slope=0.2, dropout=0.0, **kwargs):
+    def __init__(
+        self,
+        num_layers: int = 3,
+        sum_orders: bool = True,
+        negative_slope: float = 0.2,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if num_layers < 1:
             raise ValueError(f"`num_layers` must be at least 1. Received: {num_layers}.")
@@ -42,25 +53,23 @@ class HighOrderCross(keras.layers.Layer):
         self.negative_slope, self.dropout = negative_slope, dropout
         self.drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         _, self.num_fields, dim = input_shape
         if self.num_fields < 2:
             raise ValueError(f"Products of fields need at least 2 fields. Received: {self.num_fields}.")
-        limit = float(np.sqrt(6 / (self.num_fields - 1 + dim)))
         self.kernel = self.add_weight(
             name="kernel",  # the other fields in model order, without the field itself
             shape=(self.num_layers, self.num_fields, self.num_fields - 1, dim),
-            initializer=keras.initializers.RandomUniform(-limit, limit),
+            initializer=glorot_uniform(self.num_fields - 1, dim),
         )
         num_outputs = self.num_layers if self.sum_orders else 1
-        limit = float(np.sqrt(6 / (dim + 1)))
         self.output_kernel = self.add_weight(
             name="output_kernel",
             shape=(num_outputs, dim),
-            initializer=keras.initializers.RandomUniform(-limit, limit),
+            initializer=glorot_uniform(dim, 1),
         )
 
-    def call(self, embedded, training=None):
+    def call(self, embedded: Tensor, training: bool | None = None) -> Tensor:
         weights = self._weights()
         states, logit, pairs = embedded, 0.0, 0.0
         for layer in range(self.num_layers):
@@ -87,11 +96,11 @@ class HighOrderCross(keras.layers.Layer):
         spread = ops.pad(ops.reshape(spread, (layers, fields**2 - 1, dim)), [[0, 0], [1, 0], [0, 0]])
         return ops.reshape(spread, (layers, fields, fields, dim))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape
         return (batch, 1), (batch, fields, fields), (batch, self.num_layers, fields, fields)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "num_layers": self.num_layers,

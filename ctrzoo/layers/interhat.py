@@ -3,12 +3,14 @@
 Letters: b batch, n = i = j fields, d input size, u output size of a head, h heads, k layers or orders.
 """
 
+from typing import Any
+
 import keras
-import numpy as np
 from keras import ops
 
 from ctrzoo.layers.attention import FieldAttention
-from ctrzoo.layers.numerics import softmax
+from ctrzoo.layers.numerics import glorot_uniform, softmax
+from ctrzoo.types import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -32,7 +34,14 @@ class TransformerBlock(keras.layers.Layer):
     TensorShape([2, 3, 5])
     """
 
-    def __init__(self, units, num_heads=2, feed_forward_units=64, attention_dropout=0.0, **kwargs):
+    def __init__(
+        self,
+        units: int,
+        num_heads: int = 2,
+        feed_forward_units: int = 64,
+        attention_dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if feed_forward_units < 1:
             raise ValueError(f"`feed_forward_units` must be at least 1. Received: {feed_forward_units}.")
@@ -46,6 +55,7 @@ class TransformerBlock(keras.layers.Layer):
             use_residual=False,
             scale_scores=True,
             attention_dropout=attention_dropout,
+            return_attention=True,
             name="attention",
             **common,
         )
@@ -53,7 +63,7 @@ class TransformerBlock(keras.layers.Layer):
         self.hidden = keras.layers.Dense(feed_forward_units, activation="relu", name="hidden", **common)
         self.output_norm = keras.layers.LayerNormalization(epsilon=1e-6, name="output_norm", **common)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         batch, fields, dim = input_shape
         common = {"dtype": self.dtype_policy}
         self.join_heads = keras.layers.Dense(dim, use_bias=False, name="join_heads", **common)
@@ -65,16 +75,16 @@ class TransformerBlock(keras.layers.Layer):
         self.output_layer.build((batch, fields, self.feed_forward_units))
         self.output_norm.build(input_shape)
 
-    def call(self, states, training=None):
+    def call(self, states: Tensor, training: bool | None = None) -> Tensor:
         heads, attention = self.attention(states, training=training)
         states = self.attention_norm(states + self.join_heads(heads))
         return self.output_norm(states + self.output_layer(self.hidden(states))), attention
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape
         return input_shape, (batch, self.num_heads, fields, fields)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "units": self.units,
@@ -101,26 +111,26 @@ class AttentionPooling(keras.layers.Layer):
     array([[0.5, 0.5]], dtype=float32)
     """
 
-    def __init__(self, units, **kwargs):
+    def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if units < 1:
             raise ValueError(f"`units` must be at least 1. Received: {units}.")
         self.units = units
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.hidden_kernel = self.add_weight(name="hidden_kernel", shape=(input_shape[-1], self.units))
         self.score_kernel = self.add_weight(name="score_kernel", shape=(self.units, 1))
 
-    def call(self, vectors):
+    def call(self, vectors: Tensor) -> Tensor:
         scores = ops.matmul(ops.relu(ops.matmul(vectors, self.hidden_kernel)), self.score_kernel)
         weights = softmax(scores, axis=1)
         return ops.sum(weights * vectors, axis=1), ops.squeeze(weights, axis=-1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, vectors, dim = input_shape
         return (batch, dim), (batch, vectors)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "units": self.units}
 
 
@@ -144,19 +154,18 @@ class ProductAttention(keras.layers.Layer):
     TensorShape([2, 3, 5])
     """
 
-    def __init__(self, units, attention_dropout=0.0, **kwargs):
+    def __init__(self, units: int, attention_dropout: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if units < 1:
             raise ValueError(f"`units` must be at least 1. Received: {units}.")
         self.units, self.attention_dropout = units, attention_dropout
         self.drop_attention = keras.layers.Dropout(attention_dropout, dtype=self.dtype_policy)
 
-    def build(self, states_shape, first_shape):
+    def build(self, states_shape: Shape, first_shape: Shape) -> None:
         if states_shape[1:] != first_shape[1:]:
             raise ValueError(f"`states` and `first` must have one shape. Received: {states_shape}, {first_shape}.")
         _, self.num_fields, dim = states_shape
-        limits = [float(np.sqrt(6 / (size + self.units))) for size in (dim, 1)]
-        initializers = [keras.initializers.RandomUniform(-limit, limit) for limit in limits]
+        initializers = [glorot_uniform(size, self.units) for size in (dim, 1)]
         self.hidden_kernel = self.add_weight(
             name="hidden_kernel", shape=(self.num_fields, dim, self.units), initializer=initializers[0]
         )
@@ -164,7 +173,7 @@ class ProductAttention(keras.layers.Layer):
             name="score_kernel", shape=(self.num_fields, self.units, 1), initializer=initializers[1]
         )
 
-    def call(self, states, first, training=None):
+    def call(self, states: Tensor, first: Tensor, training: bool | None = None) -> Tensor:
         by_field = ops.transpose(states, (1, 0, 2))
         products = ops.expand_dims(by_field, 2) * ops.expand_dims(first, 0)  # (i, b, j, d)
         products = ops.reshape(products, (self.num_fields, -1, first.shape[-1]))
@@ -174,9 +183,9 @@ class ProductAttention(keras.layers.Layer):
         summed = ops.matmul(self.drop_attention(attention, training=training), first)
         return states + states * summed, attention
 
-    def compute_output_shape(self, states_shape, first_shape):
+    def compute_output_shape(self, states_shape: Shape, first_shape: Shape) -> Shape:
         batch, fields, _ = states_shape
         return states_shape, (batch, fields, fields)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "units": self.units, "attention_dropout": self.attention_dropout}

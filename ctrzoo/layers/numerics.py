@@ -1,12 +1,17 @@
-"""Numerics that several layers share: softmax and standardization in float32 at least."""
+"""What several layers share: two softmaxes and a standardization in float32 at least, initial values, penalties."""
 
 import keras
 import numpy as np
 from keras import ops
 
+from ctrzoo.types import Initializer, Regularizer, Tensor
 
-def softmax(scores, axis=-1):
-    """Softmax whose sums are kept in float32 (or float64) under mixed precision.
+
+def softmax(scores: Tensor, axis: int = -1) -> Tensor:
+    """Compute Keras' softmax with sums in float32 (or float64) under mixed precision.
+
+    Use it along the last axis, and along an axis of any size that may be 1. Along an inner axis, whose entries are far
+    apart in memory, `inner_softmax` is faster.
 
     >>> softmax(np.zeros((1, 2), "float32")).numpy()
     array([[0.5, 0.5]], dtype=float32)
@@ -17,12 +22,20 @@ def softmax(scores, axis=-1):
     return ops.cast(ops.softmax(ops.cast(scores, wide), axis=axis), scores.dtype)
 
 
-def softmax_along(scores, axis):
-    """Compute the softmax along an axis that is not the last, in float32 at least, without moving that axis."""
+def inner_softmax(scores: Tensor, axis: int) -> Tensor:
+    """Compute the softmax along an axis before the last, without moving that axis, with sums in float32 at least.
+
+    Keras' softmax transposes such a tensor twice. This one is written out, and so is its gradient. An axis without
+    entries is allowed.
+
+    >>> inner_softmax(np.zeros((1, 2, 3), "float32"), axis=1).numpy()
+    array([[[0.5, 0.5, 0.5],
+            [0.5, 0.5, 0.5]]], dtype=float32)
+    """
 
     @ops.custom_gradient
     def forward(scores):
-        # The initial value is for no candidates at all.
+        # The initial value is the maximum of no entries.
         powers = ops.exp(scores - ops.max(scores, axis=axis, keepdims=True, initial=-np.inf))
         shares = powers / ops.sum(powers, axis=axis, keepdims=True)
 
@@ -36,11 +49,14 @@ def softmax_along(scores, axis):
     return ops.cast(forward(ops.cast(scores, keras.backend.result_type(dtype, "float32"))), dtype)
 
 
-def standardize(states, epsilon=1e-8):
+def standardize(states: Tensor, epsilon: float = 1e-8) -> Tensor:
     """Subtract the mean over the last axis and divide by the standard deviation, `sqrt(variance + epsilon)`.
 
     The gradient is written by hand and takes a third of the passes over memory. Sums are in float32
     also under mixed precision.
+
+    >>> standardize(np.array([[1.0, 3.0]], "float32")).numpy()
+    array([[-1.,  1.]], dtype=float32)
     """
 
     @ops.custom_gradient
@@ -49,7 +65,7 @@ def standardize(states, epsilon=1e-8):
         inverse = ops.rsqrt(ops.mean(ops.square(centred), axis=-1, keepdims=True) + epsilon)
         normal = centred * inverse
 
-        def gradient(upstream):
+        def gradient(upstream) -> Tensor:
             along = normal * ops.mean(upstream * normal, axis=-1, keepdims=True)
             return (upstream - ops.mean(upstream, axis=-1, keepdims=True) - along) * inverse
 
@@ -57,3 +73,63 @@ def standardize(states, epsilon=1e-8):
 
     dtype = states.dtype
     return ops.cast(forward(ops.cast(states, keras.backend.result_type(dtype, "float32"))), dtype)
+
+
+def lowest_score(dtype: str) -> float:
+    """Return the score that leaves an entry out of a softmax: so low that its share is 0, and finite in `dtype`.
+
+    >>> lowest_score("float16")
+    -10000.0
+    """
+    return -1e4 if dtype == "float16" else -1e9
+
+
+def glorot_limit(fan_in: int, fan_out: int) -> float:
+    """Return the limit of Glorot's uniform distribution, `sqrt(6 / (fan_in + fan_out))`.
+
+    Keras derives the fans from the shape of a weight. Give them here where the shape has other axes, such as fields.
+    Source: Glorot and Bengio, AISTATS 2010, equation 16.
+
+    >>> glorot_limit(2, 4)
+    1.0
+    """
+    return float(np.sqrt(6 / (fan_in + fan_out)))
+
+
+def glorot_uniform(fan_in: int, fan_out: int) -> keras.initializers.Initializer:
+    """Return an initializer that draws from Glorot's uniform distribution for the given fans.
+
+    >>> glorot_uniform(2, 4).get_config()["maxval"]
+    1.0
+    """
+    limit = glorot_limit(fan_in, fan_out)
+    return keras.initializers.RandomUniform(-limit, limit)
+
+
+def fresh(initializer: Initializer) -> Initializer:
+    """Return a copy of an initializer for one more weight; the same object would draw the same values again.
+
+    >>> one = keras.initializers.RandomNormal()
+    >>> fresh(one) is one
+    False
+    """
+    return initializer.clone() if isinstance(initializer, keras.initializers.Initializer) else initializer
+
+
+def penalty(l2: float, regularizer: Regularizer = None) -> keras.regularizers.Regularizer | None:
+    """Return the regularizer of a weight: the one that is given, or else `l2 / 2 * ||weight||^2`, or else None.
+
+    The half is the convention of TensorFlow 1 and FuxiCTR. Keras' own `L2` has none.
+
+    Raises:
+        ValueError: If both are given.
+
+    >>> float(penalty(0.5)(np.array([2.0, 4.0])))
+    5.0
+    """
+    if l2 and regularizer is not None:
+        raise ValueError(
+            f"`l2` and a regularizer both set the penalty of the same weight. Received: l2={l2}, {regularizer}. "
+            "Give one of them."
+        )
+    return keras.regularizers.L2(l2 / 2) if l2 else keras.regularizers.get(regularizer)

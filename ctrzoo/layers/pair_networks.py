@@ -10,8 +10,10 @@ piece of work is small enough for a processor's cache.
 import numpy as np
 from keras import ops
 
+from ctrzoo.types import Tensor
 
-def unordered_pairs(num_fields):
+
+def unordered_pairs(num_fields: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the fields i and j of each unordered pair, (i, i) among them, in the order of this module.
 
     >>> first, second = unordered_pairs(3)
@@ -30,7 +32,7 @@ def _pairs_by_distance(num_fields):
     return pairs
 
 
-def hidden_of_pairs(states, kernel, bias):
+def hidden_of_pairs(states: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
     """Compute `relu((x_i * x_j) @ kernel + bias)` for all unordered pairs of fields.
 
     Args:
@@ -63,7 +65,7 @@ def hidden_of_pairs(states, kernel, bias):
     return network(states, ops.copy(kernel), ops.copy(bias))
 
 
-def scores_of_pairs(states, kernel, bias, output_kernel):
+def scores_of_pairs(states: Tensor, kernel: Tensor, bias: Tensor, output_kernel: Tensor) -> Tensor:
     """Compute `relu((x_i * x_j) @ kernel + bias) @ output_kernel` for all pairs of fields.
 
     Args:
@@ -105,7 +107,7 @@ def scores_of_pairs(states, kernel, bias, output_kernel):
     return network(states, ops.copy(kernel), ops.copy(bias), ops.copy(output_kernel))
 
 
-def spread_to_fields(pairs, num_fields):
+def spread_to_fields(pairs: Tensor, num_fields: int) -> Tensor:
     """Arrange numbers of unordered pairs as symmetric matrices.
 
     Args:

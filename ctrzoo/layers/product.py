@@ -5,11 +5,15 @@ one number a pair; the two factorized layers return what enters a hidden layer, 
 Source: Qu et al., 2016, https://arxiv.org/abs/1611.00144.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from ctrzoo.layers.factorization import inner_products, sum_of_fields
+from ctrzoo.layers.numerics import glorot_uniform, penalty
+from ctrzoo.types import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -25,10 +29,10 @@ class InnerProducts(keras.layers.Layer):
     array([[ 1.,  4., -2.]], dtype=float32)
     """
 
-    def call(self, embedded):
+    def call(self, embedded: Tensor) -> Tensor:
         return inner_products(embedded, *np.triu_indices(embedded.shape[1], 1))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape
         return (batch, fields * (fields - 1) // 2)
 
@@ -47,41 +51,40 @@ class OuterProducts(keras.layers.Layer):
     TensorShape([2, 3])
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         _, num_fields, dim = input_shape
-        limit = float(np.sqrt(6 / (dim + dim)))
         self.kernel = self.add_weight(
             name="kernel",
             shape=(num_fields * (num_fields - 1) // 2, dim, dim),
-            initializer=keras.initializers.RandomUniform(-limit, limit),
+            initializer=glorot_uniform(dim, dim),
         )
 
-    def call(self, embedded):
+    def call(self, embedded: Tensor) -> Tensor:
         first, second = np.triu_indices(embedded.shape[1], 1)
         states = ops.transpose(embedded, (1, 0, 2))
         projected = ops.matmul(ops.take(states, first, axis=0), self.kernel)
         return ops.transpose(ops.sum(projected * ops.take(states, second, axis=0), axis=-1))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape
         return (batch, fields * (fields - 1) // 2)
 
 
 class _FactorizedProducts(keras.layers.Layer):
-    def __init__(self, units, l2=0.0, **kwargs):
+    def __init__(self, units: int, l2: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if units < 1:
             raise ValueError(f"`units` must be at least 1. Received: {units}.")
         self.units, self.l2 = units, l2
 
     def _add_kernel(self, shape):
-        regularizer = keras.regularizers.L2(self.l2 / 2) if self.l2 else None
+        regularizer = penalty(self.l2)
         self.kernel = self.add_weight(name="kernel", shape=shape, regularizer=regularizer)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], self.units)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "units": self.units, "l2": self.l2}
 
 
@@ -103,10 +106,10 @@ class FactorizedInnerProducts(_FactorizedProducts):
     TensorShape([2, 5])
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self._add_kernel((input_shape[1], self.units))
 
-    def call(self, embedded):
+    def call(self, embedded: Tensor) -> Tensor:
         return ops.sum(ops.square(ops.einsum("bnd,nu->bud", embedded, self.kernel)), axis=-1)
 
 
@@ -129,10 +132,10 @@ class FactorizedOuterProducts(_FactorizedProducts):
     TensorShape([2, 5])
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self._add_kernel((input_shape[2] ** 2, self.units))
 
-    def call(self, embedded):
+    def call(self, embedded: Tensor) -> Tensor:
         total = sum_of_fields(embedded)
         square = ops.expand_dims(total, 2) * ops.expand_dims(total, 1)
         return ops.matmul(ops.reshape(square, (-1, embedded.shape[2] ** 2)), self.kernel)

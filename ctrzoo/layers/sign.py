@@ -4,11 +4,14 @@ Letters: b batch, n fields, p pairs, d input size.
 """
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
 
+from ctrzoo.layers.numerics import glorot_limit
 from ctrzoo.layers.pair_networks import hidden_of_pairs, spread_to_fields, unordered_pairs
+from ctrzoo.types import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -37,7 +40,9 @@ class HardConcrete(keras.layers.Layer):
     array([0. , 0.5, 1. ], dtype=float32)
     """
 
-    def __init__(self, l0=0.0, temperature=0.66, low=-0.1, high=1.1, **kwargs):
+    def __init__(
+        self, l0: float = 0.0, temperature: float = 0.66, low: float = -0.1, high: float = 1.1, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if not low < 0 < 1 < high:
             raise ValueError(f"The interval must reach beyond 0 and 1. Received: low={low}, high={high}.")
@@ -46,7 +51,7 @@ class HardConcrete(keras.layers.Layer):
         self.l0, self.temperature, self.low, self.high = l0, temperature, low, high
         self.seed_generator = keras.random.SeedGenerator()
 
-    def call(self, loc, training=None):
+    def call(self, loc: Tensor, training: bool | None = None) -> Tensor:
         loc = ops.cast(loc, keras.backend.result_type(self.compute_dtype, "float32"))
         if self.l0:
             self.add_loss(self.l0 * ops.mean(self.probability(loc)))
@@ -57,14 +62,14 @@ class HardConcrete(keras.layers.Layer):
             gates = ops.sigmoid(loc)
         return ops.cast(ops.clip(gates * (self.high - self.low) + self.low, 0.0, 1.0), self.compute_dtype)
 
-    def probability(self, loc):
+    def probability(self, loc: Tensor) -> Tensor:
         """Return the probability that the gate of each `loc` is not 0 in training."""
         return ops.sigmoid(loc - self.temperature * math.log(-self.low / self.high))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "l0": self.l0,
@@ -94,7 +99,7 @@ class EdgeGates(keras.layers.Layer):
     TensorShape([2, 3, 3])
     """
 
-    def __init__(self, units=32, dropout=0.5, l0=1e-3, **kwargs):
+    def __init__(self, units: int = 32, dropout: float = 0.5, l0: float = 1e-3, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if units < 1:
             raise ValueError(f"`units` must be at least 1. Received: {units}.")
@@ -102,8 +107,8 @@ class EdgeGates(keras.layers.Layer):
         self.drop_hidden = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
         self.hard_concrete = HardConcrete(l0, name="hard_concrete", dtype=self.dtype_policy)
 
-    def build(self, input_shape):
-        limit = (6 / (self.units + 1)) ** 0.5
+    def build(self, input_shape: Shape) -> None:
+        limit = glorot_limit(self.units, 1)
         self.hidden_kernel = self.add_weight(name="hidden_kernel", shape=(input_shape[-1], self.units))
         self.hidden_bias = self.add_weight(name="hidden_bias", shape=(self.units,), initializer="zeros")
         self.kernel = self.add_weight(
@@ -113,17 +118,17 @@ class EdgeGates(keras.layers.Layer):
         )
         self.bias = self.add_weight(name="bias", shape=(1,), initializer="zeros")
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         hidden = hidden_of_pairs(ops.transpose(inputs, (1, 0, 2)), self.hidden_kernel, self.hidden_bias)
         loc = ops.matmul(self.drop_hidden(hidden, training=training), self.kernel) + self.bias
         gates = self.hard_concrete(loc, training=training)
         by_field = spread_to_fields(ops.transpose(gates, (2, 0, 1)), inputs.shape[1])
         return ops.transpose(by_field[0], (2, 0, 1))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], input_shape[1], input_shape[1])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "units": self.units, "dropout": self.dropout, "l0": self.l0}
 
 
@@ -149,20 +154,20 @@ class InteractionGraph(keras.layers.Layer):
     TensorShape([2, 4])
     """
 
-    def __init__(self, units=32, activation_l2=1e-3, **kwargs):
+    def __init__(self, units: int = 32, activation_l2: float = 1e-3, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if units < 1:
             raise ValueError(f"`units` must be at least 1. Received: {units}.")
         self.units, self.activation_l2 = units, activation_l2
 
-    def build(self, inputs_shape, gates_shape=None):
+    def build(self, inputs_shape: Shape, gates_shape: Shape | None = None) -> None:
         dim = inputs_shape[-1]
         self.hidden_kernel = self.add_weight(name="hidden_kernel", shape=(dim, self.units))
         self.hidden_bias = self.add_weight(name="hidden_bias", shape=(self.units,), initializer="zeros")
         self.kernel = self.add_weight(name="kernel", shape=(self.units, dim))
         self.bias = self.add_weight(name="bias", shape=(dim,), initializer="zeros")
 
-    def call(self, inputs, gates=None):
+    def call(self, inputs: Tensor, gates: Tensor | None = None) -> Tensor:
         num_fields = inputs.shape[1]
         if gates is None:
             gates = ops.ones((ops.shape(inputs)[0], num_fields, num_fields), self.compute_dtype)
@@ -181,8 +186,8 @@ class InteractionGraph(keras.layers.Layer):
         weights = ops.take(share, first, axis=0) + ops.take(share, second, axis=0) * both_ends
         return ops.einsum("pb,pbd->bd", weights, interactions)
 
-    def compute_output_shape(self, inputs_shape, gates_shape=None):
+    def compute_output_shape(self, inputs_shape: Shape, gates_shape: Shape | None = None) -> Shape:
         return (inputs_shape[0], inputs_shape[2])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "units": self.units, "activation_l2": self.activation_l2}
