@@ -91,6 +91,7 @@ class InterHAt(CTRModel):
                 units,
                 num_heads,
                 use_residual=use_residual,
+                return_attention=True,
                 attention_dropout=attention_dropout,
                 return_attention=True,
                 name="attention",

@@ -186,3 +186,8 @@ class FieldAttention(keras.layers.Layer):
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
             "return_attention": self.return_attention,
         }
+
+    @classmethod
+    def from_config(cls, config: Config) -> "FieldAttention":
+        """Make the layer that a configuration describes. In version 0.1.0 every layer returned its attention."""
+        return super().from_config({"return_attention": True, **config})

@@ -48,3 +48,31 @@ def kth_largest(scores: Tensor, number: int, axis: int) -> Tensor:
         first, second = candidates[place], candidates[other]
         candidates[place], candidates[other] = ops.maximum(first, second), ops.minimum(first, second)
     return candidates[number - 1]
+
+
+def top_k_mask(scores: Tensor, num_kept: int, keep_ties: bool, axis: int = -1) -> Tensor:
+    """Mark the `num_kept` largest entries along an axis.
+
+    Args:
+        scores: Tensor with an axis of candidates.
+        num_kept: How many to keep, at most the number of candidates.
+        keep_ties: Whether all entries that equal the last one kept are kept too (as in the released
+            GraphFM code); otherwise the first of them win and exactly `num_kept` remain.
+        axis: The axis of the candidates.
+
+    Returns:
+        A boolean tensor of the shape of `scores`.
+
+    >>> import numpy as np
+    >>> top_k_mask(np.array([[0.5, 0.9, 0.5]], "float32"), 2, keep_ties=False).numpy()
+    array([[ True,  True, False]])
+    """
+    if num_kept >= scores.shape[axis]:
+        return ops.ones_like(scores, dtype="bool")
+    threshold = ops.expand_dims(kth_largest(scores, num_kept, axis), axis)
+    if keep_ties:
+        return scores >= threshold
+    above = scores > threshold
+    tied = scores == threshold
+    room = num_kept - ops.sum(ops.cast(above, "int32"), axis=axis, keepdims=True)
+    return ops.logical_or(above, ops.logical_and(tied, ops.cumsum(ops.cast(tied, "int32"), axis=axis) <= room))

@@ -1,3 +1,8 @@
+import io
+import zipfile
+
+import h5py
+import keras
 import numpy as np
 import pytest
 
@@ -84,3 +89,32 @@ def test_wrong_arguments_are_refused():
         MixtureCrossLayer(num_experts=0)
     with pytest.raises(ValueError, match="'softmax' or 'sigmoid'"):
         MixtureCrossLayer(gate="relu")
+
+
+def test_a_penalty_is_given_once():
+    with pytest.raises(ValueError, match="Give one of them"):
+        CrossV1(l2=0.1, kernel_regularizer="l2")
+
+
+@pytest.mark.parametrize(
+    "kind, new, old", [(CrossV1, "cross_v1", "cross_layer"), (CrossV2, "cross_v2", "matrix_cross_layer")]
+)
+def test_a_file_of_version_0_1_0_holds_the_weights_under_the_old_name_of_the_class(kind, new, old, tmp_path):
+    inputs = keras.Input((3,))
+    states = kind(bias_initializer="normal")(inputs, inputs)
+    model = keras.Model(inputs, kind(bias_initializer="normal")(inputs, states))
+    model.save(tmp_path / "new.keras")
+    with zipfile.ZipFile(tmp_path / "new.keras") as saved, zipfile.ZipFile(tmp_path / "old.keras", "w") as older:
+        for name in saved.namelist():
+            content = saved.read(name)
+            if name.endswith(".h5"):
+                stream = io.BytesIO(content)
+                with h5py.File(stream, "a") as file:
+                    for suffix in ("", "_1"):
+                        file.move(f"layers/{new}{suffix}", f"layers/{old}{suffix}")
+                content = stream.getvalue()
+            older.writestr(name, content)
+    rows = random(5, 3)
+    for name in ("new", "old"):
+        loaded = keras.models.load_model(tmp_path / f"{name}.keras")
+        np.testing.assert_array_equal(loaded(rows), model(rows))
