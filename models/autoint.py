@@ -69,7 +69,6 @@ class AutoInt(CTRModel):
                 width,
                 num_heads,
                 use_residual=use_residual,
-                return_attention=True,
                 attention_dropout=attention_dropout,
                 return_attention=True,
                 name=f"attention_{number}",

@@ -91,7 +91,6 @@ class InterHAt(CTRModel):
                 units,
                 num_heads,
                 use_residual=use_residual,
-                return_attention=True,
                 attention_dropout=attention_dropout,
                 return_attention=True,
                 name="attention",

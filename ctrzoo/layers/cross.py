@@ -15,7 +15,7 @@ from ctrzoo.types import Activation, Config, Initializer, Regularizer, Shape, Te
 class _Cross(keras.layers.Layer):
     """What all cross layers share: initial values, the penalty, the bias, the check of the shapes."""
 
-    # The name under which files hold the weights, and that of version 0.1.0: Keras derives it from the class.
+    # Keras stores weights under the name of the class: the name now, and the one of version 0.1.0.
     _names_in_files = ("", "")
 
     def __init__(
@@ -103,8 +103,8 @@ class CrossV2(_Cross):
     Args:
         rank: Rank of `W`; `None` for a full matrix.
         l2: Strength of the penalty `l2 / 2 * ||W||^2` (or of `U` and of `V`).
-        kernel_initializer: Initial values of `W` (or of `U` and of `V`); `None` draws them from Glorot's uniform
-            distribution.
+        kernel_initializer: Initial values of `W` (or of `U` and of `V`); `None` draws them from Glorot's
+            uniform distribution.
         bias_initializer: Initial values of the bias.
         kernel_regularizer: Another regularizer in place of `l2`.
 

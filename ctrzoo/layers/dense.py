@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from ctrzoo.layers.numerics import penalty
 from ctrzoo.types import Activation, Config, Shape, Tensor
 
 
@@ -49,7 +50,7 @@ class MLP(keras.layers.Layer):
 
     def _hidden(self, index, width):
         common: dict[str, Any] = {"dtype": self.dtype_policy}
-        regularizer = keras.regularizers.L2(self.l2 / 2) if self.l2 else None
+        regularizer = penalty(self.l2)
         yield keras.layers.Dense(width, kernel_regularizer=regularizer, name=f"hidden_{index}", **common)
         if self.batch_norm:
             yield keras.layers.BatchNormalization(

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from ctrzoo.layers.numerics import penalty
 from ctrzoo.lookup import look_up
 from ctrzoo.schema import Schema
 from ctrzoo.types import Config, Features, Initializer, Shape, Tensor
@@ -65,7 +66,7 @@ class FieldEmbedding(keras.layers.Layer):
             name="table",
             shape=(self.schema.num_ids, self.dim),
             initializer=self.initializer,
-            regularizer=keras.regularizers.L2(self.l2 / 2) if self.l2 else None,
+            regularizer=penalty(self.l2),
             autocast=False,
         )
 

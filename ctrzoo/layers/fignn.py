@@ -7,10 +7,9 @@ per-field matrix is one batched product.
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
-from ctrzoo.layers.numerics import softmax
+from ctrzoo.layers.numerics import glorot_uniform, lowest_score, softmax
 from ctrzoo.types import Config, Shape, Tensor
 
 
@@ -62,9 +61,8 @@ class FieldGraph(keras.layers.Layer):
     def build(self, input_shape: Shape) -> None:
         _, self.num_fields, dim = input_shape
         copies = 1 if self.share_steps else self.num_steps
-        limit = float(np.sqrt(6 / (2 * dim)))
         matrices: dict[str, Any] = {"shape": (copies, self.num_fields, dim, dim)}
-        uniform = keras.initializers.RandomUniform(-limit, limit)
+        uniform = glorot_uniform(dim, dim)
         self.sending_kernel = self.add_weight(name="sending_kernel", initializer=uniform, **matrices)
         self.receiving_kernel = self.add_weight(name="receiving_kernel", initializer=uniform.clone(), **matrices)
         if self.use_bias:
@@ -101,8 +99,7 @@ class FieldGraph(keras.layers.Layer):
         of_sender, of_receiver = ops.split(self.edge_kernel, 2, axis=0)
         scores = ops.matmul(inputs, of_sender) + ops.transpose(ops.matmul(inputs, of_receiver), (0, 2, 1))
         scores = ops.leaky_relu(scores, negative_slope=self.negative_slope)
-        lowest = -1e4 if self.compute_dtype == "float16" else -1e9
-        return softmax(ops.where(ops.cast(others, "bool"), scores, lowest)) * others
+        return softmax(ops.where(ops.cast(others, "bool"), scores, lowest_score(self.compute_dtype))) * others
 
     def _update(self, states, messages):
         gates = ops.matmul(ops.concatenate([messages, states], axis=-1), self.gate_kernel) + self.gate_bias

@@ -15,37 +15,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from ctrzoo.layers.numerics import inner_softmax, standardize
+from ctrzoo.layers.numerics import glorot_uniform, inner_softmax, lowest_score, standardize
 from ctrzoo.layers.pair_networks import scores_of_pairs, spread_to_fields
-from ctrzoo.layers.top_k import kth_largest
+from ctrzoo.layers.top_k import top_k_mask
 from ctrzoo.types import Activation, Config, Shape, Tensor
-
-
-def keep_strongest(scores: Tensor, num_kept: int, keep_ties: bool, axis: int = -1) -> Tensor:
-    """Mark the `num_kept` largest entries along an axis.
-
-    Args:
-        scores: Tensor with an axis of candidates.
-        num_kept: How many to keep, at most the number of candidates.
-        keep_ties: Whether all entries that equal the last one kept are kept too (as in the released
-            GraphFM code); otherwise the first of them win and exactly `num_kept` remain.
-        axis: The axis of the candidates.
-
-    Returns:
-        A boolean tensor of the shape of `scores`.
-
-    >>> keep_strongest(np.array([[0.5, 0.9, 0.5]], "float32"), 2, keep_ties=False).numpy()
-    array([[ True,  True, False]])
-    """
-    if num_kept >= scores.shape[axis]:
-        return ops.ones_like(scores, dtype="bool")
-    threshold = ops.expand_dims(kth_largest(scores, num_kept, axis), axis)
-    if keep_ties:
-        return scores >= threshold
-    above = scores > threshold
-    tied = scores == threshold
-    room = num_kept - ops.sum(ops.cast(above, "int32"), axis=axis, keepdims=True)
-    return ops.logical_or(above, ops.logical_and(tied, ops.cumsum(ops.cast(tied, "int32"), axis=axis) <= room))
 
 
 class _GraphLayer(keras.layers.Layer):
@@ -191,11 +164,10 @@ class GraphInteraction(_GraphLayer):
         _, num_fields, dim = input_shape
         self._build_scores(num_fields, dim)
         head_units = self.units if self.average_heads else self.units // self.num_heads
-        limit = float(np.sqrt(6 / (dim + head_units)))
         self.kernel = self.add_weight(
             name="kernel",
             shape=(self.num_heads, dim, head_units),
-            initializer=keras.initializers.RandomUniform(-limit, limit),
+            initializer=glorot_uniform(dim, head_units),
         )
         if self.use_residual_norm:
             self.residual_kernel = self.add_weight(name="residual_kernel", shape=(dim, self.units))
@@ -215,9 +187,8 @@ class GraphInteraction(_GraphLayer):
         if edges is None:
             attention, edges = inner_softmax(scores, axis=2), ops.ones_like(scores[0])
         else:
-            kept = keep_strongest(edges, self.num_neighbors or self.num_fields, keep_ties=False, axis=1)
-            lowest = -1e4 if self.compute_dtype == "float16" else -1e9
-            attention = inner_softmax(ops.where(kept, scores, lowest), axis=2)
+            kept = top_k_mask(edges, self.num_neighbors or self.num_fields, keep_ties=False, axis=1)
+            attention = inner_softmax(ops.where(kept, scores, lowest_score(self.compute_dtype)), axis=2)
             edges = ops.where(kept, edges, 0.0)
         weights = self.drop_attention(attention, training=training) * edges
         messages = self._messages(inputs, states, weights, self.kernel)
@@ -278,9 +249,8 @@ class ReferenceGraphInteraction(_GraphLayer):
         _, num_fields, dim = input_shape
         self._build_scores(num_fields, dim)
         self.attention_bias = self.add_weight(name="attention_bias", shape=(self.num_heads,), initializer="zeros")
-        limit = float(np.sqrt(6 / (dim + self.units)))
         per_field: dict[str, Any] = {"shape": (num_fields, dim, self.units)}
-        uniform = keras.initializers.RandomUniform(-limit, limit)
+        uniform = glorot_uniform(dim, self.units)
         self.kernel = self.add_weight(name="kernel", initializer=uniform, **per_field)
         if self.use_residual:
             self.residual_kernel = self.add_weight(name="residual_kernel", initializer=uniform.clone(), **per_field)
@@ -299,7 +269,7 @@ class ReferenceGraphInteraction(_GraphLayer):
         if edges is None:
             edges = ops.ones_like(scores[0])
         else:
-            kept = keep_strongest(edges, self.num_neighbors or self.num_fields, keep_ties=True, axis=1)
+            kept = top_k_mask(edges, self.num_neighbors or self.num_fields, keep_ties=True, axis=1)
             edges = ops.where(kept, edges, 0.0)
             scores = scores * edges
         attention = inner_softmax(scores, axis=2)

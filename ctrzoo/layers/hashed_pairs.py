@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from ctrzoo.layers.embedding import check_widths
+from ctrzoo.layers.numerics import penalty
 from ctrzoo.lookup import look_up
 from ctrzoo.schema import Schema
 from ctrzoo.types import Config, Features, Shape, Tensor
@@ -112,7 +113,7 @@ class HashedPairs(keras.layers.Layer):
             name="table",
             shape=(self.num_buckets, 1),
             initializer="zeros",
-            regularizer=keras.regularizers.L2(self.l2 / 2) if self.l2 else None,
+            regularizer=penalty(self.l2),
             autocast=False,
         )
 

@@ -6,9 +6,9 @@ Letters: b batch, n = i = j fields, d input size, u output size of a head, h hea
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
+from ctrzoo.layers.numerics import glorot_uniform
 from ctrzoo.types import Config, Shape, Tensor
 
 
@@ -57,18 +57,16 @@ class HighOrderCross(keras.layers.Layer):
         _, self.num_fields, dim = input_shape
         if self.num_fields < 2:
             raise ValueError(f"Products of fields need at least 2 fields. Received: {self.num_fields}.")
-        limit = float(np.sqrt(6 / (self.num_fields - 1 + dim)))
         self.kernel = self.add_weight(
             name="kernel",  # the other fields in model order, without the field itself
             shape=(self.num_layers, self.num_fields, self.num_fields - 1, dim),
-            initializer=keras.initializers.RandomUniform(-limit, limit),
+            initializer=glorot_uniform(self.num_fields - 1, dim),
         )
         num_outputs = self.num_layers if self.sum_orders else 1
-        limit = float(np.sqrt(6 / (dim + 1)))
         self.output_kernel = self.add_weight(
             name="output_kernel",
             shape=(num_outputs, dim),
-            initializer=keras.initializers.RandomUniform(-limit, limit),
+            initializer=glorot_uniform(dim, 1),
         )
 
     def call(self, embedded: Tensor, training: bool | None = None) -> Tensor:

@@ -6,11 +6,10 @@ Letters: b batch, n = i = j fields, d input size, u output size of a head, h hea
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from ctrzoo.layers.attention import FieldAttention
-from ctrzoo.layers.numerics import softmax
+from ctrzoo.layers.numerics import glorot_uniform, softmax
 from ctrzoo.types import Config, Shape, Tensor
 
 
@@ -166,8 +165,7 @@ class ProductAttention(keras.layers.Layer):
         if states_shape[1:] != first_shape[1:]:
             raise ValueError(f"`states` and `first` must have one shape. Received: {states_shape}, {first_shape}.")
         _, self.num_fields, dim = states_shape
-        limits = [float(np.sqrt(6 / (size + self.units))) for size in (dim, 1)]
-        initializers = [keras.initializers.RandomUniform(-limit, limit) for limit in limits]
+        initializers = [glorot_uniform(size, self.units) for size in (dim, 1)]
         self.hidden_kernel = self.add_weight(
             name="hidden_kernel", shape=(self.num_fields, dim, self.units), initializer=initializers[0]
         )

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from ctrzoo.layers.factorization import inner_products, sum_of_fields
+from ctrzoo.layers.numerics import glorot_uniform, penalty
 from ctrzoo.types import Config, Shape, Tensor
 
 
@@ -52,11 +53,10 @@ class OuterProducts(keras.layers.Layer):
 
     def build(self, input_shape: Shape) -> None:
         _, num_fields, dim = input_shape
-        limit = float(np.sqrt(6 / (dim + dim)))
         self.kernel = self.add_weight(
             name="kernel",
             shape=(num_fields * (num_fields - 1) // 2, dim, dim),
-            initializer=keras.initializers.RandomUniform(-limit, limit),
+            initializer=glorot_uniform(dim, dim),
         )
 
     def call(self, embedded: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ class _FactorizedProducts(keras.layers.Layer):
         self.units, self.l2 = units, l2
 
     def _add_kernel(self, shape):
-        regularizer = keras.regularizers.L2(self.l2 / 2) if self.l2 else None
+        regularizer = penalty(self.l2)
         self.kernel = self.add_weight(name="kernel", shape=shape, regularizer=regularizer)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

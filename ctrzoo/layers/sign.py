@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from ctrzoo.layers.numerics import glorot_limit
 from ctrzoo.layers.pair_networks import hidden_of_pairs, spread_to_fields, unordered_pairs
 from ctrzoo.types import Config, Shape, Tensor
 
@@ -107,7 +108,7 @@ class EdgeGates(keras.layers.Layer):
         self.hard_concrete = HardConcrete(l0, name="hard_concrete", dtype=self.dtype_policy)
 
     def build(self, input_shape: Shape) -> None:
-        limit = (6 / (self.units + 1)) ** 0.5
+        limit = glorot_limit(self.units, 1)
         self.hidden_kernel = self.add_weight(name="hidden_kernel", shape=(input_shape[-1], self.units))
         self.hidden_bias = self.add_weight(name="hidden_bias", shape=(self.units,), initializer="zeros")
         self.kernel = self.add_weight(

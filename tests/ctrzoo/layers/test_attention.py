@@ -18,8 +18,10 @@ from ctrzoo.layers import (
 TOY = np.array([[[1.0, 2.0], [3.0, -1.0], [0.0, 2.0]]])
 MEANS_OF_OTHERS = [[[1.5, 0.5], [0.5, 2], [2, 0.5]]]
 LAYERS = [
-    FieldAttention(4, return_attention=True, **REFERENCE_ATTENTION),
-    FieldAttention(6, num_heads=3, return_attention=True, activation=None, use_residual=False, attention_dropout=0.1),
+    FieldAttention(return_attention=True, units=4, **REFERENCE_ATTENTION),
+    FieldAttention(
+        return_attention=True, units=6, num_heads=3, activation=None, use_residual=False, attention_dropout=0.1
+    ),
     TransformerBlock(4, feed_forward_units=3),
     AttentionPooling(4),
     ProductAttention(4, attention_dropout=0.1),
@@ -60,17 +62,26 @@ def test_mixed_precision_stays_near_float32(layer, policy):
         np.testing.assert_allclose(ours, theirs, atol=0.1 if policy == "mixed_bfloat16" else 0.02)
 
 
+def test_attention_is_returned_on_request_and_always_by_layers_of_version_0_1_0():
+    layer = FieldAttention(4)
+    assert tuple(layer(TOY).shape) == (1, 3, 4) == layer.compute_output_shape(TOY.shape)
+    config = layer.get_config()
+    assert not FieldAttention.from_config(config).return_attention
+    del config["return_attention"]
+    assert len(FieldAttention.from_config(config)(TOY)) == 2
+
+
 def test_equal_scores_attend_equally():
-    layer = FieldAttention(2, num_heads=1)
+    layer = FieldAttention(return_attention=True, units=2, num_heads=1)
     layer.build(TOY.shape)
     layer.kernel.assign(np.concatenate([np.zeros((2, 4)), np.eye(2), np.eye(2)], axis=1))
-    np.testing.assert_allclose(layer(TOY), [[[7 / 3, 3], [13 / 3, 0], [4 / 3, 3]]], rtol=1e-6)
+    np.testing.assert_allclose(layer(TOY)[0], [[[7 / 3, 3], [13 / 3, 0], [4 / 3, 3]]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("options", [{}, {"scale_scores": True, "use_residual": False}], ids=["residual", "scaled"])
 @pytest.mark.parametrize("dim", [2, 5], ids=["states narrower than a head", "wider"])
 def test_linear_projections_equal_loops_over_heads_and_fields(dim, options):
-    layer = FieldAttention(8, num_heads=2, activation=None, return_attention=True, dtype="float64", **options)
+    layer = FieldAttention(return_attention=True, units=8, num_heads=2, activation=None, dtype="float64", **options)
     states = np.random.default_rng(0).normal(size=(2, 3, dim))
     outputs, attention = layer(states)
     matrices = np.asarray(layer.kernel).reshape(dim, -1, 2, 4)  # query, key, value, residual; heads
@@ -86,7 +97,7 @@ def test_linear_projections_equal_loops_over_heads_and_fields(dim, options):
 
 
 def test_narrow_states_have_the_gradient_of_projected_ones():
-    layer = FieldAttention(8, num_heads=2, dtype="float64")
+    layer = FieldAttention(return_attention=True, units=8, num_heads=2, dtype="float64")
     layer.build(TOY.shape)
     gradients = []
     for activation in (keras.activations.linear, lambda states: 1.0 * states):  # the second is not known to be linear
@@ -94,14 +105,14 @@ def test_narrow_states_have_the_gradient_of_projected_ones():
         with tf.GradientTape() as tape:
             states = tf.constant(TOY)
             tape.watch(states)
-            loss = tf.reduce_sum(tf.sin(layer(states)))
+            loss = tf.reduce_sum(tf.sin(layer(states)[0]))
         gradients.append(tape.gradient(loss, [states, layer.kernel.value]))
     for ours, theirs in zip(*gradients, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-13)
 
 
 def test_attention_moves_with_the_fields():
-    layer, order = FieldAttention(4, return_attention=True, **REFERENCE_ATTENTION), [2, 0, 1]
+    layer, order = FieldAttention(return_attention=True, units=4, **REFERENCE_ATTENTION), [2, 0, 1]
     states, attention = layer(TOY)
     moved_states, moved_attention = layer(TOY[:, order])
     np.testing.assert_allclose(moved_states, np.asarray(states)[:, order], atol=1e-5)
