@@ -36,7 +36,7 @@ def load_keras_quietly() -> None:
     only; set TF_CPP_MIN_LOG_LEVEL=0 to see them. Errors still arrive, because they are raised.
     """
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with silent_stderr() if level == "3" else contextlib.nullcontext():
+    with contextlib.nullcontext() if level == "0" else silent_stderr():
         import keras  # noqa: F401
 
 

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from absl import flags
 from rich.console import Console
 
+from ctrzoo.startup import load_keras_quietly
+
 from ..cli import run_app
 
 FLAGS = flags.FLAGS
@@ -85,6 +87,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _options():
+    load_keras_quietly()
     from ... import models
     from .options import Options
     from .work import IMPLEMENTATIONS
