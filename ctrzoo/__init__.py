@@ -5,7 +5,7 @@ Importing this package loads neither TensorFlow nor Keras; its submodules do whe
 
 import pathlib
 
-# In a checkout, `ctrzoo.models`, `ctrzoo.data_pipelines` and `ctrzoo.experiments` lie beside this folder.
+# In a checkout, `ctrzoo.models`, `ctrzoo.data_pipelines` and `ctrzoo.experiments` lie next to this folder.
 _checkout = pathlib.Path(__file__).resolve().parent.parent
 if (_checkout / "WORKSPACE.md").is_file():
     __path__.append(str(_checkout))

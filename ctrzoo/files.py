@@ -18,7 +18,7 @@ from ctrzoo.types import Path
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[pathlib.Path]:
-    """Yield a temporary path beside `path`, of the same suffix, that takes its place on success.
+    """Yield a temporary path next to `path`, with the same suffix, that replaces it on success.
 
     The new content is on the disk before it takes the place, so that a power cut leaves one or the other.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING or keras.backend.backend() == "tensorflow":
 
 
 def look_up(table: Tensor, ids: Tensor) -> Tensor:
-    """Return rows of a table, with a gradient of these rows alone.
+    """Return rows of a table, with a gradient of only these rows.
 
     TensorFlow's `gather_nd` takes three quarters of the time of its `gather`. It is not for variables on several
     devices, and XLA cannot compile it for any; given the same ids, XLA reads rows for the model and its optimizer once.

@@ -58,7 +58,7 @@ def plot_interactions(
         names: Field names.
         path: The picture to write.
         title: What the model is and how its strengths were computed.
-        planted: Sets of two field names that truly interact, outlined and drawn beside the learned ones.
+        planted: Sets of two field names that truly interact, outlined, and drawn next to the learned ones.
     """
     matrix = np.where(np.eye(len(names), dtype=bool), np.nan, matrix)
     size = min(1.6 + 0.36 * len(names), LARGEST)

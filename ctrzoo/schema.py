@@ -2,7 +2,7 @@
 
 A *field* is a column (gender, price, genres). A *slot* is one (id, value) pair; a field owns one
 slot or more. Ids are global: every field has its own range, and **id 0 means absent** and belongs
-to no field. Models and data pipelines meet in the `Schema` alone.
+to no field. Models and data pipelines meet only in the `Schema`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Field:
         kind: `"categorical"` (one id, value 1), `"numerical"` (the field's own id, value = the
             scaled number, so that it embeds to value times vector) or `"multivalued"` (several ids).
         vocabulary_size: Number of ids of the field, 1 for a numerical field.
-        num_slots: The most ids a row can hold, more than 1 for a multi-valued field only.
+        num_slots: The most ids a row can hold, more than 1 only for a multi-valued field.
         pooling: `"mean"` or `"sum"` of the ids of a multi-valued field.
         weighted: Whether the ids of a multi-valued field have weights in the data.
 
@@ -123,7 +123,7 @@ class Schema:
 
     @functools.cached_property
     def num_slots(self) -> int:
-        """Number of (id, value) pairs a row."""
+        """Number of (id, value) pairs per row."""
         return sum(field.num_slots for field in self.fields)
 
     @functools.cached_property

@@ -35,7 +35,7 @@ def check_ids(features: Features, schema: Schema) -> None:
 
     Raises:
         ValueError: With the first such id, its row and its field; or if there are no ids, they are no whole numbers or
-            not as many a row as the schema has slots, or the values have another shape.
+            not as many per row as the schema has slots, or the values have another shape.
 
     >>> from ctrzoo.schema import Field, Schema
     >>> check_ids({"ids": np.array([[1], [3]], "int32")}, Schema([Field("user", vocabulary_size=2)]))

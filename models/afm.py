@@ -16,7 +16,7 @@ class AFM(CTRModel):
     The softmax runs over the pairs, as in the paper; the released code takes it over an axis of length 1,
     which makes all weights 1.
     Source: Xiao et al., IJCAI 2017, equations 4 to 6, https://arxiv.org/abs/1708.04617.
-    Cost: O(n^2 d t) a row, for t attention units.
+    Cost: O(n^2 d t) per row, for t attention units.
     Explanations: `fields`, what each field adds alone; `pairs`, what each pair adds; `attention`, the
         weight of each pair (those of the pairs i < j sum to 1).
 

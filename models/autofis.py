@@ -26,7 +26,7 @@ class AutoFIS(CTRModel):
 
     With `deep_units` it is AutoDeepFM. Interactions of three fields are left out.
     Source: Liu et al., 2020, section 3, https://arxiv.org/abs/2003.11235.
-    Cost: O(n^2 d) a row.
+    Cost: O(n^2 d) per row.
     Explanations: `fields`, what each field adds alone; `pairs`, what each pair adds; `gates`, the gate of each
         pair, the same for all rows, zero for pairs that are not kept.
 

@@ -15,7 +15,7 @@ class AutoInt(CTRModel):
     """AutoInt: layers of multi-head self-attention over fields, then a linear function of all states.
 
     Source: Song et al., 2019, equations 5 to 9, https://arxiv.org/abs/1810.11921.
-    Cost: O(L (n^2 u + n d u)) a row, for L layers of size u, n fields.
+    Cost: O(L (n^2 u + n d u)) per row, for L layers of size u, n fields.
     Explanations: for layer k = 1, 2, ...: `attention_k`, the attention of each head (row: the field that attends).
 
     Args:

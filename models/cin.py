@@ -17,7 +17,7 @@ class CIN(CTRModel):
     Three layers of 200 maps, halved, fit the 1.9e6 weights that AutoInt reports for Criteo (1,864,200); all maps
     used twice (`split_half=False`, the paper's equations) would be 3.4e6.
     Source: Lian et al., 2018, equations 6 to 8, https://arxiv.org/abs/1803.05170.
-    Cost: O(L n H^2 d) a row, for L layers of H maps.
+    Cost: O(L n H^2 d) per row, for L layers of H maps.
     Explanations: `fields`, what each field adds to the linear part.
 
     Args:

@@ -15,7 +15,7 @@ class CrossNet(CTRModel):
 
     The default of three layers is that of the AutoInt and GraphFM papers.
     Source: Wang et al., 2017, equation 3, https://arxiv.org/abs/1708.05123.
-    Cost: O(L n d) a row, for L layers.
+    Cost: O(L n d) per row, for L layers.
     Explanations: none.
 
     Args:

@@ -12,10 +12,10 @@ from ctrzoo.schema import Schema
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class DCN(CTRModel):
-    """Deep and cross network: vector cross layers beside an MLP, both on the concatenated field embeddings.
+    """Deep and cross network: vector cross layers next to an MLP, both on the concatenated field embeddings.
 
     Source: Wang et al., 2017, equations 3 to 5, https://arxiv.org/abs/1708.05123.
-    Cost: O(L n d) a row, for L cross layers, and the MLP.
+    Cost: O(L n d) per row, for L cross layers, and the MLP.
     Explanations: none.
 
     Args:

@@ -12,10 +12,10 @@ from ctrzoo.schema import Schema
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class DCNv2(CTRModel):
-    """Deep and cross network v2: cross layers with a matrix, beside an MLP or below it.
+    """Deep and cross network v2: cross layers with a matrix, next to an MLP or below it.
 
     Source: Wang et al., 2021, equations 1 to 4, https://arxiv.org/abs/2008.13535.
-    Cost: O(L (n d)^2) a row with full matrices, O(L K r n d) with K experts of rank r, and the MLP.
+    Cost: O(L (n d)^2) per row with full matrices, O(L K r n d) with K experts of rank r, and the MLP.
     Explanations: none.
 
     Args:

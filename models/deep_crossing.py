@@ -19,7 +19,7 @@ class DeepCrossing(CTRModel):
     dimension 16). The 1.6e5 that AutoInt reports fit one unit around all four layers: `layers_per_unit=4`
     (155,824).
     Source: Shan et al., KDD 2016, section 4, https://doi.org/10.1145/2939672.2939704.
-    Cost: O(L n d h) a row, for L units of hidden size h.
+    Cost: O(L n d h) per row, for L units of hidden size h.
     Explanations: none.
 
     Args:

@@ -15,7 +15,7 @@ class DeepFM(CTRModel):
     """DeepFM: a factorization machine and an MLP on the same embeddings; the sum of their logits.
 
     Source: Guo et al., IJCAI 2017, equations 1 to 4, https://arxiv.org/abs/1703.04247.
-    Cost: O(n d h) a row, for a first hidden layer of h, and the rest of the MLP.
+    Cost: O(n d h) per row, for a first hidden layer of h, and the rest of the MLP.
     Explanations: `fields`, what each field adds alone; `pairs`, what each pair adds in the FM. The MLP's
         part is not split.
 

@@ -20,7 +20,7 @@ class DLRM(CTRModel):
     embeddings of the other fields, theirs with one another, and the vector itself enter the top MLP. Numerical
     fields are not embedded: their rows of the table stay unused. Without numerical fields there is no bottom MLP.
     Source: Naumov et al., 2019, section 2, https://arxiv.org/abs/1906.00091.
-    Cost: O(n^2 d) a row, and the two MLPs.
+    Cost: O(n^2 d) per row, and the two MLPs.
     Explanations: with inner products, `pairs`, the inner product of each pair of embedded fields, and
         `with_numbers`, that of each embedded field with the vector of the numerical fields, zero for
         numerical fields; otherwise none.

@@ -17,7 +17,7 @@ class FFM(CTRModel):
     The authors' libffm is `normalize=True, use_linear=False`, started from U(0, 1/sqrt(embedding_dim)) with
     AdaGrad; here vectors start from N(0, 0.01^2). The model overfits early: stop by a validation loss.
     Source: Juan et al., RecSys 2016, section 3, https://doi.org/10.1145/2959100.2959134.
-    Cost: O(n^2 d) a row; the table has n d numbers a feature.
+    Cost: O(n^2 d) per row; the table has n d numbers per feature.
     Explanations: `fields`, what each field adds alone (with a linear part); `pairs`, what each pair adds.
 
     Args:

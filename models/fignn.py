@@ -16,7 +16,7 @@ class FiGNN(CTRModel):
     """Fi-GNN: self-attention, then gated message passing on the complete graph of fields.
 
     Source: Li et al., 2019, https://arxiv.org/abs/1910.05552.
-    Cost: O(T (n u^2 + n^2 u)) a row, for T steps of states of size u, n fields.
+    Cost: O(T (n u^2 + n^2 u)) per row, for T steps of states of size u, n fields.
     Explanations: `attention`, the self-attention of each head; `edges`, the weight of each edge (row: the
         sender), all 1 in the reference formulation; in the paper's, `fields`, what each field adds.
 

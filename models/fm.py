@@ -14,7 +14,7 @@ class FM(CTRModel):
     """Factorization machine: a linear part and the inner product of every pair of field embeddings.
 
     Source: Rendle, ICDM 2010, equation 1, https://doi.org/10.1109/ICDM.2010.127.
-    Cost: O(n d) a row.
+    Cost: O(n d) per row.
     Explanations: `fields`, what each field adds alone; `pairs`, what each pair adds.
 
     Args:

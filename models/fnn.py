@@ -20,7 +20,7 @@ class FNN(CTRModel):
     A field enters as `(w, v_1, ..., v_d)` times its value: one table of width `1 + embedding_dim`. The paper
     also feeds the FM's bias, a constant, for which the first hidden layer's bias stands here.
     Source: Zhang, Du, Wang, ECIR 2016, equations 1 to 5, https://arxiv.org/abs/1601.02376.
-    Cost: O(n d h) a row, for a first hidden layer of h, and the rest of the MLP.
+    Cost: O(n d h) per row, for a first hidden layer of h, and the rest of the MLP.
     Explanations: none.
 
     Args:

@@ -18,7 +18,7 @@ class GraphFM(CTRModel):
 
     The output is a linear function of the mean over fields of all layers' states (equations 15 to 17).
     Source: Li et al., 2021, equations 7 to 17, https://arxiv.org/abs/2105.11866.
-    Cost: O(L n (n d (H + 16) + d u)) a row, for L layers of size u, n fields, H heads.
+    Cost: O(L n (n d (H + 16) + d u)) per row, for L layers of size u, n fields, H heads.
     Explanations: `pairs`, attention times edge weight of each pair, mean of both directions, of heads and
         of layers; for layer k = 1, 2, ...: `edges_k`, the weight of each selected interaction (row: the
         field that selects), zero where none was selected; `attention_k`, the attention of each head.

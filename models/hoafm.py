@@ -17,7 +17,7 @@ class HoAFM(CTRModel):
     The last order alone is a product of `num_layers + 1` embeddings, which start small: the reference formulation
     starts on a plateau, the longer the more layers; the paper's linear part and lower orders have none.
     Source: Tao et al., 2020, https://www.sciencedirect.com/science/article/pii/S0306457319302389.
-    Cost: O(L n^2 d) a row, for L layers.
+    Cost: O(L n^2 d) per row, for L layers.
     Explanations: `pairs`, what each pair adds to the logit over all orders that reach it; `weights`, the weight
         of each field for each field in each layer (rows sum to 1), the same for every row; in the paper
         formulation `fields`, what the linear part adds.

@@ -15,7 +15,7 @@ class HOFM(CTRModel):
 
     Each order has an embedding table of its own, `embedding_2`, `embedding_3`, ...
     Source: Blondel et al., NIPS 2016, sections 2 and 3, https://arxiv.org/abs/1607.07195.
-    Cost: O(K^2 n d) a row, for order K.
+    Cost: O(K^2 n d) per row, for order K.
     Explanations: `fields`, what each field adds alone; `pairs`, what each pair adds at order 2.
 
     Args:

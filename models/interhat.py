@@ -26,7 +26,7 @@ class InterHAt(CTRModel):
     In the paper, `u_k` pools the fields of order k, `x_(k+1) = u_k * x_1 + x_k`, and the prediction is an MLP of
     an attentional sum of `u_1, u_2, ...`. The released code is another network: see `formulation`.
     Source: Li et al., WSDM 2020, https://doi.org/10.1145/3336191.3371785.
-    Cost: O(n^2 d + K n d a) a row, for K orders, scores of a hidden units; the reference O(K n^2 d a).
+    Cost: O(n^2 d + K n d a) per row, for K orders, scores of a hidden units; the reference O(K n^2 d a).
     Explanations: `attention`, the self-attention of each head; for order k: `order_k`, the attention over fields
         in the paper, of each field over its products with the others in the reference; in the paper `orders`,
         the attention over orders.

@@ -14,7 +14,7 @@ class LR(CTRModel):
     """Logistic regression on the ids and values of a row: `logit = b + sum of w[id] * value`.
 
     Source: Richardson, Dominowska, Ragno, WWW 2007, https://doi.org/10.1145/1242572.1242643.
-    Cost: O(n) a row.
+    Cost: O(n) per row.
     Explanations: `fields`, what each field adds to the logit.
 
     Args:

@@ -12,12 +12,12 @@ from ctrzoo.schema import Schema
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class NFM(CTRModel):
-    """Neural factorization machine: an MLP on the sum of all pair products, beside a linear part.
+    """Neural factorization machine: an MLP on the sum of all pair products, and a linear part.
 
     Batch normalisation (on request) and dropout follow the pooled vector as well as each hidden layer.
     Without hidden layers it starts as an FM: the output weights are then 1.
     Source: He and Chua, SIGIR 2017, equations 2 to 4, https://arxiv.org/abs/1708.05027.
-    Cost: O(n d) a row, and the MLP.
+    Cost: O(n d) per row, and the MLP.
     Explanations: `fields`, what each field adds alone. The MLP mixes all pairs, so their part is not split.
 
     Args:

@@ -28,7 +28,7 @@ class PNN(CTRModel):
     That layer is `relu(linear signal + product signal + bias)`; the variants differ in the product signal.
     Source: Qu et al., ICDM 2016, sections III-B and III-C, https://arxiv.org/abs/1611.00144; `"outer"` with
         one matrix a pair: Qu et al., TOIS 2018, https://arxiv.org/abs/1807.00311.
-    Cost: O((n d + n^2) h + n^2 d) a row for `"inner"` and a first hidden layer of h; `"outer"` O(n^2 d^2) more,
+    Cost: O((n d + n^2) h + n^2 d) per row for `"inner"` and a first hidden layer of h; `"outer"` O(n^2 d^2) more,
         `"factorized_inner"` O(n d h), `"factorized_outer"` O((n d + d^2) h).
     Explanations: none.
 

@@ -15,7 +15,7 @@ class Poly2(CTRModel):
 
     A pair never seen in training adds nothing, which is what factorization machines improve on.
     Source: Chang et al., JMLR 11, 2010, section 2, https://jmlr.org/papers/v11/chang10a.html.
-    Cost: O(n^2) a row.
+    Cost: O(n^2) per row.
     Explanations: `fields`, what each field adds alone; `pairs`, what each pair adds.
 
     Args:

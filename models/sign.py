@@ -18,7 +18,7 @@ class SIGN(CTRModel):
     that edges exist and one on the interactions keep the graph small. Both join `model.losses`. The authors'
     network of two outputs and a squared error is one logit here.
     Source: Su et al., 2021, https://arxiv.org/abs/2008.00404.
-    Cost: O(n^2 d u) a row, for hidden sizes u.
+    Cost: O(n^2 d u) per row, for hidden sizes u.
     Explanations: with selection, `gates`, the gate of each pair, on the diagonal that of a field with itself;
         otherwise none.
 

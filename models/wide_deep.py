@@ -16,7 +16,7 @@ class WideDeep(CTRModel):
 
     The paper trains the wide part by FTRL with an L1 penalty and the deep part by AdaGrad.
     Source: Cheng et al., DLRS 2016, equation 3, https://arxiv.org/abs/1606.07792.
-    Cost: O(n d h) a row, for a first hidden layer of h, and the rest of the MLP.
+    Cost: O(n d h) per row, for a first hidden layer of h, and the rest of the MLP.
     Explanations: `fields`, what each field adds in the wide part; `pairs`, what each cross adds (with crosses).
 
     Args:

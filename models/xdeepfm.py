@@ -15,7 +15,7 @@ class XDeepFM(CTRModel):
     """xDeepFM: the sum of a compressed interaction network, a linear part and an MLP on the same embeddings.
 
     Source: Lian et al., 2018, equation 9, https://arxiv.org/abs/1803.05170.
-    Cost: O(L n H^2 d) a row, for L layers of H maps, and the MLP.
+    Cost: O(L n H^2 d) per row, for L layers of H maps, and the MLP.
     Explanations: `fields`, what each field adds to the linear part.
 
     Args:

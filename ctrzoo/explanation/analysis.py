@@ -1,4 +1,4 @@
-"""What a model says of its pairs of fields, beside what shuffling them says and what is known of made-up data."""
+"""Compare what a model says of its pairs of fields with what shuffling them says and with planted pairs."""
 
 from __future__ import annotations
 

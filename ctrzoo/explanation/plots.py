@@ -80,7 +80,7 @@ def instance_figure(
 def matrix_figure(
     mean: np.ndarray, top_share: np.ndarray, names: Sequence[str], planted: Sequence[tuple[int, int]], top: int
 ) -> Figure:
-    """Draw the mean graph, and beside it in which share of the rows each edge is among the strongest."""
+    """Draw the mean graph, and next to it the share of the rows in which each edge is among the strongest."""
     size = min(1.4 + 0.3 * len(names), LARGEST)
     figure = Figure(figsize=(2 * (size + 1.2), size + 0.5), layout="constrained")
     titles = ("mean strength", f"share of rows in which an edge is among the {top} strongest")

@@ -94,7 +94,7 @@ def shared(name: str) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingOptions:
-    """The options of `ctrzoo.training.train`; the help text beside each field says what it means.
+    """The options of `ctrzoo.training.train`; the help text of each field says what it means.
 
     A `keras.optimizers.schedules.LearningRateSchedule` as `learning_rate` gives the rate of each step; leave
     `learning_rate_schedule` and `plateau_factor` at their defaults then.

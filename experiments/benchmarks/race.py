@@ -168,7 +168,7 @@ class _Contender:
 
 @contextlib.contextmanager
 def import_path() -> Iterator[str]:
-    """Yield a folder from which any Python imports `ctrzoo`, and nothing else that is installed beside it."""
+    """Yield a folder from which any Python imports `ctrzoo`, and nothing else that is installed with it."""
     package = pathlib.Path(ctrzoo.__file__).resolve().parent
     if (package.parent / "WORKSPACE.md").is_file():
         yield str(package.parent)

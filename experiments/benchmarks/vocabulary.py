@@ -101,7 +101,7 @@ def measure(
         largest_keras: Vocabulary up to which Keras' dense Adam is timed.
 
     Returns:
-        A list of `{"vocabulary", "implementation", "milliseconds", "growth", "times_faster"}`: CPU time a step
+        A list of `{"vocabulary", "implementation", "milliseconds", "growth", "times_faster"}`: CPU time per step
         (median); the same as a multiple of that with the smallest vocabulary; and how many times faster than
         plain Keras (without XLA), `None` where that was not timed.
     """
