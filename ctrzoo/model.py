@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+import ctrzoo
 from ctrzoo.layers import MLP
 from ctrzoo.losses import PairwiseLogisticLoss
 from ctrzoo.schema import Schema
@@ -246,6 +247,7 @@ class CTRModel(keras.Model):
         # By position: Keras numbers unnamed layers by what else the process has made.
         frozen = [index for index, layer in enumerate(self.layers) if layer.weights and not layer.trainable]
         how = {"precision": self._precision, "frozen": frozen, "trainable": self.trainable}
+        how["ctrzoo_version"] = ctrzoo.__version__
         return {"schema": self.schema.to_dict(), **config, "name": self.name, **how}
 
     @classmethod
@@ -253,9 +255,17 @@ class CTRModel(keras.Model):
         config = dict(config)
         trainable = config.pop("trainable", True)
         frozen, ours = config.pop("frozen", ()), keras.config.dtype_policy()
-        keras.config.set_dtype_policy(config.pop("precision", ours))
+        version = config.pop("ctrzoo_version", "0.1.0")
         try:
+            keras.config.set_dtype_policy(config.pop("precision", ours))
             model = cls(Schema.from_dict(config.pop("schema")), **config)
+        except (ValueError, TypeError) as error:
+            if version == ctrzoo.__version__:
+                raise
+            raise ValueError(
+                f"{error} The model was written by ctrzoo {version}, this is {ctrzoo.__version__}: install the version "
+                "that wrote it."
+            ) from error
         finally:
             keras.config.set_dtype_policy(ours)
         for layer in frozen:  # older files name layers

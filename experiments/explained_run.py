@@ -13,7 +13,7 @@ from rich.console import Console
 from ctrzoo.explanation.analysis import Analysis, analyse, correlation
 from ctrzoo.explanation.explainer import explain_rows
 from ctrzoo.explanation.report import choose_rows, write_explanations
-from ctrzoo.model import CTRModel
+from ctrzoo.model import CTRModel, output_name
 from ctrzoo.schema import Schema
 from ctrzoo.types import Path
 
@@ -84,7 +84,7 @@ def explain_run(
         features, labels = rows_of(data, split, sample)
         shown = np.arange(len(chosen))
     else:
-        shown = choose_rows(labels, explain_rows(model, features)["probability"], instances)
+        shown = choose_rows(labels, explain_rows(model, features)[output_name(model.task)], instances)
     features = {name: array[shown] for name, array in features.items()}
     comparison = [_compared(folder, *analyses[folder], analysis) for folder in analyses]
     if console:

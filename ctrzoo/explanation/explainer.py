@@ -70,7 +70,7 @@ def explain_rows(model: CTRModel, features: Features, batch_size: int = 1024) ->
 
     Returns:
         `{"probability": (rows,), "logit": (rows,)}` and each explanation by its name, float32 arrays whose first
-        axis is rows.
+        axis is rows. The output of other tasks than classification is called `"prediction"`.
 
     Raises:
         ValueError: If there is no row.

@@ -16,7 +16,7 @@ from ctrzoo.explanation import plots as plots
 from ctrzoo.explanation.analysis import Analysis
 from ctrzoo.explanation.explainer import explain_rows, matrices_of, strengths_of
 from ctrzoo.files import write_csv, write_text
-from ctrzoo.model import CTRModel
+from ctrzoo.model import CTRModel, output_name
 from ctrzoo.types import Features, Path
 
 WORDS = 5
@@ -218,9 +218,11 @@ def _instances(folder, model, analysis, features, labels, texts, rows):
         return []
     explained = explain_rows(model, features)
     names, parts, table = analysis.names, ["<h2>Row by row</h2>"], []
-    for index, (row, label, probability) in enumerate(zip(rows, labels, explained["probability"], strict=True)):
-        verdict = "right" if (probability >= 0.5) == bool(label) else "wrong"
-        heading = f"Row {row}: label {label:.0f}, predicted {probability:.3f}, {verdict} at one half"
+    output = output_name(model.task)
+    for index, (row, label, predicted) in enumerate(zip(rows, labels, explained[output], strict=True)):
+        heading = f"Row {row}: label {label:g}, predicted {predicted:.3f}"
+        if model.task == "classification":
+            heading += f", {'right' if (predicted >= 0.5) == bool(label) else 'wrong'} at one half"
         cells = texts[index] if texts else None
         parts.append(f"<h3>{heading}</h3>")
         parts += _contributions(explained, index, names, cells)
@@ -237,8 +239,8 @@ def _instances(folder, model, analysis, features, labels, texts, rows):
             table.append(
                 {
                     "row": row,
-                    "label": int(label),
-                    "probability": float(probability),
+                    "label": float(label) if label % 1 else int(label),
+                    output: float(predicted),
                     "rank": rank,
                     "field": names[i],
                     "value": cells[i] if cells else "",

@@ -201,7 +201,13 @@ def describe_run(model: CTRModel, data: Any, options: TrainingOptions) -> Config
     return json.loads(json.dumps(description, default=str))
 
 
-_OTHER_KEYS = ("name", "precision", "dtype", "trainable")  # no effect on the outcome, or described apart
+_OTHER_KEYS = (
+    "name",
+    "precision",
+    "dtype",
+    "trainable",
+    "ctrzoo_version",
+)  # no effect on the outcome, or described apart
 
 
 def _precision(config: Config) -> str | None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import ctrzoo
 from ctrzoo import models
 from ctrzoo.layers import FieldEmbedding
 from ctrzoo.model import CTRModel, feature_inputs
@@ -194,3 +195,14 @@ def test_an_unknown_argument_is_refused(mixed_schema):
     with pytest.raises(ValueError, match="takes no `dtype`.* `keras.config.set_dtype_policy.'mixed_float16'.` before"):
         models.FM(mixed_schema, dtype="mixed_float16")
     assert not models.FM(mixed_schema, name="mine", trainable=False).trainable
+
+
+def test_a_model_of_another_version_that_does_not_load_names_it(mixed_schema):
+    config = models.build("fm", mixed_schema).get_config()
+    assert config["ctrzoo_version"] == ctrzoo.__version__
+    with pytest.raises(ValueError, match="written by ctrzoo 9.9.9, this is .*: install the version that wrote it"):
+        models.FM.from_config({**config, "ctrzoo_version": "9.9.9", "new_argument": 3})
+    policy = keras.config.dtype_policy().name
+    with pytest.raises(ValueError, match="nosuchtype"):
+        models.FM.from_config({**config, "precision": "nosuchtype"})
+    assert keras.config.dtype_policy().name == policy

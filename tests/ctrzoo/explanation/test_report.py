@@ -80,3 +80,16 @@ def test_rows_worth_a_look():
     assert choose_rows(labels, probabilities) == [0, 3, 4]
     assert choose_rows(labels, probabilities, 5) == [0, 3, 4, 1, 2]
     assert choose_rows([0, 0], [0.3, 0.2]) == [1, 0]
+
+
+@pytest.mark.parametrize("task", ["regression", "ranking"])
+def test_a_prediction_is_not_called_a_probability(task, mixed_schema, tmp_path):
+    features, labels = random_rows(mixed_schema, 60, np.random.default_rng(0))
+    model = models.build("fm", mixed_schema, task=task)
+    analysis = analyse(model, features, labels, repeats=1)
+    first = {key: array[:1] for key, array in features.items()}
+    text = write_explanations(tmp_path, model, analysis, first, labels[:1], rows=[5]).read_text(encoding="utf-8")
+    predicted = explain_rows(model, first)["prediction"][0]
+    assert f"Row 5: label {labels[0, 0]:.0f}, predicted {predicted:.3f}</h3>" in text
+    with open(tmp_path / "rows.csv", newline="", encoding="utf-8") as file:
+        assert float(next(csv.DictReader(file))["prediction"]) == pytest.approx(float(predicted), rel=1e-6)

@@ -1,0 +1,47 @@
+"""The hooks of Keras and TensorFlow that ctrzoo uses and that no version promises; a failure here names its user."""
+
+import importlib
+import inspect
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from tests.architecture import CHECKOUT, sources
+
+
+def test_whether_a_graph_is_compiled_by_xla():
+    """Used by ctrzoo/lookup.py."""
+    import tensorflow as tf
+
+    module = importlib.import_module("tensorflow.python.ops.control_flow_util")
+    found = []
+
+    def body():
+        found.append(module.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
+        return tf.constant(1.0)
+
+    tf.function(body)()
+    tf.function(body, jit_compile=True)()
+    assert found == [False, True]
+
+
+def test_the_layers_within_a_model():
+    """Used by ctrzoo/model.py and ctrzoo/training/strategy.py."""
+    model = keras.Sequential([keras.layers.Dense(2), keras.Sequential([keras.layers.Dense(3, name="inner")])])
+    assert "inner" in [layer.name for layer in model._flatten_layers()]
+
+
+def test_the_place_of_a_variable_in_an_optimizer():
+    """Used by ctrzoo/optimizers."""
+    variables = [keras.Variable(np.ones(2)) for _ in range(2)]
+    optimizer = keras.optimizers.SGD()
+    optimizer.build(variables)
+    assert [optimizer._get_variable_index(variable) for variable in variables] == [0, 1]
+
+
+@pytest.mark.parametrize("pattern, users", [(r"tensorflow\.python", {"ctrzoo/lookup.py"}), (r"keras\.src", set())])
+def test_no_other_file_uses_private_modules(pattern, users):
+    found = {str(path) for path in sources() if re.search(pattern, (CHECKOUT / path).read_text(encoding="utf-8"))}
+    assert found == users, inspect.getdoc(test_whether_a_graph_is_compiled_by_xla)
