@@ -133,7 +133,7 @@ def analyse(
 
     Raises:
         ValueError: If there is one field only, all labels are equal, `repeats` is less than 1 or a planted name is
-            no field.
+            not a field.
 
     >>> from ctrzoo import models
     >>> from ctrzoo.schema import Field, Schema

@@ -55,7 +55,7 @@ def mean_explanations(model: CTRModel, dataset: Iterable[Any]) -> dict[str, np.n
         NumPy array of the shape of one row's explanation, such as `(fields, fields)`.
 
     Raises:
-        ValueError: If there is no row.
+        ValueError: If the data has no rows.
     """
     return MeanExplanations(model)(dataset)
 
@@ -73,7 +73,7 @@ def explain_rows(model: CTRModel, features: Features, batch_size: int = 1024) ->
         axis is rows. The output of other tasks than classification is called `"prediction"`.
 
     Raises:
-        ValueError: If there is no row.
+        ValueError: If the data has no rows.
     """
     batches = list(_explained_batches(model, features, batch_size))
     if not batches:
@@ -150,7 +150,7 @@ def edge_statistics(
         The `EdgeStatistics`, or None if the model names nothing that explains pairs.
 
     Raises:
-        ValueError: If there is no row.
+        ValueError: If the data has no rows.
     """
     num_fields, rows = model.schema.num_fields, 0
     first, second = np.triu_indices(num_fields, 1)

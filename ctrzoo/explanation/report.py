@@ -29,13 +29,12 @@ table { border-collapse: collapse; font-size: 0.9em; margin: 1em 0; display: blo
 th, td { padding: 0.25em 0.8em; border-bottom: 1px solid #ddd; text-align: right; }
 th:first-child, td:first-child { text-align: left; } th { background: #f4f4f4; vertical-align: bottom; }
 """
-READING = """<p>Each pair of fields is shuffled over rows, each field alone and both together. <b>AUC interaction</b> is
-the
-AUC that each loses alone, added, less what both lose together: what two fields say only together is lost with either,
-so it counts twice; below zero are strong fields that just add up, as AUC is no linear measure. <b>Logit difference</b>
-is the root mean square of f - f<sub>i</sub> - f<sub>j</sub> + f<sub>ij</sub>: zero if the model just adds up the two.
-An explanation that tells what the model does rises with both; a strong edge at zero says something that the model does
-not use.</p>"""
+READING = """<p>The test shuffles the two fields of a pair over rows: each one separately, then both together.
+<b>AUC interaction</b> is the AUC lost by shuffling each one, added, minus the AUC lost by shuffling both. What only the
+two fields together say is lost with either one, so it counts twice. Strong fields that just add up can be below zero,
+because AUC is not linear. <b>Logit difference</b> is the root mean square of f - f<sub>i</sub> - f<sub>j</sub> +
+f<sub>ij</sub>. It is zero if the model just adds up the two fields. A faithful explanation rises with both measures. A
+strong edge at zero claims something that the model does not use.</p>"""
 
 
 def choose_rows(labels: np.ndarray, probabilities: np.ndarray, count: int = 3) -> list[int]:
@@ -103,7 +102,7 @@ def write_explanations(
         analysis: What `ctrzoo.explanation.analysis.analyse` returned.
         features: `{"ids": (rows, slots), "values": (rows, slots)}` of the rows to show one by one.
         labels: Their labels.
-        texts: What their fields hold, a list of rows of one text a field; None for names alone.
+        texts: What their fields hold, a list of rows with one text per field; None shows only names.
         rows: Their numbers, by which they are called.
         title: Title of the report.
         comparison: Rows of a further table, such as of other models; dictionaries with the same keys.

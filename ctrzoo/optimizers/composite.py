@@ -33,8 +33,8 @@ class CompositeOptimizer(keras.optimizers.Optimizer):
     Raises:
         ValueError: When built, if no variable matches or all do.
 
-    >>> CompositeOptimizer("adam", "sgd", pattern="gates$").special.name
-    'sgd'
+    >>> type(CompositeOptimizer("adam", "sgd", pattern="gates$").special).__name__
+    'SGD'
     """
 
     def __init__(self, default: OptimizerLike, special: OptimizerLike, pattern: str, name: str = "composite") -> None:
