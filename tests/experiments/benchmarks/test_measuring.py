@@ -41,7 +41,7 @@ def test_peak_memory_counts_what_was_freed():
     # In a process of its own: in this one, an earlier test may have needed more.
     code = """
 import numpy as np
-from tests.architecture import CHECKOUT
+from ctrzoo.memory import peak_bytes
 before = peak_bytes()
 assert np.ones(25_000_000).sum() == 25_000_000  # 200 MB, free again after this line
 print(peak_bytes() - before)
