@@ -15,7 +15,7 @@ from ctrzoo.layers import MLP
 from ctrzoo.losses import PairwiseLogisticLoss
 from ctrzoo.schema import Schema
 from ctrzoo.suggest import unknown
-from ctrzoo.types import Config, Features, Tensor
+from ctrzoo.types import Config, DType, Features, Tensor
 from ctrzoo.validation import check_ids
 
 # The loss of each task.
@@ -40,16 +40,22 @@ def feature_inputs(schema: Schema) -> dict[str, Any]:
 
 
 def deep_logit(
-    embedded: Tensor, units: Sequence[int], dropout: float = 0.0, batch_norm: bool = False, l2: float = 0.0
+    embedded: Tensor,
+    units: Sequence[int],
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    l2: float = 0.0,
+    dtype: DType = None,
 ) -> Tensor:
     """Return the logit `(batch, 1)` of an MLP on the flattened field embeddings, or 0 without units.
 
-    Trained jointly with any model by adding the two logits, as AutoInt+ and GraphFM's released code do.
+    Add it to the logit of any model to train the two jointly, as AutoInt+ and GraphFM's released code do.
     """
     if not units:
         return 0.0
-    flat = keras.layers.Flatten(name="flat_embedding")(embedded)
-    return MLP(units, output_dim=1, dropout=dropout, batch_norm=batch_norm, l2=l2, name="deep")(flat)
+    flat = keras.layers.Flatten(dtype=dtype, name="flat_embedding")(embedded)
+    deep = MLP(units, output_dim=1, dropout=dropout, batch_norm=batch_norm, l2=l2, dtype=dtype, name="deep")
+    return deep(flat)
 
 
 def predict_slices(model: CTRModel, features: Features, batch_size: int) -> np.ndarray:
@@ -93,10 +99,9 @@ def _arguments(kind):
 class CTRModel(keras.Model):
     """A model from the features of a row to a click probability.
 
-    A subclass builds its tensors in `__init__`, passes them to `super().__init__` and keeps each of its
-    own arguments as an attribute of the same name; configuration and `.keras` files follow from that, also for those
-    that it was given through `**kwargs` for a class above. A copy with new weights is
-    `type(model).from_config(model.get_config())`; `keras.models.clone_model` returns a plain model.
+    A subclass builds its tensors in `__init__`, gives `dtype` to every layer, and passes both to `super().__init__`.
+    Its `get_config` adds its own arguments to those of the class above, as in any Keras layer. A copy with new weights
+    is `type(model).from_config(model.get_config())`; `keras.models.clone_model` returns a plain model.
 
     Args:
         schema: The `Schema` of the data.
@@ -106,15 +111,13 @@ class CTRModel(keras.Model):
             `(batch, fields, fields)` for pairs, `(batch, heads, fields, fields)` for attention.
         task: `"classification"` ends in a sigmoid; `"regression"` and `"ranking"` in the logit itself, for
             ranking a score of which only the order counts.
+        dtype: Dtype policy of the layers, such as `"mixed_bfloat16"`; `None` takes the global one. The output is
+            float32 at least.
+        **kwargs: `name` and `trainable`, as in Keras.
 
     Raises:
         ValueError: If the task or an argument is unknown.
     """
-
-    def __new__(cls, *args, **kwargs):
-        model = super().__new__(cls, *args, **kwargs)
-        model._given = tuple(kwargs)  # only these: a subclass may set others of the class above itself
-        return model
 
     def __init__(
         self,
@@ -123,33 +126,40 @@ class CTRModel(keras.Model):
         logit: Tensor,
         explanations: Mapping[str, Tensor] | None = None,
         task: str = "classification",
+        dtype: DType = None,
         **kwargs: Any,
     ) -> None:
         if task not in TASKS:
             raise ValueError(f"The task must be one of {', '.join(TASKS)}. Received: {task!r}.")
         self._check_arguments(kwargs)
-        dtype = keras.backend.result_type(logit.dtype, "float32")  # mixed precision ends here
-        logit = keras.layers.Activation("linear", dtype=dtype, name="logit")(logit)
+        wide = keras.backend.result_type(logit.dtype, "float32")  # mixed precision ends here
+        logit = keras.layers.Activation("linear", dtype=wide, name="logit")(logit)
         link = "sigmoid" if task == "classification" else "linear"
-        output = keras.layers.Activation(link, dtype=dtype, name=output_name(task))(logit)
+        output = keras.layers.Activation(link, dtype=wide, name=output_name(task))(logit)
         super().__init__(inputs=features, outputs=output, **kwargs)
         self.schema, self.task = schema, task
-        self._precision = keras.config.dtype_policy().name  # of the layers too, which a subclass built before
+        self.dtype_policy = dtype or keras.config.dtype_policy()
+        self._warn_of_layers_with_another_policy()
         self._named_tensors = {"logit": logit, **(explanations or {})}
+
+    def _warn_of_layers_with_another_policy(self):
+        """Warn of layers with the global policy in a model that was given another one: they were not passed `dtype`."""
+        policy, ours = self.dtype_policy, keras.config.dtype_policy()
+        strays = [layer.name for layer in self.layers if layer.weights and layer.dtype_policy == ours != policy]
+        if strays:
+            warnings.warn(
+                f"{type(self).__name__} has dtype '{policy.name}', but its layer '{strays[0]}' has the global policy, "
+                f"'{ours.name}'. Pass `dtype` to every layer in `__init__`.",
+                stacklevel=4,
+            )
 
     def _check_arguments(self, others):
         """Refuse what no class took, which Keras would ignore."""
-        name = type(self).__name__
-        if "dtype" in others:
-            raise ValueError(
-                f"{name} takes no `dtype`: its layers would not follow. Call "
-                f"`keras.config.set_dtype_policy({others['dtype']!r})` before you build it."
-            )
         kinds = type(self).__mro__[: type(self).__mro__.index(CTRModel) + 1]
         known = ["name", "trainable", *(argument for kind in kinds for argument in _arguments(kind))]
         for argument in others:
             if argument not in known:
-                raise ValueError(f"{name}: {unknown('argument', argument, known)}")
+                raise ValueError(f"{type(self).__name__}: {unknown('argument', argument, known)}")
 
     @property
     def default_loss(self) -> keras.losses.Loss | str:
@@ -236,29 +246,44 @@ class CTRModel(keras.Model):
                 )
 
     def get_config(self) -> Config:
+        """Return what makes this model anew: the arguments of this class, and which layers are frozen.
+
+        Raises:
+            NotImplementedError: If a subclass has an `__init__` of its own, but no `get_config`.
+            ValueError: If the model is quantized.
+        """
+        own = next(kind for kind in type(self).__mro__ if {"__init__", "get_config"} & set(vars(kind)))
+        if "get_config" not in vars(own):
+            raise NotImplementedError(
+                f"{own.__name__} has an `__init__` of its own, so it needs a `get_config` that returns the arguments "
+                "of that `__init__`: those of `super().get_config()`, without the ones it sets itself, and its own."
+            )
         quantized = [layer.name for layer in self._flatten_layers() if getattr(layer, "quantization_mode", None)]
         if quantized:
             raise ValueError(
                 f"A quantized model cannot be stored so that it loads again. Received: {self.name} with quantized "
                 f"{', '.join(quantized)}. Save it before you call `quantize`, or write it by `export` for serving."
             )
-        named = [*_arguments(type(self)), *self._given]
-        config = {name: getattr(self, name) for name in named if name not in ("schema", "name", "trainable")}
         # By position: Keras numbers unnamed layers by what else the process has made.
         frozen = [index for index, layer in enumerate(self.layers) if layer.weights and not layer.trainable]
-        how = {"precision": self._precision, "frozen": frozen, "trainable": self.trainable}
-        how["ctrzoo_version"] = ctrzoo.__version__
-        return {"schema": self.schema.to_dict(), **config, "name": self.name, **how}
+        return {
+            "schema": self.schema.to_dict(),
+            "task": self.task,
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "frozen": frozen,
+            "ctrzoo_version": ctrzoo.__version__,
+        }
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: Mapping[str, Any] | None = None) -> CTRModel:
         config = dict(config)
-        trainable = config.pop("trainable", True)
-        frozen, ours = config.pop("frozen", ()), keras.config.dtype_policy()
+        trainable, frozen = config.pop("trainable", True), config.pop("frozen", ())
         version = config.pop("ctrzoo_version", "0.1.0")
+        dtype = config.pop("precision", None) or config.pop("dtype", None)  # version 0.1.0 said `precision`
         try:
-            keras.config.set_dtype_policy(config.pop("precision", ours))
-            model = cls(Schema.from_dict(config.pop("schema")), **config)
+            model = cls(Schema.from_dict(config.pop("schema")), dtype=keras.dtype_policies.get(dtype), **config)
         except (ValueError, TypeError) as error:
             if version == ctrzoo.__version__:
                 raise
@@ -266,8 +291,6 @@ class CTRModel(keras.Model):
                 f"{error} The model was written by ctrzoo {version}, this is {ctrzoo.__version__}: install the version "
                 "that wrote it."
             ) from error
-        finally:
-            keras.config.set_dtype_policy(ours)
         for layer in frozen:  # older files name layers
             (model.get_layer(layer) if isinstance(layer, str) else model.layers[layer]).trainable = False
         if not trainable:

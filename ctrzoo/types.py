@@ -20,3 +20,5 @@ Config: TypeAlias = dict[str, Any]
 Activation: TypeAlias = Any
 Initializer: TypeAlias = Any
 Regularizer: TypeAlias = Any
+# What names a dtype policy of Keras, such as `"mixed_bfloat16"`, or is one; None stands for the global policy.
+DType: TypeAlias = Any

@@ -65,7 +65,6 @@ def run_experiment(
     console.print(f"{data!r}")
     if settings.jit_compile:
         keep_loops_rolled()
-    keras.mixed_precision.set_dtype_policy(settings.precision)
     for name in (*settings.baselines, settings.model):
         _build(name, data.schema, settings)  # refuses wrong hyperparameters before anything is written
     with _locked(workdir) if chief else contextlib.nullcontext():
@@ -172,7 +171,7 @@ def _build(name, schema, settings):
     known = models.hyperparameters_of(name)
     hyperparameters = {key: value for key, value in settings.hyperparameters.items() if key in known}
     try:
-        return models.build(name, schema, **hyperparameters)
+        return models.build(name, schema, **hyperparameters, dtype=settings.precision)
     except (TypeError, AttributeError) as error:
         raise ValueError(f"Model '{name}' cannot be built with {hyperparameters}: {error}") from error
 

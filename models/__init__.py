@@ -71,8 +71,8 @@ def build(name: str, schema: Schema, /, **hyperparameters: Any) -> CTRModel:
     Args:
         name: A key of `MODELS`.
         schema: The `Schema` of the data.
-        **hyperparameters: Arguments of the model, and `name=` for another name than its key; those left out take
-            the model's defaults.
+        **hyperparameters: Arguments of the model, `name=` for another name than its key, and `dtype=` for the dtype
+            policy of its layers; those left out take the model's defaults.
 
     Raises:
         ValueError: If the model or a hyperparameter is unknown (the message names the nearest one), or a hyperparameter
@@ -86,7 +86,7 @@ def build(name: str, schema: Schema, /, **hyperparameters: Any) -> CTRModel:
         raise ValueError(unknown("model", name, MODELS))
     if not isinstance(schema, Schema):
         raise ValueError(f"`build` takes a `Schema`, such as `load(folder).schema`. Received: {type(schema).__name__}.")
-    known = {**hyperparameters_of(name), "name": name}
+    known = {**hyperparameters_of(name), "name": name, "dtype": None}
     hyperparameters = {key: _of_python(value) for key, value in hyperparameters.items()}
     for key, value in hyperparameters.items():
         if key not in known:
@@ -131,4 +131,4 @@ def _is_size(value):
 def hyperparameters_of(name: str) -> dict[str, Any]:
     """Return the hyperparameters of a model with their defaults."""
     arguments = inspect.signature(MODELS[name].__init__).parameters.values()
-    return {item.name: item.default for item in arguments if item.default is not item.empty}
+    return {item.name: item.default for item in arguments if item.default is not item.empty and item.name != "dtype"}

@@ -7,6 +7,7 @@ import keras
 from ctrzoo.layers import AttentionalInteraction, FieldEmbedding, LinearLogit
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Schema
+from ctrzoo.types import Config, DType
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -32,6 +33,7 @@ class AFM(CTRModel):
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
         embedding_dropout: Share of embedding entries dropped in training.
         task: `"classification"`, `"regression"` or `"ranking"`.
+        dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
     """
 
     def __init__(
@@ -46,17 +48,39 @@ class AFM(CTRModel):
         embedding_l2: float = 0.0,
         embedding_dropout: float = 0.0,
         task: str = "classification",
+        dtype: DType = None,
         **kwargs: Any,
     ) -> None:
         features = feature_inputs(schema)
-        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
-        embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)
-        linear, terms = LinearLogit(schema, l2=linear_l2, name="linear")(features)
+        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
+        embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)
+        linear, terms = LinearLogit(schema, l2=linear_l2, return_explanations=True, dtype=dtype, name="linear")(
+            features
+        )
         interaction, pairs, attention = AttentionalInteraction(
-            attention_units, attention_dropout, pooling_dropout, l2=attention_l2, name="attentional"
+            attention_units,
+            attention_dropout,
+            pooling_dropout,
+            l2=attention_l2,
+            return_explanations=True,
+            dtype=dtype,
+            name="attentional",
         )(embedded)
         explanations = {"fields": terms, "pairs": pairs, "attention": attention}
-        super().__init__(schema, features, linear + interaction, explanations, task=task, **kwargs)
+        super().__init__(schema, features, linear + interaction, explanations, task=task, dtype=dtype, **kwargs)
         self.embedding_dim, self.attention_units, self.attention_l2 = embedding_dim, attention_units, attention_l2
         self.attention_dropout, self.pooling_dropout = attention_dropout, pooling_dropout
         self.linear_l2, self.embedding_l2, self.embedding_dropout = linear_l2, embedding_l2, embedding_dropout
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "embedding_dim": self.embedding_dim,
+            "attention_units": self.attention_units,
+            "attention_dropout": self.attention_dropout,
+            "pooling_dropout": self.pooling_dropout,
+            "attention_l2": self.attention_l2,
+            "linear_l2": self.linear_l2,
+            "embedding_l2": self.embedding_l2,
+            "embedding_dropout": self.embedding_dropout,
+        }

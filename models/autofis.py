@@ -10,6 +10,7 @@ from ctrzoo.layers import FieldEmbedding, GatedPairs, LinearLogit
 from ctrzoo.model import CTRModel, deep_logit, feature_inputs
 from ctrzoo.optimizers import GRDA, CompositeOptimizer
 from ctrzoo.schema import Schema
+from ctrzoo.types import Config, DType
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -43,6 +44,7 @@ class AutoFIS(CTRModel):
         deep_batch_norm: Whether the MLP normalises its batches.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
+        dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
         ValueError: If there is no pair, or `pairs` holds one that does not exist, or one twice.
@@ -62,21 +64,41 @@ class AutoFIS(CTRModel):
         deep_batch_norm: bool = False,
         deep_l2: float = 0.0,
         task: str = "classification",
+        dtype: DType = None,
         **kwargs: Any,
     ) -> None:
         features = feature_inputs(schema)
-        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
-        embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)
-        linear, terms = LinearLogit(schema, l2=linear_l2, name="linear")(features)
-        layer = GatedPairs(pairs, batch_norm, name="gated_pairs")
+        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
+        embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)
+        linear, terms = LinearLogit(schema, l2=linear_l2, return_explanations=True, dtype=dtype, name="linear")(
+            features
+        )
+        layer = GatedPairs(pairs, batch_norm, return_explanations=True, dtype=dtype, name="gated_pairs")
         pair_term, pair_terms, gates = layer(embedded)
-        logit = linear + pair_term + deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2)
+        logit = (
+            linear + pair_term + deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, dtype=dtype)
+        )
         explanations = {"fields": terms, "pairs": pair_terms, "gates": gates}
-        super().__init__(schema, features, logit, explanations, task=task, **kwargs)
+        super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.embedding_dim, self.pairs, self.batch_norm = embedding_dim, layer.pairs, batch_norm
         self.linear_l2, self.embedding_dropout, self.embedding_l2 = linear_l2, embedding_dropout, embedding_l2
         self.deep_units, self.deep_dropout = tuple(deep_units), deep_dropout
         self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "embedding_dim": self.embedding_dim,
+            "pairs": self.pairs,
+            "batch_norm": self.batch_norm,
+            "linear_l2": self.linear_l2,
+            "embedding_dropout": self.embedding_dropout,
+            "embedding_l2": self.embedding_l2,
+            "deep_units": self.deep_units,
+            "deep_dropout": self.deep_dropout,
+            "deep_batch_norm": self.deep_batch_norm,
+            "deep_l2": self.deep_l2,
+        }
 
     @staticmethod
     def search_optimizer(

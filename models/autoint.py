@@ -8,6 +8,7 @@ import keras
 from ctrzoo.layers import REFERENCE_ATTENTION, FieldAttention, FieldEmbedding
 from ctrzoo.model import CTRModel, check_formulation, deep_logit, feature_inputs
 from ctrzoo.schema import Schema
+from ctrzoo.types import Config, DType
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -35,6 +36,7 @@ class AutoInt(CTRModel):
         deep_batch_norm: Whether the MLP normalises its batches.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
+        dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
         ValueError: If the formulation is unknown or a size is no multiple of the heads.
@@ -56,12 +58,13 @@ class AutoInt(CTRModel):
         deep_batch_norm: bool = False,
         deep_l2: float = 0.0,
         task: str = "classification",
+        dtype: DType = None,
         **kwargs: Any,
     ) -> None:
         check_formulation(formulation)
         features = feature_inputs(schema)
-        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
-        embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)
+        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
+        embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)
         options = REFERENCE_ATTENTION if formulation == "reference" else {}
         states, explanations = embedded, {}
         for number, width in enumerate(units, start=1):
@@ -70,15 +73,35 @@ class AutoInt(CTRModel):
                 num_heads,
                 use_residual=use_residual,
                 attention_dropout=attention_dropout,
-                return_attention=True,
+                return_explanations=True,
+                dtype=dtype,
                 name=f"attention_{number}",
                 **options,
             )(states)
-        logit = keras.layers.Dense(1, name="output")(keras.layers.Flatten(name="flat_states")(states))
-        logit += deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2)
-        super().__init__(schema, features, logit, explanations, task=task, **kwargs)
+        logit = keras.layers.Dense(1, dtype=dtype, name="output")(
+            keras.layers.Flatten(dtype=dtype, name="flat_states")(states)
+        )
+        logit += deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, dtype=dtype)
+        super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.formulation, self.embedding_dim, self.units = formulation, embedding_dim, tuple(units)
         self.num_heads, self.use_residual, self.attention_dropout = num_heads, use_residual, attention_dropout
         self.embedding_dropout, self.embedding_l2 = embedding_dropout, embedding_l2
         self.deep_units, self.deep_dropout = tuple(deep_units), deep_dropout
         self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "formulation": self.formulation,
+            "embedding_dim": self.embedding_dim,
+            "units": self.units,
+            "num_heads": self.num_heads,
+            "use_residual": self.use_residual,
+            "attention_dropout": self.attention_dropout,
+            "embedding_dropout": self.embedding_dropout,
+            "embedding_l2": self.embedding_l2,
+            "deep_units": self.deep_units,
+            "deep_dropout": self.deep_dropout,
+            "deep_batch_norm": self.deep_batch_norm,
+            "deep_l2": self.deep_l2,
+        }

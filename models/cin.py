@@ -8,6 +8,7 @@ import keras
 from ctrzoo.layers import CompressedInteraction, FieldEmbedding, LinearLogit
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Schema
+from ctrzoo.types import Config, DType
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -31,6 +32,7 @@ class CIN(CTRModel):
         embedding_dropout: Share of embedding entries dropped in training.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
         task: `"classification"`, `"regression"` or `"ranking"`.
+        dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
         ValueError: If a number of maps is below 1, or odd where it is to be halved.
@@ -48,15 +50,20 @@ class CIN(CTRModel):
         embedding_dropout: float = 0.0,
         embedding_l2: float = 0.0,
         task: str = "classification",
+        dtype: DType = None,
         **kwargs: Any,
     ) -> None:
         features = feature_inputs(schema)
-        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
-        embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)
-        linear, terms = LinearLogit(schema, l2=linear_l2, name="linear")(features)
-        pooled = CompressedInteraction(units, split_half, activation, l2=interaction_l2, name="cin")(embedded)
-        logit = linear + keras.layers.Dense(1, use_bias=False, name="output")(pooled)
-        super().__init__(schema, features, logit, {"fields": terms}, task=task, **kwargs)
+        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
+        embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)
+        linear, terms = LinearLogit(schema, l2=linear_l2, return_explanations=True, dtype=dtype, name="linear")(
+            features
+        )
+        pooled = CompressedInteraction(units, split_half, activation, l2=interaction_l2, dtype=dtype, name="cin")(
+            embedded
+        )
+        logit = linear + keras.layers.Dense(1, use_bias=False, dtype=dtype, name="output")(pooled)
+        super().__init__(schema, features, logit, {"fields": terms}, task=task, dtype=dtype, **kwargs)
         self.embedding_dim, self.units, self.split_half, self.activation = (
             embedding_dim,
             tuple(units),
@@ -65,3 +72,16 @@ class CIN(CTRModel):
         )
         self.interaction_l2, self.linear_l2 = interaction_l2, linear_l2
         self.embedding_dropout, self.embedding_l2 = embedding_dropout, embedding_l2
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "embedding_dim": self.embedding_dim,
+            "units": self.units,
+            "split_half": self.split_half,
+            "activation": self.activation,
+            "interaction_l2": self.interaction_l2,
+            "linear_l2": self.linear_l2,
+            "embedding_dropout": self.embedding_dropout,
+            "embedding_l2": self.embedding_l2,
+        }

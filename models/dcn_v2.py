@@ -8,6 +8,7 @@ import keras
 from ctrzoo.layers import MLP, CrossV2, FieldEmbedding, MixtureCrossLayer
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Schema
+from ctrzoo.types import Config, DType
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -35,6 +36,7 @@ class DCNv2(CTRModel):
         deep_batch_norm: Whether the MLP normalises its batches.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
+        dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
         ValueError: If `cross`, `structure` or `gate` is unknown, or a size is below 1.
@@ -58,6 +60,7 @@ class DCNv2(CTRModel):
         deep_batch_norm: bool = False,
         deep_l2: float = 0.0,
         task: str = "classification",
+        dtype: DType = None,
         **kwargs: Any,
     ) -> None:
         kinds = {
@@ -74,21 +77,42 @@ class DCNv2(CTRModel):
         layer, sizes = kinds[cross]
 
         features = feature_inputs(schema)
-        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
-        embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)
-        states = flat = keras.layers.Flatten(name="flat_embedding")(embedded)
+        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
+        embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)
+        states = flat = keras.layers.Flatten(dtype=dtype, name="flat_embedding")(embedded)
         for number in range(1, num_layers + 1):
-            states = layer(l2=cross_l2, name=f"cross_{number}", **sizes)(flat, states)
+            states = layer(l2=cross_l2, dtype=dtype, name=f"cross_{number}", **sizes)(flat, states)
         if deep_units:
-            mlp = MLP(deep_units, dropout=deep_dropout, batch_norm=deep_batch_norm, l2=deep_l2, name="deep")
+            mlp = MLP(
+                deep_units, dropout=deep_dropout, batch_norm=deep_batch_norm, l2=deep_l2, dtype=dtype, name="deep"
+            )
             if structure == "stacked":
                 states = mlp(states)
             else:
-                states = keras.layers.Concatenate(name="states")([states, mlp(flat)])
-        logit = keras.layers.Dense(1, name="output")(states)
-        super().__init__(schema, features, logit, task=task, **kwargs)
+                states = keras.layers.Concatenate(dtype=dtype, name="states")([states, mlp(flat)])
+        logit = keras.layers.Dense(1, dtype=dtype, name="output")(states)
+        super().__init__(schema, features, logit, task=task, dtype=dtype, **kwargs)
         self.cross, self.structure, self.embedding_dim, self.num_layers = cross, structure, embedding_dim, num_layers
         self.rank, self.num_experts, self.gate, self.cross_l2 = rank, num_experts, gate, cross_l2
         self.embedding_dropout, self.embedding_l2 = embedding_dropout, embedding_l2
         self.deep_units, self.deep_dropout = tuple(deep_units), deep_dropout
         self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "cross": self.cross,
+            "structure": self.structure,
+            "embedding_dim": self.embedding_dim,
+            "num_layers": self.num_layers,
+            "rank": self.rank,
+            "num_experts": self.num_experts,
+            "gate": self.gate,
+            "cross_l2": self.cross_l2,
+            "embedding_dropout": self.embedding_dropout,
+            "embedding_l2": self.embedding_l2,
+            "deep_units": self.deep_units,
+            "deep_dropout": self.deep_dropout,
+            "deep_batch_norm": self.deep_batch_norm,
+            "deep_l2": self.deep_l2,
+        }

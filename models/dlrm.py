@@ -10,6 +10,7 @@ from keras import ops
 from ctrzoo.layers import MLP, DotInteraction, FieldEmbedding, NumericalValues, PairProducts
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Schema
+from ctrzoo.types import Config, DType
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -40,6 +41,7 @@ class DLRM(CTRModel):
         deep_batch_norm: Whether both MLPs normalise their batches.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on both MLPs' hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
+        dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
         ValueError: If the interaction is unknown, or it is `"dot"` and there are no two vectors.
@@ -60,6 +62,7 @@ class DLRM(CTRModel):
         deep_batch_norm: bool = False,
         deep_l2: float = 0.0,
         task: str = "classification",
+        dtype: DType = None,
         **kwargs: Any,
     ) -> None:
         if interaction not in ("dot", "concat"):
@@ -69,8 +72,8 @@ class DLRM(CTRModel):
         is_embedded = [field.kind != "numerical" for field in schema.fields]
         vectors, numbers, embedded = [], None, None
         if not all(is_embedded):
-            values = NumericalValues(schema, numerical_log, name="numbers")(features)
-            numbers = MLP((*bottom_units, embedding_dim), name="bottom", **mlp)(values)
+            values = NumericalValues(schema, numerical_log, dtype=dtype, name="numbers")(features)
+            numbers = MLP((*bottom_units, embedding_dim), dtype=dtype, name="bottom", **mlp)(values)
             vectors.append(ops.expand_dims(numbers, axis=1))
         if any(is_embedded):
             # To the embedding numerical fields are absent: their numbers may be too large for its precision.
@@ -78,24 +81,40 @@ class DLRM(CTRModel):
             if numbers is not None:
                 of_slots = np.take(is_embedded, schema.slot_fields)
                 embedded = {name: ops.where(of_slots, tensor, 0) for name, tensor in features.items()}
-            embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(embedded)
-            embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)
+            embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(embedded)
+            embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)
             vectors.append(ops.take(embedded, np.flatnonzero(is_embedded), axis=1))
         vectors = ops.concatenate(vectors, axis=1)
 
-        joined, explanations = keras.layers.Flatten(name="flat_vectors")(vectors), {}
+        joined, explanations = keras.layers.Flatten(dtype=dtype, name="flat_vectors")(vectors), {}
         if interaction == "dot":
-            joined = DotInteraction(self_interaction, name="dots")(vectors)
+            joined = DotInteraction(self_interaction, dtype=dtype, name="dots")(vectors)
             if numbers is not None:
-                joined = keras.layers.Concatenate(name="top_input")([numbers, joined])
+                joined = keras.layers.Concatenate(dtype=dtype, name="top_input")([numbers, joined])
             if embedded is not None:
-                explanations["pairs"] = PairProducts(name="pairs")(embedded)
+                explanations["pairs"] = PairProducts(dtype=dtype, name="pairs")(embedded)
                 if numbers is not None:
                     explanations["with_numbers"] = ops.einsum("bnd,bd->bn", embedded, numbers)
-        logit = MLP(deep_units, output_dim=1, name="top", **mlp)(joined)
-        super().__init__(schema, features, logit, explanations, task=task, **kwargs)
+        logit = MLP(deep_units, output_dim=1, dtype=dtype, name="top", **mlp)(joined)
+        super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.interaction, self.embedding_dim, self.bottom_units = interaction, embedding_dim, tuple(bottom_units)
         self.self_interaction, self.numerical_log = self_interaction, numerical_log
         self.embedding_dropout, self.embedding_l2 = embedding_dropout, embedding_l2
         self.deep_units, self.deep_dropout = tuple(deep_units), deep_dropout
         self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "interaction": self.interaction,
+            "embedding_dim": self.embedding_dim,
+            "bottom_units": self.bottom_units,
+            "self_interaction": self.self_interaction,
+            "numerical_log": self.numerical_log,
+            "embedding_dropout": self.embedding_dropout,
+            "embedding_l2": self.embedding_l2,
+            "deep_units": self.deep_units,
+            "deep_dropout": self.deep_dropout,
+            "deep_batch_norm": self.deep_batch_norm,
+            "deep_l2": self.deep_l2,
+        }

@@ -8,6 +8,7 @@ from keras import ops
 from ctrzoo.layers import FieldAwareInteraction, FieldEmbedding, LinearLogit
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Schema
+from ctrzoo.types import Config, DType
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -29,6 +30,7 @@ class FFM(CTRModel):
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
         embedding_dropout: Share of embedding entries dropped in training.
         task: `"classification"`, `"regression"` or `"ranking"`.
+        dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
     """
 
     def __init__(
@@ -41,21 +43,35 @@ class FFM(CTRModel):
         embedding_l2: float = 0.0,
         embedding_dropout: float = 0.0,
         task: str = "classification",
+        dtype: DType = None,
         **kwargs: Any,
     ) -> None:
         features = feature_inputs(schema)
         width = schema.num_fields * embedding_dim
-        embedded = FieldEmbedding(schema, width, l2=embedding_l2, name="embedding")(features)
-        embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)
-        logit, pairs = FieldAwareInteraction(name="field_aware")(embedded)
+        embedded = FieldEmbedding(schema, width, l2=embedding_l2, dtype=dtype, name="embedding")(features)
+        embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)
+        logit, pairs = FieldAwareInteraction(return_explanations=True, dtype=dtype, name="field_aware")(embedded)
         if normalize:
             values = ops.cast(features["values"], keras.backend.result_type(logit.dtype, "float32"))
             scale = ops.divide_no_nan(1.0, ops.sum(ops.square(values), axis=-1, keepdims=True))
             logit, pairs = logit * scale, pairs * ops.expand_dims(scale, axis=-1)
         explanations = {"pairs": pairs}
         if use_linear:
-            linear, terms = LinearLogit(schema, l2=linear_l2, name="linear")(features)
+            linear, terms = LinearLogit(schema, l2=linear_l2, return_explanations=True, dtype=dtype, name="linear")(
+                features
+            )
             logit, explanations = linear + logit, {"fields": terms, **explanations}
-        super().__init__(schema, features, logit, explanations, task=task, **kwargs)
+        super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.embedding_dim, self.normalize, self.use_linear = embedding_dim, normalize, use_linear
         self.linear_l2, self.embedding_l2, self.embedding_dropout = linear_l2, embedding_l2, embedding_dropout
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "embedding_dim": self.embedding_dim,
+            "normalize": self.normalize,
+            "use_linear": self.use_linear,
+            "linear_l2": self.linear_l2,
+            "embedding_l2": self.embedding_l2,
+            "embedding_dropout": self.embedding_dropout,
+        }

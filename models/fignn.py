@@ -9,6 +9,7 @@ from keras import ops
 from ctrzoo.layers import MLP, REFERENCE_ATTENTION, FieldAttention, FieldEmbedding, FieldGraph
 from ctrzoo.model import CTRModel, check_formulation, deep_logit, feature_inputs
 from ctrzoo.schema import Schema
+from ctrzoo.types import Config, DType
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -40,6 +41,7 @@ class FiGNN(CTRModel):
         deep_batch_norm: Whether the MLP normalises its batches.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
+        dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
         ValueError: If the formulation is unknown, `units` is no multiple of the heads, or there is no step.
@@ -63,35 +65,71 @@ class FiGNN(CTRModel):
         deep_batch_norm: bool = False,
         deep_l2: float = 0.0,
         task: str = "classification",
+        dtype: DType = None,
         **kwargs: Any,
     ) -> None:
         check_formulation(formulation)
         features = feature_inputs(schema)
-        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
-        embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)
+        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
+        embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)
         if formulation == "reference":
             options = {**REFERENCE_ATTENTION, "use_residual": use_residual}
-            graph = FieldGraph(num_steps, use_attention=False, share_steps=False, use_bias=False, name="graph")
+            graph = FieldGraph(
+                num_steps,
+                use_attention=False,
+                share_steps=False,
+                use_bias=False,
+                return_explanations=True,
+                dtype=dtype,
+                name="graph",
+            )
         else:
             options: dict[str, Any] = {"scale_scores": True, "use_residual": False}
-            graph = FieldGraph(num_steps, name="graph")
+            graph = FieldGraph(num_steps, return_explanations=True, dtype=dtype, name="graph")
         first, attention = FieldAttention(
-            units, num_heads, attention_dropout=attention_dropout, return_attention=True, name="attention", **options
+            units,
+            num_heads,
+            attention_dropout=attention_dropout,
+            return_explanations=True,
+            dtype=dtype,
+            name="attention",
+            **options,
         )(embedded)
         states, edges = graph(first)
         explanations = {"attention": attention, "edges": edges}
         if formulation == "reference":
-            logit = keras.layers.Dense(1, name="output")(keras.layers.Flatten(name="flat_states")(states))
+            logit = keras.layers.Dense(1, dtype=dtype, name="output")(
+                keras.layers.Flatten(dtype=dtype, name="flat_states")(states)
+            )
         else:
-            scores = MLP(score_units, output_dim=1, name="scores")(states)
-            importance = MLP(score_units, output_dim=1, name="importance")(states)
+            scores = MLP(score_units, output_dim=1, dtype=dtype, name="scores")(states)
+            importance = MLP(score_units, output_dim=1, dtype=dtype, name="importance")(states)
             explanations["fields"] = ops.squeeze(scores * importance, axis=-1)
             logit = ops.sum(explanations["fields"], axis=1, keepdims=True)
-        logit = logit + deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2)
-        super().__init__(schema, features, logit, explanations, task=task, **kwargs)
+        logit = logit + deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, dtype=dtype)
+        super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.formulation, self.embedding_dim, self.units = formulation, embedding_dim, units
         self.num_heads, self.num_steps, self.use_residual = num_heads, num_steps, use_residual
         self.score_units, self.attention_dropout = tuple(score_units), attention_dropout
         self.embedding_dropout, self.embedding_l2 = embedding_dropout, embedding_l2
         self.deep_units, self.deep_dropout = tuple(deep_units), deep_dropout
         self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "formulation": self.formulation,
+            "embedding_dim": self.embedding_dim,
+            "units": self.units,
+            "num_heads": self.num_heads,
+            "num_steps": self.num_steps,
+            "use_residual": self.use_residual,
+            "score_units": self.score_units,
+            "attention_dropout": self.attention_dropout,
+            "embedding_dropout": self.embedding_dropout,
+            "embedding_l2": self.embedding_l2,
+            "deep_units": self.deep_units,
+            "deep_dropout": self.deep_dropout,
+            "deep_batch_norm": self.deep_batch_norm,
+            "deep_l2": self.deep_l2,
+        }

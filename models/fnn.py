@@ -9,6 +9,7 @@ from keras import ops
 from ctrzoo.layers import FieldEmbedding
 from ctrzoo.model import CTRModel, deep_logit, feature_inputs
 from ctrzoo.schema import Schema
+from ctrzoo.types import Config, DType
 
 from .fm import FM
 
@@ -33,6 +34,7 @@ class FNN(CTRModel):
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
         embedding_dropout: Share of embedding entries dropped in training.
         task: `"classification"`, `"regression"` or `"ranking"`.
+        dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
         ValueError: If there is no hidden layer.
@@ -49,18 +51,31 @@ class FNN(CTRModel):
         embedding_l2: float = 0.0,
         embedding_dropout: float = 0.0,
         task: str = "classification",
+        dtype: DType = None,
         **kwargs: Any,
     ) -> None:
         if not deep_units:
             raise ValueError("`deep_units` must name at least one hidden layer. Received: none.")
         features = feature_inputs(schema)
-        embedded = FieldEmbedding(schema, 1 + embedding_dim, l2=embedding_l2, name="embedding")(features)
-        embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)
-        logit = deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2)
-        super().__init__(schema, features, logit, task=task, **kwargs)
+        embedded = FieldEmbedding(schema, 1 + embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
+        embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)
+        logit = deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, dtype=dtype)
+        super().__init__(schema, features, logit, task=task, dtype=dtype, **kwargs)
         self.embedding_dim, self.deep_units, self.deep_dropout = embedding_dim, tuple(deep_units), deep_dropout
         self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
         self.embedding_l2, self.embedding_dropout = embedding_l2, embedding_dropout
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "embedding_dim": self.embedding_dim,
+            "deep_units": self.deep_units,
+            "deep_dropout": self.deep_dropout,
+            "deep_batch_norm": self.deep_batch_norm,
+            "deep_l2": self.deep_l2,
+            "embedding_l2": self.embedding_l2,
+            "embedding_dropout": self.embedding_dropout,
+        }
 
     def load_fm(self, fm: FM) -> None:
         """Copy the linear weights and vectors of a trained FM, from which the embeddings then train on.

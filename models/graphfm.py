@@ -10,6 +10,7 @@ from keras import ops
 from ctrzoo.layers import FieldEmbedding, GraphInteraction, ReferenceGraphInteraction
 from ctrzoo.model import CTRModel, deep_logit, feature_inputs
 from ctrzoo.schema import Schema
+from ctrzoo.types import Config, DType
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -49,6 +50,7 @@ class GraphFM(CTRModel):
         deep_batch_norm: Whether the MLP normalises its batches.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
+        dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
         ValueError: If the formulation is unknown or `num_neighbors` does not fit the layers or fields.
@@ -77,6 +79,7 @@ class GraphFM(CTRModel):
         deep_batch_norm: bool = False,
         deep_l2: float = 0.0,
         task: str = "classification",
+        dtype: DType = None,
         **kwargs: Any,
     ) -> None:
         common = {
@@ -85,6 +88,7 @@ class GraphFM(CTRModel):
             "use_selection": use_selection,
             "use_interaction": use_interaction,
             "attention_dropout": attention_dropout,
+            "return_explanations": True,
         }
         if formulation == "reference":
             layer = ReferenceGraphInteraction
@@ -98,21 +102,23 @@ class GraphFM(CTRModel):
             raise ValueError(f"`units` must have at least one layer's size, such as (64, 64). Received: {units!r}.")
 
         features = feature_inputs(schema)
-        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
-        embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)
+        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
+        embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)
         states, explanations, strengths = [embedded], {}, []
         neighbors = _neighbors(num_neighbors, len(units), schema.num_fields)
         for number, (width, kept) in enumerate(zip(units, neighbors, strict=True), start=1):
-            state, attention, edges = layer(width, num_neighbors=kept, name=f"graph_{number}", **common)(states[-1])
+            state, attention, edges = layer(width, num_neighbors=kept, dtype=dtype, name=f"graph_{number}", **common)(
+                states[-1]
+            )
             states.append(state)
             explanations |= {f"edges_{number}": edges, f"attention_{number}": attention}
             strengths.append(edges * ops.mean(attention, axis=1))
         strength = sum(strengths[1:], strengths[0]) / len(strengths)
         explanations = {"pairs": (strength + ops.transpose(strength, (0, 2, 1))) / 2, **explanations}
         means = [ops.mean(state, axis=1) for state in (states if include_input else states[1:])]
-        logit = keras.layers.Dense(1, name="output")(ops.concatenate(means, axis=-1))
-        logit += deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2)
-        super().__init__(schema, features, logit, explanations, task=task, **kwargs)
+        logit = keras.layers.Dense(1, dtype=dtype, name="output")(ops.concatenate(means, axis=-1))
+        logit += deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, dtype=dtype)
+        super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.formulation, self.embedding_dim, self.units = formulation, embedding_dim, tuple(units)
         self.num_heads, self.num_neighbors, self.selector_units = num_heads, num_neighbors, selector_units
         self.use_selection, self.use_interaction, self.use_residual = use_selection, use_interaction, use_residual
@@ -120,6 +126,30 @@ class GraphFM(CTRModel):
         self.attention_dropout, self.embedding_dropout = attention_dropout, embedding_dropout
         self.embedding_l2, self.deep_units, self.deep_dropout = embedding_l2, tuple(deep_units), deep_dropout
         self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "formulation": self.formulation,
+            "embedding_dim": self.embedding_dim,
+            "units": self.units,
+            "num_heads": self.num_heads,
+            "num_neighbors": self.num_neighbors,
+            "use_selection": self.use_selection,
+            "use_interaction": self.use_interaction,
+            "use_residual": self.use_residual,
+            "average_heads": self.average_heads,
+            "use_residual_norm": self.use_residual_norm,
+            "selector_units": self.selector_units,
+            "include_input": self.include_input,
+            "attention_dropout": self.attention_dropout,
+            "embedding_dropout": self.embedding_dropout,
+            "embedding_l2": self.embedding_l2,
+            "deep_units": self.deep_units,
+            "deep_dropout": self.deep_dropout,
+            "deep_batch_norm": self.deep_batch_norm,
+            "deep_l2": self.deep_l2,
+        }
 
 
 def _neighbors(num_neighbors, num_layers, num_fields):

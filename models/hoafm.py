@@ -8,6 +8,7 @@ import keras
 from ctrzoo.layers import FieldEmbedding, HighOrderCross, LinearLogit
 from ctrzoo.model import CTRModel, check_formulation, deep_logit, feature_inputs
 from ctrzoo.schema import Schema
+from ctrzoo.types import Config, DType
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -39,6 +40,7 @@ class HoAFM(CTRModel):
         deep_batch_norm: Whether the MLP normalises its batches.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
+        dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
         ValueError: If the formulation is unknown, or there is no layer or only one field.
@@ -60,23 +62,49 @@ class HoAFM(CTRModel):
         deep_batch_norm: bool = False,
         deep_l2: float = 0.0,
         task: str = "classification",
+        dtype: DType = None,
         **kwargs: Any,
     ) -> None:
         check_formulation(formulation)
         features = feature_inputs(schema)
-        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
-        embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)
+        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
+        embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)
         logit, pairs, weights = HighOrderCross(
-            num_layers, formulation == "paper", negative_slope, cross_dropout, name="cross"
+            num_layers,
+            formulation == "paper",
+            negative_slope,
+            cross_dropout,
+            return_explanations=True,
+            dtype=dtype,
+            name="cross",
         )(embedded)
         explanations = {"pairs": pairs, "weights": weights}
         if formulation == "paper":
-            linear, explanations["fields"] = LinearLogit(schema, l2=linear_l2, name="linear")(features)
+            linear, explanations["fields"] = LinearLogit(
+                schema, l2=linear_l2, return_explanations=True, dtype=dtype, name="linear"
+            )(features)
             logit += linear
-        logit += deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2)
-        super().__init__(schema, features, logit, explanations, task=task, **kwargs)
+        logit += deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, dtype=dtype)
+        super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.formulation, self.embedding_dim, self.num_layers = formulation, embedding_dim, num_layers
         self.negative_slope, self.cross_dropout, self.linear_l2 = negative_slope, cross_dropout, linear_l2
         self.embedding_dropout, self.embedding_l2 = embedding_dropout, embedding_l2
         self.deep_units, self.deep_dropout = tuple(deep_units), deep_dropout
         self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "formulation": self.formulation,
+            "embedding_dim": self.embedding_dim,
+            "num_layers": self.num_layers,
+            "negative_slope": self.negative_slope,
+            "cross_dropout": self.cross_dropout,
+            "linear_l2": self.linear_l2,
+            "embedding_dropout": self.embedding_dropout,
+            "embedding_l2": self.embedding_l2,
+            "deep_units": self.deep_units,
+            "deep_dropout": self.deep_dropout,
+            "deep_batch_norm": self.deep_batch_norm,
+            "deep_l2": self.deep_l2,
+        }

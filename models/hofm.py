@@ -7,6 +7,7 @@ import keras
 from ctrzoo.layers import AnovaKernel, FieldEmbedding, LinearLogit, PairProducts
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Schema
+from ctrzoo.types import Config, DType
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -26,6 +27,7 @@ class HOFM(CTRModel):
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`, for each order's table.
         embedding_dropout: Share of embedding entries dropped in training.
         task: `"classification"`, `"regression"` or `"ranking"`.
+        dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
         ValueError: If the order is less than 2.
@@ -40,19 +42,32 @@ class HOFM(CTRModel):
         embedding_l2: float = 0.0,
         embedding_dropout: float = 0.0,
         task: str = "classification",
+        dtype: DType = None,
         **kwargs: Any,
     ) -> None:
         if order < 2:
             raise ValueError(f"`order` must be at least 2; a linear model is 'lr'. Received: {order}.")
         features = feature_inputs(schema)
-        logit, terms = LinearLogit(schema, l2=linear_l2, name="linear")(features)
+        logit, terms = LinearLogit(schema, l2=linear_l2, return_explanations=True, dtype=dtype, name="linear")(features)
         explanations = {"fields": terms}
         for size in range(2, order + 1):
-            embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name=f"embedding_{size}")(features)
-            embedded = keras.layers.Dropout(embedding_dropout, name=f"embedding_dropout_{size}")(embedded)
-            logit += AnovaKernel(size, name=f"order_{size}")(embedded)
+            embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name=f"embedding_{size}")(
+                features
+            )
+            embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name=f"embedding_dropout_{size}")(embedded)
+            logit += AnovaKernel(size, dtype=dtype, name=f"order_{size}")(embedded)
             if size == 2:
-                explanations["pairs"] = PairProducts(name="pairs")(embedded)
-        super().__init__(schema, features, logit, explanations, task=task, **kwargs)
+                explanations["pairs"] = PairProducts(dtype=dtype, name="pairs")(embedded)
+        super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.order, self.embedding_dim, self.linear_l2 = order, embedding_dim, linear_l2
         self.embedding_l2, self.embedding_dropout = embedding_l2, embedding_dropout
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "order": self.order,
+            "embedding_dim": self.embedding_dim,
+            "linear_l2": self.linear_l2,
+            "embedding_l2": self.embedding_l2,
+            "embedding_dropout": self.embedding_dropout,
+        }

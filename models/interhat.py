@@ -17,6 +17,7 @@ from ctrzoo.layers import (
 )
 from ctrzoo.model import CTRModel, check_formulation, deep_logit, feature_inputs
 from ctrzoo.schema import Schema
+from ctrzoo.types import Config, DType
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -52,6 +53,7 @@ class InterHAt(CTRModel):
         deep_batch_norm: Whether the MLP normalises its batches.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
+        dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
         ValueError: If the formulation is unknown, `units` is no multiple of the heads, or there is no order.
@@ -77,12 +79,13 @@ class InterHAt(CTRModel):
         deep_batch_norm: bool = False,
         deep_l2: float = 0.0,
         task: str = "classification",
+        dtype: DType = None,
         **kwargs: Any,
     ) -> None:
         check_formulation(formulation)
         features = feature_inputs(schema)
-        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
-        embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)
+        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
+        embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)
         if num_orders < 1:
             raise ValueError(f"`num_orders` must be at least 1. Received: {num_orders}.")
         explanations, numbers = {}, range(1, num_orders + 1)
@@ -92,30 +95,43 @@ class InterHAt(CTRModel):
                 num_heads,
                 use_residual=use_residual,
                 attention_dropout=attention_dropout,
-                return_attention=True,
+                return_explanations=True,
+                dtype=dtype,
                 name="attention",
                 **REFERENCE_ATTENTION,
             )(embedded)
             states = first
             for number in numbers:
-                order = ProductAttention(attention_units, attention_dropout, name=f"order_{number}")
+                order = ProductAttention(
+                    attention_units, attention_dropout, return_explanations=True, dtype=dtype, name=f"order_{number}"
+                )
                 states, explanations[f"order_{number}"] = order(states, first)
-            logit = keras.layers.Dense(1, name="output")(keras.layers.Flatten(name="flat_states")(states))
+            logit = keras.layers.Dense(1, dtype=dtype, name="output")(
+                keras.layers.Flatten(dtype=dtype, name="flat_states")(states)
+            )
         else:
             first, explanations["attention"] = TransformerBlock(
-                units, num_heads, feed_forward_units, attention_dropout, name="transformer"
+                units,
+                num_heads,
+                feed_forward_units,
+                attention_dropout,
+                return_explanations=True,
+                dtype=dtype,
+                name="transformer",
             )(embedded)
             states, summaries = first, []
             for number in numbers:
-                pooling = AttentionPooling(attention_units, name=f"order_{number}")
+                pooling = AttentionPooling(
+                    attention_units, return_explanations=True, dtype=dtype, name=f"order_{number}"
+                )
                 summary, explanations[f"order_{number}"] = pooling(states)
                 summaries.append(summary)
                 states = ops.expand_dims(summary, 1) * first + states
-            pooling = AttentionPooling(attention_units, name="orders")
+            pooling = AttentionPooling(attention_units, return_explanations=True, dtype=dtype, name="orders")
             summary, explanations["orders"] = pooling(ops.stack(summaries, axis=1))
-            logit = MLP(output_units, output_dim=1, name="output")(summary)
-        logit += deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2)
-        super().__init__(schema, features, logit, explanations, task=task, **kwargs)
+            logit = MLP(output_units, output_dim=1, dtype=dtype, name="output")(summary)
+        logit += deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, dtype=dtype)
+        super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.formulation, self.embedding_dim, self.units = formulation, embedding_dim, units
         self.num_heads, self.num_orders, self.attention_units = num_heads, num_orders, attention_units
         self.use_residual, self.feed_forward_units = use_residual, feed_forward_units
@@ -123,3 +139,24 @@ class InterHAt(CTRModel):
         self.embedding_dropout, self.embedding_l2 = embedding_dropout, embedding_l2
         self.deep_units, self.deep_dropout = tuple(deep_units), deep_dropout
         self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "formulation": self.formulation,
+            "embedding_dim": self.embedding_dim,
+            "units": self.units,
+            "num_heads": self.num_heads,
+            "num_orders": self.num_orders,
+            "attention_units": self.attention_units,
+            "use_residual": self.use_residual,
+            "feed_forward_units": self.feed_forward_units,
+            "output_units": self.output_units,
+            "attention_dropout": self.attention_dropout,
+            "embedding_dropout": self.embedding_dropout,
+            "embedding_l2": self.embedding_l2,
+            "deep_units": self.deep_units,
+            "deep_dropout": self.deep_dropout,
+            "deep_batch_norm": self.deep_batch_norm,
+            "deep_l2": self.deep_l2,
+        }

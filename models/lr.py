@@ -7,6 +7,7 @@ import keras
 from ctrzoo.layers import LinearLogit
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Schema
+from ctrzoo.types import Config, DType
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -21,10 +22,19 @@ class LR(CTRModel):
         schema: The `Schema`.
         linear_l2: Strength of the penalty `linear_l2 / 2 * ||w||^2`.
         task: `"classification"`, `"regression"` or `"ranking"`.
+        dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
     """
 
-    def __init__(self, schema: Schema, linear_l2: float = 0.0, task: str = "classification", **kwargs: Any) -> None:
+    def __init__(
+        self, schema: Schema, linear_l2: float = 0.0, task: str = "classification", dtype: DType = None, **kwargs: Any
+    ) -> None:
         features = feature_inputs(schema)
-        logit, terms = LinearLogit(schema, l2=linear_l2, name="linear")(features)
-        super().__init__(schema, features, logit, {"fields": terms}, task=task, **kwargs)
+        logit, terms = LinearLogit(schema, l2=linear_l2, return_explanations=True, dtype=dtype, name="linear")(features)
+        super().__init__(schema, features, logit, {"fields": terms}, task=task, dtype=dtype, **kwargs)
         self.linear_l2 = linear_l2
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "linear_l2": self.linear_l2,
+        }

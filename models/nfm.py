@@ -8,6 +8,7 @@ import keras
 from ctrzoo.layers import MLP, BiInteraction, FieldEmbedding, LinearLogit
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Schema
+from ctrzoo.types import Config, DType
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -32,6 +33,7 @@ class NFM(CTRModel):
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
         embedding_dropout: Share of embedding entries dropped in training.
         task: `"classification"`, `"regression"` or `"ranking"`.
+        dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
     """
 
     def __init__(
@@ -47,22 +49,39 @@ class NFM(CTRModel):
         embedding_l2: float = 0.0,
         embedding_dropout: float = 0.0,
         task: str = "classification",
+        dtype: DType = None,
         **kwargs: Any,
     ) -> None:
         features = feature_inputs(schema)
-        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
-        embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)
-        linear, terms = LinearLogit(schema, use_bias=False, l2=linear_l2, name="linear")(features)
-        pooled = BiInteraction(name="bi_interaction")(embedded)
+        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
+        embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)
+        linear, terms = LinearLogit(
+            schema, use_bias=False, l2=linear_l2, return_explanations=True, dtype=dtype, name="linear"
+        )(features)
+        pooled = BiInteraction(dtype=dtype, name="bi_interaction")(embedded)
         if deep_batch_norm:
-            pooled = keras.layers.BatchNormalization(momentum=0.9, name="pooled_batch_norm")(pooled)
-        pooled = keras.layers.Dropout(pooling_dropout, name="pooled_dropout")(pooled)
+            pooled = keras.layers.BatchNormalization(momentum=0.9, dtype=dtype, name="pooled_batch_norm")(pooled)
+        pooled = keras.layers.Dropout(pooling_dropout, dtype=dtype, name="pooled_dropout")(pooled)
         deep = {"dropout": deep_dropout, "batch_norm": deep_batch_norm, "batch_norm_momentum": 0.9, "l2": deep_l2}
-        hidden = MLP(deep_units, name="deep", **deep)(pooled)
+        hidden = MLP(deep_units, dtype=dtype, name="deep", **deep)(pooled)
         start = "glorot_uniform" if deep_units else "ones"
-        logit = linear + keras.layers.Dense(1, kernel_initializer=start, name="output")(hidden)
-        super().__init__(schema, features, logit, {"fields": terms}, task=task, **kwargs)
+        logit = linear + keras.layers.Dense(1, kernel_initializer=start, dtype=dtype, name="output")(hidden)
+        super().__init__(schema, features, logit, {"fields": terms}, task=task, dtype=dtype, **kwargs)
         self.embedding_dim, self.pooling_dropout = embedding_dim, pooling_dropout
         self.deep_units, self.deep_dropout = tuple(deep_units), deep_dropout
         self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
         self.linear_l2, self.embedding_l2, self.embedding_dropout = linear_l2, embedding_l2, embedding_dropout
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "embedding_dim": self.embedding_dim,
+            "pooling_dropout": self.pooling_dropout,
+            "deep_units": self.deep_units,
+            "deep_dropout": self.deep_dropout,
+            "deep_batch_norm": self.deep_batch_norm,
+            "deep_l2": self.deep_l2,
+            "linear_l2": self.linear_l2,
+            "embedding_l2": self.embedding_l2,
+            "embedding_dropout": self.embedding_dropout,
+        }

@@ -16,6 +16,7 @@ from ctrzoo.layers import (
 )
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Schema
+from ctrzoo.types import Config, DType
 
 PAIR_PRODUCTS = {"inner": InnerProducts, "outer": OuterProducts}
 FACTORIZED_PRODUCTS = {"factorized_inner": FactorizedInnerProducts, "factorized_outer": FactorizedOuterProducts}
@@ -46,6 +47,7 @@ class PNN(CTRModel):
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
         embedding_dropout: Share of embedding entries dropped in training.
         task: `"classification"`, `"regression"` or `"ranking"`.
+        dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
         ValueError: If the variant is unknown, there is no hidden layer, or only one field for pairs.
@@ -63,6 +65,7 @@ class PNN(CTRModel):
         embedding_l2: float = 0.0,
         embedding_dropout: float = 0.0,
         task: str = "classification",
+        dtype: DType = None,
         **kwargs: Any,
     ) -> None:
         known = (*PAIR_PRODUCTS, *FACTORIZED_PRODUCTS)
@@ -73,24 +76,37 @@ class PNN(CTRModel):
         if variant in PAIR_PRODUCTS and schema.num_fields < 2:
             raise ValueError(f"Variant '{variant}' needs at least two fields. Received: one; try 'factorized_inner'.")
         features = feature_inputs(schema)
-        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
-        embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)
-        flat = keras.layers.Flatten(name="flat_embedding")(embedded)
+        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
+        embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)
+        flat = keras.layers.Flatten(dtype=dtype, name="flat_embedding")(embedded)
         width, regularizer = deep_units[0], keras.regularizers.L2(deep_l2 / 2) if deep_l2 else None
         if variant in PAIR_PRODUCTS:
-            products = PAIR_PRODUCTS[variant](name="products")(embedded)
-            joined = keras.layers.Concatenate(name="signals")([flat, products])
-            hidden = keras.layers.Dense(width, kernel_regularizer=regularizer, name="signal")(joined)
+            products = PAIR_PRODUCTS[variant](dtype=dtype, name="products")(embedded)
+            joined = keras.layers.Concatenate(dtype=dtype, name="signals")([flat, products])
+            hidden = keras.layers.Dense(width, kernel_regularizer=regularizer, dtype=dtype, name="signal")(joined)
         else:
-            linear = keras.layers.Dense(width, kernel_regularizer=regularizer, name="signal")(flat)
-            hidden = linear + FACTORIZED_PRODUCTS[variant](width, l2=deep_l2, name="products")(embedded)
+            linear = keras.layers.Dense(width, kernel_regularizer=regularizer, dtype=dtype, name="signal")(flat)
+            hidden = linear + FACTORIZED_PRODUCTS[variant](width, l2=deep_l2, dtype=dtype, name="products")(embedded)
         if deep_batch_norm:
-            hidden = keras.layers.BatchNormalization(name="signal_batch_norm")(hidden)
-        hidden = keras.layers.Dropout(deep_dropout, name="signal_dropout")(ops.relu(hidden))
+            hidden = keras.layers.BatchNormalization(dtype=dtype, name="signal_batch_norm")(hidden)
+        hidden = keras.layers.Dropout(deep_dropout, dtype=dtype, name="signal_dropout")(ops.relu(hidden))
         deep = {"dropout": deep_dropout, "batch_norm": deep_batch_norm, "l2": deep_l2}
-        logit = MLP(deep_units[1:], output_dim=1, name="deep", **deep)(hidden)
-        super().__init__(schema, features, logit, task=task, **kwargs)
+        logit = MLP(deep_units[1:], output_dim=1, dtype=dtype, name="deep", **deep)(hidden)
+        super().__init__(schema, features, logit, task=task, dtype=dtype, **kwargs)
         self.variant, self.embedding_dim = variant, embedding_dim
         self.deep_units, self.deep_dropout = tuple(deep_units), deep_dropout
         self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
         self.embedding_l2, self.embedding_dropout = embedding_l2, embedding_dropout
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "variant": self.variant,
+            "embedding_dim": self.embedding_dim,
+            "deep_units": self.deep_units,
+            "deep_dropout": self.deep_dropout,
+            "deep_batch_norm": self.deep_batch_norm,
+            "deep_l2": self.deep_l2,
+            "embedding_l2": self.embedding_l2,
+            "embedding_dropout": self.embedding_dropout,
+        }

@@ -8,6 +8,7 @@ import keras
 from ctrzoo.layers import EdgeGates, FieldEmbedding, InteractionGraph
 from ctrzoo.model import CTRModel, deep_logit, feature_inputs
 from ctrzoo.schema import Schema
+from ctrzoo.types import Config, DType
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -39,6 +40,7 @@ class SIGN(CTRModel):
         deep_batch_norm: Whether the MLP normalises its batches.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
+        dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
     """
 
     def __init__(
@@ -59,21 +61,24 @@ class SIGN(CTRModel):
         deep_batch_norm: bool = False,
         deep_l2: float = 0.0,
         task: str = "classification",
+        dtype: DType = None,
         **kwargs: Any,
     ) -> None:
         features = feature_inputs(schema)
-        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
-        embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)
+        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
+        embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)
         gates, explanations = None, {}
         if use_selection:
             initial = keras.initializers.RandomNormal(mean=0.2, stddev=0.01)
-            edges = FieldEmbedding(schema, edge_embedding_dim, initial, embedding_l2, name="edge_embedding")(features)
-            gates = EdgeGates(edge_units, edge_dropout, edge_l0, name="edges")(edges)
+            edges = FieldEmbedding(
+                schema, edge_embedding_dim, initial, embedding_l2, dtype=dtype, name="edge_embedding"
+            )(features)
+            gates = EdgeGates(edge_units, edge_dropout, edge_l0, dtype=dtype, name="edges")(edges)
             explanations["gates"] = gates
-        graph = InteractionGraph(units, activation_l2, name="graph")(embedded, gates)
-        logit = keras.layers.Dense(1, name="output")(graph)
-        logit += deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2)
-        super().__init__(schema, features, logit, explanations, task=task, **kwargs)
+        graph = InteractionGraph(units, activation_l2, dtype=dtype, name="graph")(embedded, gates)
+        logit = keras.layers.Dense(1, dtype=dtype, name="output")(graph)
+        logit += deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, dtype=dtype)
+        super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.embedding_dim, self.use_selection, self.edge_embedding_dim = (
             embedding_dim,
             use_selection,
@@ -84,3 +89,22 @@ class SIGN(CTRModel):
         self.embedding_dropout, self.embedding_l2 = embedding_dropout, embedding_l2
         self.deep_units, self.deep_dropout = tuple(deep_units), deep_dropout
         self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "embedding_dim": self.embedding_dim,
+            "use_selection": self.use_selection,
+            "edge_embedding_dim": self.edge_embedding_dim,
+            "edge_units": self.edge_units,
+            "edge_dropout": self.edge_dropout,
+            "edge_l0": self.edge_l0,
+            "units": self.units,
+            "activation_l2": self.activation_l2,
+            "embedding_dropout": self.embedding_dropout,
+            "embedding_l2": self.embedding_l2,
+            "deep_units": self.deep_units,
+            "deep_dropout": self.deep_dropout,
+            "deep_batch_norm": self.deep_batch_norm,
+            "deep_l2": self.deep_l2,
+        }

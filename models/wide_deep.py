@@ -8,6 +8,7 @@ import keras
 from ctrzoo.layers import FieldEmbedding, HashedPairs, LinearLogit
 from ctrzoo.model import CTRModel, deep_logit, feature_inputs
 from ctrzoo.schema import Schema
+from ctrzoo.types import Config, DType
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -33,6 +34,7 @@ class WideDeep(CTRModel):
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
         embedding_dropout: Share of embedding entries dropped in training.
         task: `"classification"`, `"regression"` or `"ranking"`.
+        dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
         ValueError: If a cross is not one of two different fields.
@@ -52,21 +54,41 @@ class WideDeep(CTRModel):
         embedding_l2: float = 0.0,
         embedding_dropout: float = 0.0,
         task: str = "classification",
+        dtype: DType = None,
         **kwargs: Any,
     ) -> None:
         features = feature_inputs(schema)
-        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, name="embedding")(features)
-        embedded = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(embedded)
+        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
+        embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)
         # The MLP's output layer has a bias; one is enough.
-        logit, terms = LinearLogit(schema, use_bias=not deep_units, l2=linear_l2, name="linear")(features)
+        logit, terms = LinearLogit(
+            schema, use_bias=not deep_units, l2=linear_l2, return_explanations=True, dtype=dtype, name="linear"
+        )(features)
         explanations = {"fields": terms}
         if crosses:
-            crossed, pairs = HashedPairs(schema, num_buckets, crosses, l2=linear_l2, name="crosses")(features)
+            crossed, pairs = HashedPairs(
+                schema, num_buckets, crosses, l2=linear_l2, return_explanations=True, dtype=dtype, name="crosses"
+            )(features)
             logit, explanations = logit + crossed, {**explanations, "pairs": pairs}
-        logit += deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2)
-        super().__init__(schema, features, logit, explanations, task=task, **kwargs)
+        logit += deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, dtype=dtype)
+        super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.embedding_dim, self.num_buckets = embedding_dim, num_buckets
         self.crosses = tuple(tuple(pair) for pair in crosses)
         self.deep_units, self.deep_dropout = tuple(deep_units), deep_dropout
         self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
         self.linear_l2, self.embedding_l2, self.embedding_dropout = linear_l2, embedding_l2, embedding_dropout
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "embedding_dim": self.embedding_dim,
+            "crosses": self.crosses,
+            "num_buckets": self.num_buckets,
+            "deep_units": self.deep_units,
+            "deep_dropout": self.deep_dropout,
+            "deep_batch_norm": self.deep_batch_norm,
+            "deep_l2": self.deep_l2,
+            "linear_l2": self.linear_l2,
+            "embedding_l2": self.embedding_l2,
+            "embedding_dropout": self.embedding_dropout,
+        }

@@ -8,8 +8,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from ctrzoo.layers.base import BiasedLayer, ExplainingLayer
 from ctrzoo.layers.numerics import glorot_uniform, softmax, standardize
-from ctrzoo.types import Activation, Config, Initializer, Regularizer, Shape, Tensor
+from ctrzoo.types import Activation, Config, Shape, Tensor
 
 # How GraphCTR, the code released with GraphFM, builds the attention of AutoInt, Fi-GNN and InterHAt.
 REFERENCE_ATTENTION = {
@@ -21,7 +22,7 @@ REFERENCE_ATTENTION = {
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
-class FieldAttention(keras.layers.Layer):
+class FieldAttention(ExplainingLayer, BiasedLayer):
     """Multi-head self-attention of fields: `activation(concat over heads of softmax(Q K') V + residual)`.
 
     `Q`, `K`, `V` and the residual are linear functions of the states. The
@@ -37,22 +38,23 @@ class FieldAttention(keras.layers.Layer):
         use_bias: Whether `Q`, `K`, `V` and the residual have a bias.
         use_residual: Whether to add the residual.
         scale_scores: Whether to divide the scores by the square root of a head's size.
-        layer_norm: Whether to normalise the output over its last axis (epsilon 1e-8).
+        layer_norm: Whether to normalize the output over its last axis (epsilon 1e-8).
         attention_dropout: Share of attention weights dropped in training.
+        l2: Strength of the penalty `l2 / 2 * ||matrix||^2`.
         kernel_initializer: Initial values of the matrix of `Q`, `K`, `V` and the residual; `None` draws them from
             Glorot's uniform distribution for one of the four.
         bias_initializer: Initial values of the bias.
-        kernel_regularizer: Penalty on the matrix.
-        return_attention: Whether to return the attention next to the states.
+        kernel_regularizer: Another regularizer of the matrix, in place of `l2`.
+        return_explanations: Whether to return the attention too.
 
     Input shape: `(batch, fields, dim)`.
-    Output shape: states `(batch, fields, units)`; with `return_attention` also the attention
+    Output shape: states `(batch, fields, units)`; with `return_explanations` also the attention
     `(batch, heads, fields, fields)`, whose rows sum to 1.
 
     Raises:
         ValueError: If `units` is not a positive multiple of `num_heads`.
 
-    >>> states, attention = FieldAttention(4, num_heads=2, return_attention=True)(np.ones((2, 3, 5)))
+    >>> states, attention = FieldAttention(4, num_heads=2, return_explanations=True)(np.ones((2, 3, 5)))
     >>> states.shape, attention.shape
     (TensorShape([2, 3, 4]), TensorShape([2, 2, 3, 3]))
     """
@@ -68,10 +70,6 @@ class FieldAttention(keras.layers.Layer):
         scale_scores: bool = False,
         layer_norm: bool = False,
         attention_dropout: float = 0.0,
-        kernel_initializer: Initializer = None,
-        bias_initializer: Initializer = "zeros",
-        kernel_regularizer: Regularizer = None,
-        return_attention: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -84,10 +82,6 @@ class FieldAttention(keras.layers.Layer):
         self.projection_activation = keras.activations.get(projection_activation)
         self.use_bias, self.use_residual, self.scale_scores = use_bias, use_residual, scale_scores
         self.layer_norm, self.attention_dropout = layer_norm, attention_dropout
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.return_attention = return_attention
         self.drop_attention = keras.layers.Dropout(attention_dropout, dtype=self.dtype_policy)
         if layer_norm:
             self.norm = keras.layers.LayerNormalization(epsilon=1e-8, dtype=self.dtype_policy, name="norm")
@@ -95,16 +89,10 @@ class FieldAttention(keras.layers.Layer):
     def build(self, input_shape: Shape) -> None:
         dim = input_shape[-1]
         self.num_projections = 4 if self.use_residual else 3
-        self.kernel = self.add_weight(
-            name="kernel",  # columns: queries, keys, values, residual
-            shape=(dim, self.num_projections * self.units),
-            initializer=self.kernel_initializer or glorot_uniform(dim, self.units),
-            regularizer=self.kernel_regularizer,
-        )
+        columns = self.num_projections * self.units  # queries, keys, values, residual
+        self.kernel = self.add_kernel("kernel", (dim, columns), default=glorot_uniform(dim, self.units))
         if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias", shape=(self.num_projections * self.units,), initializer=self.bias_initializer
-            )
+            self.bias = self.add_bias("bias", (columns,))
         if self.layer_norm:
             self.norm.build((*input_shape[:-1], self.units))
 
@@ -126,7 +114,7 @@ class FieldAttention(keras.layers.Layer):
             attentions.append(attention)
         outputs = self.activation(ops.concatenate(outputs, axis=-1))
         outputs = self._normalize(outputs) if self.layer_norm else outputs
-        return (outputs, ops.stack(attentions, axis=1)) if self.return_attention else outputs
+        return self.chosen(outputs, ops.stack(attentions, axis=1))
 
     @property
     def head_units(self) -> int:
@@ -166,8 +154,7 @@ class FieldAttention(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape
-        states = (batch, fields, self.units)
-        return (states, (batch, self.num_heads, fields, fields)) if self.return_attention else states
+        return self.chosen((batch, fields, self.units), (batch, self.num_heads, fields, fields))
 
     def get_config(self) -> Config:
         return {
@@ -181,13 +168,4 @@ class FieldAttention(keras.layers.Layer):
             "scale_scores": self.scale_scores,
             "layer_norm": self.layer_norm,
             "attention_dropout": self.attention_dropout,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-            "return_attention": self.return_attention,
         }
-
-    @classmethod
-    def from_config(cls, config: Config) -> "FieldAttention":
-        """Make the layer that a configuration describes. In version 0.1.0 every layer returned its attention."""
-        return super().from_config({"return_attention": True, **config})

@@ -11,35 +11,44 @@ import keras
 import numpy as np
 from keras import ops
 
-from ctrzoo.types import Config, Shape, Tensor
+from ctrzoo.layers.base import ExplainingLayer
+from ctrzoo.types import Config, Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
-class GatedPairs(keras.layers.Layer):
+class GatedPairs(ExplainingLayer):
     """The pair term of AutoFIS, `sum over i < j of alpha_ij BN(<e_i, e_j>)`, with one gate for each pair.
 
-    The batch normalisation has neither scale nor shift, so that a gate alone decides how much its pair weighs.
+    The batch normalization has neither scale nor shift, so that only its gate decides how much a pair weighs.
     Source: Liu et al., 2020, section 3.2, https://arxiv.org/abs/2003.11235.
 
     Args:
         pairs: The pairs of field indices to keep; `None` keeps all, in the order of `itertools.combinations`.
-        batch_norm: Whether to normalise each pair's product over the batch.
+        batch_norm: Whether to normalize each pair's product over the batch.
+        gates_initializer: Initial values of the gates; `None` draws them from 0.599 to 0.601, as the authors' code.
+        return_explanations: Whether to return the contribution and the gate of each pair too.
 
     Input shape: `(batch, fields, dim)`.
-    Output shape: the sum `(batch, 1)`; what each pair adds to it and each pair's gate, both
-        `(batch, fields, fields)`, symmetric, zero for a pair that is not kept.
+    Output shape: the sum `(batch, 1)`. With `return_explanations` also the contribution and the gate of each pair,
+    both `(batch, fields, fields)`, symmetric, zero for a pair that is not kept.
 
     Raises:
         ValueError: If there is no pair, or one that does not consist of two different fields, or one occurs twice.
 
-    >>> GatedPairs(pairs=[(0, 1)])(np.ones((2, 3, 4)))[0].shape
+    >>> GatedPairs(pairs=[(0, 1)])(np.ones((2, 3, 4))).shape
     TensorShape([2, 1])
     """
 
-    def __init__(self, pairs: Sequence[Sequence[Any]] | None = None, batch_norm: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[Sequence[Any]] | None = None,
+        batch_norm: bool = True,
+        gates_initializer: Initializer = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.pairs = None if pairs is None else tuple(tuple(sorted(pair)) for pair in pairs)
-        self.batch_norm = batch_norm
+        self.batch_norm, self.gates_initializer = batch_norm, keras.initializers.get(gates_initializer)
         self.normalize = None
         if batch_norm:
             self.normalize = keras.layers.BatchNormalization(
@@ -57,9 +66,8 @@ class GatedPairs(keras.layers.Layer):
             raise ValueError(
                 f"`pairs` must be different pairs of the fields 0 to {self.num_fields - 1}. Received: {self.pairs}."
             )
-        self.gates = self.add_weight(
-            name="gates", shape=(len(self.kept),), initializer=keras.initializers.RandomUniform(0.599, 0.601)
-        )
+        initializer = self.gates_initializer or keras.initializers.RandomUniform(0.599, 0.601)
+        self.gates = self.add_weight(name="gates", shape=(len(self.kept),), initializer=initializer)
         if self.normalize is not None:
             self.normalize.build((input_shape[0], len(self.kept)))
 
@@ -72,7 +80,7 @@ class GatedPairs(keras.layers.Layer):
             products = self.normalize(products, training=training)
         terms = products * self.gates
         gates = ops.ones_like(products) * self.gates
-        return ops.sum(terms, axis=-1, keepdims=True), self._by_field(terms), self._by_field(gates)
+        return self.chosen(ops.sum(terms, axis=-1, keepdims=True), self._by_field(terms), self._by_field(gates))
 
     def _by_field(self, terms):
         """Spread `(b, p)` to `(b, n, n)`; the pairs that are not kept read a column of zeros."""
@@ -84,7 +92,12 @@ class GatedPairs(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape
-        return (batch, 1), (batch, fields, fields), (batch, fields, fields)
+        return self.chosen((batch, 1), (batch, fields, fields), (batch, fields, fields))
 
     def get_config(self) -> Config:
-        return {**super().get_config(), "pairs": self.pairs, "batch_norm": self.batch_norm}
+        return {
+            **super().get_config(),
+            "pairs": self.pairs,
+            "batch_norm": self.batch_norm,
+            "gates_initializer": keras.initializers.serialize(self.gates_initializer),
+        }

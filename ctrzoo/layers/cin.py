@@ -6,12 +6,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from ctrzoo.layers.numerics import fresh, penalty
-from ctrzoo.types import Activation, Config, Initializer, Regularizer, Shape, Tensor
+from ctrzoo.layers.base import KernelLayer
+from ctrzoo.types import Activation, Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
-class CompressedInteraction(keras.layers.Layer):
+class CompressedInteraction(KernelLayer):
     """Interactions of growing degree, each layer's compressed to a number of feature maps and summed over the dim.
 
     `X^k_h = sum over i, j of W^{k,h}_ij (X^{k-1}_i * X^0_j)` (equation 6), `p^k_h = sum over the dim of X^k_h`
@@ -46,16 +46,10 @@ class CompressedInteraction(keras.layers.Layer):
         units: Sequence[int] = (200, 200, 200),
         split_half: bool = True,
         activation: Activation = "linear",
-        l2: float = 0.0,
-        kernel_initializer: Initializer = None,
-        kernel_regularizer: Regularizer = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.units, self.split_half, self.l2 = tuple(units), split_half, l2
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.penalty = penalty(l2, self.kernel_regularizer)
+        self.units, self.split_half = tuple(units), split_half
         self.activation = keras.activations.get(activation)
         if not self.units or min(self.units) < 1:
             raise ValueError(f"`units` must name at least one layer, each of at least 1 map. Received: {units}.")
@@ -75,13 +69,8 @@ class CompressedInteraction(keras.layers.Layer):
         num_fields = input_shape[1]
         self.kernels, maps = [], num_fields
         for number, width in enumerate(self.units, start=1):
-            kernel = self.add_weight(
-                name=f"kernel_{number}",
-                shape=(maps * num_fields, width),
-                initializer=fresh(self.kernel_initializer) or keras.initializers.TruncatedNormal(stddev=0.1),
-                regularizer=self.penalty,
-            )
-            self.kernels.append(kernel)
+            default = keras.initializers.TruncatedNormal(stddev=0.1)
+            self.kernels.append(self.add_kernel(f"kernel_{number}", (maps * num_fields, width), default))
             maps = width // 2 if self.split_half else width
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -108,7 +97,4 @@ class CompressedInteraction(keras.layers.Layer):
             "units": self.units,
             "split_half": self.split_half,
             "activation": keras.activations.serialize(self.activation),
-            "l2": self.l2,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }

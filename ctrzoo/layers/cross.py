@@ -8,40 +8,21 @@ from typing import Any
 import keras
 from keras import ops
 
-from ctrzoo.layers.numerics import fresh, glorot_uniform, penalty, softmax
-from ctrzoo.types import Activation, Config, Initializer, Regularizer, Shape, Tensor
+from ctrzoo.layers.base import BiasedLayer
+from ctrzoo.layers.numerics import fresh, softmax
+from ctrzoo.types import Activation, Config, Shape, Tensor
 
 
-class _Cross(keras.layers.Layer):
-    """What all cross layers share: initial values, the penalty, the bias, the check of the shapes."""
+class _Cross(BiasedLayer):
+    """What all cross layers share: the bias, the check of the shapes, and the names of weights in files."""
 
     # Keras stores weights under the name of the class: the name now, and the one of version 0.1.0.
     _names_in_files = ("", "")
 
-    def __init__(
-        self,
-        l2: float = 0.0,
-        kernel_initializer: Initializer = None,
-        bias_initializer: Initializer = "zeros",
-        kernel_regularizer: Regularizer = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.l2 = l2
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.penalty = penalty(l2, self.kernel_regularizer)
-
     def _build_bias(self, x0_shape, x_shape):
         if x0_shape[-1] != x_shape[-1]:
             raise ValueError(f"`x0` and `x` must have the same last dimension. Received: {x0_shape}, {x_shape}.")
-        self.bias = self.add_weight(name="bias", shape=(x_shape[-1],), initializer=self.bias_initializer)
-
-    def _add_kernel(self, name, shape):
-        # The experts' kernels have a leading axis, which the fans must not count.
-        initializer = fresh(self.kernel_initializer) or glorot_uniform(shape[-2], shape[-1])
-        return self.add_weight(name=name, shape=shape, initializer=initializer, regularizer=self.penalty)
+        self.bias = self.add_bias("bias", (x_shape[-1],))
 
     def load_own_variables(self, store: Any) -> None:
         """Load the weights from a file, also from one of version 0.1.0, when the class had another name."""
@@ -52,15 +33,6 @@ class _Cross(keras.layers.Layer):
 
     def compute_output_shape(self, x0_shape: Shape, x_shape: Shape) -> Shape:
         return x_shape
-
-    def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "l2": self.l2,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }
 
 
 @keras.saving.register_keras_serializable("ctrzoo", name="CrossLayer")
@@ -87,7 +59,7 @@ class CrossV1(_Cross):
 
     def build(self, x0_shape: Shape, x_shape: Shape) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         self._build_bias(x0_shape, x_shape)
-        self.kernel = self._add_kernel("kernel", (x_shape[-1], 1))
+        self.kernel = self.add_kernel("kernel", (x_shape[-1], 1))
 
     def call(self, x0: Tensor, x: Tensor) -> Tensor:
         return x0 * ops.matmul(x, self.kernel) + self.bias + x
@@ -132,7 +104,7 @@ class CrossV2(_Cross):
         shapes = {"kernel": (dim, dim)}
         if self.rank is not None:
             shapes = {"down_kernel": (dim, self.rank), "up_kernel": (self.rank, dim)}
-        self.kernels = [self._add_kernel(name, shape) for name, shape in shapes.items()]
+        self.kernels = [self.add_kernel(name, shape) for name, shape in shapes.items()]
 
     def call(self, x0: Tensor, x: Tensor) -> Tensor:
         projected = x
@@ -158,7 +130,8 @@ class MixtureCrossLayer(_Cross):
         gate: How experts are weighed, `"softmax"` (weights sum to 1) or `"sigmoid"`.
         activation: The nonlinearity `g`.
         l2: Strength of the penalty `l2 / 2 * ||kernel||^2` on `U`, `C` and `V`.
-        kernel_initializer: Initial values of `U`, `C` and `V`; `None` draws them from Glorot's uniform distribution.
+        kernel_initializer: Initial values of `U`, `C`, `V` and the gates; `None` draws them from Glorot's uniform
+            distribution.
         bias_initializer: Initial values of the bias.
         kernel_regularizer: Another regularizer in place of `l2`.
 
@@ -192,10 +165,11 @@ class MixtureCrossLayer(_Cross):
     def build(self, x0_shape: Shape, x_shape: Shape) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         self._build_bias(x0_shape, x_shape)
         dim, experts, rank = x_shape[-1], self.num_experts, self.rank
-        self.down_kernel = self._add_kernel("down_kernel", (experts, dim, rank))
-        self.middle_kernel = self._add_kernel("middle_kernel", (experts, rank, rank))
-        self.up_kernel = self._add_kernel("up_kernel", (experts, rank, dim))
-        self.gate_kernel = self.add_weight(name="gate_kernel", shape=(dim, experts))
+        self.down_kernel = self.add_kernel("down_kernel", (experts, dim, rank))
+        self.middle_kernel = self.add_kernel("middle_kernel", (experts, rank, rank))
+        self.up_kernel = self.add_kernel("up_kernel", (experts, rank, dim))
+        initializer = fresh(self.kernel_initializer) or "glorot_uniform"
+        self.gate_kernel = self.add_weight(name="gate_kernel", shape=(dim, experts), initializer=initializer)
 
     def call(self, x0: Tensor, x: Tensor) -> Tensor:
         hidden = self.activation(ops.einsum("bd,kdr->bkr", x, self.down_kernel))

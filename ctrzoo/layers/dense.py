@@ -5,22 +5,26 @@ from typing import Any
 
 import keras
 
-from ctrzoo.layers.numerics import penalty
+from ctrzoo.layers.base import BiasedLayer
+from ctrzoo.layers.numerics import fresh
 from ctrzoo.types import Activation, Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
-class MLP(keras.layers.Layer):
-    """Dense layers, each followed by batch normalisation (on request), activation and dropout.
+class MLP(BiasedLayer):
+    """Dense layers, each followed by batch normalization (on request), activation and dropout.
 
     Args:
         units: Width of each hidden layer.
         output_dim: Width of a last, linear layer; `None` leaves it out.
         activation: Activation of the hidden layers.
         dropout: Share of hidden outputs dropped in training.
-        batch_norm: Whether to normalise before the activation.
+        batch_norm: Whether to normalize before the activation.
         batch_norm_momentum: Momentum of the running statistics.
         l2: Strength of the penalty `l2 / 2 * ||kernel||^2` on the hidden kernels.
+        kernel_initializer: Initial values of all kernels; `None` draws them from Glorot's uniform distribution.
+        bias_initializer: Initial values of all biases.
+        kernel_regularizer: Another regularizer of the hidden kernels, in place of `l2`.
 
     Input shape: `(batch, dim)`.
     Output shape: `(batch, output_dim)`, or `(batch, units[-1])` without an output layer.
@@ -37,21 +41,29 @@ class MLP(keras.layers.Layer):
         dropout: float = 0.0,
         batch_norm: bool = False,
         batch_norm_momentum: float = 0.99,
-        l2: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.units, self.output_dim, self.activation = tuple(units), output_dim, activation
+        self.units, self.output_dim = tuple(units), output_dim
+        self.activation = keras.activations.get(activation)
         self.dropout, self.batch_norm, self.batch_norm_momentum = dropout, batch_norm, batch_norm_momentum
-        self.l2 = l2
         self.steps = [step for index, width in enumerate(self.units) for step in self._hidden(index, width)]
         if output_dim is not None:
-            self.steps.append(keras.layers.Dense(output_dim, name="output", dtype=self.dtype_policy))
+            self.steps.append(self._dense(output_dim, "output"))
+
+    def _dense(self, width, name, **options):
+        return keras.layers.Dense(
+            width,
+            kernel_initializer=fresh(self.kernel_initializer) or "glorot_uniform",
+            bias_initializer=fresh(self.bias_initializer),
+            name=name,
+            dtype=self.dtype_policy,
+            **options,
+        )
 
     def _hidden(self, index, width):
         common: dict[str, Any] = {"dtype": self.dtype_policy}
-        regularizer = penalty(self.l2)
-        yield keras.layers.Dense(width, kernel_regularizer=regularizer, name=f"hidden_{index}", **common)
+        yield self._dense(width, f"hidden_{index}", kernel_regularizer=self.penalty)
         if self.batch_norm:
             yield keras.layers.BatchNormalization(
                 momentum=self.batch_norm_momentum, name=f"batch_norm_{index}", **common
@@ -81,16 +93,15 @@ class MLP(keras.layers.Layer):
             **super().get_config(),
             "units": self.units,
             "output_dim": self.output_dim,
-            "activation": self.activation,
+            "activation": keras.activations.serialize(self.activation),
             "dropout": self.dropout,
             "batch_norm": self.batch_norm,
             "batch_norm_momentum": self.batch_norm_momentum,
-            "l2": self.l2,
         }
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
-class ResidualUnit(keras.layers.Layer):
+class ResidualUnit(BiasedLayer):
     """A residual unit of DeepCrossing: `relu(x + W_2 relu(W_1 x + b_1) + b_2)`, with one hidden layer or more.
 
     The last ReLU comes after the sum. Source: Shan et al., KDD 2016, section 4.3,
@@ -100,6 +111,9 @@ class ResidualUnit(keras.layers.Layer):
         units: Width of each hidden layer.
         dropout: Share of hidden outputs dropped in training.
         l2: Strength of the penalty `l2 / 2 * ||kernel||^2` on the hidden kernels.
+        kernel_initializer: Initial values of all kernels; `None` draws them from Glorot's uniform distribution.
+        bias_initializer: Initial values of all biases.
+        kernel_regularizer: Another regularizer of the hidden kernels, in place of `l2`.
 
     Input shape: `(batch, dim)`.
     Output shape: `(batch, dim)`.
@@ -108,13 +122,20 @@ class ResidualUnit(keras.layers.Layer):
     TensorShape([2, 3])
     """
 
-    def __init__(self, units: Sequence[int], dropout: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
+    def __init__(self, units: Sequence[int], dropout: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.units, self.dropout, self.l2 = tuple(units), dropout, l2
+        self.units, self.dropout = tuple(units), dropout
 
     def build(self, input_shape: Shape) -> None:
         self.change = MLP(
-            self.units, input_shape[-1], dropout=self.dropout, l2=self.l2, name="change", dtype=self.dtype_policy
+            self.units,
+            input_shape[-1],
+            dropout=self.dropout,
+            kernel_initializer=self.kernel_initializer,
+            bias_initializer=self.bias_initializer,
+            kernel_regularizer=self.penalty,
+            name="change",
+            dtype=self.dtype_policy,
         )
         self.change.build(input_shape)
 
@@ -125,7 +146,7 @@ class ResidualUnit(keras.layers.Layer):
         return input_shape
 
     def get_config(self) -> Config:
-        return {**super().get_config(), "units": self.units, "dropout": self.dropout, "l2": self.l2}
+        return {**super().get_config(), "units": self.units, "dropout": self.dropout}
 
 
 def _has_training(layer):

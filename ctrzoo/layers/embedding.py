@@ -6,17 +6,18 @@ import keras
 import numpy as np
 from keras import ops
 
+from ctrzoo.layers.base import ExplainingLayer
 from ctrzoo.layers.numerics import penalty
 from ctrzoo.lookup import look_up
 from ctrzoo.schema import Schema
-from ctrzoo.types import Config, Features, Initializer, Shape, Tensor
+from ctrzoo.types import Config, Features, Initializer, Regularizer, Shape, Tensor
 
 
 def check_widths(features: Features, schema: Schema) -> None:
-    """Refuse features that have not a column for each slot: one column, which Keras lets pass, would be stretched.
+    """Check for one column per slot; Keras would broadcast a single column.
 
     Raises:
-        ValueError: With the shapes, if a width is known and another one.
+        ValueError: If a width is known and differs from the number of slots. The message has the shapes.
     """
     shapes = {name: tuple(features[name].shape) for name in ("ids", "values")}
     if any(shape[-1] not in (None, schema.num_slots) for shape in shapes.values()):
@@ -38,10 +39,11 @@ class FieldEmbedding(keras.layers.Layer):
     Args:
         schema: The `Schema`.
         dim: Size of an embedding vector.
-        initializer: Initial values of the table; the default N(0, 0.01^2) is the one of the AFM, NFM,
-            AutoInt and GraphFM code.
+        embeddings_initializer: Initial values of the table; `None` is N(0, 0.01^2), as in the AFM, NFM, AutoInt and
+            GraphFM code.
         l2: Strength of the penalty `l2 / 2 * ||table||^2` (TensorFlow 1's and FuxiCTR's convention). It reads and
             updates all rows at every step, also under the row-wise optimizers of `ctrzoo.optimizers`.
+        embeddings_regularizer: Another regularizer of the table, in place of `l2`. It reads all rows as well.
 
     Input shape: `{"ids": (batch, slots) int, "values": (batch, slots) float}`.
     Output shape: `(batch, fields, dim)`.
@@ -52,21 +54,31 @@ class FieldEmbedding(keras.layers.Layer):
     """
 
     def __init__(
-        self, schema: Schema | Config, dim: int, initializer: Initializer = None, l2: float = 0.0, **kwargs: Any
+        self,
+        schema: Schema | Config,
+        dim: int,
+        embeddings_initializer: Initializer = None,
+        l2: float = 0.0,
+        embeddings_regularizer: Regularizer = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.schema = schema if isinstance(schema, Schema) else Schema.from_dict(schema)
         if dim < 1:
             raise ValueError(f"The embedding size must be at least 1. Received: {dim}.")
         self.dim, self.l2 = dim, l2
-        self.initializer = keras.initializers.get(initializer or keras.initializers.RandomNormal(stddev=0.01))
+        self.embeddings_initializer = keras.initializers.get(
+            embeddings_initializer or keras.initializers.RandomNormal(stddev=0.01)
+        )
+        self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)
+        self.penalty = penalty(l2, self.embeddings_regularizer)
 
     def build(self, input_shape: Any) -> None:
         self.table = self.add_weight(
             name="table",
             shape=(self.schema.num_ids, self.dim),
-            initializer=self.initializer,
-            regularizer=penalty(self.l2),
+            initializer=self.embeddings_initializer,
+            regularizer=self.penalty,
             autocast=False,
         )
 
@@ -89,44 +101,81 @@ class FieldEmbedding(keras.layers.Layer):
             **super().get_config(),
             "schema": self.schema.to_dict(),
             "dim": self.dim,
-            "initializer": keras.initializers.serialize(self.initializer),
+            "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
             "l2": self.l2,
+            "embeddings_regularizer": keras.regularizers.serialize(self.embeddings_regularizer),
         }
+
+    @classmethod
+    def from_config(cls, config: Config) -> "FieldEmbedding":
+        """Make the layer that a configuration describes, also one of version 0.1.0, which said `initializer`."""
+        renamed = {"initializer": "embeddings_initializer"}
+        return super().from_config({renamed.get(key, key): value for key, value in config.items()})
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
-class LinearLogit(keras.layers.Layer):
+class LinearLogit(ExplainingLayer):
     """The linear part `b + sum over slots of w[id] * value` of LR, FM and their kin.
 
     Args:
         schema: The `Schema`.
         use_bias: Whether to add the bias `b`.
         l2: Strength of the penalty `l2 / 2 * ||w||^2`.
+        embeddings_initializer: Initial values of `w`.
+        embeddings_regularizer: Another regularizer of `w`, in place of `l2`.
+        bias_initializer: Initial value of `b`.
+        return_explanations: Whether to return the contribution of each field too.
 
     Input shape: `{"ids": (batch, slots) int, "values": (batch, slots) float}`.
-    Output shape: the logit `(batch, 1)` and what each field adds to it, `(batch, fields)`.
+    Output shape: the logit `(batch, 1)`; with `return_explanations` also the contribution of each field to it,
+    `(batch, fields)`.
+
+    >>> schema = Schema([{"name": "user", "vocabulary_size": 9}, {"name": "age", "kind": "numerical"}])
+    >>> features = {"ids": np.array([[3, 10]]), "values": np.array([[1.0, 0.5]])}
+    >>> logit, fields = LinearLogit(schema, embeddings_initializer="ones", return_explanations=True)(features)
+    >>> logit.numpy().tolist(), fields.numpy().tolist()
+    ([[1.5]], [[1.0, 0.5]])
     """
 
-    def __init__(self, schema: Schema | Config, use_bias: bool = True, l2: float = 0.0, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        schema: Schema | Config,
+        use_bias: bool = True,
+        l2: float = 0.0,
+        embeddings_initializer: Initializer = "zeros",
+        embeddings_regularizer: Regularizer = None,
+        bias_initializer: Initializer = "zeros",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.schema = schema if isinstance(schema, Schema) else Schema.from_dict(schema)
         self.use_bias, self.l2 = use_bias, l2
+        self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
         self.weights_of_ids = FieldEmbedding(
-            self.schema, 1, initializer="zeros", l2=l2, dtype=self.dtype_policy, name="weights"
+            self.schema,
+            1,
+            embeddings_initializer=self.embeddings_initializer,
+            l2=l2,
+            embeddings_regularizer=self.embeddings_regularizer,
+            dtype=self.dtype_policy,
+            name="weights",
         )
 
     def build(self, input_shape: Any) -> None:
         self.weights_of_ids.build(input_shape)
-        self.bias = self.add_weight(name="bias", shape=(1,), initializer="zeros") if self.use_bias else None
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(1,), initializer=self.bias_initializer)
 
     def call(self, features: Features) -> Tensor:
         terms = ops.squeeze(self.weights_of_ids(features), axis=-1)
         logit = ops.sum(terms, axis=-1, keepdims=True)
-        return (logit + self.bias if self.use_bias else logit), terms
+        return self.chosen(logit + self.bias if self.use_bias else logit, terms)
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         batch = input_shape["ids"][0]
-        return (batch, 1), (batch, self.schema.num_fields)
+        return self.chosen((batch, 1), (batch, self.schema.num_fields))
 
     def get_config(self) -> Config:
         return {
@@ -134,14 +183,17 @@ class LinearLogit(keras.layers.Layer):
             "schema": self.schema.to_dict(),
             "use_bias": self.use_bias,
             "l2": self.l2,
+            "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
+            "embeddings_regularizer": keras.regularizers.serialize(self.embeddings_regularizer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
         }
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class NumericalValues(keras.layers.Layer):
-    """The numbers of the numerical fields, on request as `ln(1 + max(x, 0))`, for models that do not embed them.
+    """The numbers of the numerical fields, as `ln(1 + max(x, 0))` by default, for models that do not embed them.
 
-    Numbers are transformed in float32 also under mixed precision: counts overflow float16.
+    The transform runs in float32 under mixed precision too, because counts overflow float16.
 
     Args:
         schema: The `Schema`.

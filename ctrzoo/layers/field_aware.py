@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
+from ctrzoo.layers.base import ExplainingLayer
 from ctrzoo.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
-class FieldAwareInteraction(keras.layers.Layer):
+class FieldAwareInteraction(ExplainingLayer):
     """The pair term of a field-aware FM, `sum over i < j of <v_{i, j}, v_{j, i}>`.
 
     `v_{i, j}` is the vector that the feature of field i keeps for field j. The embedding of a field holds
@@ -16,15 +17,18 @@ class FieldAwareInteraction(keras.layers.Layer):
     is never used. Sums are in float32 also under mixed precision.
     Source: Juan et al., RecSys 2016, section 3, https://doi.org/10.1145/2959100.2959134.
 
+    Args:
+        return_explanations: Whether to return the contribution of each pair too.
+
     Input shape: `(batch, fields, fields * dim)`.
-    Output shape: the pair term `(batch, 1)` and what each pair adds to it, `(batch, fields, fields)`,
-    symmetric with a zero diagonal.
+    Output shape: the pair term `(batch, 1)`. With `return_explanations` also the contribution of each pair,
+    `(batch, fields, fields)`, symmetric with a zero diagonal.
 
     Raises:
         ValueError: If the last dimension is no multiple of the number of fields.
 
     >>> towards = np.array([[[0.0, 1.0, 2.0], [3.0, 0.0, -1.0], [0.5, 4.0, 0.0]]])
-    >>> FieldAwareInteraction()(towards)[0].numpy()
+    >>> FieldAwareInteraction()(towards).numpy()
     array([[0.]], dtype=float32)
     """
 
@@ -43,11 +47,11 @@ class FieldAwareInteraction(keras.layers.Layer):
         # Only explanations need single pairs; training leaves this line out.
         pairs = ops.sum(towards * ops.transpose(towards, (0, 2, 1, 3)), axis=-1) * apart
         logit = _sum_of_pairs(towards, ops.expand_dims(apart, axis=-1))
-        return ops.cast(logit, self.compute_dtype), ops.cast(pairs, self.compute_dtype)
+        return self.chosen(ops.cast(logit, self.compute_dtype), ops.cast(pairs, self.compute_dtype))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape
-        return (batch, 1), (batch, fields, fields)
+        return self.chosen((batch, 1), (batch, fields, fields))
 
 
 def _sum_of_pairs(towards, apart):

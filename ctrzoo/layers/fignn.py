@@ -9,12 +9,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from ctrzoo.layers.numerics import glorot_uniform, lowest_score, softmax
+from ctrzoo.layers.base import BiasedLayer, ExplainingLayer
+from ctrzoo.layers.numerics import lowest_score, softmax
 from ctrzoo.types import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
-class FieldGraph(keras.layers.Layer):
+class FieldGraph(ExplainingLayer, BiasedLayer):
     """Some steps of message passing on the complete graph of fields, without self loops.
 
     A step: `a_i = I_i (sum over j != i of A_ji O_j x_j) + b`, one sending matrix O and one receiving
@@ -32,12 +33,17 @@ class FieldGraph(keras.layers.Layer):
         share_steps: Whether all steps share the matrices and the bias.
         use_bias: Whether messages have the bias `b`, shared by all fields.
         negative_slope: Slope of the leaky ReLU below zero, which the paper leaves open.
+        l2: Strength of the penalty `l2 / 2 * ||kernel||^2` on each kernel.
+        kernel_initializer: Initial values of the kernels; `None` draws them from Glorot's uniform distribution.
+        bias_initializer: Initial values of the biases of messages and candidates. The gates' bias starts at 1.
+        kernel_regularizer: Another regularizer of the kernels, in place of `l2`.
+        return_explanations: Whether to return the edge weights too.
 
     Input shape: `(batch, fields, dim)`.
-    Output shape: states `(batch, fields, dim)` and edge weights `(batch, fields, fields)`, rows the senders,
-    zero on the diagonal.
+    Output shape: states `(batch, fields, dim)`. With `return_explanations` also the edge weights
+    `(batch, fields, fields)`, rows the senders, zero on the diagonal.
 
-    >>> FieldGraph()(np.ones((1, 3, 4)))[1].numpy()
+    >>> FieldGraph(return_explanations=True)(np.ones((1, 3, 4)))[1].numpy()
     array([[[0. , 0.5, 0.5],
             [0.5, 0. , 0.5],
             [0.5, 0.5, 0. ]]], dtype=float32)
@@ -61,19 +67,17 @@ class FieldGraph(keras.layers.Layer):
     def build(self, input_shape: Shape) -> None:
         _, self.num_fields, dim = input_shape
         copies = 1 if self.share_steps else self.num_steps
-        matrices: dict[str, Any] = {"shape": (copies, self.num_fields, dim, dim)}
-        uniform = glorot_uniform(dim, dim)
-        self.sending_kernel = self.add_weight(name="sending_kernel", initializer=uniform, **matrices)
-        self.receiving_kernel = self.add_weight(name="receiving_kernel", initializer=uniform.clone(), **matrices)
+        self.sending_kernel = self.add_kernel("sending_kernel", (copies, self.num_fields, dim, dim))
+        self.receiving_kernel = self.add_kernel("receiving_kernel", (copies, self.num_fields, dim, dim))
         if self.use_bias:
-            self.message_bias = self.add_weight(name="message_bias", shape=(copies, dim), initializer="zeros")
+            self.message_bias = self.add_bias("message_bias", (copies, dim))
         if self.use_attention:
-            self.edge_kernel = self.add_weight(name="edge_kernel", shape=(2 * dim, 1))
+            self.edge_kernel = self.add_kernel("edge_kernel", (2 * dim, 1))
         # Rows: message, state. Columns of the gates: reset, update.
-        self.gate_kernel = self.add_weight(name="gate_kernel", shape=(2 * dim, 2 * dim))
+        self.gate_kernel = self.add_kernel("gate_kernel", (2 * dim, 2 * dim))
         self.gate_bias = self.add_weight(name="gate_bias", shape=(2 * dim,), initializer="ones")
-        self.candidate_kernel = self.add_weight(name="candidate_kernel", shape=(2 * dim, dim))
-        self.candidate_bias = self.add_weight(name="candidate_bias", shape=(dim,), initializer="zeros")
+        self.candidate_kernel = self.add_kernel("candidate_kernel", (2 * dim, dim))
+        self.candidate_bias = self.add_bias("candidate_bias", (dim,))
 
     def call(self, inputs: Tensor) -> Tensor:
         start = states = ops.transpose(inputs, (1, 0, 2))
@@ -90,7 +94,7 @@ class FieldGraph(keras.layers.Layer):
             if self.use_bias:
                 messages = messages + self.message_bias[copy]
             states = start + self._update(states, messages)
-        return ops.transpose(states, (1, 0, 2)), edges
+        return self.chosen(ops.transpose(states, (1, 0, 2)), edges)
 
     def _edges(self, inputs):
         others = 1.0 - ops.eye(self.num_fields, dtype=self.compute_dtype)
@@ -109,7 +113,7 @@ class FieldGraph(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape
-        return input_shape, (batch, fields, fields)
+        return self.chosen(input_shape, (batch, fields, fields))
 
     def get_config(self) -> Config:
         return {

@@ -15,14 +15,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from ctrzoo.layers.numerics import glorot_uniform, inner_softmax, lowest_score, standardize
+from ctrzoo.layers.base import BiasedLayer, ExplainingLayer
+from ctrzoo.layers.numerics import inner_softmax, lowest_score, standardize
 from ctrzoo.layers.pair_networks import scores_of_pairs, spread_to_fields
 from ctrzoo.layers.top_k import top_k_mask
 from ctrzoo.types import Activation, Config, Shape, Tensor
 
 
-class _GraphLayer(keras.layers.Layer):
-    """What both formulations share: pair scores, selection, and the sum over neighbours."""
+class _GraphLayer(ExplainingLayer, BiasedLayer):
+    """What both formulations share: pair scores, selection, and the sum over neighbors."""
 
     def __init__(
         self,
@@ -52,14 +53,12 @@ class _GraphLayer(keras.layers.Layer):
                 f"Received: {kept!r}."
             )
         self.num_fields = num_fields
-        self.attention_kernel = self.add_weight(name="attention_kernel", shape=(dim, self.num_heads))
+        self.attention_kernel = self.add_kernel("attention_kernel", (dim, self.num_heads))
         if self.use_selection:
-            self.hidden_kernel = self.add_weight(name="selector_hidden_kernel", shape=(dim, self.selector_units))
-            self.hidden_bias = self.add_weight(
-                name="selector_hidden_bias", shape=(self.selector_units,), initializer="zeros"
-            )
-            self.score_kernel = self.add_weight(name="selector_kernel", shape=(self.selector_units, 1))
-            self.score_bias = self.add_weight(name="selector_bias", shape=(1,), initializer="zeros")
+            self.hidden_kernel = self.add_kernel("selector_hidden_kernel", (dim, self.selector_units))
+            self.hidden_bias = self.add_bias("selector_hidden_bias", (self.selector_units,))
+            self.score_kernel = self.add_kernel("selector_kernel", (self.selector_units, 1))
+            self.score_bias = self.add_bias("selector_bias", (1,))
 
     def _pair_scores(self, states):
         """Return attention scores `(h, n, n, b)` after their activation, and edge weights `(n, n, b)` or None.
@@ -99,7 +98,7 @@ class _GraphLayer(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape
         attention = (batch, self.num_heads, fields, fields)
-        return (batch, fields, self.units), attention, (batch, fields, fields)
+        return self.chosen((batch, fields, self.units), attention, (batch, fields, fields))
 
     def get_config(self) -> Config:
         return {
@@ -138,10 +137,16 @@ class GraphInteraction(_GraphLayer):
         use_selection: `False` is the ablation GraphFM(-S): all interactions, no edge weights.
         use_interaction: `False` is the ablation GraphFM(-I): messages are `W x_j`, not `W (x_i * x_j)`.
         attention_dropout: Share of attention weights dropped in training.
+        l2: Strength of the penalty `l2 / 2 * ||kernel||^2` on each kernel.
+        kernel_initializer: Initial values of the kernels; `None` draws them from Glorot's uniform distribution.
+        bias_initializer: Initial values of the biases.
+        kernel_regularizer: Another regularizer of the kernels, in place of `l2`.
+        return_explanations: Whether to return the attention and the edge weights too.
 
     Input shape: `(batch, fields, dim)`.
-    Output shape: states `(batch, fields, units)`, attention `(batch, heads, fields, fields)` and edge
-    weights `(batch, fields, fields)`, both zero where an interaction was not selected.
+    Output shape: states `(batch, fields, units)`. With `return_explanations` also the attention
+    `(batch, heads, fields, fields)` and the edge weights `(batch, fields, fields)`, both zero where an interaction was
+    not selected.
     """
 
     def __init__(
@@ -164,14 +169,10 @@ class GraphInteraction(_GraphLayer):
         _, num_fields, dim = input_shape
         self._build_scores(num_fields, dim)
         head_units = self.units if self.average_heads else self.units // self.num_heads
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(self.num_heads, dim, head_units),
-            initializer=glorot_uniform(dim, head_units),
-        )
+        self.kernel = self.add_kernel("kernel", (self.num_heads, dim, head_units))
         if self.use_residual_norm:
-            self.residual_kernel = self.add_weight(name="residual_kernel", shape=(dim, self.units))
-            self.residual_bias = self.add_weight(name="residual_bias", shape=(self.units,), initializer="zeros")
+            self.residual_kernel = self.add_kernel("residual_kernel", (dim, self.units))
+            self.residual_bias = self.add_bias("residual_bias", (self.units,))
             self.scale = self.add_weight(name="scale", shape=(self.units,), initializer="ones")
             self.shift = self.add_weight(name="shift", shape=(self.units,), initializer="zeros")
 
@@ -201,7 +202,7 @@ class GraphInteraction(_GraphLayer):
         outputs = self.activation(outputs)
         if self.use_residual_norm:
             outputs = standardize(outputs) * self.scale + self.shift
-        return outputs, *_batch_first(attention, edges)
+        return self.chosen(outputs, *_batch_first(attention, edges))
 
     def get_config(self) -> Config:
         return {
@@ -233,10 +234,16 @@ class ReferenceGraphInteraction(_GraphLayer):
         use_selection: `False` is the ablation GraphFM(-S): `A_ij = softmax of relu(...)` alone.
         use_interaction: `False` is the ablation GraphFM(-I): messages are `W_i x_j`.
         attention_dropout: Share of attention weights dropped in training.
+        l2: Strength of the penalty `l2 / 2 * ||kernel||^2` on each kernel.
+        kernel_initializer: Initial values of the kernels; `None` draws them from Glorot's uniform distribution.
+        bias_initializer: Initial values of the biases.
+        kernel_regularizer: Another regularizer of the kernels, in place of `l2`.
+        return_explanations: Whether to return the attention and the edge weights too.
 
     Input shape: `(batch, fields, dim)`.
-    Output shape: states `(batch, fields, units)`, attention `(batch, heads, fields, fields)` and edge
-    weights `(batch, fields, fields)`, zero where an interaction was not selected.
+    Output shape: states `(batch, fields, units)`. With `return_explanations` also the attention
+    `(batch, heads, fields, fields)` and the edge weights `(batch, fields, fields)`, zero where an interaction was not
+    selected.
     """
 
     def __init__(self, units: int, use_residual: bool = True, **kwargs: Any) -> None:
@@ -248,15 +255,11 @@ class ReferenceGraphInteraction(_GraphLayer):
     def build(self, input_shape: Shape) -> None:
         _, num_fields, dim = input_shape
         self._build_scores(num_fields, dim)
-        self.attention_bias = self.add_weight(name="attention_bias", shape=(self.num_heads,), initializer="zeros")
-        per_field: dict[str, Any] = {"shape": (num_fields, dim, self.units)}
-        uniform = glorot_uniform(dim, self.units)
-        self.kernel = self.add_weight(name="kernel", initializer=uniform, **per_field)
+        self.attention_bias = self.add_bias("attention_bias", (self.num_heads,))
+        self.kernel = self.add_kernel("kernel", (num_fields, dim, self.units))
         if self.use_residual:
-            self.residual_kernel = self.add_weight(name="residual_kernel", initializer=uniform.clone(), **per_field)
-            self.residual_bias = self.add_weight(
-                name="residual_bias", shape=(num_fields, 1, self.units), initializer="zeros"
-            )
+            self.residual_kernel = self.add_kernel("residual_kernel", (num_fields, dim, self.units))
+            self.residual_bias = self.add_bias("residual_bias", (num_fields, 1, self.units))
         self.scale = self.add_weight(name="scale", shape=(num_fields, 1, self.units), initializer="ones")
         self.shift = self.add_weight(name="shift", shape=(num_fields, 1, self.units), initializer="zeros")
 
@@ -280,7 +283,7 @@ class ReferenceGraphInteraction(_GraphLayer):
         if self.use_residual:
             outputs = outputs + ops.relu(ops.matmul(states, self.residual_kernel) + self.residual_bias)
         outputs = standardize(ops.relu(outputs)) * self.scale + self.shift
-        return ops.transpose(outputs, (1, 0, 2)), *_batch_first(attention, edges)
+        return self.chosen(ops.transpose(outputs, (1, 0, 2)), *_batch_first(attention, edges))
 
     def get_config(self) -> Config:
         return {**super().get_config(), "use_residual": self.use_residual}

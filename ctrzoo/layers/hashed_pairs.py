@@ -7,11 +7,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from ctrzoo.layers.base import ExplainingLayer
 from ctrzoo.layers.embedding import check_widths
 from ctrzoo.layers.numerics import penalty
 from ctrzoo.lookup import look_up
 from ctrzoo.schema import Schema
-from ctrzoo.types import Config, Features, Shape, Tensor
+from ctrzoo.types import Config, Features, Initializer, Regularizer, Shape, Tensor
 
 
 def hash_pairs(first: Tensor, second: Tensor, salt: np.ndarray, num_buckets: int) -> Tensor:
@@ -46,7 +47,7 @@ def _mix(number):
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
-class HashedPairs(keras.layers.Layer):
+class HashedPairs(ExplainingLayer):
     """The pair term of Poly2, `sum over i < j of w[h(id_i, id_j)] * value_i * value_j`.
 
     Each pair of fields hashes with a salt of its own, its number among all pairs i < j, and in the order
@@ -60,16 +61,19 @@ class HashedPairs(keras.layers.Layer):
         num_buckets: Rows of the table that all pairs share.
         pairs: Pairs of field names, in either order; `None` takes every pair.
         l2: Strength of the penalty `l2 / 2 * ||table||^2`.
+        embeddings_initializer: Initial values of the table.
+        embeddings_regularizer: Another regularizer of the table, in place of `l2`.
+        return_explanations: Whether to return the contribution of each pair too.
 
     Input shape: `{"ids": (batch, slots) int, "values": (batch, slots) float}`.
-    Output shape: the pair term `(batch, 1)` and what each pair adds to it, `(batch, fields, fields)`,
-    symmetric with a zero diagonal.
+    Output shape: the pair term `(batch, 1)`. With `return_explanations` also the contribution of each pair,
+    `(batch, fields, fields)`, symmetric with a zero diagonal.
 
     Raises:
         ValueError: If `num_buckets` is out of range or a pair is not one of two different fields.
 
     >>> schema = Schema([{"name": "user", "vocabulary_size": 9}, {"name": "age", "kind": "numerical"}])
-    >>> HashedPairs(schema, num_buckets=100)({"ids": np.array([[3, 10]]), "values": np.array([[1.0, 0.5]])})[0].shape
+    >>> HashedPairs(schema, num_buckets=100)({"ids": np.array([[3, 10]]), "values": np.array([[1.0, 0.5]])}).shape
     TensorShape([1, 1])
     """
 
@@ -79,6 +83,8 @@ class HashedPairs(keras.layers.Layer):
         num_buckets: int = 2**20,
         pairs: Sequence[Sequence[Any]] | None = None,
         l2: float = 0.0,
+        embeddings_initializer: Initializer = "zeros",
+        embeddings_regularizer: Regularizer = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -86,6 +92,9 @@ class HashedPairs(keras.layers.Layer):
         if not 1 <= num_buckets < 2**31:
             raise ValueError(f"`num_buckets` must lie between 1 and 2**31 - 1. Received: {num_buckets}.")
         self.num_buckets, self.l2 = num_buckets, l2
+        self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)
+        self.penalty = penalty(l2, self.embeddings_regularizer)
         self.pairs = None if pairs is None else [list(pair) for pair in pairs]
         self.first, self.second, self.salt = self._slot_pairs()
 
@@ -112,8 +121,8 @@ class HashedPairs(keras.layers.Layer):
         self.table = self.add_weight(
             name="table",
             shape=(self.num_buckets, 1),
-            initializer="zeros",
-            regularizer=penalty(self.l2),
+            initializer=self.embeddings_initializer,
+            regularizer=self.penalty,
             autocast=False,
         )
 
@@ -125,7 +134,7 @@ class HashedPairs(keras.layers.Layer):
         buckets = hash_pairs(first, second, self.salt[:, None], self.num_buckets)
         weights = ops.cast(ops.squeeze(look_up(self.table, buckets), axis=-1), self.compute_dtype)
         terms = weights * ops.take(values, self.first, axis=0) * ops.take(values, self.second, axis=0)
-        return ops.sum(terms, axis=0)[:, None], self._by_field(terms)
+        return self.chosen(ops.sum(terms, axis=0)[:, None], self._by_field(terms))
 
     def _by_field(self, terms):
         """Sum terms of slots `(slot pairs, batch)` to a symmetric matrix `(batch, fields, fields)`."""
@@ -142,7 +151,7 @@ class HashedPairs(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         batch, fields = input_shape["ids"][0], self.schema.num_fields
-        return (batch, 1), (batch, fields, fields)
+        return self.chosen((batch, 1), (batch, fields, fields))
 
     def get_config(self) -> Config:
         return {
@@ -151,4 +160,6 @@ class HashedPairs(keras.layers.Layer):
             "num_buckets": self.num_buckets,
             "pairs": self.pairs,
             "l2": self.l2,
+            "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
+            "embeddings_regularizer": keras.regularizers.serialize(self.embeddings_regularizer),
         }

@@ -9,15 +9,16 @@ import keras
 from keras import ops
 
 from ctrzoo.layers.attention import FieldAttention
-from ctrzoo.layers.numerics import glorot_uniform, softmax
+from ctrzoo.layers.base import BiasedLayer, ExplainingLayer, KernelLayer
+from ctrzoo.layers.numerics import fresh, softmax
 from ctrzoo.types import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
-class TransformerBlock(keras.layers.Layer):
+class TransformerBlock(ExplainingLayer, BiasedLayer):
     """A transformer encoder block over fields: self-attention, then a feed-forward network.
 
-    Each of the two adds its input and normalises the sum: `x = norm(x + W concat(heads))`,
+    Each of the two adds its input and normalizes the sum: `x = norm(x + W concat(heads))`,
     `x = norm(x + W2 relu(W1 x + b1) + b2)`. Scores are scaled, projections linear and without bias.
     Source: Vaswani et al., 2017, sections 3.1 to 3.3, https://arxiv.org/abs/1706.03762.
 
@@ -26,11 +27,17 @@ class TransformerBlock(keras.layers.Layer):
         num_heads: Number of attention heads.
         feed_forward_units: Hidden size of the feed-forward network.
         attention_dropout: Share of attention weights dropped in training.
+        l2: Strength of the penalty `l2 / 2 * ||kernel||^2` on each kernel.
+        kernel_initializer: Initial values of the kernels; `None` draws them from Glorot's uniform distribution.
+        bias_initializer: Initial values of the biases.
+        kernel_regularizer: Another regularizer of the kernels, in place of `l2`.
+        return_explanations: Whether to return the attention too.
 
     Input shape: `(batch, fields, dim)`.
-    Output shape: states `(batch, fields, dim)` and attention `(batch, heads, fields, fields)`.
+    Output shape: states `(batch, fields, dim)`. With `return_explanations` also the attention
+    `(batch, heads, fields, fields)`.
 
-    >>> TransformerBlock(4)(np.ones((2, 3, 5)))[0].shape
+    >>> TransformerBlock(4)(np.ones((2, 3, 5))).shape
     TensorShape([2, 3, 5])
     """
 
@@ -48,6 +55,7 @@ class TransformerBlock(keras.layers.Layer):
         self.units, self.num_heads, self.feed_forward_units = units, num_heads, feed_forward_units
         self.attention_dropout = attention_dropout
         common: dict[str, Any] = {"dtype": self.dtype_policy}
+        kernels = {"kernel_initializer": self.kernel_initializer, "kernel_regularizer": self.penalty}
         self.attention = FieldAttention(
             units,
             num_heads,
@@ -55,19 +63,19 @@ class TransformerBlock(keras.layers.Layer):
             use_residual=False,
             scale_scores=True,
             attention_dropout=attention_dropout,
-            return_attention=True,
+            return_explanations=True,
             name="attention",
+            **kernels,
             **common,
         )
         self.attention_norm = keras.layers.LayerNormalization(epsilon=1e-6, name="attention_norm", **common)
-        self.hidden = keras.layers.Dense(feed_forward_units, activation="relu", name="hidden", **common)
+        self.hidden = self._dense(feed_forward_units, "hidden", activation="relu")
         self.output_norm = keras.layers.LayerNormalization(epsilon=1e-6, name="output_norm", **common)
 
     def build(self, input_shape: Shape) -> None:
         batch, fields, dim = input_shape
-        common: dict[str, Any] = {"dtype": self.dtype_policy}
-        self.join_heads = keras.layers.Dense(dim, use_bias=False, name="join_heads", **common)
-        self.output_layer = keras.layers.Dense(dim, name="output", **common)
+        self.join_heads = self._dense(dim, "join_heads", use_bias=False)
+        self.output_layer = self._dense(dim, "output")
         self.attention.build(input_shape)
         self.join_heads.build((batch, fields, self.units))
         self.attention_norm.build(input_shape)
@@ -78,11 +86,22 @@ class TransformerBlock(keras.layers.Layer):
     def call(self, states: Tensor, training: bool | None = None) -> Tensor:
         heads, attention = self.attention(states, training=training)
         states = self.attention_norm(states + self.join_heads(heads))
-        return self.output_norm(states + self.output_layer(self.hidden(states))), attention
+        return self.chosen(self.output_norm(states + self.output_layer(self.hidden(states))), attention)
+
+    def _dense(self, width, name, **options):
+        return keras.layers.Dense(
+            width,
+            kernel_initializer=fresh(self.kernel_initializer) or "glorot_uniform",
+            bias_initializer=fresh(self.bias_initializer),
+            kernel_regularizer=self.penalty,
+            name=name,
+            dtype=self.dtype_policy,
+            **options,
+        )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape
-        return input_shape, (batch, self.num_heads, fields, fields)
+        return self.chosen(input_shape, (batch, self.num_heads, fields, fields))
 
     def get_config(self) -> Config:
         return {
@@ -95,7 +114,7 @@ class TransformerBlock(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
-class AttentionPooling(keras.layers.Layer):
+class AttentionPooling(ExplainingLayer, KernelLayer):
     """Sum vectors with attention weights: `softmax over j of c . relu(W x_j)`.
 
     InterHAt pools the fields of each order with it, then the orders.
@@ -103,11 +122,15 @@ class AttentionPooling(keras.layers.Layer):
 
     Args:
         units: Size of the hidden layer of the scores.
+        l2: Strength of the penalty `l2 / 2 * ||kernel||^2` on each kernel.
+        kernel_initializer: Initial values of the kernels; `None` draws them from Glorot's uniform distribution.
+        kernel_regularizer: Another regularizer of the kernels, in place of `l2`.
+        return_explanations: Whether to return the weights too.
 
     Input shape: `(batch, vectors, dim)`.
-    Output shape: the sum `(batch, dim)` and the weights `(batch, vectors)`.
+    Output shape: the sum `(batch, dim)`. With `return_explanations` also the weights `(batch, vectors)`.
 
-    >>> AttentionPooling(4)(np.ones((1, 2, 5)))[1].numpy()
+    >>> AttentionPooling(4, return_explanations=True)(np.ones((1, 2, 5)))[1].numpy()
     array([[0.5, 0.5]], dtype=float32)
     """
 
@@ -118,24 +141,24 @@ class AttentionPooling(keras.layers.Layer):
         self.units = units
 
     def build(self, input_shape: Shape) -> None:
-        self.hidden_kernel = self.add_weight(name="hidden_kernel", shape=(input_shape[-1], self.units))
-        self.score_kernel = self.add_weight(name="score_kernel", shape=(self.units, 1))
+        self.hidden_kernel = self.add_kernel("hidden_kernel", (input_shape[-1], self.units))
+        self.score_kernel = self.add_kernel("score_kernel", (self.units, 1))
 
     def call(self, vectors: Tensor) -> Tensor:
         scores = ops.matmul(ops.relu(ops.matmul(vectors, self.hidden_kernel)), self.score_kernel)
         weights = softmax(scores, axis=1)
-        return ops.sum(weights * vectors, axis=1), ops.squeeze(weights, axis=-1)
+        return self.chosen(ops.sum(weights * vectors, axis=1), ops.squeeze(weights, axis=-1))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, vectors, dim = input_shape
-        return (batch, dim), (batch, vectors)
+        return self.chosen((batch, dim), (batch, vectors))
 
     def get_config(self) -> Config:
         return {**super().get_config(), "units": self.units}
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
-class ProductAttention(keras.layers.Layer):
+class ProductAttention(ExplainingLayer, KernelLayer):
     """Each field attends over its own products with all fields, with weights of its own.
 
     `q_ij = x_i * y_j`, `A_ij = softmax over j of v_i . relu(V_i q_ij)`, output `x_i + sum over j of
@@ -146,11 +169,16 @@ class ProductAttention(keras.layers.Layer):
     Args:
         units: Size of the hidden layer of the scores.
         attention_dropout: Share of attention weights dropped in training.
+        l2: Strength of the penalty `l2 / 2 * ||kernel||^2` on each kernel.
+        kernel_initializer: Initial values of the kernels; `None` draws them from Glorot's uniform distribution.
+        kernel_regularizer: Another regularizer of the kernels, in place of `l2`.
+        return_explanations: Whether to return the attention too.
 
     Input shape: `states` (x) and `first` (y), each `(batch, fields, dim)`.
-    Output shape: states `(batch, fields, dim)` and attention `(batch, fields, fields)`.
+    Output shape: states `(batch, fields, dim)`. With `return_explanations` also the attention
+    `(batch, fields, fields)`.
 
-    >>> ProductAttention(4)(np.ones((2, 3, 5)), np.ones((2, 3, 5)))[0].shape
+    >>> ProductAttention(4)(np.ones((2, 3, 5)), np.ones((2, 3, 5))).shape
     TensorShape([2, 3, 5])
     """
 
@@ -165,13 +193,8 @@ class ProductAttention(keras.layers.Layer):
         if states_shape[1:] != first_shape[1:]:
             raise ValueError(f"`states` and `first` must have one shape. Received: {states_shape}, {first_shape}.")
         _, self.num_fields, dim = states_shape
-        initializers = [glorot_uniform(size, self.units) for size in (dim, 1)]
-        self.hidden_kernel = self.add_weight(
-            name="hidden_kernel", shape=(self.num_fields, dim, self.units), initializer=initializers[0]
-        )
-        self.score_kernel = self.add_weight(
-            name="score_kernel", shape=(self.num_fields, self.units, 1), initializer=initializers[1]
-        )
+        self.hidden_kernel = self.add_kernel("hidden_kernel", (self.num_fields, dim, self.units))
+        self.score_kernel = self.add_kernel("score_kernel", (self.num_fields, self.units, 1))
 
     def call(self, states: Tensor, first: Tensor, training: bool | None = None) -> Tensor:
         by_field = ops.transpose(states, (1, 0, 2))
@@ -181,11 +204,11 @@ class ProductAttention(keras.layers.Layer):
         scores = ops.reshape(scores, (self.num_fields, -1, self.num_fields))
         attention = ops.transpose(softmax(scores), (1, 0, 2))
         summed = ops.matmul(self.drop_attention(attention, training=training), first)
-        return states + states * summed, attention
+        return self.chosen(states + states * summed, attention)
 
     def compute_output_shape(self, states_shape: Shape, first_shape: Shape) -> Shape:
         batch, fields, _ = states_shape
-        return states_shape, (batch, fields, fields)
+        return self.chosen(states_shape, (batch, fields, fields))
 
     def get_config(self) -> Config:
         return {**super().get_config(), "units": self.units, "attention_dropout": self.attention_dropout}

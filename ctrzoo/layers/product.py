@@ -11,8 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from ctrzoo.layers.base import KernelLayer
 from ctrzoo.layers.factorization import inner_products, sum_of_fields
-from ctrzoo.layers.numerics import glorot_uniform, penalty
 from ctrzoo.types import Config, Shape, Tensor
 
 
@@ -38,11 +38,16 @@ class InnerProducts(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
-class OuterProducts(keras.layers.Layer):
+class OuterProducts(KernelLayer):
     """A linear function of the outer product of every pair i < j, `<K_ij, e_i e_j^T> = e_i^T K_ij e_j`.
 
     With `K_ij` the identity this is `InnerProducts`.
     Source: Qu et al., 2018, kernel product, https://arxiv.org/abs/1807.00311.
+
+    Args:
+        l2: Strength of the penalty `l2 / 2 * ||K_ij||^2`.
+        kernel_initializer: Initial values of each `K_ij`; `None` draws them from Glorot's uniform distribution.
+        kernel_regularizer: Another regularizer of the `K_ij`, in place of `l2`.
 
     Input shape: `(batch, fields, dim)`.
     Output shape: `(batch, pairs)`; the pairs are those of `numpy.triu_indices(fields, 1)`.
@@ -53,11 +58,7 @@ class OuterProducts(keras.layers.Layer):
 
     def build(self, input_shape: Shape) -> None:
         _, num_fields, dim = input_shape
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(num_fields * (num_fields - 1) // 2, dim, dim),
-            initializer=glorot_uniform(dim, dim),
-        )
+        self.kernel = self.add_kernel("kernel", (num_fields * (num_fields - 1) // 2, dim, dim))
 
     def call(self, embedded: Tensor) -> Tensor:
         first, second = np.triu_indices(embedded.shape[1], 1)
@@ -70,22 +71,18 @@ class OuterProducts(keras.layers.Layer):
         return (batch, fields * (fields - 1) // 2)
 
 
-class _FactorizedProducts(keras.layers.Layer):
-    def __init__(self, units: int, l2: float = 0.0, **kwargs: Any) -> None:
+class _FactorizedProducts(KernelLayer):
+    def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if units < 1:
             raise ValueError(f"`units` must be at least 1. Received: {units}.")
-        self.units, self.l2 = units, l2
-
-    def _add_kernel(self, shape):
-        regularizer = penalty(self.l2)
-        self.kernel = self.add_weight(name="kernel", shape=shape, regularizer=regularizer)
+        self.units = units
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], self.units)
 
     def get_config(self) -> Config:
-        return {**super().get_config(), "units": self.units, "l2": self.l2}
+        return {**super().get_config(), "units": self.units}
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -98,6 +95,8 @@ class FactorizedInnerProducts(_FactorizedProducts):
     Args:
         units: Number of outputs.
         l2: Strength of the penalty `l2 / 2 * ||kernel||^2`.
+        kernel_initializer: Initial values of the kernel; `None` draws them from Glorot's uniform distribution.
+        kernel_regularizer: Another regularizer of the kernel, in place of `l2`.
 
     Input shape: `(batch, fields, dim)`.
     Output shape: `(batch, units)`.
@@ -107,7 +106,7 @@ class FactorizedInnerProducts(_FactorizedProducts):
     """
 
     def build(self, input_shape: Shape) -> None:
-        self._add_kernel((input_shape[1], self.units))
+        self.kernel = self.add_kernel("kernel", (input_shape[1], self.units))
 
     def call(self, embedded: Tensor) -> Tensor:
         return ops.sum(ops.square(ops.einsum("bnd,nu->bud", embedded, self.kernel)), axis=-1)
@@ -124,6 +123,8 @@ class FactorizedOuterProducts(_FactorizedProducts):
     Args:
         units: Number of outputs.
         l2: Strength of the penalty `l2 / 2 * ||kernel||^2`.
+        kernel_initializer: Initial values of the kernel; `None` draws them from Glorot's uniform distribution.
+        kernel_regularizer: Another regularizer of the kernel, in place of `l2`.
 
     Input shape: `(batch, fields, dim)`.
     Output shape: `(batch, units)`.
@@ -133,7 +134,7 @@ class FactorizedOuterProducts(_FactorizedProducts):
     """
 
     def build(self, input_shape: Shape) -> None:
-        self._add_kernel((input_shape[2] ** 2, self.units))
+        self.kernel = self.add_kernel("kernel", (input_shape[2] ** 2, self.units))
 
     def call(self, embedded: Tensor) -> Tensor:
         total = sum_of_fields(embedded)

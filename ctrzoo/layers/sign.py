@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from ctrzoo.layers.base import BiasedLayer
 from ctrzoo.layers.numerics import glorot_limit
 from ctrzoo.layers.pair_networks import hidden_of_pairs, spread_to_fields, unordered_pairs
 from ctrzoo.types import Config, Shape, Tensor
@@ -80,7 +81,7 @@ class HardConcrete(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
-class EdgeGates(keras.layers.Layer):
+class EdgeGates(BiasedLayer):
     """The edge prediction of L0-SIGN: a hard concrete gate for each pair of fields, self loops among them.
 
     `loc_ij = w2 . relu(W1 (v_i * v_j) + b1) + b2`, one and the same for both directions of an edge. `w2` starts
@@ -91,6 +92,11 @@ class EdgeGates(keras.layers.Layer):
         units: Hidden size.
         dropout: Share of hidden outputs dropped in training.
         l0: Strength of the penalty on the mean probability that an edge exists.
+        l2: Strength of the penalty `l2 / 2 * ||kernel||^2` on each kernel.
+        kernel_initializer: Initial values of `W1` and `w2`; `None` takes Glorot's uniform distribution, moved by 0.2
+            for `w2`.
+        bias_initializer: Initial values of the biases.
+        kernel_regularizer: Another regularizer of the kernels, in place of `l2`.
 
     Input shape: edge embeddings of the fields, `(batch, fields, dim)`.
     Output shape: `(batch, fields, fields)`, symmetric, in [0, 1].
@@ -109,14 +115,11 @@ class EdgeGates(keras.layers.Layer):
 
     def build(self, input_shape: Shape) -> None:
         limit = glorot_limit(self.units, 1)
-        self.hidden_kernel = self.add_weight(name="hidden_kernel", shape=(input_shape[-1], self.units))
-        self.hidden_bias = self.add_weight(name="hidden_bias", shape=(self.units,), initializer="zeros")
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(self.units, 1),
-            initializer=keras.initializers.RandomUniform(0.2 - limit, 0.2 + limit),
-        )
-        self.bias = self.add_weight(name="bias", shape=(1,), initializer="zeros")
+        self.hidden_kernel = self.add_kernel("hidden_kernel", (input_shape[-1], self.units))
+        self.hidden_bias = self.add_bias("hidden_bias", (self.units,))
+        around = keras.initializers.RandomUniform(0.2 - limit, 0.2 + limit)
+        self.kernel = self.add_kernel("kernel", (self.units, 1), default=around)
+        self.bias = self.add_bias("bias", (1,))
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         hidden = hidden_of_pairs(ops.transpose(inputs, (1, 0, 2)), self.hidden_kernel, self.hidden_bias)
@@ -133,7 +136,7 @@ class EdgeGates(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
-class InteractionGraph(keras.layers.Layer):
+class InteractionGraph(BiasedLayer):
     """The graph of SIGN: each field averages the interactions of its edges, the graph averages its fields.
 
     `z_ij = s_ij (W2 relu(W1 (e_i * e_j) + b1) + b2)`, of field i the mean over its edges (`s_ij > 0`; zero without
@@ -146,6 +149,10 @@ class InteractionGraph(keras.layers.Layer):
         units: Hidden size of the interaction network.
         activation_l2: Strength of the penalty on `sum over i <= j of ||z_ij||^2`, a mean over the rows (the
             authors' code sums over the rows, so that its strength grows with the batch).
+        l2: Strength of the penalty `l2 / 2 * ||kernel||^2` on each kernel.
+        kernel_initializer: Initial values of the kernels; `None` draws them from Glorot's uniform distribution.
+        bias_initializer: Initial values of the biases.
+        kernel_regularizer: Another regularizer of the kernels, in place of `l2`.
 
     Input shape: embeddings `(batch, fields, dim)` and gates `(batch, fields, fields)`; without gates all are 1.
     Output shape: `(batch, dim)`.
@@ -162,10 +169,10 @@ class InteractionGraph(keras.layers.Layer):
 
     def build(self, inputs_shape: Shape, gates_shape: Shape | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         dim = inputs_shape[-1]
-        self.hidden_kernel = self.add_weight(name="hidden_kernel", shape=(dim, self.units))
-        self.hidden_bias = self.add_weight(name="hidden_bias", shape=(self.units,), initializer="zeros")
-        self.kernel = self.add_weight(name="kernel", shape=(self.units, dim))
-        self.bias = self.add_weight(name="bias", shape=(dim,), initializer="zeros")
+        self.hidden_kernel = self.add_kernel("hidden_kernel", (dim, self.units))
+        self.hidden_bias = self.add_bias("hidden_bias", (self.units,))
+        self.kernel = self.add_kernel("kernel", (self.units, dim))
+        self.bias = self.add_bias("bias", (dim,))
 
     def call(self, inputs: Tensor, gates: Tensor = None) -> Tensor:
         num_fields = inputs.shape[1]

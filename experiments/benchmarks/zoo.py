@@ -20,16 +20,14 @@ LEARNING_RATE = 1e-3
 def prepare(work: Work) -> Callable[[int], object]:
     """Return what is timed; see `keras_calls.calls_of`."""
     limit_threads(work)
-    import keras
-
     from ctrzoo import startup
 
     from ... import models
 
     if work.implementation == "xla":
         startup.keep_loops_rolled()
-    keras.config.set_dtype_policy("mixed_bfloat16" if work.implementation == "bfloat16" else "float32")
-    model = models.build(work.model, work.make_schema(), **work.hyperparameters)
+    dtype = "mixed_bfloat16" if work.implementation == "bfloat16" else "float32"
+    model = models.build(work.model, work.make_schema(), **work.hyperparameters, dtype=dtype)
     return calls_of(model, make_optimizer(), work, jit_compile=work.implementation == "xla")
 
 

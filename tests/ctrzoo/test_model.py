@@ -56,12 +56,15 @@ def test_a_model_is_loaded_in_the_precision_that_it_was_saved_in(mixed_schema, t
 class OwnModel(CTRModel):
     """A model of one's own that names the fewest arguments it can, one of them by keyword only."""
 
-    def __init__(self, schema, *, embedding_dim=4, **kwargs):
+    def __init__(self, schema, *, embedding_dim=4, dtype=None, **kwargs):
         features = feature_inputs(schema)
-        embedded = FieldEmbedding(schema, embedding_dim, name="embedding")(features)
-        logit = keras.layers.Dense(1)(keras.layers.Flatten()(embedded))
-        super().__init__(schema, features, logit, **kwargs)
+        embedded = FieldEmbedding(schema, embedding_dim, dtype=dtype, name="embedding")(features)
+        logit = keras.layers.Dense(1, dtype=dtype)(keras.layers.Flatten(dtype=dtype)(embedded))
+        super().__init__(schema, features, logit, dtype=dtype, **kwargs)
         self.embedding_dim = embedding_dim
+
+    def get_config(self):
+        return {**super().get_config(), "embedding_dim": self.embedding_dim}
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -71,6 +74,11 @@ class OwnFM(models.FM):
     def __init__(self, schema, gain=2.0, **kwargs):
         super().__init__(schema, linear_l2=0.5, **kwargs)
         self.gain = gain
+
+    def get_config(self):
+        config = super().get_config()
+        del config["linear_l2"]
+        return {**config, "gain": self.gain}
 
 
 @pytest.mark.parametrize(
@@ -192,9 +200,58 @@ def test_a_quantized_model_is_exported_and_not_saved(mixed_schema, tmp_path):
 def test_an_unknown_argument_is_refused(mixed_schema):
     with pytest.raises(ValueError, match="FM: Unknown argument 'embeding_dim'. Did you mean 'embedding_dim'?"):
         models.FM(mixed_schema, embeding_dim=4)
-    with pytest.raises(ValueError, match="takes no `dtype`.* `keras.config.set_dtype_policy.'mixed_float16'.` before"):
-        models.FM(mixed_schema, dtype="mixed_float16")
     assert not models.FM(mixed_schema, name="mine", trainable=False).trainable
+
+
+def test_a_subclass_without_a_get_config_is_not_saved(mixed_schema):
+    class Forgetful(models.FM):
+        def __init__(self, schema, gain=2.0, **kwargs):
+            super().__init__(schema, **kwargs)
+
+    with pytest.raises(NotImplementedError, match="Forgetful has an `__init__` of its own, so it needs a `get_config`"):
+        Forgetful(mixed_schema).get_config()
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_all_layers_follow_the_dtype_of_the_model(name, mixed_schema):
+    model = models.build(name, mixed_schema, dtype="mixed_bfloat16")
+    assert keras.config.dtype_policy().name == "float32"
+    assert model.dtype_policy.name == "mixed_bfloat16" and model.output.dtype == "float32"
+    # All layers, those inside of layers too; the last two hold the logit and the link function in float32.
+    layers = [
+        layer for layer in model._flatten_layers(include_self=False) if not isinstance(layer, keras.layers.InputLayer)
+    ]
+    others = {layer.name for layer in layers if layer.dtype_policy.name != "mixed_bfloat16"}
+    assert others <= {"logit", "probability"} | {layer.name for layer in layers if not is_layer_of_a_class(layer)}
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+    again = type(model).from_config(model.get_config())
+    assert again.dtype_policy == model.dtype_policy and keras.config.dtype_policy().name == "float32"
+
+
+def is_layer_of_a_class(layer):
+    """An operation such as `+` is a node of the graph that Keras wraps; it has no policy of its own."""
+    return isinstance(layer, keras.layers.Layer) and type(layer).__module__.startswith(("keras.src.layers", "ctrzoo"))
+
+
+def test_a_layer_that_was_not_given_the_dtype_is_named(mixed_schema):
+    class Careless(CTRModel):
+        def __init__(self, schema, dtype=None, **kwargs):
+            features = feature_inputs(schema)
+            embedded = FieldEmbedding(schema, 4, dtype=dtype, name="embedding")(features)
+            logit = keras.layers.Dense(1, name="forgotten")(keras.layers.Flatten(dtype=dtype)(embedded))
+            super().__init__(schema, features, logit, dtype=dtype, **kwargs)
+
+    with pytest.warns(
+        UserWarning, match="Careless has dtype 'mixed_bfloat16', but its layer 'forgotten' has the global"
+    ):
+        Careless(mixed_schema, dtype="mixed_bfloat16")
+
+
+def test_a_model_of_version_0_1_is_loaded_in_its_precision(mixed_schema):
+    config = models.build("fm", mixed_schema).get_config()
+    del config["dtype"]
+    model = models.FM.from_config({**config, "precision": "mixed_float16"})
+    assert model.get_layer("embedding").compute_dtype == "float16" and keras.config.dtype_policy().name == "float32"
 
 
 def test_a_model_of_another_version_that_does_not_load_names_it(mixed_schema):

@@ -25,7 +25,7 @@ def afm(schema):
 
 
 def toy_layer(**options):
-    layer = AttentionalInteraction(2, **options)
+    layer = AttentionalInteraction(2, return_explanations=True, **options)
     layer.build(TOY.shape)
     for weight, value in zip(layer.weights, (np.eye(2), np.zeros(2), [[1.0], [0.0]], [1.0, 0.0]), strict=True):
         weight.assign(value)
@@ -95,7 +95,9 @@ def test_parameters(mixed_schema):
 
 
 def test_one_field_has_no_pairs():
-    logit, pairs, attention = (np.asarray(output) for output in AttentionalInteraction(4)(np.ones((2, 1, 3))))
+    logit, pairs, attention = (
+        np.asarray(output) for output in AttentionalInteraction(4, return_explanations=True)(np.ones((2, 1, 3)))
+    )
     assert logit.shape == (2, 1) and pairs.shape == attention.shape == (2, 1, 1)
     assert not logit.any() and not pairs.any() and not attention.any()
 

@@ -226,7 +226,7 @@ def test_hyperparameters_are_attributes(case, model):
 
 
 def test_hyperparameters_are_in_the_docstring(name):
-    assert set(arguments_of(MODELS[name].__doc__)) == {"schema", *hyperparameters_of(name)}
+    assert set(arguments_of(MODELS[name].__doc__)) == {"schema", "dtype", *hyperparameters_of(name)}
 
 
 def test_an_unknown_hyperparameter_is_refused_with_a_suggestion(name, mixed_schema):

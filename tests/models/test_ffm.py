@@ -42,7 +42,7 @@ def test_equals_fm_when_a_feature_has_the_same_vector_for_every_field(mixed_sche
 
 def test_worked_example():
     towards = np.array([[[9.0, 1.0, 2.0], [3.0, 9.0, -1.0], [0.5, 4.0, 9.0]]])
-    logit, pairs = FieldAwareInteraction()(towards)
+    logit, pairs = FieldAwareInteraction(return_explanations=True)(towards)
     assert np.array(logit) == 1 * 3 + 2 * 0.5 - 1 * 4
     np.testing.assert_array_equal(np.triu(pairs[0]), [[0, 3, 1], [0, 0, -4], [0, 0, 0]])
 

@@ -96,20 +96,22 @@ def test_each_field_keeps_exactly_the_stated_number_also_among_equals(kept):
     states = random.normal(size=(6, 7, 4)).astype("float32")
     states[:, 2] = 0  # an absent field: all its edge weights are equal
     states[0] = 0
-    _, attention, edges = GraphInteraction(4, num_neighbors=kept)(states)
+    _, attention, edges = GraphInteraction(4, num_neighbors=kept, return_explanations=True)(states)
     assert (np.count_nonzero(edges, axis=-1) == kept).all()
     np.testing.assert_array_equal(np.asarray(attention) > 0, np.repeat((np.asarray(edges) > 0)[:, None], 2, axis=1))
     np.testing.assert_allclose(np.sum(attention, axis=-1), 1, rtol=1e-5)
 
 
 def test_edge_weights_are_symmetric_before_selection():
-    edges = np.asarray(GraphInteraction(4)(np.random.default_rng(0).normal(size=(3, 5, 4)))[2])
+    edges = np.asarray(
+        GraphInteraction(4, return_explanations=True)(np.random.default_rng(0).normal(size=(3, 5, 4)))[2]
+    )
     np.testing.assert_allclose(edges, edges.transpose(0, 2, 1), rtol=1e-6)
 
 
 def test_the_order_of_fields_does_not_matter():
     states = np.random.default_rng(1).normal(size=(3, 5, 4)).astype("float32")
-    layer = GraphInteraction(6, num_neighbors=3)
+    layer = GraphInteraction(6, num_neighbors=3, return_explanations=True)
     order = np.array([3, 0, 4, 1, 2])
     straight, permuted = layer(states)[0], layer(states[:, order])[0]
     np.testing.assert_allclose(np.asarray(straight)[:, order], permuted, rtol=1e-5, atol=1e-6)
@@ -131,7 +133,7 @@ def test_all_neighbors_with_edge_weight_one_is_the_ablation_without_selection(ki
 def test_an_absent_field_puts_out_the_activation_of_zero():
     states = np.random.default_rng(3).normal(size=(2, 5, 4)).astype("float32")
     states[:, 1] = 0
-    np.testing.assert_array_equal(GraphInteraction(6, num_neighbors=3)(states)[0][:, 1], np.zeros((2, 6)))
+    np.testing.assert_array_equal(GraphInteraction(6, num_neighbors=3)(states)[:, 1], np.zeros((2, 6)))
 
 
 def test_the_leak_of_the_reference_by_hand():
@@ -139,7 +141,7 @@ def test_the_leak_of_the_reference_by_hand():
     powers = np.exp([1.8, 1.0, 0.0])
     np.testing.assert_allclose(powers / powers.sum(), [0.6193, 0.2783, 0.1024], atol=1e-4)
     states = np.random.default_rng(4).normal(size=(2, 6, 4)).astype("float32")
-    _, attention, edges = ReferenceGraphInteraction(4, num_neighbors=2)(states)
+    _, attention, edges = ReferenceGraphInteraction(4, num_neighbors=2, return_explanations=True)(states)
     assert (np.count_nonzero(edges, axis=-1) == 2).all()
     assert (np.asarray(attention) > 0).all()
     np.testing.assert_allclose(np.sum(attention, axis=-1), 1, rtol=1e-5)

@@ -76,7 +76,10 @@ def test_unseen_pairs_add_nothing(mixed_schema):
 
 def test_chosen_pairs_only_and_in_either_order(mixed_schema):
     batch, weights = random_batch(mixed_schema)[0], np.random.default_rng(0).normal(size=(50, 1))
-    layers = [HashedPairs(mixed_schema, 50, pairs) for pairs in (None, [("tags", "user")], [("user", "tags")])]
+    layers = [
+        HashedPairs(mixed_schema, 50, pairs, return_explanations=True)
+        for pairs in (None, [("tags", "user")], [("user", "tags")])
+    ]
     for layer in layers:
         layer.build(None)
         layer.table.assign(weights)

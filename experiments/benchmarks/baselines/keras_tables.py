@@ -26,8 +26,9 @@ class FieldTables(keras.layers.Layer):
     Args:
         schema: The `Schema`.
         dim: Size of an embedding vector.
-        initializer: Initial values of the tables.
+        embeddings_initializer: Initial values of the tables.
         l2: Not supported, must be 0.
+        embeddings_regularizer: Not supported, must be None.
         **kwargs: Arguments of any layer.
     """
 
@@ -35,15 +36,16 @@ class FieldTables(keras.layers.Layer):
         self,
         schema: Schema,
         dim: int,
-        initializer: keras.Initializer | str | None = None,
+        embeddings_initializer: keras.Initializer | str | None = None,
         l2: float = 0.0,
+        embeddings_regularizer: None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        if l2:
-            raise ValueError(f"This baseline has no penalty. Received: l2={l2}.")
+        if l2 or embeddings_regularizer:
+            raise ValueError(f"This baseline has no penalty. Received: {l2=}, {embeddings_regularizer=}.")
         self.schema, self.dim = schema, dim
-        initializer = initializer or keras.initializers.RandomNormal(stddev=0.01)
+        initializer = embeddings_initializer or keras.initializers.RandomNormal(stddev=0.01)
         table: Any = keras.layers.Embedding  # Keras hints its initializer as text only
         self.tables = [table(field.vocabulary_size, dim, initializer, name=field.name) for field in schema.fields]
 

@@ -18,16 +18,16 @@ from ctrzoo.layers import (
 TOY = np.array([[[1.0, 2.0], [3.0, -1.0], [0.0, 2.0]]])
 MEANS_OF_OTHERS = [[[1.5, 0.5], [0.5, 2], [2, 0.5]]]
 LAYERS = [
-    FieldAttention(return_attention=True, units=4, **REFERENCE_ATTENTION),
+    FieldAttention(return_explanations=True, units=4, **REFERENCE_ATTENTION),
     FieldAttention(
-        return_attention=True, units=6, num_heads=3, activation=None, use_residual=False, attention_dropout=0.1
+        return_explanations=True, units=6, num_heads=3, activation=None, use_residual=False, attention_dropout=0.1
     ),
-    TransformerBlock(4, feed_forward_units=3),
-    AttentionPooling(4),
-    ProductAttention(4, attention_dropout=0.1),
-    HighOrderCross(2, sum_orders=False, negative_slope=0.1, dropout=0.1),
-    FieldGraph(use_attention=False, share_steps=False, use_bias=False),
-    FieldGraph(num_steps=3, negative_slope=0.1),
+    TransformerBlock(4, feed_forward_units=3, return_explanations=True),
+    AttentionPooling(4, return_explanations=True),
+    ProductAttention(4, attention_dropout=0.1, return_explanations=True),
+    HighOrderCross(2, sum_orders=False, negative_slope=0.1, dropout=0.1, return_explanations=True),
+    FieldGraph(use_attention=False, share_steps=False, use_bias=False, return_explanations=True),
+    FieldGraph(num_steps=3, negative_slope=0.1, return_explanations=True),
 ]
 
 
@@ -66,13 +66,13 @@ def test_attention_is_returned_on_request_and_always_by_layers_of_version_0_1_0(
     layer = FieldAttention(4)
     assert tuple(layer(TOY).shape) == (1, 3, 4) == layer.compute_output_shape(TOY.shape)
     config = layer.get_config()
-    assert not FieldAttention.from_config(config).return_attention
-    del config["return_attention"]
+    assert not FieldAttention.from_config(config).return_explanations
+    del config["return_explanations"]
     assert len(FieldAttention.from_config(config)(TOY)) == 2
 
 
 def test_equal_scores_attend_equally():
-    layer = FieldAttention(return_attention=True, units=2, num_heads=1)
+    layer = FieldAttention(return_explanations=True, units=2, num_heads=1)
     layer.build(TOY.shape)
     layer.kernel.assign(np.concatenate([np.zeros((2, 4)), np.eye(2), np.eye(2)], axis=1))
     np.testing.assert_allclose(layer(TOY)[0], [[[7 / 3, 3], [13 / 3, 0], [4 / 3, 3]]], rtol=1e-6)
@@ -81,7 +81,7 @@ def test_equal_scores_attend_equally():
 @pytest.mark.parametrize("options", [{}, {"scale_scores": True, "use_residual": False}], ids=["residual", "scaled"])
 @pytest.mark.parametrize("dim", [2, 5], ids=["states narrower than a head", "wider"])
 def test_linear_projections_equal_loops_over_heads_and_fields(dim, options):
-    layer = FieldAttention(return_attention=True, units=8, num_heads=2, activation=None, dtype="float64", **options)
+    layer = FieldAttention(return_explanations=True, units=8, num_heads=2, activation=None, dtype="float64", **options)
     states = np.random.default_rng(0).normal(size=(2, 3, dim))
     outputs, attention = layer(states)
     matrices = np.asarray(layer.kernel).reshape(dim, -1, 2, 4)  # query, key, value, residual; heads
@@ -97,7 +97,7 @@ def test_linear_projections_equal_loops_over_heads_and_fields(dim, options):
 
 
 def test_narrow_states_have_the_gradient_of_projected_ones():
-    layer = FieldAttention(return_attention=True, units=8, num_heads=2, dtype="float64")
+    layer = FieldAttention(return_explanations=True, units=8, num_heads=2, dtype="float64")
     layer.build(TOY.shape)
     gradients = []
     for activation in (keras.activations.linear, lambda states: 1.0 * states):  # the second is not known to be linear
@@ -112,7 +112,7 @@ def test_narrow_states_have_the_gradient_of_projected_ones():
 
 
 def test_attention_moves_with_the_fields():
-    layer, order = FieldAttention(return_attention=True, units=4, **REFERENCE_ATTENTION), [2, 0, 1]
+    layer, order = FieldAttention(return_explanations=True, units=4, **REFERENCE_ATTENTION), [2, 0, 1]
     states, attention = layer(TOY)
     moved_states, moved_attention = layer(TOY[:, order])
     np.testing.assert_allclose(moved_states, np.asarray(states)[:, order], atol=1e-5)
@@ -121,7 +121,7 @@ def test_attention_moves_with_the_fields():
 
 def graph_of_small_messages(**options):
     """A graph whose one step adds a thousandth of what each field receives to its state."""
-    layer = FieldGraph(num_steps=1, dtype="float64", **options)
+    layer = FieldGraph(num_steps=1, return_explanations=True, dtype="float64", **options)
     layer.build(TOY.shape)
     for weight in layer.weights:
         weight.assign(np.zeros(weight.shape))
@@ -151,7 +151,7 @@ def test_the_update_is_a_gated_recurrent_unit_with_the_reset_before_the_product(
 
 
 def test_equal_weights_of_cross_layers_follow_the_worked_example():
-    layer = HighOrderCross(num_layers=1)
+    layer = HighOrderCross(num_layers=1, return_explanations=True)
     layer.build(TOY.shape)
     layer.kernel.assign(np.ones((1, 3, 2, 2)))
     for output, expected in [([[1, 0]], 4.2426), ([[0, 1]], 0)]:
