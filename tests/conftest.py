@@ -24,3 +24,14 @@ def mixed_schema():
             Field("tags", "multivalued", vocabulary_size=4, num_slots=3),
         ]
     )
+
+
+@pytest.fixture
+def float64():
+    """Compute in float64, so that a slow reference can be met to the last digits."""
+    import keras
+
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_dtype_policy(policy)

@@ -23,13 +23,6 @@ def test_deep_crossing_equals_the_reference(mixed_schema, layers_per_unit):
     check_rows("deep_crossing", mixed_schema, reference, **options)
 
 
-def test_a_unit_that_changes_nothing_is_the_relu():
-    unit, states = ResidualUnit((4,)), np.array([[1.0, -2.0, 3.0]], "float32")
-    unit.build(states.shape)
-    unit.set_weights([np.zeros_like(weight) for weight in unit.get_weights()])
-    np.testing.assert_array_equal(unit(states), [[1.0, 0.0, 3.0]])
-
-
 @pytest.mark.parametrize(("layers_per_unit", "expected"), [(1, 4 * (2 * 624 * 100 + 624 + 100)), (4, 155_824)])
 def test_parameter_counts_at_the_shape_of_criteo(layers_per_unit, expected):
     schema = Schema([Field(f"field_{index}") for index in range(39)])

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from ctrzoo.layers import FieldAwareInteraction
 from ctrzoo.models import FFM
 from tests.models.pairwise import assert_pair_matrices, assign, linear, outputs, pair_sum, pairs_of
 from tests.models.reference import check_model, embed, random_batch, random_weights
@@ -40,13 +39,6 @@ def test_equals_fm_when_a_feature_has_the_same_vector_for_every_field(mixed_sche
     assert_pair_matrices(explanations["pairs"], expected)
 
 
-def test_worked_example():
-    towards = np.array([[[9.0, 1.0, 2.0], [3.0, 9.0, -1.0], [0.5, 4.0, 9.0]]])
-    logit, pairs = FieldAwareInteraction(return_explanations=True)(towards)
-    assert np.array(logit) == 1 * 3 + 2 * 0.5 - 1 * 4
-    np.testing.assert_array_equal(np.triu(pairs[0]), [[0, 3, 1], [0, 0, -4], [0, 0, 0]])
-
-
 def test_a_row_without_values_has_no_pair_term(mixed_schema):
     model = FFM(mixed_schema, normalize=True)
     weights = random_weights(model)
@@ -56,8 +48,3 @@ def test_a_row_without_values_has_no_pair_term(mixed_schema):
 
 def test_parameters_one_vector_for_each_feature_and_field(mixed_schema):
     assert FFM(mixed_schema, embedding_dim=5).count_params() == 20 * 4 * 5 + 20 + 1
-
-
-def test_a_width_that_does_not_fit_the_fields_is_refused():
-    with pytest.raises(ValueError, match="multiple of the 3 fields"):
-        FieldAwareInteraction()(np.ones((1, 3, 4)))

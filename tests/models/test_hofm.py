@@ -6,7 +6,7 @@ import pytest
 
 from ctrzoo.layers import AnovaKernel
 from ctrzoo.models import HOFM
-from tests.models.pairwise import TOY, assert_pair_matrices, linear, outputs, pair_sum
+from tests.models.pairwise import assert_pair_matrices, linear, outputs, pair_sum
 from tests.models.reference import check_model, embed, random_batch, random_weights
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -37,24 +37,6 @@ def test_an_order_above_the_number_of_fields_adds_nothing(mixed_schema):
     model, (batch, _) = HOFM(mixed_schema, order=5, embedding_dim=3), random_batch(mixed_schema)
     weights = random_weights(model)
     np.testing.assert_allclose(outputs(model, batch)[0], hofm(mixed_schema, 4)(weights, None, batch), rtol=1e-10)
-
-
-@pytest.mark.parametrize("num_fields", range(1, 8))
-@pytest.mark.parametrize("order", range(2, 6))
-def test_anova_kernel_equals_combinations_and_the_scalar_recursion(num_fields, order):
-    states = np.random.default_rng(num_fields).normal(size=(2, num_fields, 3))
-    kernels = np.asarray(AnovaKernel(order)(states))[:, 0]
-    np.testing.assert_allclose(kernels, [anova(e, order) for e in states], rtol=1e-10, atol=1e-12)
-    sums = np.zeros((order + 1, 2, 3))
-    sums[0] = 1
-    for field in range(num_fields):
-        for degree in range(order, 0, -1):
-            sums[degree] += states[:, field] * sums[degree - 1]
-    np.testing.assert_allclose(kernels, sums[order].sum(-1), rtol=1e-10, atol=1e-12)
-
-
-def test_worked_example():
-    np.testing.assert_array_equal([AnovaKernel(order)(TOY)[0, 0] for order in (2, 3, 4)], [3.0, -4.0, 0.0])
 
 
 def test_order_two_equals_fm_and_pairs_sum_to_it(mixed_schema):

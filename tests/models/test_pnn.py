@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from ctrzoo.layers import FactorizedInnerProducts, FactorizedOuterProducts, InnerProducts, OuterProducts
+from ctrzoo.layers import FactorizedInnerProducts
 from ctrzoo.models import PNN
 from ctrzoo.schema import Field, Schema
-from tests.models.pairwise import TOY, flatten, mlp, pair_sum, pairs_of
+from tests.models.pairwise import flatten, mlp, pairs_of
 from tests.models.reference import check_model, random_weights
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -39,29 +39,6 @@ def pnn(variant):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_equals_the_slow_reference(mixed_schema, variant):
     check_model(PNN(mixed_schema, variant, embedding_dim=3, deep_units=(6, 5)), pnn(variant))
-
-
-def test_inner_products_sum_to_the_pair_term_of_fm():
-    np.testing.assert_array_equal(InnerProducts()(TOY), [[1.0, 4.0, -2.0]])
-    states = np.random.default_rng(0).normal(size=(3, 5, 4))
-    np.testing.assert_allclose(np.sum(InnerProducts()(states), axis=1), pair_sum(states), rtol=1e-10)
-
-
-def test_outer_products_with_identities_are_inner_products():
-    layer = OuterProducts()
-    layer.build(TOY.shape)
-    layer.kernel.assign(np.tile(np.eye(2), (3, 1, 1)))
-    np.testing.assert_array_equal(layer(TOY), [[1.0, 4.0, -2.0]])
-
-
-def test_factorized_products_worked_examples():
-    inner, outer = FactorizedInnerProducts(1), FactorizedOuterProducts(4)
-    inner.build(TOY.shape)
-    outer.build(TOY.shape)
-    inner.kernel.assign(np.ones((3, 1)))
-    outer.kernel.assign(np.eye(4))
-    np.testing.assert_array_equal(inner(TOY), [[25.0]])
-    np.testing.assert_array_equal(outer(TOY), [[16.0, 12.0, 12.0, 9.0]])
 
 
 @pytest.mark.parametrize(

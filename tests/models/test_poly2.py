@@ -3,7 +3,6 @@ import itertools
 import numpy as np
 import pytest
 
-from ctrzoo.layers import HashedPairs
 from ctrzoo.models import Poly2
 from tests.models.pairwise import assert_pair_matrices, assign, linear, outputs, pair_sum
 from tests.models.reference import check_model, embed, random_batch
@@ -64,45 +63,6 @@ def test_equals_fm_when_each_pair_holds_the_product_of_its_vectors(mixed_schema)
     np.testing.assert_allclose(explanations["pairs"][:, 0, 3], of_pair, atol=1e-12)
 
 
-def test_buckets_are_spread_evenly():
-    counts = np.bincount([bucket(first, second, 1, 64) for first in range(1, 101) for second in range(101, 201)])
-    assert np.sum((counts - 156.25) ** 2 / 156.25) < 103  # 0.1 % of chi-squared with 63 degrees of freedom
-
-
 def test_unseen_pairs_add_nothing(mixed_schema):
     logits, explanations = outputs(Poly2(mixed_schema), random_batch(mixed_schema)[0])
     assert not logits.any() and not explanations["pairs"].any()
-
-
-def test_chosen_pairs_only_and_in_either_order(mixed_schema):
-    batch, weights = random_batch(mixed_schema)[0], np.random.default_rng(0).normal(size=(50, 1))
-    layers = [
-        HashedPairs(mixed_schema, 50, pairs, return_explanations=True)
-        for pairs in (None, [("tags", "user")], [("user", "tags")])
-    ]
-    for layer in layers:
-        layer.build(None)
-        layer.table.assign(weights)
-    everything, chosen, again = (np.array(layer(batch)[1]) for layer in layers)
-    np.testing.assert_allclose(chosen[:, 0, 3], everything[:, 0, 3], rtol=1e-12)
-    np.testing.assert_array_equal(chosen, again)
-    chosen[:, 0, 3] = chosen[:, 3, 0] = 0
-    assert not chosen.any()
-
-
-@pytest.mark.parametrize("pairs", [[("user", "usr")], [("user", "user")], [("user",)]])
-def test_a_wrong_pair_is_refused(mixed_schema, pairs):
-    with pytest.raises(ValueError, match="two different fields of user, age"):
-        HashedPairs(mixed_schema, pairs=pairs)
-
-
-@pytest.mark.parametrize("num_buckets", [0, 2**31])
-def test_a_wrong_number_of_buckets_is_refused(mixed_schema, num_buckets):
-    with pytest.raises(ValueError, match="num_buckets"):
-        HashedPairs(mixed_schema, num_buckets)
-
-
-def test_one_column_of_values_is_not_stretched_to_all_slots(mixed_schema):
-    features, _ = random_batch(mixed_schema)
-    with pytest.raises(ValueError, match=r"Ids and values must have the shape \(batch, 6\)"):
-        HashedPairs(mixed_schema, 9)({**features, "values": features["values"][:, :1]})

@@ -1,0 +1,198 @@
+"""Every public layer with arguments that differ from their defaults, and inputs that it takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+import keras
+import numpy as np
+
+import ctrzoo.layers
+from ctrzoo.layers import REFERENCE_ATTENTION
+from ctrzoo.schema import Field, Schema
+
+SCHEMA = Schema(
+    [
+        Field("user", vocabulary_size=9),
+        Field("age", "numerical"),
+        Field("tags", "multivalued", vocabulary_size=4, num_slots=3),
+    ]
+)
+FIELDS, DIM = 3, 4
+KERNEL = {"kernel_initializer": "he_normal", "kernel_regularizer": keras.regularizers.L1(0.1)}
+BIAS = {"bias_initializer": keras.initializers.RandomNormal(stddev=0.5)}
+TABLE = {
+    "embeddings_initializer": keras.initializers.RandomNormal(stddev=0.5),
+    "embeddings_regularizer": keras.regularizers.L1(0.1),
+}
+EXPLAINED = {"return_explanations": True}
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A layer and what it is given.
+
+    Args:
+        name: Name of the class.
+        arguments: What `__init__` takes.
+        inputs: Which inputs `call` takes: `"embedded"`, `"features"`, `"flat"`, ...
+        number: Tells the cases of a class apart.
+    """
+
+    name: str
+    arguments: dict[str, Any]
+    inputs: str = "embedded"
+    number: int = 1
+
+    @property
+    def kind(self) -> Any:
+        return getattr(ctrzoo.layers, self.name)
+
+    def layer(self, **others):
+        return self.kind(**{**self.arguments, **others})
+
+    def arrays(self, rows=5):
+        return arrays(self.inputs, rows)
+
+    def __str__(self):
+        return f"{self.name}-{self.number}"
+
+
+def arrays(kind, rows=5):
+    """Return the inputs of a kind as a list of arrays, or of dictionaries of arrays."""
+    random = np.random.default_rng(3)
+
+    def normal(*shape):
+        return random.normal(size=(rows, *shape)).astype("float32")
+
+    def features():
+        first, last = np.asarray(SCHEMA.first_ids)[[0, 2]], [9, 4]
+        ids = np.stack([first[0] + random.integers(0, last[0], rows), np.full(rows, SCHEMA.first_ids[1])], axis=1)
+        tags = np.where(random.random((rows, 3)) < 0.3, 0, first[1] + random.integers(0, last[1], (rows, 3)))
+        values = np.concatenate([np.ones((rows, 1)), normal(1), tags > 0], axis=1)
+        return {"ids": np.concatenate([ids, tags], axis=1).astype("int32"), "values": values.astype("float32")}
+
+    makers = {
+        "embedded": lambda: [normal(FIELDS, DIM)],
+        "towards": lambda: [normal(FIELDS, FIELDS * DIM)],
+        "features": lambda: [features()],
+        "flat": lambda: [normal(DIM)],
+        "flat twice": lambda: [normal(DIM), normal(DIM)],
+        "embedded twice": lambda: [normal(FIELDS, DIM), normal(FIELDS, DIM)],
+        "embedded and gates": lambda: [normal(FIELDS, DIM), _gates(normal(FIELDS, FIELDS))],
+    }
+    return makers[kind]()
+
+
+def _gates(scores):
+    return np.clip(scores + scores.transpose(0, 2, 1), 0, 1)
+
+
+_graph = {
+    "units": 6,
+    "num_heads": 3,
+    "num_neighbors": 2,
+    "selector_units": 5,
+    "attention_dropout": 0.2,
+    **KERNEL,
+    **BIAS,
+    **EXPLAINED,
+}
+_cross = functools.partial(Case, inputs="flat twice")
+CASES = [
+    Case("AnovaKernel", {"order": 3}),
+    Case("AttentionPooling", {"units": 5, **KERNEL, **EXPLAINED}),
+    Case(
+        "AttentionalInteraction",
+        {"units": 5, "attention_dropout": 0.2, "pooling_dropout": 0.1, **KERNEL, **BIAS, **EXPLAINED},
+    ),
+    Case("BiInteraction", {}),
+    Case("CompressedInteraction", {"units": (4, 3), "split_half": True, "activation": "tanh", **KERNEL}),
+    Case("CompressedInteraction", {"units": (3, 2), "split_half": False, "l2": 0.1}, number=2),
+    _cross("CrossV1", {**KERNEL, **BIAS}),
+    _cross("CrossV2", {"rank": 2, **KERNEL, **BIAS}),
+    _cross("CrossV2", {"l2": 0.1}, number=2),
+    Case("DotInteraction", {"self_interaction": True}),
+    Case("EdgeGates", {"units": 5, "dropout": 0.2, "l0": 0.1, **KERNEL, **BIAS}),
+    Case("FactorizedInnerProducts", {"units": 5, **KERNEL}),
+    Case("FactorizedOuterProducts", {"units": 5, **KERNEL}),
+    Case(
+        "FieldAttention",
+        {
+            "units": 6,
+            "num_heads": 3,
+            "activation": "tanh",
+            **REFERENCE_ATTENTION,
+            "use_residual": False,
+            "attention_dropout": 0.2,
+            **KERNEL,
+            **BIAS,
+            **EXPLAINED,
+        },
+    ),
+    Case("FieldAttention", {"units": 10, "l2": 0.1}, number=2),
+    Case("FieldAwareInteraction", {**EXPLAINED}, inputs="towards"),
+    Case("FieldEmbedding", {"schema": SCHEMA, "dim": 5, **TABLE}, inputs="features"),
+    Case("FieldGraph", {"num_steps": 3, "negative_slope": 0.1, **KERNEL, **BIAS, **EXPLAINED}),
+    Case("FieldGraph", {"use_attention": False, "share_steps": False, "use_bias": False, "l2": 0.1}, number=2),
+    Case("GatedPairs", {"pairs": ((0, 2), (1, 2)), "batch_norm": True, "gates_initializer": "ones", **EXPLAINED}),
+    Case("GatedPairs", {"batch_norm": False}, number=2),
+    Case(
+        "GraphInteraction",
+        {**_graph, "average_heads": True, "activation": "elu", "negative_slope": 0.1, "use_residual_norm": True},
+    ),
+    Case("GraphInteraction", {"units": 6, "use_selection": False, "use_interaction": False, "l2": 0.1}, number=2),
+    Case("HardConcrete", {"l0": 0.1, "temperature": 0.5, "low": -0.2, "high": 1.2}),
+    Case(
+        "HashedPairs",
+        {"schema": SCHEMA, "num_buckets": 50, "pairs": [["user", "tags"], ["age", "user"]], **TABLE, **EXPLAINED},
+        inputs="features",
+    ),
+    Case(
+        "HighOrderCross",
+        {"num_layers": 2, "sum_orders": False, "negative_slope": 0.1, "dropout": 0.2, **KERNEL, **EXPLAINED},
+    ),
+    Case("InnerProducts", {}),
+    Case("InteractionGraph", {"units": 5, "activation_l2": 0.1, **KERNEL, **BIAS}, inputs="embedded and gates"),
+    Case("LinearLogit", {"schema": SCHEMA, **TABLE, **BIAS, **EXPLAINED}, inputs="features"),
+    Case("LinearLogit", {"schema": SCHEMA, "use_bias": False, "l2": 0.1}, inputs="features", number=2),
+    Case(
+        "MLP",
+        {
+            "units": (5, 3),
+            "output_dim": 2,
+            "activation": keras.activations.softplus,
+            "dropout": 0.2,
+            "batch_norm": True,
+            "batch_norm_momentum": 0.9,
+            **KERNEL,
+            **BIAS,
+        },
+        inputs="flat",
+    ),
+    _cross(
+        "MixtureCrossLayer", {"rank": 2, "num_experts": 3, "gate": "sigmoid", "activation": "relu", **KERNEL, **BIAS}
+    ),
+    Case("NumericalValues", {"schema": SCHEMA, "log": False}, inputs="features"),
+    Case("OuterProducts", {**KERNEL}),
+    Case("PairProducts", {}),
+    Case("PairwiseInteraction", {}),
+    Case("ProductAttention", {"units": 5, "attention_dropout": 0.2, **KERNEL, **EXPLAINED}, inputs="embedded twice"),
+    Case("ReferenceGraphInteraction", {**_graph, "use_residual": False}),
+    Case("ReferenceGraphInteraction", {"units": 6, "use_selection": False, "l2": 0.1}, number=2),
+    Case("ResidualUnit", {"units": (5, 3), "dropout": 0.2, **KERNEL, **BIAS}, inputs="flat"),
+    Case(
+        "TransformerBlock",
+        {
+            "units": 6,
+            "num_heads": 3,
+            "feed_forward_units": 5,
+            "attention_dropout": 0.2,
+            **KERNEL,
+            **BIAS,
+            **EXPLAINED,
+        },
+    ),
+]

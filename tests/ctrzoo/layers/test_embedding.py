@@ -1,0 +1,70 @@
+"""Field embeddings, the linear logit and the numerical values equal loops over slots."""
+
+import numpy as np
+import pytest
+
+from ctrzoo.layers import FieldEmbedding, LinearLogit, NumericalValues
+from tests.models.reference import embed, random_batch
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+
+def test_a_field_is_the_sum_of_its_values_times_its_rows(mixed_schema):
+    batch, _ = random_batch(mixed_schema)
+    layer = FieldEmbedding(mixed_schema, 3)
+    found = np.asarray(layer(batch))
+    np.testing.assert_allclose(found, embed(mixed_schema, np.asarray(layer.table), batch), rtol=1e-9)
+    assert layer.table.shape == (mixed_schema.num_ids, 3)
+
+
+def test_an_absent_field_embeds_to_zero(mixed_schema):
+    batch, _ = random_batch(mixed_schema)
+    absent = {name: np.zeros_like(array) for name, array in batch.items()}
+    assert not np.asarray(FieldEmbedding(mixed_schema, 3, embeddings_initializer="ones")(absent)).any()
+
+
+def test_the_table_starts_with_a_deviation_of_a_hundredth(mixed_schema):
+    layer = FieldEmbedding(mixed_schema, 1000)
+    layer(random_batch(mixed_schema)[0])
+    assert abs(np.std(layer.table) - 0.01) < 3e-4 and abs(np.mean(layer.table)) < 3e-4
+
+
+def test_the_linear_logit_is_the_bias_and_the_sum_of_its_fields(mixed_schema):
+    batch, _ = random_batch(mixed_schema)
+    layer = LinearLogit(mixed_schema, return_explanations=True, bias_initializer="ones")
+    layer(batch)
+    table = np.random.default_rng(0).normal(size=(mixed_schema.num_ids, 1))
+    layer.weights_of_ids.table.assign(table)
+    logit, fields = layer(batch)
+    expected = embed(mixed_schema, table, batch)[..., 0]
+    np.testing.assert_allclose(fields, expected, rtol=1e-9)
+    np.testing.assert_allclose(logit, 1 + expected.sum(axis=1, keepdims=True), rtol=1e-9)
+
+
+def test_numbers_are_taken_in_logarithms_and_those_below_zero_count_as_zero(mixed_schema):
+    batch, _ = random_batch(mixed_schema)
+    slot = mixed_schema.slot_fields.index(1)
+    batch["values"][:3, slot] = [-5.0, 0.0, np.e - 1]
+    np.testing.assert_allclose(NumericalValues(mixed_schema)(batch)[:3, 0], [0.0, 0.0, 1.0], atol=1e-6)
+    np.testing.assert_array_equal(NumericalValues(mixed_schema, log=False)(batch)[:, 0], batch["values"][:, slot])
+
+
+@pytest.mark.parametrize("make", [lambda schema: FieldEmbedding(schema, 2), LinearLogit, NumericalValues])
+@pytest.mark.parametrize("name", ["ids", "values"])
+def test_a_single_column_is_not_broadcast_to_all_slots(make, name, mixed_schema):
+    batch, _ = random_batch(mixed_schema)
+    with pytest.raises(ValueError, match=f"must have the shape .batch, {mixed_schema.num_slots}."):
+        make(mixed_schema)({**batch, name: batch[name][:, :1]})
+
+
+def test_a_size_below_one_is_refused(mixed_schema):
+    with pytest.raises(ValueError, match="The embedding size must be at least 1. Received: 0"):
+        FieldEmbedding(mixed_schema, 0)
+
+
+def test_a_configuration_of_version_0_1_names_the_initializer_as_it_did(mixed_schema):
+    config = FieldEmbedding(mixed_schema, 2, embeddings_initializer="ones").get_config()
+    config["initializer"] = config.pop("embeddings_initializer")
+    del config["embeddings_regularizer"]
+    layer = FieldEmbedding.from_config(config)
+    assert type(layer.embeddings_initializer).__name__ == "Ones"
