@@ -1,4 +1,8 @@
-"""Layers of click-through-rate models, written only in `keras.ops`."""
+"""Layers of click-through-rate models, written only in `keras.ops`.
+
+They run on every Keras backend and under every dtype policy. No layer supports Keras masks: an absent entry is id 0
+with value 0, which embeds to zero. Keras warns where a mask arrives.
+"""
 
 from ctrzoo.layers.afm import AttentionalInteraction
 from ctrzoo.layers.attention import REFERENCE_ATTENTION, FieldAttention

@@ -60,14 +60,19 @@ class Case:
         return f"{self.name}-{self.number}"
 
 
-def arrays(kind, rows=5):
-    """Return the inputs of a kind as a list of arrays, or of dictionaries of arrays."""
+def arrays(kind, rows=5, fields=FIELDS):
+    """Return the inputs of a kind as a list of arrays, or of dictionaries of arrays.
+
+    Features are those of `SCHEMA`; for another number of fields they are those of as many fields of one slot.
+    """
     random = np.random.default_rng(3)
 
     def normal(*shape):
         return random.normal(size=(rows, *shape)).astype("float32")
 
     def features():
+        if fields != FIELDS:
+            return {"ids": np.ones((rows, fields), "int32"), "values": normal(fields)}
         first, last = np.asarray(SCHEMA.first_ids)[[0, 2]], [9, 4]
         ids = np.stack([first[0] + random.integers(0, last[0], rows), np.full(rows, SCHEMA.first_ids[1])], axis=1)
         tags = np.where(random.random((rows, 3)) < 0.3, 0, first[1] + random.integers(0, last[1], (rows, 3)))
@@ -75,13 +80,13 @@ def arrays(kind, rows=5):
         return {"ids": np.concatenate([ids, tags], axis=1).astype("int32"), "values": values.astype("float32")}
 
     makers = {
-        "embedded": lambda: [normal(FIELDS, DIM)],
-        "towards": lambda: [normal(FIELDS, FIELDS * DIM)],
+        "embedded": lambda: [normal(fields, DIM)],
+        "towards": lambda: [normal(fields, fields * DIM)],
         "features": lambda: [features()],
-        "flat": lambda: [normal(DIM)],
-        "flat twice": lambda: [normal(DIM), normal(DIM)],
-        "embedded twice": lambda: [normal(FIELDS, DIM), normal(FIELDS, DIM)],
-        "embedded and gates": lambda: [normal(FIELDS, DIM), _gates(normal(FIELDS, FIELDS))],
+        "flat": lambda: [normal(fields + 1)],
+        "flat twice": lambda: [normal(fields + 1), normal(fields + 1)],
+        "embedded twice": lambda: [normal(fields, DIM), normal(fields, DIM)],
+        "embedded and gates": lambda: [normal(fields, DIM), _gates(normal(fields, fields))],
     }
     return makers[kind]()
 
