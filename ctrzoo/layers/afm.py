@@ -16,9 +16,8 @@ from ctrzoo.types import Config, Initializer, Regularizer, Shape, Tensor
 class AttentionalInteraction(ExplainingLayer):
     """The pair term of AFM, `q . sum over i < j of a_ij e_i * e_j`.
 
-    The attention `a` is the softmax over all pairs of `h . relu(W (e_i * e_j) + c)`, its statistics in
-    float32 also under mixed precision. Pooling sums over the neighbours of a field first, so the only
-    tensors with an axis of pairs are those of the scores.
+    The attention `a` is the softmax over all pairs of `h . relu(W (e_i * e_j) + c)`. Its sums are in float32 under
+    mixed precision too. Pooling first sums over the neighbors of a field, so only the scores have an axis of pairs.
     Source: Xiao et al., 2017, equations 4 to 6, https://arxiv.org/abs/1708.04617.
 
     Args:

@@ -1,4 +1,4 @@
-"""Attention over the fields of a row: AutoInt, the blocks of InterHAt, and the cross layers of HoAFM.
+"""Self-attention over the fields of a row, as in AutoInt.
 
 Letters: b batch, n = i = j fields, d input size, u output size of a head, h heads, k layers or orders.
 """
@@ -25,9 +25,8 @@ REFERENCE_ATTENTION = {
 class FieldAttention(ExplainingLayer, BiasedLayer):
     """Multi-head self-attention of fields: `activation(concat over heads of softmax(Q K') V + residual)`.
 
-    `Q`, `K`, `V` and the residual are linear functions of the states. The
-    defaults are equations 5 to 8 of the AutoInt paper; `REFERENCE_ATTENTION` holds the options of the
-    released code, which differ.
+    `Q`, `K`, `V` and the residual are linear functions of the states. The defaults are equations 5 to 8 of the AutoInt
+    paper. `REFERENCE_ATTENTION` has the options of the released code, which differ.
     Source: Song et al., 2019, equations 5 to 8, https://arxiv.org/abs/1810.11921.
 
     Args:

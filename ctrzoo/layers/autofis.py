@@ -33,7 +33,7 @@ class GatedPairs(ExplainingLayer):
     both `(batch, fields, fields)`, symmetric, zero for a pair that is not kept.
 
     Raises:
-        ValueError: If there is no pair, or one that does not consist of two different fields, or one occurs twice.
+        ValueError: If `pairs` is empty, or has a pair twice, or a pair of equal or unknown fields.
 
     >>> GatedPairs(pairs=[(0, 1)])(np.ones((2, 3, 4))).shape
     TensorShape([2, 1])

@@ -12,30 +12,29 @@ from ctrzoo.types import Activation, Config, Shape, Tensor
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class CompressedInteraction(KernelLayer):
-    """Interactions of growing degree, each layer's compressed to a number of feature maps and summed over the dim.
+    """Interactions of growing degree. Each layer compresses its own to feature maps and sums them over the dim.
 
-    `X^k_h = sum over i, j of W^{k,h}_ij (X^{k-1}_i * X^0_j)` (equation 6), `p^k_h = sum over the dim of X^k_h`
-    (equation 7), for layers k = 1, 2, ... A layer is one product of a `(batch dim, maps fields)` matrix with a
-    `(maps fields, units)` kernel. The mathematics forces a tensor `(batch, dim, maps, fields)` a layer: each map
-    weighs every product in its own way, and contracting the kernel first leaves the larger
-    `(batch, dim, maps, units)`.
+    Layer k = 1, 2, ... computes `X^k_h = sum over i, j of W^{k,h}_ij (X^{k-1}_i * X^0_j)` (equation 6) and returns
+    `p^k_h = sum over the dim of X^k_h` (equation 7). It multiplies a `(batch dim, maps fields)` matrix by a
+    `(maps fields, units)` kernel. A tensor `(batch, dim, maps, fields)` per layer cannot be avoided: each map weighs
+    every product differently, and contracting the kernel first would leave the larger `(batch, dim, maps, units)`.
     Source: Lian et al., 2018, equations 6 and 7, https://arxiv.org/abs/1803.05170.
 
     Args:
         units: Number of feature maps of each layer.
-        split_half: Of each layer but the last, feed the first half of the maps to the next layer and put out
-            the second half, as the authors' code does; `False` does both with all maps, as their equations do.
-        activation: Nonlinearity of the maps; the paper finds none to be best.
+        split_half: Whether each layer but the last feeds the first half of its maps to the next layer and returns
+            the second half, as in the authors' code. `False` uses all maps for both, as in their equations.
+        activation: Activation of the maps. The paper finds that the linear one is best.
         l2: Strength of the penalty `l2 / 2 * ||W||^2`.
-        kernel_initializer: Initial values of each layer's `W`; `None` draws them from a normal distribution that has a
-            standard deviation of 0.1 and is cut off at two of them.
+        kernel_initializer: Initial values of each layer's `W`; `None` draws them from a normal distribution with
+            standard deviation 0.1, truncated at two standard deviations.
         kernel_regularizer: Another regularizer of each layer's `W`, in place of `l2`.
 
     Input shape: `(batch, fields, dim)`.
-    Output shape: `(batch, maps put out)`.
+    Output shape: `(batch, output_dim)`.
 
     Raises:
-        ValueError: If there is no layer, or a layer has no map or one that cannot be halved.
+        ValueError: If `units` is empty, or a layer has no map, or an odd number of maps that are to be halved.
 
     >>> CompressedInteraction((4, 4))(np.ones((2, 3, 5))).shape
     TensorShape([2, 6])
@@ -62,7 +61,7 @@ class CompressedInteraction(KernelLayer):
 
     @property
     def output_dim(self) -> int:
-        """Number of maps put out."""
+        """Number of maps that the layer returns."""
         return sum(self.units[:-1]) // (2 if self.split_half else 1) + self.units[-1]
 
     def build(self, input_shape: Shape) -> None:

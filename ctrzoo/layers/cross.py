@@ -1,4 +1,4 @@
-"""Cross layers: products of the flattened input with a projection of the states, one degree per layer.
+"""Cross layers: each multiplies the flattened input by a projection of the states, which adds one degree.
 
 Letters: b batch, d input size, k experts, r and s rank.
 """
@@ -39,7 +39,7 @@ class _Cross(BiasedLayer):
 class CrossV1(_Cross):
     """One cross layer of DCN: `x0 * (x . w) + b + x`.
 
-    `x . w` is one number per row, so the layer stretches `x0`; the outer product of the equation is never formed.
+    `x . w` is one number per row, so the layer scales `x0` and never forms the outer product of the equation.
     Source: Wang et al., 2017, equation 3, https://arxiv.org/abs/1708.05123.
 
     Args:
@@ -120,8 +120,8 @@ class CrossV2(_Cross):
 class MixtureCrossLayer(_Cross):
     """One cross layer of DCN-v2 made of low-rank experts: `x0 * sum over k of G_k(x) (U_k g(C_k g(V_k^T x)) + b) + x`.
 
-    The experts share the bias `b`; `x0` stands before the sum, so no tensor holds an experts and an input axis.
-    The gates are those of this layer (other code shares one gate between all layers).
+    The experts share the bias `b`. The product with `x0` is taken after the sum, so no tensor has both an axis of
+    experts and one of inputs. Each layer has its own gates; other code shares one gate between all layers.
     Source: Wang et al., 2021, equations 3 and 4, https://arxiv.org/abs/2008.13535.
 
     Args:

@@ -1,4 +1,4 @@
-"""From (id, value) slots to field embeddings and the linear logit: one table, one gather, all field kinds."""
+"""Field embeddings and the linear logit from (id, value) slots: one table and one gather for all field kinds."""
 
 from typing import Any
 
@@ -31,9 +31,9 @@ def check_widths(features: Features, schema: Schema) -> None:
 class FieldEmbedding(keras.layers.Layer):
     """Embed every field of a row as `sum over its slots of value * table[id]`.
 
-    Categorical fields have one slot with value 1, numerical fields one slot whose value is the number
-    (`e = v * x`, GraphFM equation 3), multi-valued fields several slots with value 1/n (mean pooling,
-    GraphFM equation 4). An absent entry is id 0 with value 0 and embeds to zero.
+    A categorical field has one slot with value 1. A numerical field has one slot whose value is the number
+    (`e = v * x`, GraphFM equation 3). A multi-valued field has several slots with value 1/n (mean pooling, GraphFM
+    equation 4). An absent entry is id 0 with value 0 and embeds to zero.
     Source: Li et al., 2021, https://arxiv.org/abs/2105.11866.
 
     Args:
@@ -115,7 +115,7 @@ class FieldEmbedding(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class LinearLogit(ExplainingLayer):
-    """The linear part `b + sum over slots of w[id] * value` of LR, FM and their kin.
+    """The linear part of LR, FM and related models, `b + sum over slots of w[id] * value`.
 
     Args:
         schema: The `Schema`.

@@ -11,7 +11,7 @@ from ctrzoo.types import Config, Shape, Tensor
 
 
 def sum_of_fields(vectors: Tensor) -> Tensor:
-    """Sum vectors over their fields, fast also where XLA compiles for a CPU.
+    """Sum vectors over their fields. This is fast where XLA compiles for a CPU too.
 
     Args:
         vectors: Tensor `(batch, fields, dim)`.
@@ -24,14 +24,14 @@ def sum_of_fields(vectors: Tensor) -> Tensor:
     """
     if not is_for_xla_on_cpu():
         return ops.sum(vectors, axis=1)
-    # Where loops stay rolled (`ctrzoo.startup`) XLA adds number by number, which takes longer than to read the vectors.
-    # A product is as fast as an unrolled sum.
+    # Where loops stay rolled (`ctrzoo.startup`), XLA adds number by number, which takes longer than reading them.
+    # A product with ones is as fast as an unrolled sum.
     ones = ops.ones((ops.shape(vectors)[0], 1, vectors.shape[1]), vectors.dtype)
     return ops.squeeze(ops.matmul(ones, vectors), axis=1)
 
 
 def inner_products(vectors: Tensor, first: np.ndarray, second: np.ndarray) -> Tensor:
-    """Compute `<v_i, v_j>` for the listed pairs (i, j) alone.
+    """Compute `<v_i, v_j>` only for the listed pairs (i, j).
 
     Args:
         vectors: Tensor `(batch, vectors, dim)`.
@@ -52,8 +52,8 @@ def inner_products(vectors: Tensor, first: np.ndarray, second: np.ndarray) -> Te
 class PairwiseInteraction(keras.layers.Layer):
     """The pair term of a factorization machine, `sum over i < j of <e_i, e_j>`, in linear time.
 
-    Computed as half of (square of the sum minus sum of the squares), in float32 also under mixed
-    precision because the two nearly cancel. Source: Rendle, ICDM 2010, lemma 3.1.
+    Computed as half of (square of the sum minus sum of the squares). The two nearly cancel, so they are in float32
+    under mixed precision too. Source: Rendle, ICDM 2010, lemma 3.1.
 
     Input shape: `(batch, fields, dim)`.
     Output shape: `(batch, 1)`.
@@ -75,7 +75,7 @@ class PairwiseInteraction(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class PairProducts(keras.layers.Layer):
-    """The inner product of every pair of fields, `<e_i, e_j>`, zero on the diagonal: what explains an FM.
+    """The inner product of every pair of fields, `<e_i, e_j>`, with a zero diagonal. It explains an FM.
 
     Input shape: `(batch, fields, dim)`.
     Output shape: `(batch, fields, fields)`, symmetric.
@@ -93,8 +93,8 @@ class PairProducts(keras.layers.Layer):
 class BiInteraction(keras.layers.Layer):
     """The vector `sum over i < j of e_i * e_j`, in linear time: the bi-interaction pooling of NFM.
 
-    Computed as half of (square of the sum minus sum of the squares), in float32 also under mixed
-    precision. Source: He and Chua, 2017, equations 3 and 4, https://arxiv.org/abs/1708.05027.
+    Computed as half of (square of the sum minus sum of the squares), in float32 under mixed precision too.
+    Source: He and Chua, 2017, equations 3 and 4, https://arxiv.org/abs/1708.05027.
 
     Input shape: `(batch, fields, dim)`.
     Output shape: `(batch, dim)`.
@@ -119,7 +119,7 @@ class AnovaKernel(keras.layers.Layer):
 
     The recursion runs over orders, all fields at once: `c_1 = e` and `c_s[j] = e_j * (c_{s-1} summed over
     the fields before j)`; the term is the sum of `c_t`. Only fields that s - 1 others precede are kept.
-    Sums are in float32 also under mixed precision; with fewer fields than the order the term is 0.
+    Sums are in float32 under mixed precision too. With fewer fields than the order, the term is 0.
     Source: Blondel et al., 2016, section 3, https://arxiv.org/abs/1607.07195.
 
     Args:
@@ -161,17 +161,17 @@ class AnovaKernel(keras.layers.Layer):
 class DotInteraction(keras.layers.Layer):
     """The inner products of all pairs of vectors, as inputs of a network: the interaction of DLRM.
 
-    They stand in the order of the lower triangle's rows: (1, 0), (2, 0), (2, 1), (3, 0), ...
+    They come in the order of the lower triangle's rows: (1, 0), (2, 0), (2, 1), (3, 0), ...
     Source: Naumov et al., 2019, section 2.1.3, https://arxiv.org/abs/1906.00091.
 
     Args:
-        self_interaction: Whether to put out the squared norms too.
+        self_interaction: Whether to return the squared norms too.
 
     Input shape: `(batch, vectors, dim)`.
     Output shape: `(batch, pairs)`.
 
     Raises:
-        ValueError: If there is no pair.
+        ValueError: If the input has only one vector, so that it has no pair.
 
     >>> DotInteraction()(np.array([[[1.0, 2.0], [3.0, -1.0], [0.0, 2.0]]])).numpy()
     array([[ 1.,  4., -2.]], dtype=float32)

@@ -1,4 +1,4 @@
-"""Field-aware factorization: a vector of each feature for every field that it can meet."""
+"""Field-aware factorization: each feature has a vector for every other field."""
 
 import keras
 from keras import ops
@@ -11,10 +11,10 @@ from ctrzoo.types import Shape, Tensor
 class FieldAwareInteraction(ExplainingLayer):
     """The pair term of a field-aware FM, `sum over i < j of <v_{i, j}, v_{j, i}>`.
 
-    `v_{i, j}` is the vector that the feature of field i keeps for field j. The embedding of a field holds
-    its vectors towards fields 1, 2, ... side by side, so that one gather fetches them all; the tensor
-    `(batch, fields, fields, dim)` is this model's embedding itself. The vector of a field towards itself
-    is never used. Sums are in float32 also under mixed precision.
+    `v_{i, j}` is the vector that the feature of field i keeps for field j. The embedding of a field is the
+    concatenation of its vectors for fields 1, 2, ..., so one gather fetches them all. The tensor
+    `(batch, fields, fields, dim)` is the embedding itself. The vector of a field for itself is never used.
+    Sums are in float32 under mixed precision too.
     Source: Juan et al., RecSys 2016, section 3, https://doi.org/10.1145/2959100.2959134.
 
     Args:
@@ -25,7 +25,7 @@ class FieldAwareInteraction(ExplainingLayer):
     `(batch, fields, fields)`, symmetric with a zero diagonal.
 
     Raises:
-        ValueError: If the last dimension is no multiple of the number of fields.
+        ValueError: If the last dimension is not a multiple of the number of fields.
 
     >>> towards = np.array([[[0.0, 1.0, 2.0], [3.0, 0.0, -1.0], [0.5, 4.0, 0.0]]])
     >>> FieldAwareInteraction()(towards).numpy()

@@ -16,20 +16,21 @@ from ctrzoo.types import Config, Shape, Tensor
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class FieldGraph(ExplainingLayer, BiasedLayer):
-    """Some steps of message passing on the complete graph of fields, without self loops.
+    """Message passing on the complete graph of fields, without self loops.
 
-    A step: `a_i = I_i (sum over j != i of A_ji O_j x_j) + b`, one sending matrix O and one receiving
-    matrix I a field; `x_i = GRU(x_i, a_i) + x_i at the start`. The gated recurrent unit applies its reset
-    gate before the product (Keras' `reset_after=False`) and is shared by all fields and steps.
+    A step computes the messages `a_i = I_i (sum over j != i of A_ji O_j x_j) + b` and the states
+    `x_i = GRU(x_i, a_i) + x_i at the start`. Each field has its own sending matrix O and receiving matrix I. All fields
+    and steps share the gated recurrent unit, which applies its reset gate before the product (Keras'
+    `reset_after=False`).
 
     The defaults are the paper's: `A_ij = softmax over j != i of leaky_relu(w . [x_i, x_j])`, computed once
-    from the states at the start (row i: the sender). The code that GraphCTR released has no edge weights
-    and no bias, and matrices of their own for each step: `use_attention=False, share_steps=False`.
+    from the states at the start (row i: the sender). The code that GraphCTR released has neither edge weights nor a
+    bias, and each step has its own matrices: `use_attention=False, share_steps=False, use_bias=False`.
     Source: Li et al., 2019, https://arxiv.org/abs/1910.05552.
 
     Args:
         num_steps: Number of steps.
-        use_attention: Whether edges have attention weights; otherwise each weighs 1.
+        use_attention: Whether edges have attention weights. Otherwise each has the weight 1.
         share_steps: Whether all steps share the matrices and the bias.
         use_bias: Whether messages have the bias `b`, shared by all fields.
         negative_slope: Slope of the leaky ReLU below zero, which the paper leaves open.

@@ -1,10 +1,10 @@
 """The layers of GraphFM: select the interactions of each field, then aggregate them with attention.
 
 Letters: b batch, n = i = j fields, p unordered pairs i <= j, d input size, u output size, h heads.
-Inside a layer the fields axis of states comes first, so that a per-field matrix is one batched product, and
-the batch of scores last. The interaction q_ij = x_i * x_j is symmetric, and so are all scores made from it
-alone: they are computed once for each unordered pair. Messages use that a weighted sum of q_ij is x_i times
-a weighted sum of x_j, hence no tensor of shape (batch, fields, fields, dim).
+Inside a layer, states have the axis of fields first, so that a product with per-field matrices is one batched product.
+Scores have the batch last. The interaction q_ij = x_i * x_j is symmetric, and so is every score that depends only on
+it: scores are computed once for each unordered pair. A weighted sum of q_ij over j is x_i times a weighted sum of x_j,
+so messages need no tensor of shape (batch, fields, fields, dim).
 Source: Li et al., 2021, https://arxiv.org/abs/2105.11866, equations 7 to 14.
 """
 
@@ -79,7 +79,7 @@ class _GraphLayer(ExplainingLayer, BiasedLayer):
         return spread_to_fields(scores, self.num_fields), edges[0]
 
     def _messages(self, inputs, states, weights, kernel):
-        """Sum the interactions (or neighbours) of each field by each head, then multiply by the head's matrix.
+        """Sum the interactions (or neighbors) of each field by each head, then multiply by the head's matrix.
 
         A matrix of few columns for each head costs half of one product for all heads, whose matrix would be
         half zeros.
@@ -127,12 +127,12 @@ class GraphInteraction(_GraphLayer):
         units: Size of an output state.
         num_heads: Number of attention heads.
         num_neighbors: Interactions that each field keeps; `None` keeps all.
-        average_heads: Average the heads (each `units` wide) instead of concatenating them
+        average_heads: Whether to average the heads (each `units` wide) instead of concatenating them
             (each `units / num_heads` wide).
         activation: The nonlinearity of equations 13 and 14, which the paper leaves open.
         negative_slope: Slope of the leaky ReLU below zero, which the paper leaves open.
-        use_residual_norm: Add the residual `relu(R x_i + r)` before the activation and normalise the state
-            after it, as the released code does and the paper does not; one matrix, scale and shift for all fields.
+        use_residual_norm: Whether to add the residual `relu(R x_i + r)` before the activation and normalize the state
+            after it. The released code does so, the paper does not. All fields share one matrix, scale and shift.
         selector_units: Hidden size of the edge network.
         use_selection: `False` is the ablation GraphFM(-S): all interactions, no edge weights.
         use_interaction: `False` is the ablation GraphFM(-I): messages are `W x_j`, not `W (x_i * x_j)`.
@@ -218,11 +218,11 @@ class GraphInteraction(_GraphLayer):
 class ReferenceGraphInteraction(_GraphLayer):
     """One layer of GraphFM as its authors released it, which differs from the paper.
 
-    The edge weights multiply the attention scores instead of the messages, and the softmax runs over
-    all fields, so an interaction that was not selected keeps a small weight: `A_ij = softmax over all j
-    of p_ij relu(a . (x_i * x_j) + c)`. Ties of the selection are all kept. The message matrix is one a
-    field, heads are slices of its columns. A residual `relu(R_i x_i + r_i)`, one matrix a field, joins
-    the sum before ReLU and a layer normalisation with one scale and shift a field.
+    The edge weights multiply the attention scores instead of the messages. The softmax runs over all fields, so an
+    interaction that was not selected keeps a small weight: `A_ij = softmax over all j of
+    p_ij relu(a . (x_i * x_j) + c)`. The selection keeps all ties. Each field has its own message matrix, and heads are
+    slices of its columns. Each field also has a residual `relu(R_i x_i + r_i)`, added before the ReLU, and its own
+    scale and shift in the layer normalization after it.
     Source: the public code of Li et al., 2021, https://arxiv.org/abs/2105.11866.
 
     Args:
@@ -231,7 +231,7 @@ class ReferenceGraphInteraction(_GraphLayer):
         num_neighbors: Interactions that each field selects; `None` selects all.
         use_residual: Whether to add the residual.
         selector_units: Hidden size of the edge network.
-        use_selection: `False` is the ablation GraphFM(-S): `A_ij = softmax of relu(...)` alone.
+        use_selection: `False` is the ablation GraphFM(-S): `A_ij = softmax of relu(...)`.
         use_interaction: `False` is the ablation GraphFM(-I): messages are `W_i x_j`.
         attention_dropout: Share of attention weights dropped in training.
         l2: Strength of the penalty `l2 / 2 * ||kernel||^2` on each kernel.

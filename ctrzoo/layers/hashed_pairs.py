@@ -18,9 +18,9 @@ from ctrzoo.types import Config, Features, Initializer, Regularizer, Shape, Tens
 def hash_pairs(first: Tensor, second: Tensor, salt: np.ndarray, num_buckets: int) -> Tensor:
     """Assign pairs of ids to buckets: `mix(mix(mix(salt) ^ first) + second) mod num_buckets`.
 
-    The arithmetic is that of 32 bits without sign; `mix` is the last step of MurmurHash3, a bijection in
-    which every bit of the number sways every bit of the result. So a bucket is the same in every process
-    and on every backend and device.
+    The arithmetic is that of unsigned 32-bit integers. `mix` is the last step of MurmurHash3, a bijection in which
+    every input bit affects every output bit. A pair has the same bucket in every process and on every backend and
+    device.
 
     Args:
         first: Tensor of integer ids.
@@ -50,9 +50,9 @@ def _mix(number):
 class HashedPairs(ExplainingLayer):
     """The pair term of Poly2, `sum over i < j of w[h(id_i, id_j)] * value_i * value_j`.
 
-    Each pair of fields hashes with a salt of its own, its number among all pairs i < j, and in the order
-    of the schema. A multi-valued field pairs each of its members, weighted by its value, with the other
-    fields but not with one another. Weights start at 0, so a pair never seen in training adds nothing.
+    Each pair of fields has its own salt, which is its number among all pairs i < j in the order of the schema. A
+    multi-valued field pairs each of its members, weighted by its value, with the other fields, but not with each other.
+    Weights start at 0, so a pair that training never saw adds nothing.
     Source: Chang et al., JMLR 11, 2010, section 2; hashed as in Juan et al., RecSys 2016, section 2,
     with another hash function, https://doi.org/10.1145/2959100.2959134.
 

@@ -15,9 +15,9 @@ from ctrzoo.types import Config, Shape, Tensor
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class HighOrderCross(ExplainingLayer, KernelLayer):
-    """The cross layers of HoAFM: products of each field with a bit-wise weighted sum of the other fields.
+    """The cross layers of HoAFM: each field times a sum of the other fields, whose weights differ in every bit.
 
-    For layer k: `t_i = e_i * sum over j != i of w_ij * x_j`, where every bit of `w_i` is L2-normalized over
+    Layer k computes `t_i = e_i * sum over j != i of w_ij * x_j`, where every bit of `w_i` is L2-normalized over
     the other fields j; the order's logit is `q . sum over i of t_i`; the next states are `leaky_relu(t_i)`.
     The weights are parameters: they do not depend on the row.
     Source: Tao et al., 2020, https://www.sciencedirect.com/science/article/pii/S0306457319302389.

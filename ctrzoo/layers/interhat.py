@@ -159,11 +159,11 @@ class AttentionPooling(ExplainingLayer, KernelLayer):
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class ProductAttention(ExplainingLayer, KernelLayer):
-    """Each field attends over its own products with all fields, with weights of its own.
+    """Each field attends, with its own weights, over its products with all fields.
 
-    `q_ij = x_i * y_j`, `A_ij = softmax over j of v_i . relu(V_i q_ij)`, output `x_i + sum over j of
-    A_ij q_ij`: one order of InterHAt as GraphCTR released it. The ReLU acts on every pair and unit, so a
-    tensor `(fields, batch, fields, units)` cannot be avoided; the sum itself is `x_i * sum A_ij y_j`.
+    This is one order of InterHAt as GraphCTR released it: `q_ij = x_i * y_j`, `A_ij = softmax over j of
+    v_i . relu(V_i q_ij)`, output `x_i + sum over j of A_ij q_ij`. The ReLU acts on every pair and unit, so a
+    tensor `(fields, batch, fields, units)` cannot be avoided. The sum is `x_i * sum A_ij y_j`.
     Source: the public code of Li et al., 2021, https://arxiv.org/abs/2105.11866.
 
     Args:

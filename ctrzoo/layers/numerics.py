@@ -1,4 +1,4 @@
-"""What several layers share: two softmaxes and a standardization in float32 at least, initial values, penalties."""
+"""Functions that several layers share: softmaxes, a standardization, initial values and penalties."""
 
 import keras
 import numpy as np
@@ -10,8 +10,8 @@ from ctrzoo.types import Initializer, Regularizer, Tensor
 def softmax(scores: Tensor, axis: int = -1) -> Tensor:
     """Compute Keras' softmax with sums in float32 (or float64) under mixed precision.
 
-    Use it along the last axis, and along an axis of any size that may be 1. Along an inner axis, whose entries are far
-    apart in memory, `inner_softmax` is faster.
+    Use it along the last axis, or along an axis that may have size 1. Along an inner axis, whose entries are far apart
+    in memory, `inner_softmax` is faster.
 
     >>> softmax(np.zeros((1, 2), "float32")).numpy()
     array([[0.5, 0.5]], dtype=float32)
@@ -25,8 +25,8 @@ def softmax(scores: Tensor, axis: int = -1) -> Tensor:
 def inner_softmax(scores: Tensor, axis: int) -> Tensor:
     """Compute the softmax along an axis before the last, without moving that axis, with sums in float32 at least.
 
-    Keras' softmax transposes such a tensor twice. This one is written out, and so is its gradient. An axis without
-    entries is allowed.
+    Keras' softmax transposes such a tensor twice. This one and its gradient are written out instead. The axis may be
+    empty.
 
     >>> inner_softmax(np.zeros((1, 2, 3), "float32"), axis=1).numpy()
     array([[[0.5, 0.5, 0.5],
@@ -52,8 +52,8 @@ def inner_softmax(scores: Tensor, axis: int) -> Tensor:
 def standardize(states: Tensor, epsilon: float = 1e-8) -> Tensor:
     """Subtract the mean over the last axis and divide by the standard deviation, `sqrt(variance + epsilon)`.
 
-    The gradient is written by hand and takes a third of the passes over memory. Sums are in float32
-    also under mixed precision.
+    The gradient is written by hand and takes a third of the passes over memory. Sums are in float32 under mixed
+    precision too.
 
     >>> standardize(np.array([[1.0, 3.0]], "float32")).numpy()
     array([[-1.,  1.]], dtype=float32)
@@ -76,7 +76,7 @@ def standardize(states: Tensor, epsilon: float = 1e-8) -> Tensor:
 
 
 def lowest_score(dtype: str) -> float:
-    """Return the score that leaves an entry out of a softmax: so low that its share is 0, and finite in `dtype`.
+    """Return a score that leaves an entry out of a softmax: its share is 0, and the score is finite in `dtype`.
 
     >>> lowest_score("float16")
     -10000.0

@@ -2,9 +2,8 @@
 
 Letters: b batch, n = i = j fields, p unordered pairs, d input size, u hidden size, k outputs.
 The pairs come in the order of their distance on a circle of fields: (i, i), then (i, i + 1), (i, i + 2) ...,
-modulo n. The partners at one distance are then one slice of the states (written twice, one after the
-other), where a list of pairs would gather: no copy is made of the states for their partners, and each
-piece of work is small enough for a processor's cache.
+modulo n. The partners at one distance are one slice of the states concatenated with themselves. Other orders would
+need a gather. So the states are not copied for their partners, and each piece of work fits in a processor's cache.
 """
 
 import numpy as np
@@ -14,7 +13,7 @@ from ctrzoo.types import Tensor
 
 
 def unordered_pairs(num_fields: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the fields i and j of each unordered pair, (i, i) among them, in the order of this module.
+    """Return the fields i and j of each unordered pair, including (i, i), in the order of this module.
 
     >>> first, second = unordered_pairs(3)
     >>> list(zip(first.tolist(), second.tolist()))
@@ -75,8 +74,8 @@ def scores_of_pairs(states: Tensor, kernel: Tensor, bias: Tensor, output_kernel:
         output_kernel: Tensor `(units, k)`.
 
     Returns:
-        Tensor `(k, pairs, batch)`, the pairs in the order of `unordered_pairs`. The batch comes last: what
-        follows is elementwise or goes along the pairs of a field, and then takes whole vectors of rows.
+        Tensor `(k, pairs, batch)`, the pairs in the order of `unordered_pairs`. The batch comes last, because
+        the operations that follow run along the pairs of a field and then take whole vectors of rows.
 
     >>> scores_of_pairs(np.ones((2, 1, 3)), np.ones((3, 2)), np.zeros(2), np.ones((2, 1)))[..., 0].numpy().tolist()
     [[6.0, 6.0, 6.0]]

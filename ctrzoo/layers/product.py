@@ -1,7 +1,7 @@
-"""Product layers of PNN: what an MLP would have to learn about pairs of fields, computed for it.
+"""Product layers of PNN: they compute products of pairs of fields, which an MLP would have to learn.
 
-Letters: b batch, n fields, p pairs i < j, d input size, u output size. The two layers of pairs return
-one number a pair; the two factorized layers return what enters a hidden layer, without ever naming pairs.
+Letters: b batch, n fields, p pairs i < j, d input size, u output size. `InnerProducts` and `OuterProducts` return one
+number per pair. The two factorized layers return inputs of a hidden layer without computing single pairs.
 Source: Qu et al., 2016, https://arxiv.org/abs/1611.00144.
 """
 
@@ -89,7 +89,7 @@ class _FactorizedProducts(KernelLayer):
 class FactorizedInnerProducts(_FactorizedProducts):
     """Weighted sums of all inner products, the weights of rank 1: `sum over i, j of t_i t_j <e_i, e_j>`.
 
-    Each output has its own `t` and is `||sum over i of t_i e_i||^2`, so each field also meets itself.
+    Each output has its own `t` and is `||sum over i of t_i e_i||^2`, which includes the pairs (i, i).
     Source: Qu et al., 2016, section III-B (rank-1 factorization), https://arxiv.org/abs/1611.00144.
 
     Args:
@@ -116,8 +116,8 @@ class FactorizedInnerProducts(_FactorizedProducts):
 class FactorizedOuterProducts(_FactorizedProducts):
     """Linear functions of the outer product of the sum of all fields, `<K, s s^T>` with `s = sum of e_i`.
 
-    The superposition stands for the sum of the outer products of all pairs, of a field with itself too.
-    Only the symmetric part of `K` has an effect.
+    `s s^T` is the sum of the outer products of all pairs, including each field with itself. Only the symmetric part of
+    `K` has an effect.
     Source: Qu et al., 2016, section III-C (superposition), https://arxiv.org/abs/1611.00144.
 
     Args:

@@ -22,12 +22,12 @@ class HardConcrete(keras.layers.Layer):
     In training `s = sigmoid((loc + ln u - ln(1 - u)) / temperature)` with uniform noise u, in evaluation
     `s = sigmoid(loc)`; the gate is `clip(s (high - low) + low, 0, 1)` for `low < 0 < 1 < high`. The penalty is
     `l0` times the mean probability that a gate is not 0, `sigmoid(loc - temperature ln(-low / high))`.
-    Computed in float32 also under mixed precision. Logarithms are natural (the L0-SIGN code takes base 2).
+    The layer computes in float32 under mixed precision too. Logarithms are natural; the L0-SIGN code takes base 2.
     Source: Louizos, Welling, Kingma, 2018, section 2.2, https://arxiv.org/abs/1712.01312.
 
     Args:
         l0: Strength of the penalty.
-        temperature: How near to 0 or 1 the noise pushes a gate (the nearer to 0, the nearer).
+        temperature: The lower it is, the closer to 0 or 1 the noise pushes a gate.
         low: Lower end of the stretched interval.
         high: Upper end of the stretched interval.
 
@@ -82,10 +82,10 @@ class HardConcrete(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class EdgeGates(BiasedLayer):
-    """The edge prediction of L0-SIGN: a hard concrete gate for each pair of fields, self loops among them.
+    """The edge prediction of L0-SIGN: a hard concrete gate for each pair of fields, including self loops.
 
-    `loc_ij = w2 . relu(W1 (v_i * v_j) + b1) + b2`, one and the same for both directions of an edge. `w2` starts
-    around 0.2, as in the authors' code: no graph without edges to begin with.
+    `loc_ij = w2 . relu(W1 (v_i * v_j) + b1) + b2` is the same for both directions of an edge. `w2` starts around 0.2,
+    as in the authors' code, so that the first graph has edges.
     Source: Su et al., 2021, "L0 edge prediction model", https://arxiv.org/abs/2008.00404.
 
     Args:
