@@ -65,6 +65,10 @@ MODELS = {
 }
 
 
+# Hyperparameters that are one size, or a tuple of them.
+SIZES = ("attention_units",)
+
+
 def build(name: str, schema: Schema, /, **hyperparameters: Any) -> CTRModel:
     """Build a model of the zoo.
 
@@ -111,7 +115,8 @@ def _unmet(key, value, default):
     if isinstance(default, bool):
         return None if isinstance(value, bool) else "True or False"
     if isinstance(default, int):
-        return None if _is_size(value) else "a whole number of at least 1"
+        several = key in SIZES and isinstance(value, (tuple, list)) and all(map(_is_size, value))
+        return None if _is_size(value) or several else "a whole number of at least 1"
     if isinstance(default, float):
         fits = isinstance(value, numbers.Real) and not isinstance(value, bool) and float(value) >= 0
         return None if fits else "a number of at least 0"

@@ -31,6 +31,8 @@ class FiGNN(CTRModel):
         units: Size of a state, all heads together.
         num_heads: Heads of the self-attention.
         num_steps: Steps of message passing, 3 in the paper. GraphCTR takes 2, its attention counted as the first of 3.
+        message_units: Size of a message, or one size per step; `None` is `units`. Only the reference formulation has
+            it: the original's `block_shape` without its last entry.
         use_residual: Whether the reference formulation's self-attention adds a linear function of its input.
         score_units: In the paper formulation, hidden widths of the two MLPs, which the paper leaves open.
         attention_dropout: Share of attention weights dropped in training.
@@ -55,6 +57,7 @@ class FiGNN(CTRModel):
         units: int = 64,
         num_heads: int = 2,
         num_steps: int = 2,
+        message_units: int | Sequence[int] | None = None,
         use_residual: bool = True,
         score_units: Sequence[int] = (),
         attention_dropout: float = 0.0,
@@ -79,11 +82,14 @@ class FiGNN(CTRModel):
                 use_attention=False,
                 share_steps=False,
                 use_bias=False,
+                message_units=message_units,
                 return_explanations=True,
                 dtype=dtype,
                 name="graph",
             )
         else:
+            if message_units is not None:
+                raise ValueError(f"The paper's messages have the size of a state. Received: {message_units=}.")
             options: dict[str, Any] = {"scale_scores": True, "use_residual": False}
             graph = FieldGraph(num_steps, return_explanations=True, dtype=dtype, name="graph")
         first, attention = FieldAttention(
@@ -110,6 +116,7 @@ class FiGNN(CTRModel):
         super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.formulation, self.embedding_dim, self.units = formulation, embedding_dim, units
         self.num_heads, self.num_steps, self.use_residual = num_heads, num_steps, use_residual
+        self.message_units = graph.message_units
         self.score_units, self.attention_dropout = tuple(score_units), attention_dropout
         self.embedding_dropout, self.embedding_l2 = embedding_dropout, embedding_l2
         self.deep_units, self.deep_dropout = tuple(deep_units), deep_dropout
@@ -123,6 +130,7 @@ class FiGNN(CTRModel):
             "units": self.units,
             "num_heads": self.num_heads,
             "num_steps": self.num_steps,
+            "message_units": self.message_units,
             "use_residual": self.use_residual,
             "score_units": self.score_units,
             "attention_dropout": self.attention_dropout,

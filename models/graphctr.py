@@ -124,19 +124,26 @@ def _autoint(model, variables):
 
 def _fignn(model, variables):
     steps, fields = range(model.num_steps), range(model.schema.num_fields)
+    matrices = {}
+    for ours, theirs in {"sending": "output", "receiving": "input"}.items():
+        of_steps = [
+            np.stack([variables[f"gnn/{theirs}_layer{step}_field{field}/kernel"] for field in fields]) for step in steps
+        ]
+        if len(set(model.message_units or ())) > 1:
+            matrices |= {f"graph/{ours}_kernel_{step + 1}": of_steps[step] for step in steps}
+        elif len({of_step.shape for of_step in of_steps}) > 1:
+            widths = tuple(variables[f"gnn/output_layer{step}_field0/kernel"].shape[1] for step in steps)
+            raise ValueError(
+                f"The messages of the checkpoint's steps have the sizes {widths}. Build the model with "
+                f"message_units={widths}."
+            )
+        else:
+            matrices[f"graph/{ours}_kernel"] = np.stack(of_steps)
     return {
         **_output(variables),
         **_deep(model, variables),
         **_attention("attention", variables, range(4 if model.use_residual else 3), 2 * len(model.deep_units)),
-        **{
-            f"graph/{ours}_kernel": np.stack(
-                [
-                    np.stack([variables[f"gnn/{theirs}_layer{step}_field{field}/kernel"] for field in fields])
-                    for step in steps
-                ]
-            )
-            for ours, theirs in {"sending": "output", "receiving": "input"}.items()
-        },
+        **matrices,
         **{
             f"graph/{ours}_{part}": variables[f"gnn/gru_cell/{theirs}/{part}"]
             for ours, theirs in {"gate": "gates", "candidate": "candidate"}.items()

@@ -15,6 +15,7 @@ from ctrzoo.layers import (
     ProductAttention,
     TransformerBlock,
 )
+from ctrzoo.layers.numerics import sizes
 from ctrzoo.model import CTRModel, check_formulation, deep_logit, feature_inputs
 from ctrzoo.schema import Schema
 from ctrzoo.types import Config, DType
@@ -41,7 +42,8 @@ class InterHAt(CTRModel):
         units: Size of all attention heads together; also of a state, in the reference formulation.
         num_heads: Heads of the self-attention.
         num_orders: Number of orders.
-        attention_units: Hidden size of the attention scores of an order.
+        attention_units: Hidden size of the attention scores of an order, or one size per order: the original's
+            `block_shape`.
         use_residual: Whether the reference formulation's self-attention adds a linear function of its input.
         feed_forward_units: Hidden size of the transformer block, in the paper formulation.
         output_units: Hidden widths of the last MLP, in the paper formulation.
@@ -67,7 +69,7 @@ class InterHAt(CTRModel):
         units: int = 64,
         num_heads: int = 2,
         num_orders: int = 3,
-        attention_units: int = 64,
+        attention_units: int | Sequence[int] = 64,
         use_residual: bool = True,
         feed_forward_units: int = 64,
         output_units: Sequence[int] = (8,),
@@ -89,6 +91,7 @@ class InterHAt(CTRModel):
         if num_orders < 1:
             raise ValueError(f"`num_orders` must be at least 1. Received: {num_orders}.")
         explanations, numbers = {}, range(1, num_orders + 1)
+        hidden = sizes("attention_units", attention_units, num_orders)
         if formulation == "reference":
             first, explanations["attention"] = FieldAttention(
                 units,
@@ -101,9 +104,9 @@ class InterHAt(CTRModel):
                 **REFERENCE_ATTENTION,
             )(embedded)
             states = first
-            for number in numbers:
+            for number, width in zip(numbers, hidden, strict=True):
                 order = ProductAttention(
-                    attention_units, attention_dropout, return_explanations=True, dtype=dtype, name=f"order_{number}"
+                    width, attention_dropout, return_explanations=True, dtype=dtype, name=f"order_{number}"
                 )
                 states, explanations[f"order_{number}"] = order(states, first)
             logit = keras.layers.Dense(1, dtype=dtype, name="output")(
@@ -120,20 +123,19 @@ class InterHAt(CTRModel):
                 name="transformer",
             )(embedded)
             states, summaries = first, []
-            for number in numbers:
-                pooling = AttentionPooling(
-                    attention_units, return_explanations=True, dtype=dtype, name=f"order_{number}"
-                )
+            for number, width in zip(numbers, hidden, strict=True):
+                pooling = AttentionPooling(width, return_explanations=True, dtype=dtype, name=f"order_{number}")
                 summary, explanations[f"order_{number}"] = pooling(states)
                 summaries.append(summary)
                 states = ops.expand_dims(summary, 1) * first + states
-            pooling = AttentionPooling(attention_units, return_explanations=True, dtype=dtype, name="orders")
+            pooling = AttentionPooling(hidden[-1], return_explanations=True, dtype=dtype, name="orders")
             summary, explanations["orders"] = pooling(ops.stack(summaries, axis=1))
             logit = MLP(output_units, output_dim=1, dtype=dtype, name="output")(summary)
         logit += deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, dtype=dtype)
         super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.formulation, self.embedding_dim, self.units = formulation, embedding_dim, units
-        self.num_heads, self.num_orders, self.attention_units = num_heads, num_orders, attention_units
+        self.num_heads, self.num_orders = num_heads, num_orders
+        self.attention_units = attention_units if isinstance(attention_units, int) else hidden
         self.use_residual, self.feed_forward_units = use_residual, feed_forward_units
         self.output_units, self.attention_dropout = tuple(output_units), attention_dropout
         self.embedding_dropout, self.embedding_l2 = embedding_dropout, embedding_l2

@@ -4,13 +4,14 @@ Letters: n = i = j fields, b batch, d state size. Inside the layer the fields ax
 per-field matrix is one batched product.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
 from ctrzoo.layers.base import BiasedLayer, ExplainingLayer
-from ctrzoo.layers.numerics import lowest_score, softmax
+from ctrzoo.layers.numerics import lowest_score, sizes, softmax
 from ctrzoo.types import Config, Shape, Tensor
 
 
@@ -34,6 +35,8 @@ class FieldGraph(ExplainingLayer, BiasedLayer):
         share_steps: Whether all steps share the matrices and the bias.
         use_bias: Whether messages have the bias `b`, shared by all fields.
         negative_slope: Slope of the leaky ReLU below zero, which the paper leaves open.
+        message_units: Size of a message, or one size per step if the steps do not share matrices. `None` is the size
+            of a state. Sizes other than that exist only in GraphCTR.
         l2: Strength of the penalty `l2 / 2 * ||kernel||^2` on each kernel.
         kernel_initializer: Initial values of the kernels; `None` draws them from Glorot's uniform distribution.
         bias_initializer: Initial values of the biases of messages and candidates. The gates' bias starts at 1.
@@ -57,6 +60,7 @@ class FieldGraph(ExplainingLayer, BiasedLayer):
         share_steps: bool = True,
         use_bias: bool = True,
         negative_slope: float = 0.2,
+        message_units: int | Sequence[int] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -64,12 +68,25 @@ class FieldGraph(ExplainingLayer, BiasedLayer):
             raise ValueError(f"`num_steps` must be at least 1. Received: {num_steps}.")
         self.num_steps, self.use_attention, self.share_steps = num_steps, use_attention, share_steps
         self.use_bias, self.negative_slope = use_bias, negative_slope
+        self.message_units = sizes("message_units", message_units, num_steps) if message_units else None
+        if share_steps and len(set(self.message_units or ())) > 1:
+            raise ValueError(f"Steps that share matrices need one `message_units`. Received: {message_units}.")
 
     def build(self, input_shape: Shape) -> None:
         _, self.num_fields, dim = input_shape
         copies = 1 if self.share_steps else self.num_steps
-        self.sending_kernel = self.add_kernel("sending_kernel", (copies, self.num_fields, dim, dim))
-        self.receiving_kernel = self.add_kernel("receiving_kernel", (copies, self.num_fields, dim, dim))
+        widths = self.message_units or (dim,)
+        if len(set(widths)) == 1:
+            self.sending_kernel = self.add_kernel("sending_kernel", (copies, self.num_fields, dim, widths[0]))
+            self.receiving_kernel = self.add_kernel("receiving_kernel", (copies, self.num_fields, widths[0], dim))
+        else:
+            steps = list(enumerate(widths, start=1))
+            self.sending_kernel = [
+                self.add_kernel(f"sending_kernel_{step}", (self.num_fields, dim, width)) for step, width in steps
+            ]
+            self.receiving_kernel = [
+                self.add_kernel(f"receiving_kernel_{step}", (self.num_fields, width, dim)) for step, width in steps
+            ]
         if self.use_bias:
             self.message_bias = self.add_bias("message_bias", (copies, dim))
         if self.use_attention:
@@ -124,4 +141,5 @@ class FieldGraph(ExplainingLayer, BiasedLayer):
             "share_steps": self.share_steps,
             "use_bias": self.use_bias,
             "negative_slope": self.negative_slope,
+            "message_units": self.message_units,
         }

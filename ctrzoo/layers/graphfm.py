@@ -75,8 +75,25 @@ class _GraphLayer(ExplainingLayer, BiasedLayer):
         if not self.use_selection:
             return spread_to_fields(scores, self.num_fields), None
         scores, edges = ops.split(scores, [self.num_heads], axis=0)
-        edges = spread_to_fields(ops.sigmoid(edges + self.score_bias), self.num_fields)
-        return spread_to_fields(scores, self.num_fields), edges[0]
+        edges = spread_to_fields(ops.sigmoid(edges + self.score_bias), self.num_fields)[0]
+        return spread_to_fields(scores, self.num_fields), self._equal_where_absent(states, edges)
+
+    def _equal_where_absent(self, states, edges):
+        """Give all edges of absent fields, whose states are zero, the same weight to the last digit.
+
+        Products of matrices round them differently, depending on where a row lies in its batch. The selection keeps
+        ties, so the score of a row would depend on its batch.
+        """
+        absent = ops.logical_not(ops.any(states != 0, axis=-1))
+        absent = ops.logical_or(ops.expand_dims(absent, 0), ops.expand_dims(absent, 1))
+        hidden = ops.expand_dims(ops.relu(self.hidden_bias), 0)
+        weight = ops.sigmoid(ops.matmul(hidden, self.score_kernel) + self.score_bias)
+
+        @ops.custom_gradient
+        def forward(edges, weight):
+            return ops.where(absent, weight, edges), lambda upstream: (upstream, ops.zeros_like(weight))
+
+        return forward(edges, ops.stop_gradient(weight))
 
     def _messages(self, inputs, states, weights, kernel):
         """Sum the interactions (or neighbors) of each field by each head, then multiply by the head's matrix.

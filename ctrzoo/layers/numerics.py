@@ -1,4 +1,6 @@
-"""Functions that several layers share: softmaxes, a standardization, initial values and penalties."""
+"""Functions that several layers share: softmaxes, a standardization, initial values, penalties and sizes."""
+
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -73,6 +75,21 @@ def standardize(states: Tensor, epsilon: float = 1e-8) -> Tensor:
 
     dtype = states.dtype
     return ops.cast(forward(ops.cast(states, keras.backend.result_type(dtype, "float32"))), dtype)
+
+
+def sizes(name: str, size: int | Sequence[int], count: int) -> tuple[int, ...]:
+    """Return one size for each of `count` parts: the given ones, or the given one for all.
+
+    Raises:
+        ValueError: If a size is below 1, or their number is not `count`.
+
+    >>> sizes("units", 8, 3)
+    (8, 8, 8)
+    """
+    each = (size,) * count if isinstance(size, int) else tuple(size)
+    if len(each) != count or min(each) < 1:
+        raise ValueError(f"`{name}` must be a size of at least 1, or {count} of them. Received: {size!r}.")
+    return each
 
 
 def lowest_score(dtype: str) -> float:
