@@ -59,7 +59,7 @@ def test_equal_edges_of_absent_fields_are_equal_to_the_last_digit(monkeypatch):
     states[:, 2:7][np.random.default_rng(1).random((37, 5)) < 0.5] = 0
     layer = graphfm.ReferenceGraphInteraction(8, num_neighbors=9, return_explanations=True)
     layer(states)
-    layer.set_weights([np.random.default_rng(2).normal(size=weight.shape) for weight in layer.get_weights()])
+    layer.set_weights([np.random.default_rng(2).normal(scale=0.3, size=weight.shape) for weight in layer.get_weights()])
     edges = np.asarray(layer(states)[2])
     absent = ~states.any(axis=-1)
     pairs = absent[:, :, None] | absent[:, None, :]
