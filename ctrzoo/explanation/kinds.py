@@ -3,10 +3,11 @@
 A model passes its explanations to `CTRModel` as tensors by name. `KINDS` says what each name means and what its axes
 after the rows count. The axes decide what becomes of it:
 
-- Axes that end in `"field", "field"` make a matrix `(rows, fields, fields)`, the mean over the other axes. Matrices give
-  the strengths of pairs in the graph, `edges.csv` and `rows.csv`. Each is drawn as a heat map of a row.
-- Axes that end in one `"field"` make a vector `(rows, fields)`, the mean over the other axes. A single axis of something
-  else makes a vector `(rows, entries)`. A sentence about each row and `row_terms.csv` say its strongest entries.
+- Axes that end in `"field", "field"` make a matrix `(rows, fields, fields)`, the mean over the other axes. Matrices
+  give the strengths of pairs in the graph, `edges.csv` and `rows.csv`. Each is drawn as a heat map of a row.
+- Axes that end in one `"field"` make a vector `(rows, fields)`, the mean over the other axes. A single axis of
+  something else makes a vector `(rows, entries)`. A sentence about each row and `row_terms.csv` say its strongest
+  entries.
 - Other explanations are only in what `explain_rows` returns.
 
 To add a kind, add it here or call `register_kind`. A name that is no kind is shown too: `kind_of` guesses its axes.
