@@ -108,6 +108,28 @@ def matrices_of(explained: Mapping[str, np.ndarray], num_fields: int) -> dict[st
     return {name: matrix for name, (_, matrix) in _converted(explained, num_fields, Kind.matrix).items()}
 
 
+def mean_strengths(model: CTRModel, dataset: Iterable[Any]) -> np.ndarray | None:
+    """Return how strong each pair of fields is over all rows of a data set, where the model says so conclusively.
+
+    Args:
+        model: A `CTRModel`.
+        dataset: A `tf.data.Dataset` of `(features, labels)` batches; not read if the answer is None.
+
+    Returns:
+        Strengths `(fields, fields)`, symmetric, zero on the diagonal. None if there are no two fields, or the model has
+        no conclusive matrix (`pairs`), but only such as attention.
+
+    Raises:
+        ValueError: If the data has no rows.
+    """
+    num_fields = model.schema.num_fields
+    if num_fields < 2 or not any(kind.conclusive for kind in kinds_of(model).values()):
+        return None
+    means = {name: mean[np.newaxis] for name, mean in mean_explanations(model, dataset).items()}
+    strengths = strengths_of(means, num_fields)
+    return None if strengths is None else strengths[0]
+
+
 def vectors_of(explained: Mapping[str, np.ndarray], num_fields: int) -> dict[str, tuple[Kind, np.ndarray]]:
     """Return the explanations of single fields, or of single entries of something else, each with its kind.
 
@@ -177,8 +199,8 @@ def _conclusive(explained, num_fields):
     return [(kind, matrix) for kind, matrix in found if kind.conclusive] or found
 
 
-def _in_both_directions(matrices):
-    mean = np.sum(matrices, axis=0, dtype=np.float32) / len(matrices)
+def _in_both_directions(matrices: list[np.ndarray]) -> np.ndarray:
+    mean: Any = np.sum(matrices, axis=0, dtype=np.float32) / len(matrices)
     return (mean + mean.transpose(0, 2, 1)) / 2 * (1 - np.eye(mean.shape[-1], dtype=np.float32))
 
 
