@@ -32,8 +32,8 @@ class Kind:
         name: The name that models give the tensor. Layers and orders may be numbered: `"edges"` is the kind of
             `edges_1`, `edges_2`, ... too.
         axes: What each axis after the rows counts, in the singular, such as `("head", "field", "field")`. An axis
-            `"field"` has an entry for each field of the schema. Other axes have any length.
-            No axis: one number for each row.
+            `"field"` has an entry for each field of the schema. Other axes have any length. Without an axis the
+            explanation is one number for each row.
         meaning: What an entry says, in words, for the report.
         signed: Whether the sign of an entry counts, as in what a field adds to the logit. Otherwise an entry is a
             weight or a share.
@@ -42,7 +42,7 @@ class Kind:
         heading: How a sentence about the strongest entries of a vector begins; `{name}` is the full name.
 
     Raises:
-        ValueError: If the name ends in a number.
+        ValueError: If the name ends in a number, the axes are a string, or a kind that is not of pairs is conclusive.
 
     >>> Kind("attention", ("head", "field", "field"), "attention of each head").matrix(np.ones((5, 2, 3, 3))).shape
     (5, 3, 3)
@@ -60,6 +60,15 @@ class Kind:
             raise ValueError(
                 f"A kind has a name without a number, and fits numbered ones too. Received: '{self.name}'. "
                 f"Call it '{_without_number(self.name)}'."
+            )
+        if isinstance(self.axes, str):
+            raise ValueError(
+                f"The axes of '{self.name}' must be a tuple of names. Received: {self.axes!r}. Write ({self.axes!r},)."
+            )
+        if self.conclusive and not self.is_of_pairs:
+            raise ValueError(
+                f"Only a kind of pairs can be conclusive, with axes that end in '{FIELD}', '{FIELD}'. Received: "
+                f"'{self.name}' with the axes {self.axes}. Leave `conclusive` out."
             )
 
     @property

@@ -166,6 +166,14 @@ def test_the_latest_of_two_kinds_counts(own_kinds):
     assert kind_of("gates", (3, 3), num_fields=3) is mine
 
 
-def test_a_numbered_name_is_refused_with_the_one_to_take():
-    with pytest.raises(ValueError, match="Received: 'edges_1'. Call it 'edges'"):
-        Kind("edges_1", ("field", "field"), "the weight of each edge")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "edges_1"}, "Received: 'edges_1'. Call it 'edges'"),
+        ({"axes": "field"}, r"Received: 'field'. Write \('field',\)"),
+        ({"axes": ("field",), "conclusive": True}, "Only a kind of pairs can be conclusive"),
+    ],
+)
+def test_what_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        Kind(**{"name": "edges", "axes": ("field", "field"), "meaning": "the weight of each edge", **change})
