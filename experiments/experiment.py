@@ -11,7 +11,7 @@ import tensorflow as tf
 from rich.console import Console
 
 import ctrzoo
-from ctrzoo.explanation.explainer import mean_explanations
+from ctrzoo.explanation.explainer import mean_strengths
 from ctrzoo.files import write_csv, write_json, write_text
 from ctrzoo.plots import plot_interactions, plot_learning_curves
 from ctrzoo.startup import keep_loops_rolled
@@ -58,8 +58,8 @@ def run_experiment(
         ConnectionError: If another worker was lost.
     """
     _check_workdir(workdir, settings)
-    place = make_strategy(strategy, num_devices, settings.cpu_replicas)
-    chief = is_chief(place)
+    distribution = make_strategy(strategy, num_devices, settings.cpu_replicas)
+    chief = is_chief(distribution)
     console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=not chief)
     data = _load(settings, data_dir, raw)
     console.print(f"{data!r}")
@@ -70,19 +70,25 @@ def run_experiment(
     with _locked(workdir) if chief else contextlib.nullcontext():
         if chief:
             _check_workdir(workdir, settings)  # another process may have begun since
-            write_json(workdir / "experiment.json", _description(settings, data, place))
+            write_json(workdir / "experiment.json", _description(settings, data, distribution))
         results, histories = {}, {}
         for name in (*settings.baselines, settings.model):
             folder = workdir if name == settings.model else workdir / BASELINES / name
             if chief:
                 folder.mkdir(parents=True, exist_ok=True)
             set_seed(settings.seed, settings.jit_compile)
-            with place.scope():
+            with distribution.scope():
                 model = _build(name, data.schema, settings)
             result = _train(model, data, settings, folder, console, checkpoint_options)
             histories[name] = result.pop("history")
-            facts = {"model": name, "dataset": data.name, "seed": settings.seed, "num_parameters": model.count_params()}
-            results[name] = {**facts, "epochs": len(histories[name]), **result}
+            results[name] = {
+                "model": name,
+                "dataset": data.name,
+                "seed": settings.seed,
+                "num_parameters": model.count_params(),
+                "epochs": len(histories[name]),
+                **result,
+            }
             if chief and name != settings.model:
                 write_json(folder / "metrics.json", results[name])
         if not chief:
@@ -197,9 +203,9 @@ def _description(settings, data, strategy):
 
 def _explain(model, data, workdir):
     """Write the interactions that the model found as a table and a picture; say how many planted ones it found."""
-    if "pairs" not in model.explanation_names or data.schema.num_fields < 2:
+    strengths = mean_strengths(model, data.dataset("test", EVALUATION_BATCH, shuffle=False))
+    if strengths is None:
         return []
-    strengths = mean_explanations(model, data.dataset("test", EVALUATION_BATCH, shuffle=False))["pairs"]
     names = data.schema.names
     pairs = [(strengths[i, j], names[j], names[i]) for i in range(len(names)) for j in range(i)]
     pairs.sort(reverse=True)

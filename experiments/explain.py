@@ -49,7 +49,9 @@ def main(argv: list[str]) -> None:
         *(pathlib.Path(run) / "model.keras" for run in (workdir, *FLAGS.compare)),
     ):
         if not path.is_file():
-            raise FileNotFoundError(f"There is no {path}. --workdir and --compare need folders of finished runs.")
+            raise FileNotFoundError(
+                f"Train a run first: {path} not found. --workdir and --compare need folders of finished runs."
+            )
     load_keras_quietly()
     from .explained_run import explain_run  # slow: it loads TensorFlow
 

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import typing
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from rich.console import Console
 
-from ctrzoo.explanation.analysis import Analysis, analyse, correlation
+from ctrzoo.explanation.analysis import EXPLANATION, METHODS, Analysis, analyse, correlation
 from ctrzoo.explanation.explainer import explain_rows
 from ctrzoo.explanation.report import choose_rows, write_explanations
 from ctrzoo.model import CTRModel, output_name
@@ -61,46 +62,65 @@ def explain_run(
     """
     experiment = json.loads((workdir / "experiment.json").read_text(encoding="utf-8"))
     data = data_pipelines.load(data_folder or experiment["data"]["folder"])
-    if split not in data.num_rows:
-        raise ValueError(f"{data.name} has no split '{split}', but: {', '.join(data.num_rows)}.")
-    wrong = [row for row in chosen if row >= data.num_rows[split]]
-    if wrong:
-        raise ValueError(
-            f"The split '{split}' has {data.num_rows[split]:,} rows, counted from 0. Received: {wrong[0]}."
-        )
-    planted = data.truth["pairs"] if data.truth else ()
+    _check_rows(data, split, chosen)
     total = data.num_rows[split]
-    sample = np.sort(np.random.default_rng(seed).choice(total, min(num_rows, total), replace=False))
-    features, labels = rows_of(data, split, sample)
+    rows = _read(data, split, np.sort(np.random.default_rng(seed).choice(total, min(num_rows, total), replace=False)))
+    planted = data.truth["pairs"] if data.truth else ()
     analyses: dict[pathlib.Path, tuple[CTRModel, Analysis]] = {}
     for folder in (workdir, *compared):
         model = load_model(folder, data.schema)
-        if console:
-            console.print(f"{folder}: {model.name}, {len(labels):,} rows of {data.name}/{split}")
-        analyses[folder] = model, analyse(model, features, labels, planted, most_pairs, repeats, seed)
+        _print(console, f"{folder}: {model.name}, {len(rows.labels):,} rows of {data.name}/{split}")
+        analyses[folder] = model, analyse(model, rows.features, rows.labels, planted, most_pairs, repeats, seed)
     model, analysis = analyses[workdir]
-    if chosen:
-        sample = np.array(chosen)
-        features, labels = rows_of(data, split, sample)
-        shown = np.arange(len(chosen))
-    else:
-        shown = choose_rows(labels, explain_rows(model, features)[output_name(model.task)], instances)
-    features = {name: array[shown] for name, array in features.items()}
+    shown = _read(data, split, np.array(chosen)) if chosen else _worth_a_look(model, rows, instances)
     comparison = [_compared(folder, *analyses[folder], analysis) for folder in analyses]
-    if console:
-        for row in comparison:
-            console.print(", ".join(f"{key} {_rounded(value)}" for key, value in row.items()))
+    for compared_run in comparison:
+        _print(console, ", ".join(f"{key} {_rounded(value)}" for key, value in compared_run.items()))
     return write_explanations(
         output,
         model,
         analysis,
-        features,
-        labels[shown],
-        data.texts(features),
-        [int(row) for row in sample[shown]],
-        f"What {model.name} says of {data.name}: {min(num_rows, total):,} rows of the {split} split",
+        shown.features,
+        shown.labels,
+        data.texts(shown.features),
+        [int(number) for number in shown.numbers],
+        f"What {model.name} says of {data.name}: {len(rows.labels):,} rows of the {split} split",
         comparison,
     )
+
+
+class _Rows(typing.NamedTuple):
+    """Rows of a split: their numbers in stored order, features and labels."""
+
+    numbers: np.ndarray
+    features: dict[str, np.ndarray]
+    labels: np.ndarray
+
+
+def _check_rows(data, split, chosen):
+    if split not in data.num_rows:
+        raise ValueError(f"{data.name} has no split '{split}', but: {', '.join(data.num_rows)}.")
+    for number in chosen:
+        if number >= data.num_rows[split]:
+            raise ValueError(
+                f"The split '{split}' has {data.num_rows[split]:,} rows, counted from 0. Received: {number}."
+            )
+
+
+def _read(data, split, numbers):
+    return _Rows(numbers, *rows_of(data, split, numbers))
+
+
+def _worth_a_look(model, rows, count):
+    """Return some of the rows, those that `choose_rows` finds worth a look."""
+    chosen = choose_rows(rows.labels, explain_rows(model, rows.features)[output_name(model.task)], count)
+    features = {name: array[chosen] for name, array in rows.features.items()}
+    return _Rows(rows.numbers[chosen], features, rows.labels[chosen])
+
+
+def _print(console, message):
+    if console:
+        console.print(message)
 
 
 def rows_of(
@@ -109,11 +129,11 @@ def rows_of(
     """Return features and labels of rows of a split, by their numbers in stored order, however large it is."""
     numbers, start, found = np.asarray(numbers), 0, []
     for features, labels in data.dataset(split, BATCH, shuffle=False).as_numpy_iterator():
-        places = np.flatnonzero((numbers >= start) & (numbers < start + len(labels)))
-        here = numbers[places] - start
-        found.append((places, {name: array[here] for name, array in features.items()}, labels[here, 0]))
+        asked = np.flatnonzero((numbers >= start) & (numbers < start + len(labels)))
+        in_batch = numbers[asked] - start
+        found.append((asked, {name: array[in_batch] for name, array in features.items()}, labels[in_batch, 0]))
         start += len(labels)
-    order = np.argsort(np.concatenate([places for places, _, _ in found]))
+    order = np.argsort(np.concatenate([asked for asked, _, _ in found]))
     features = {name: np.concatenate([part[name] for _, part, _ in found])[order] for name in ("ids", "values")}
     return features, np.concatenate([labels for _, _, labels in found])[order]
 
@@ -132,11 +152,12 @@ def _compared(folder: pathlib.Path, model: CTRModel, analysis: Analysis, first: 
     row = {"model": model.name, "run": str(folder), "AUC": analysis.importance.auc}
     precision = analysis.precision()
     if precision:
-        for method in ("explanation", "AUC interaction", "logit difference"):
+        for method in METHODS:
             row[f"planted pairs found by {method}"] = precision.get(method)
     agreement = analysis.agreement()
-    for method in ("AUC interaction", "logit difference"):
-        row[f"correlation of explanation and {method}"] = agreement[method][0] if agreement else None
+    for method in METHODS:
+        if method != EXPLANATION:
+            row[f"correlation of {EXPLANATION} and {method}"] = agreement[method][0] if agreement else None
     pairs = np.triu_indices(len(analysis.names), 1)
     edges = None
     if analysis.edges is not None and first.edges is not None:

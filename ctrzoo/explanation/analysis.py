@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from ctrzoo.types import Features
 
 # Interactions below this are errors of float32 logits.
 ROUNDING = 1e-6
+EXPLANATION, AUC_INTERACTION, LOGIT_DIFFERENCE = "explanation", "AUC interaction", "logit difference"
 
 
 class Analysis(typing.NamedTuple):
@@ -35,15 +36,12 @@ class Analysis(typing.NamedTuple):
     planted: tuple[tuple[int, int], ...]
 
     def rankings(self) -> dict[str, np.ndarray]:
-        """Return how strongly each shuffled pair interacts, by each method to tell, `{method: (pairs,)}`."""
-        methods = {
-            "AUC interaction": self.importance.interaction.mean(axis=0),
-            "logit difference": self.importance.logit_interaction.mean(axis=0),
-        }
-        if self.edges is None:
-            return methods
-        first, second = np.transpose(self.importance.pairs)
-        return {"explanation": self.edges.mean[first, second], **methods}
+        """Return how strongly each shuffled pair interacts, `{method: (pairs,)}`.
+
+        The methods are those of `METHODS`, in this order; one that the model does not allow is left out.
+        """
+        scores = {method: score(self) for method, score in METHODS.items()}
+        return {method: array for method, array in scores.items() if array is not None}
 
     def agreement(self) -> dict[str, tuple[float, float]]:
         """Return how well the explanation agrees with each method, `{method: (correlation, rank correlation)}`.
@@ -51,7 +49,7 @@ class Analysis(typing.NamedTuple):
         Where most pairs hardly interact, their order is random, and the first says more than the second.
         """
         rankings = self.rankings()
-        explanation = rankings.pop("explanation", None)
+        explanation = rankings.pop(EXPLANATION, None)
         if explanation is None:
             return {}
         return {
@@ -79,32 +77,55 @@ class Analysis(typing.NamedTuple):
 
         What was not measured is None.
         """
-        tested = {pair: index for index, pair in enumerate(self.importance.pairs)}
-        alone = self.importance.fields.mean(axis=0)
-        rows = []
-        for pair in itertools.combinations(range(len(self.names)), 2):
-            index = tested.get(pair)
-            if index is None and self.edges is None:
-                continue
-            i, j = pair
-            row: dict[str, Any] = {"field": self.names[i], "other_field": self.names[j]}
-            for key in ("mean", "deviation", "top_share"):
-                row[key] = None if self.edges is None else float(getattr(self.edges, key)[pair])
-            row |= {"auc_lost_field": float(alone[i]), "auc_lost_other_field": float(alone[j])}
-            for key, array in (
-                ("auc_lost_together", self.importance.together),
-                ("interaction", self.importance.interaction),
-            ):
-                row[key] = None if index is None else float(array[:, index].mean())
-            row["interaction_deviation"] = None if index is None else float(self.importance.interaction[:, index].std())
-            row["logit_interaction"] = (
-                None if index is None else float(self.importance.logit_interaction[:, index].mean())
-            )
-            if self.planted:
-                row["planted"] = int(pair in self.planted)
-            rows.append(row)
-        key = "logit_interaction" if self.edges is None else "mean"
-        return sorted(rows, key=lambda row: -row[key])
+        if self.edges is None:
+            rows = [self._row(pair) for pair in sorted(self.importance.pairs)]
+            return sorted(rows, key=lambda row: -row["logit_interaction"])
+        rows = [self._row(pair) for pair in itertools.combinations(range(len(self.names)), 2)]
+        return sorted(rows, key=lambda row: -row["mean"])
+
+    def _row(self, pair: tuple[int, int]) -> dict[str, Any]:
+        field, other_field = pair
+        field_losses = self.importance.fields.mean(axis=0)
+        row: dict[str, Any] = {"field": self.names[field], "other_field": self.names[other_field]}
+        for key in ("mean", "deviation", "top_share"):
+            row[key] = None if self.edges is None else float(getattr(self.edges, key)[pair])
+        row |= {
+            "auc_lost_field": float(field_losses[field]),
+            "auc_lost_other_field": float(field_losses[other_field]),
+            **self._shuffled_together(pair),
+        }
+        if self.planted:
+            row["planted"] = int(pair in self.planted)
+        return row
+
+    def _shuffled_together(self, pair: tuple[int, int]) -> dict[str, float | None]:
+        keys = ("auc_lost_together", "interaction", "interaction_deviation", "logit_interaction")
+        if pair not in self.importance.pairs:
+            return dict.fromkeys(keys)
+        index = self.importance.pairs.index(pair)
+        interaction = self.importance.interaction[:, index]
+        numbers = (
+            self.importance.together[:, index].mean(),
+            interaction.mean(),
+            interaction.std(),
+            self.importance.logit_interaction[:, index].mean(),
+        )
+        return {key: float(number) for key, number in zip(keys, numbers, strict=True)}
+
+
+def _explained_scores(analysis):
+    if analysis.edges is None:
+        return None
+    first, second = np.transpose(analysis.importance.pairs)
+    return analysis.edges.mean[first, second]
+
+
+# Methods to tell how strongly the shuffled pairs of an `Analysis` interact: scores `(pairs,)`, None if there are none.
+METHODS: dict[str, Callable[[Analysis], np.ndarray | None]] = {
+    EXPLANATION: _explained_scores,
+    AUC_INTERACTION: lambda analysis: analysis.importance.interaction.mean(axis=0),
+    LOGIT_DIFFERENCE: lambda analysis: analysis.importance.logit_interaction.mean(axis=0),
+}
 
 
 def analyse(
@@ -186,5 +207,5 @@ def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
 
 
 def _ranks(scores):
-    _, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[places]
+    _, distinct, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[distinct]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ctrzoo.explanation.kinds import Kind, kind_of
 from ctrzoo.model import CTRModel
 from ctrzoo.types import Features
 
@@ -81,24 +82,76 @@ def explain_rows(model: CTRModel, features: Features, batch_size: int = 1024) ->
     return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
+def kinds_of(model: CTRModel) -> dict[str, Kind]:
+    """Return the kind of each explanation of a model, by its name.
+
+    >>> from ctrzoo import models
+    >>> from ctrzoo.schema import Field, Schema
+    >>> model = models.build("lr", Schema([Field("user", vocabulary_size=2), Field("ad", vocabulary_size=2)]))
+    >>> kinds_of(model)["fields"].meaning
+    'what each field adds to the logit'
+    """
+    outputs: Any = model.explainer().output
+    return {name: kind_of(name, outputs[name].shape[1:], model.schema.num_fields) for name in model.explanation_names}
+
+
 def matrices_of(explained: Mapping[str, np.ndarray], num_fields: int) -> dict[str, np.ndarray]:
     """Return the explanations of pairs of fields, `(rows, fields, fields)`: heads and layers are averaged.
+
+    Args:
+        explained: What `explain_rows` returned.
+        num_fields: Number of fields.
 
     >>> {name: matrix.shape for name, matrix in matrices_of({"attention": np.ones((5, 2, 3, 3))}, 3).items()}
     {'attention': (5, 3, 3)}
     """
-    return {
-        name: array.mean(axis=tuple(range(1, array.ndim - 2)))
-        for name, array in explained.items()
-        if array.ndim > 2 and array.shape[-2:] == (num_fields, num_fields)
-    }
+    return {name: matrix for name, (_, matrix) in _converted(explained, num_fields, Kind.matrix).items()}
+
+
+def mean_strengths(model: CTRModel, dataset: Iterable[Any]) -> np.ndarray | None:
+    """Return how strong each pair of fields is over all rows of a data set, where the model says so conclusively.
+
+    Args:
+        model: A `CTRModel`.
+        dataset: A `tf.data.Dataset` of `(features, labels)` batches; not read if the answer is None.
+
+    Returns:
+        Strengths `(fields, fields)`, symmetric, zero on the diagonal. None if there are no two fields, or the model has
+        no conclusive matrix (`pairs`), but only such as attention.
+
+    Raises:
+        ValueError: If the data has no rows.
+    """
+    num_fields = model.schema.num_fields
+    if num_fields < 2 or not any(kind.conclusive for kind in kinds_of(model).values()):
+        return None
+    means = {name: mean[np.newaxis] for name, mean in mean_explanations(model, dataset).items()}
+    strengths = strengths_of(means, num_fields)
+    return None if strengths is None else strengths[0]
+
+
+def vectors_of(explained: Mapping[str, np.ndarray], num_fields: int) -> dict[str, tuple[Kind, np.ndarray]]:
+    """Return the explanations of single fields, or of single entries of something else, each with its kind.
+
+    Args:
+        explained: What `explain_rows` returned.
+        num_fields: Number of fields.
+
+    Returns:
+        The `Kind` and the vectors `(rows, fields)` or `(rows, entries)` of each explanation by its name.
+
+    >>> kind, terms = vectors_of({"fields": np.array([[0.5, -2.0]]), "pairs": np.ones((1, 2, 2))}, 2)["fields"]
+    >>> kind.signed, terms.tolist()
+    (True, [[0.5, -2.0]])
+    """
+    return _converted(explained, num_fields, Kind.vector)
 
 
 def strengths_of(explained: Mapping[str, np.ndarray], num_fields: int) -> np.ndarray | None:
     """Return how strong each edge between two fields is in each row.
 
-    That is the absolute value of `pairs` where the model names it, else the mean over all its matrices (attention,
-    edges, gates) of their absolute values in both directions.
+    That is the absolute value of the conclusive matrix, `pairs`, where the model names it. Otherwise it is the mean
+    over all matrices (attention, edges, gates) of their absolute values in both directions.
 
     Args:
         explained: What `explain_rows` returned.
@@ -110,12 +163,45 @@ def strengths_of(explained: Mapping[str, np.ndarray], num_fields: int) -> np.nda
     >>> strengths_of({"edges": np.array([[[0.9, 0.25], [0.5, 0.8]]])}, 2).tolist()
     [[[0.0, 0.375], [0.375, 0.0]]]
     """
-    matrices = matrices_of(explained, num_fields)
-    if not matrices:
-        return None
-    chosen = [matrices["pairs"]] if "pairs" in matrices else list(matrices.values())
-    strengths = np.sum([np.abs(matrix, dtype=np.float32) for matrix in chosen], axis=0) / len(chosen)
-    return (strengths + strengths.transpose(0, 2, 1)) / 2 * (1 - np.eye(num_fields, dtype=np.float32))
+    chosen = _conclusive(explained, num_fields)
+    return _in_both_directions([np.abs(matrix) for _, matrix in chosen]) if chosen else None
+
+
+def weights_of(explained: Mapping[str, np.ndarray], num_fields: int) -> np.ndarray | None:
+    """Return the weight of each pair of fields in each row: its strength, with a sign where the model gives one.
+
+    Args:
+        explained: What `explain_rows` returned.
+        num_fields: Number of fields.
+
+    Returns:
+        Weights `(rows, fields, fields)`, symmetric, zero on the diagonal; None if nothing explains pairs.
+
+    >>> weights_of({"pairs": np.array([[[0.0, -2.0], [-2.0, 0.0]]])}, 2).tolist()
+    [[[0.0, -2.0], [-2.0, 0.0]]]
+    """
+    chosen = _conclusive(explained, num_fields)
+    if not all(kind.signed for kind, _ in chosen):
+        return strengths_of(explained, num_fields)
+    return _in_both_directions([matrix for _, matrix in chosen]) if chosen else None
+
+
+def _converted(explained, num_fields, convert):
+    """Return `{name: (kind, array)}` of the explanations that `convert`, a method of `Kind`, can turn into an array."""
+    kinds = {name: kind_of(name, array.shape[1:], num_fields) for name, array in explained.items()}
+    arrays = {name: convert(kind, explained[name]) for name, kind in kinds.items()}
+    return {name: (kinds[name], array) for name, array in arrays.items() if array is not None}
+
+
+def _conclusive(explained, num_fields):
+    """Return the kinds and matrices that say how strong pairs are: the conclusive ones, or else all."""
+    found = list(_converted(explained, num_fields, Kind.matrix).values())
+    return [(kind, matrix) for kind, matrix in found if kind.conclusive] or found
+
+
+def _in_both_directions(matrices: list[np.ndarray]) -> np.ndarray:
+    mean: Any = np.sum(matrices, axis=0, dtype=np.float32) / len(matrices)
+    return (mean + mean.transpose(0, 2, 1)) / 2 * (1 - np.eye(mean.shape[-1], dtype=np.float32))
 
 
 class EdgeStatistics(typing.NamedTuple):
@@ -183,6 +269,6 @@ def _explained_batches(model, features, batch_size):
         outputs: Any = explainer.predict_on_batch(batch)
         outputs = {name: np.asarray(output, np.float32) for name, output in outputs.items()}
         yield {
-            name: output[:, 0] if name in ("probability", "prediction", "logit") else output
+            name: output if name in model.explanation_names else output[:, 0]  # probability and logit are numbers
             for name, output in outputs.items()
         }

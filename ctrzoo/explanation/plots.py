@@ -170,12 +170,14 @@ def check_figure(
         for index in np.argsort(y)[-4:]:
             i, j = pairs[index]
             right = x[index] > (np.min(x) + np.max(x)) / 2
-            place = {
-                "xytext": (-5 if right else 5, 3),
-                "textcoords": "offset points",
-                "ha": "right" if right else "left",
-            }
-            axes.annotate(f"{names[i]} × {names[j]}", (x[index], y[index]), fontsize=7, **place)
+            axes.annotate(
+                f"{names[i]} × {names[j]}",
+                (x[index], y[index]),
+                xytext=(-5 if right else 5, 3),
+                textcoords="offset points",
+                ha="right" if right else "left",
+                fontsize=7,
+            )
         axes.set(xlabel=x_label, ylabel=y_label)
         axes.set_title(title, fontsize=9)
         axes.grid(alpha=0.3)

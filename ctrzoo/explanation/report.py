@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import inspect
+import itertools
 import pathlib
 import re
 from collections.abc import Mapping, Sequence
@@ -13,8 +14,15 @@ from typing import Any
 import numpy as np
 
 from ctrzoo.explanation import plots as plots
-from ctrzoo.explanation.analysis import Analysis
-from ctrzoo.explanation.explainer import explain_rows, matrices_of, strengths_of
+from ctrzoo.explanation.analysis import EXPLANATION, Analysis
+from ctrzoo.explanation.explainer import (
+    explain_rows,
+    kinds_of,
+    matrices_of,
+    strengths_of,
+    vectors_of,
+    weights_of,
+)
 from ctrzoo.files import write_csv, write_text
 from ctrzoo.model import CTRModel, output_name
 from ctrzoo.types import Features, Path
@@ -47,7 +55,7 @@ def choose_rows(labels: np.ndarray, probabilities: np.ndarray, count: int = 3) -
     errors = np.abs(labels - probabilities)
     surest, wrongest = np.argsort(errors, kind="stable"), np.argsort(-errors, kind="stable")
     lists = [surest[labels[surest]], surest[~labels[surest]], wrongest]
-    chosen = dict.fromkeys(int(rows[place]) for place in range(len(labels)) for rows in lists if place < len(rows))
+    chosen = dict.fromkeys(int(rows[rank]) for rank in range(len(labels)) for rows in lists if rank < len(rows))
     return list(chosen)[:count]
 
 
@@ -62,11 +70,11 @@ def strongest_pairs(
         mean: Mean strength of each pair over many rows, `(fields, fields)`.
         count: How many.
     """
-    found = strengths_of({name: array[[row]] for name, array in explained.items()}, len(mean))
-    if found is None:
+    explained_row = {name: array[[row]] for name, array in explained.items()}
+    found, weights = strengths_of(explained_row, len(mean)), weights_of(explained_row, len(mean))
+    if found is None or weights is None:
         return []
     strengths = found[0]
-    signed = explained["pairs"][row] if "pairs" in explained else strengths
     first, second = np.triu_indices(len(mean), 1)
     total = max(float(strengths[first, second].sum()), 1e-12)
     order = np.argsort(-strengths[first, second], kind="stable")[:count]
@@ -74,7 +82,7 @@ def strongest_pairs(
     return [
         {
             "pair": pair,
-            "weight": float(signed[pair]),
+            "weight": float(weights[0][pair]),
             "share": float(strengths[pair] / total),
             "mean": float(mean[pair]),
         }
@@ -114,7 +122,7 @@ def write_explanations(
     folder.mkdir(parents=True, exist_ok=True)
     earlier_files = folder.iterdir() if (folder / "report.html").is_file() else ()
     for earlier in earlier_files:  # what its report had and this one may not have
-        if re.fullmatch(r"(row_\d+|graph|matrices|check)\.(png|svg)|(rows|comparison)\.csv", earlier.name):
+        if re.fullmatch(r"(row_\d+|graph|matrices|check)\.(png|svg)|(rows|row_terms|comparison)\.csv", earlier.name):
             earlier.unlink()
     rows = list(range(len(labels))) if rows is None else rows
     title = title or f"What {model.name} says of its fields"
@@ -134,12 +142,13 @@ def write_explanations(
 
 def _about(model, analysis):
     found = re.search(r"Explanations: (.*?)\n\n", inspect.cleandoc(type(model).__doc__ or "") + "\n\n", re.DOTALL)
-    said = " ".join(found.group(1).split()) if found else ", ".join(model.explanation_names) or "none."
+    named = "; ".join(f"`{name}`, {kind.meaning}" for name, kind in kinds_of(model).items()) or "none"
+    said = " ".join(found.group(1).split()) if found else f"{named}."
     said = re.sub(r"`(.+?)`", r"<code>\1</code>", html.escape(said))
-    facts = [f"AUC of these rows: {analysis.importance.auc:.4f}."]
+    sentences = [f"AUC of these rows: {analysis.importance.auc:.4f}."]
     if analysis.edges is None:
-        facts.append("The model names nothing that explains pairs of fields, so shuffling alone tells of them.")
-    return [f"<p>What the model names: {said}</p>", f"<p>{' '.join(facts)}</p>"]
+        sentences.append("The model names nothing that explains pairs of fields, so shuffling alone tells of them.")
+    return [f"<p>What the model names: {said}</p>", f"<p>{' '.join(sentences)}</p>"]
 
 
 def _fields(folder, analysis):
@@ -191,14 +200,17 @@ def _check(folder, analysis):
     rankings, pairs = analysis.rankings(), analysis.importance.pairs
     panels = [
         (
-            rankings["explanation"],
+            rankings[EXPLANATION],
             rankings[method],
             "mean strength by the model",
             method,
             f"correlation {linear:.2f}, of ranks {ranks:.2f}",
         )
         for method, (linear, ranks) in analysis.agreement().items()
-    ] or [(*rankings.values(), *rankings, f"{len(pairs)} pairs")]
+    ] or [
+        (rankings[method], rankings[other], method, other, f"{len(pairs)} pairs")
+        for method, other in itertools.combinations(rankings, 2)
+    ]
     figure = plots.check_figure(panels, pairs, analysis.names, analysis.planted)
     parts = [
         "<h2>Does shuffling agree?</h2>",
@@ -215,64 +227,75 @@ def _check(folder, analysis):
 def _instances(folder, model, analysis, features, labels, texts, rows):
     if not len(labels):
         return []
-    explained = explain_rows(model, features)
-    names, parts, table = analysis.names, ["<h2>Row by row</h2>"], []
-    output = output_name(model.task)
+    explained, output = explain_rows(model, features), output_name(model.task)
+    if not vectors_of(explained, len(analysis.names)) and analysis.edges is None:
+        return []
+    parts, terms, pairs = ["<h2>Row by row</h2>"], [], []
     for index, (row, label, predicted) in enumerate(zip(rows, labels, explained[output], strict=True)):
-        heading = f"Row {row}: label {label:g}, predicted {predicted:.3f}"
-        if model.task == "classification":
-            heading += f", {'right' if (predicted >= 0.5) == bool(label) else 'wrong'} at one half"
+        explained_row = {name: array[[index]] for name, array in explained.items()}
         cells = texts[index] if texts else None
+        heading = _heading(model, row, label, predicted)
+        first_columns = {"row": row, "label": float(label) if label % 1 else int(label), output: float(predicted)}
         parts.append(f"<h3>{heading}</h3>")
-        parts += _contributions(explained, index, names, cells)
-        if analysis.edges is None:
-            continue
-        said = strongest_pairs(explained, index, analysis.edges.mean)
-        lines = [_in_words(pair, names, cells) for pair in said]
-        parts.append("<p>Strongest interactions:</p><ol>" + "".join(f"<li>{line}</li>" for line in lines) + "</ol>")
-        matrices = {name: matrix[index] for name, matrix in matrices_of(explained, len(names)).items()}
-        figure = plots.instance_figure(matrices, names, cells, heading)
-        parts.append(_picture(folder / f"row_{row}", figure, heading))
-        for rank, pair in enumerate(said, start=1):
-            i, j = pair["pair"]
-            table.append(
-                {
-                    "row": row,
-                    "label": float(label) if label % 1 else int(label),
-                    output: float(predicted),
-                    "rank": rank,
-                    "field": names[i],
-                    "value": cells[i] if cells else "",
-                    "other_field": names[j],
-                    "other_value": cells[j] if cells else "",
-                    **{key: pair[key] for key in ("weight", "share", "mean")},
-                }
-            )
-    if table:
-        write_csv(folder / "rows.csv", table)
+        sentences, table = _terms(explained_row, analysis.names, cells)
+        parts += sentences
+        terms += [first_columns | line for line in table]
+        if analysis.edges is not None:
+            sentences, table = _pairs(explained_row, analysis, cells)
+            parts += [*sentences, _heat_maps(folder / f"row_{row}", explained_row, analysis.names, cells, heading)]
+            pairs += [first_columns | line for line in table]
+    for name, table in (("row_terms", terms), ("rows", pairs)):
+        if table:
+            write_csv(folder / f"{name}.csv", table)
     return parts
 
 
-def _contributions(explained, index, names, cells):
-    if "fields" not in explained:
-        return []
-    terms = explained["fields"][index]
-    order = np.argsort(-np.abs(terms), kind="stable")[:WORDS]
-    words = ", ".join(f"{_cell(names, cells, field)} ({terms[field]:+.3g})" for field in order)
-    return [f"<p>Strongest fields: {words}.</p>"]
+def _heading(model, row, label, predicted):
+    heading = f"Row {row}: label {label:g}, predicted {predicted:.3f}"
+    if model.task == "classification":
+        heading += f", {'right' if (predicted >= 0.5) == bool(label) else 'wrong'} at one half"
+    return heading
 
 
-def _in_words(pair, names, cells):
-    first, second = (_cell(names, cells, field) for field in pair["pair"])
-    numbers = (
-        f"{pair['weight']:.3g}, {pair['share']:.0%} of the strengths of this row; its mean size is {pair['mean']:.3g}"
-    )
-    return f"{first} with {second}: {numbers}"
+def _terms(explained_row, names, cells):
+    """Return the sentences and the lines of a table about the strongest entries of each vector of a row."""
+    sentences, table = [], []
+    for name, (kind, (weights,)) in vectors_of(explained_row, len(names)).items():
+        labels = kind.labels(names, len(weights))
+        strongest = np.argsort(-np.abs(weights), kind="stable")[:WORDS]
+        words = []
+        for rank, entry in enumerate(strongest, start=1):
+            value = cells[entry] if cells and kind.is_of_fields else None
+            number = f"{weights[entry]:+.3g}" if kind.signed else f"{weights[entry]:.3g}"
+            words.append(f"{_cell(labels[entry], value)} ({number})")
+            line = {"explanation": name, "rank": rank, "term": labels[entry], "value": value or ""}
+            table.append(line | {"weight": float(weights[entry])})
+        sentences.append(f"<p>{html.escape(kind.heading.format(name=name))}: {', '.join(words)}.</p>")
+    return sentences, table
 
 
-def _cell(names, cells, field):
-    value = f" = {html.escape(cells[field])}" if cells else ""
-    return f"<b>{html.escape(names[field])}</b>{value}"
+def _pairs(explained_row, analysis, cells):
+    """Return the sentences and the lines of a table about the strongest pairs of a row; none if all are zero."""
+    names, sentences, table = analysis.names, [], []
+    for rank, pair in enumerate(strongest_pairs(explained_row, 0, analysis.edges.mean), start=1):
+        i, j = pair["pair"]
+        value, other_value = (cells[i], cells[j]) if cells else (None, None)
+        words = f"{_cell(names[i], value)} with {_cell(names[j], other_value)}"
+        share = f"{pair['share']:.0%} of the strengths of this row"
+        sentences.append(f"<li>{words}: {pair['weight']:.3g}, {share}; its mean size is {pair['mean']:.3g}</li>")
+        line = {"rank": rank, "field": names[i], "value": value or ""}
+        line |= {"other_field": names[j], "other_value": other_value or ""}
+        table.append(line | {key: pair[key] for key in ("weight", "share", "mean")})
+    return [f"<p>Strongest interactions:</p><ol>{''.join(sentences)}</ol>"] if sentences else [], table
+
+
+def _heat_maps(path, explained_row, names, cells, heading):
+    matrices = {name: matrix for name, (matrix,) in matrices_of(explained_row, len(names)).items()}
+    return _picture(path, plots.instance_figure(matrices, names, cells, heading), heading)
+
+
+def _cell(name, value):
+    return f"<b>{html.escape(name)}</b>" + ("" if value is None else f" = {html.escape(value)}")
 
 
 def _picture(path, figure, words):

@@ -14,7 +14,7 @@ import tensorflow as tf
 from rich.console import Console
 
 from ctrzoo import optimizers
-from ctrzoo.explanation.explainer import MeanExplanations
+from ctrzoo.explanation.explainer import MeanExplanations, kinds_of, matrices_of
 from ctrzoo.files import replaced
 from ctrzoo.model import CTRModel
 from ctrzoo.schema import Schema
@@ -309,8 +309,13 @@ def _counted(pending: list[Any], start: float, state: RunState, folder: pathlib.
 
 
 def _strengths(model: CTRModel, dataset: tf.data.Dataset) -> Callable[[], dict[str, np.ndarray]] | None:
-    """Return a function that returns the explanations of shape `(fields, fields)`, or None if the model has none."""
-    if not model.explanation_names:
+    """Return a function that returns the mean explanations of pairs of fields, or None if the model has none."""
+    if not any(kind.is_of_pairs for kind in kinds_of(model).values()):
         return None
-    explain = MeanExplanations(model)
-    return lambda: {name: mean for name, mean in explain(dataset).items() if mean.ndim == 2}
+    explain, num_fields = MeanExplanations(model), model.schema.num_fields
+
+    def mean_matrices():
+        means = {name: mean[np.newaxis] for name, mean in explain(dataset).items()}
+        return {name: matrix[0] for name, matrix in matrices_of(means, num_fields).items()}
+
+    return mean_matrices

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from ctrzoo.explanation.analysis import analyse
+from ctrzoo.explanation.analysis import AUC_INTERACTION, EXPLANATION, LOGIT_DIFFERENCE, analyse
 from ctrzoo.files import replaced, write_csv, write_json, write_text
 from ctrzoo.model import CTRModel
 from ctrzoo.types import Config
@@ -17,9 +17,9 @@ from ... import data_pipelines
 from ..explained_run import load_model, rows_of
 
 WAYS = {
-    "explanation": "by what the model says",
-    "logit difference": "by shuffling, logit",
-    "AUC interaction": "by shuffling, AUC",
+    EXPLANATION: "by what the model says",
+    LOGIT_DIFFERENCE: "by shuffling, logit",
+    AUC_INTERACTION: "by shuffling, AUC",
 }
 SPLIT, NUM_ROWS, SEED = "test", 4_096, 2018
 KEPT = "recovery.json"

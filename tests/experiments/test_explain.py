@@ -73,8 +73,8 @@ def test_rows_that_are_not_there_are_refused(options, message, run):
     ("arguments", "message"),
     [
         ([], "Give its folder as --workdir"),
-        (["--workdir=absent"], "There is no absent/experiment.json"),
-        (["--workdir=fm", "--compare=absent"], "There is no absent/model.keras"),
+        (["--workdir=absent"], "Train a run first: absent/experiment.json not found."),
+        (["--workdir=fm", "--compare=absent"], "Train a run first: absent/model.keras not found."),
         (["--workdri=fm"], "Did you mean: workdir"),
     ],
 )

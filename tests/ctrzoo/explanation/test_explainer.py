@@ -6,8 +6,18 @@ import numpy as np
 import pytest
 
 from ctrzoo import models
-from ctrzoo.explanation.explainer import edge_statistics, explain_rows, matrices_of, strengths_of
-from tests.small_data import random_rows
+from ctrzoo.explanation.explainer import (
+    edge_statistics,
+    explain_rows,
+    kinds_of,
+    matrices_of,
+    mean_strengths,
+    strengths_of,
+    vectors_of,
+    weights_of,
+)
+from ctrzoo.explanation.kinds import KINDS, Kind
+from tests.small_data import SmallData, random_rows
 
 
 @pytest.fixture
@@ -53,6 +63,60 @@ def test_without_pairs_the_strength_is_the_mean_of_all_matrices_in_both_directio
 def test_a_signed_pair_counts_by_its_size():
     pairs = np.array([[[0.0, -2.0], [-2.0, 0.0]]])
     assert strengths_of({"pairs": pairs}, 2).tolist() == [[[0, 2], [2, 0]]]
+
+
+def test_a_weight_has_the_sign_of_a_contribution_and_none_beside_a_share():
+    pairs = np.array([[[0.0, -2.0], [-2.0, 0.0]]])
+    assert weights_of({"pairs": pairs}, 2).tolist() == [[[0, -2], [-2, 0]]]
+    # The attention that led to the pairs does not count.
+    attention = np.full((1, 1, 2, 2), 0.5)
+    assert weights_of({"attention": attention, "pairs": pairs}, 2).tolist() == [[[0, -2], [-2, 0]]]
+    # An unknown matrix counts by its size, and all matrices count alike: (|-4| + 0.5) / 2.
+    assert weights_of({"attention": attention, "unknown": 2 * pairs}, 2).tolist() == [[[0, 2.25], [2.25, 0]]]
+    assert weights_of({"fields": np.ones((1, 2))}, 2) is None
+
+
+def test_vectors_of_fields_and_of_other_entries():
+    explained = {
+        "probability": np.ones(1),
+        "fields": np.array([[0.5, -2.0]]),
+        "orders": np.array([[0.25, 0.75, 0.0]]),
+        "pairs": np.ones((1, 2, 2)),
+        "unknown": np.array([[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]]),  # three entries of two fields
+    }
+    vectors = vectors_of(explained, 2)
+    assert {name: vector.tolist() for name, (_, vector) in vectors.items()} == {
+        "fields": [[0.5, -2.0]],
+        "orders": [[0.25, 0.75, 0.0]],
+        "unknown": [[3.0, 4.0]],
+    }
+    assert [kind.signed for kind, _ in vectors.values()] == [True, False, False]
+
+
+def test_the_kinds_of_a_model(mixed_schema):
+    kinds = kinds_of(models.build("autofis", mixed_schema, embedding_dim=2))
+    assert list(kinds) == ["fields", "pairs", "gates"] and all(kind in KINDS for kind in kinds.values())
+    assert kinds_of(models.build("dcn", mixed_schema)) == {}
+
+
+def test_mean_strengths_are_those_of_all_rows(mixed_schema):
+    model, data = model_of("fm", mixed_schema, embedding_dim=3), SmallData(mixed_schema, 50)
+    pairs = explain_rows(model, data.arrays("train")[0])["pairs"]
+    found = mean_strengths(model, data.dataset("train", 20))
+    off_diagonal = ~np.eye(4, dtype=bool)
+    np.testing.assert_allclose(found[off_diagonal], np.abs(pairs).mean(axis=0)[off_diagonal], rtol=1e-4)
+    assert not np.diag(found).any()
+
+
+@pytest.mark.parametrize("name", ["lr", "dcn", "autoint"])
+def test_without_a_conclusive_matrix_no_mean_strengths_and_no_pass_over_the_data(name, mixed_schema):
+    assert mean_strengths(models.build(name, mixed_schema), dataset=None) is None
+
+
+def test_every_axis_but_those_of_fields_is_averaged():
+    values = np.arange(16.0).reshape(1, 2, 2, 2, 2)
+    kind = Kind("attention", ("layer", "head", "field", "field"), "attention")
+    assert kind.matrix(values).tolist() == [[[6, 7], [8, 9]]]  # such as (0 + 4 + 8 + 12) / 4
 
 
 def test_vectors_are_no_matrices_even_if_there_are_as_many_rows_as_fields():

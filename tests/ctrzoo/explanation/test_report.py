@@ -41,8 +41,8 @@ def test_the_folder_is_complete_and_needs_no_network(name, mixed_schema, tmp_pat
     analysis = analyse(model, features, labels, [("user", "item")], repeats=1)
     first = {key: array[:1] for key, array in features.items()}
     (tmp_path / "out").mkdir()
-    for earlier in ("report.html", "row_7.png", "graph.svg", "rows.csv", "comparison.csv"):  # of a model that says more
-        (tmp_path / "out" / earlier).touch()
+    for earlier in ("report.html", "row_7.png", "graph.svg", "rows.csv", "row_terms.csv", "comparison.csv"):
+        (tmp_path / "out" / earlier).touch()  # of a model that says more
     path = write_explanations(tmp_path / "out", model, analysis, first, labels[:1], TEXTS, [5])
     text = path.read_text(encoding="utf-8")
     page = Page(text)
@@ -59,6 +59,8 @@ def test_the_folder_is_complete_and_needs_no_network(name, mixed_schema, tmp_pat
         assert (path.parent / "graph.svg").stat().st_size
         with open(path.parent / "rows.csv", newline="", encoding="utf-8") as file:
             assert {row["value"] for row in csv.DictReader(file)} <= {cell for row in TEXTS for cell in row}
+    if name == "lr":
+        expected |= {"row_terms.csv"}
     assert files == expected
     with open(path.parent / "edges.csv", newline="", encoding="utf-8") as file:
         edges = list(csv.DictReader(file))
@@ -73,6 +75,45 @@ def test_the_strongest_pairs_of_a_row_with_their_signs(mixed_schema):
     first, second = strongest_pairs(explained, 3, np.full((4, 4), 0.5), count=2)
     assert first == {"pair": (0, 1), "weight": -4, "share": 0.5, "mean": 0.5}
     assert (second["pair"], second["weight"], second["share"]) == ((1, 2), 2, 0.25)
+
+
+def test_a_row_in_words_and_in_tables(mixed_schema, tmp_path):
+    """An LR whose only weights are those of the row's user, 0.5, and of its item, -2."""
+    features, labels = random_rows(mixed_schema, 60, np.random.default_rng(0))
+    features["ids"][0, [0, 2]], features["values"][0, [0, 2]] = np.take(mixed_schema.first_ids, [0, 2]), 1
+    first = {key: array[:1] for key, array in features.items()}
+    model = models.build("lr", mixed_schema)
+    table = next(weight for weight in model.trainable_weights if weight.shape[0] > 1)
+    weights = np.zeros(table.shape)
+    weights[np.take(mixed_schema.first_ids, [0, 2]), 0] = 0.5, -2
+    table.assign(weights)
+    analysis = analyse(model, features, labels, repeats=1)
+    path = write_explanations(tmp_path, model, analysis, first, labels[:1], TEXTS, [5])
+    words = "<p>Strongest fields: <b>item</b> = (rare) (-2), <b>user</b> = &lt;b&gt;anna (+0.5), "
+    assert words in path.read_text(encoding="utf-8")
+    with open(tmp_path / "row_terms.csv", newline="", encoding="utf-8") as file:
+        strongest, second, *_ = csv.DictReader(file)
+    expected = {"row": "5", "explanation": "fields", "rank": "1", "term": "item", "value": "(rare)", "weight": "-2.0"}
+    assert expected.items() <= strongest.items()
+    assert (second["term"], second["weight"]) == ("user", "0.5")
+
+
+def test_no_empty_headings(mixed_schema, tmp_path):
+    """A cross network explains nothing of a row; an FM of zero vectors has no strongest pair."""
+    features, labels = random_rows(mixed_schema, 60, np.random.default_rng(0))
+    texts = {}
+    for name in ("cross_net", "fm"):
+        model = models.build(name, mixed_schema)
+        for weight in model.trainable_weights:
+            weight.assign(np.zeros(weight.shape))
+        analysis = analyse(model, features, labels, repeats=1)
+        first = {key: array[:1] for key, array in features.items()}
+        path = write_explanations(tmp_path / name, model, analysis, first, labels[:1])
+        texts[name] = re.sub(r"base64,[^\"]*", "", path.read_text(encoding="utf-8"))
+    assert "Row" not in texts["cross_net"] and "What the model names: none.</p>" in texts["cross_net"]
+    assert "Row by row" in texts["fm"] and "Strongest interactions" not in texts["fm"]
+    for text in texts.values():
+        assert not re.search(r"<ol></ol>|<p></p>|</h3>\s*<h|</h2>\s*(<h2|</body)", text)
 
 
 def test_rows_worth_a_look():

@@ -255,6 +255,14 @@ def test_early_stopping_of_keras_stops_and_the_best_weights_are_kept(data, conso
     assert result["valid"]["log_loss"] == pytest.approx(min(losses), abs=1e-6)
 
 
+@pytest.mark.parametrize(("name", "tags"), [("autoint", ["attention_1"]), ("lr", [])])
+def test_matrices_of_pairs_are_drawn_heads_averaged(name, tags, data, console, tmp_path):
+    model = models.build(name, data.schema)
+    train(model, data, TrainingOptions(epochs=1), folder=tmp_path, console=console)
+    events = b"".join(path.read_bytes() for path in (tmp_path / "tensorboard").iterdir())
+    assert [tag for tag in ("attention_1", "fields") if tag.encode() in events] == tags
+
+
 def test_a_registered_metric_appears_everywhere(data, console, tmp_path, monkeypatch):
     monkeypatch.setitem(
         metrics.METRICS, "accuracy", metrics.Metric("accuracy", lambda y, p: float(np.mean((p > 0.5) == y)))
