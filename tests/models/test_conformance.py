@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ctrzoo.explanation.kinds import kind_of
 from ctrzoo.metrics import auc
 from ctrzoo.models import MODELS, build, hyperparameters_of
 from ctrzoo.schema import Field, Schema
@@ -20,24 +21,6 @@ from tests.models.cases import CASES, arguments_of, predict, randomize, rows
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 
-# The shape of each explanation, by its name without the number of a layer or order; b batch, n fields.
-SHAPES = {
-    "fields": "bn",
-    "with_numbers": "bn",
-    "pairs": "bnn",
-    "gates": "bnn",
-    "edges": "bnn",
-    "order": "bnn",
-    "attention": "bhnn",
-    "weights": "bhnn",
-}
-# Names that mean something else in one model: AFM has one attention over all pairs, the paper's InterHAt pools
-# the fields of each order, then the orders.
-OTHER_SHAPES = {
-    ("afm", "attention"): "bnn",
-    ("interhat-paper", "order"): "bn",
-    ("interhat-paper", "orders"): "bh",
-}
 SYMMETRIC = ("pairs", "gates")
 # The reference HoAFM starts on a plateau, the longer the more layers.
 LEARNABLE = {"hoafm-reference": {"num_layers": 1}}
@@ -197,16 +180,14 @@ def test_explanations_have_the_shape_that_their_name_says(model, case):
     np.testing.assert_allclose(outputs["probability"], predict(model, features), rtol=1e-6)
     for key in model.explanation_names:
         values, kind = keras.ops.convert_to_numpy(outputs[key]), re.sub(r"_\d+$", "", key)
-        letters = OTHER_SHAPES.get((case.id, kind)) or SHAPES[kind]
-        sizes = {"b": 5, "n": model.schema.num_fields}
-        expected = tuple(sizes.get(letter, size) for letter, size in zip(letters, values.shape, strict=True))
-        assert values.shape == expected and np.all(np.isfinite(values)), key
+        axes = kind_of(key, values.shape[1:], model.schema.num_fields).axes
+        assert len(values) == 5 and np.all(np.isfinite(values)), key
         assert tuple(outputs[key].shape[1:]) == tuple(model._named_tensors[key].shape[1:]), key
         if kind in SYMMETRIC:
             np.testing.assert_allclose(values, np.swapaxes(values, 1, 2), atol=1e-6, err_msg=key)
         if kind in ("attention", "weights", "orders"):
             assert np.all((values >= 0) & (values <= 1 + 1e-6)), key
-        if letters == "bhnn":
+        if axes in (("head", "field", "field"), ("layer", "field", "field")):
             np.testing.assert_allclose(values.sum(axis=-1), 1, atol=1e-5, err_msg=key)
 
 
