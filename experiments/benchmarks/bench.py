@@ -127,7 +127,7 @@ def _line(suite, row):
 
 
 def run() -> None:
-    """Start `ctrzoo-bench`: an expected failure is one line on the standard error stream, exit code 1."""
+    """Start `ctrzoo-bench`: an expected failure prints one line to standard error, with exit code 1."""
     define_flags()
     run_app("ctrzoo-bench", main, __name__, "interrupted", errors=(ValueError, OSError, RuntimeError))
 

@@ -50,7 +50,7 @@ def test_a_table_is_drafted_prepared_reported_and_trained_on(clicks):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Pass either --dataset, a benchmark, or --table"),
+        ([], "Pass either --dataset for a benchmark or --table"),
         (["--dataset=criteo", "--table=clicks.csv"], "Pass either --dataset"),
         (["--dataset=kriteo"], "Unknown data set 'kriteo'. Did you mean 'criteo'?"),
         (["--dataset=criteo"], "Pass train.txt of the Criteo display advertising challenge as `raw` (--raw)"),

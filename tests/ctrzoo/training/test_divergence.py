@@ -40,7 +40,7 @@ def test_ids_of_another_shape_are_refused(mixed_schema, shape):
         ValueError, match=rf"shape \(rows, {mixed_schema.num_slots}\), one per slot. Received: \({shape[0]},"
     ):
         check_ids({"ids": np.full(shape, 10**6)}, mixed_schema)
-    with pytest.raises(ValueError, match="Features are 'ids' and 'values'. Received: 'id', 'values'"):
+    with pytest.raises(ValueError, match="Features must be 'ids' and 'values'. Received: 'id', 'values'"):
         check_ids({"id": 1, "values": 2}, mixed_schema)
 
 
