@@ -53,7 +53,7 @@ class SparseTextSource:
     chunk_bytes: int = CHUNK_BYTES
 
     def describe(self) -> Config:
-        """Return what the rows depend on, for JSON."""
+        """Return everything the rows depend on, JSON-serializable."""
         return {**self._lines.describe(), "kind": self.kind, "num_fields": self._fields()}
 
     def columns(self) -> list[str]:

@@ -81,7 +81,7 @@ class TextSource:
     chunk_bytes: int = CHUNK_BYTES
 
     def describe(self) -> Config:
-        """Return what the rows depend on, for JSON."""
+        """Return everything the rows depend on, JSON-serializable."""
         files = [_stamp(path) for path in self.paths]
         return {"files": files, "chunk_bytes": self.chunk_bytes, **dataclasses.asdict(self.format)}
 
@@ -169,7 +169,7 @@ class ParquetSource:
     chunk_rows: int = CHUNK_ROWS
 
     def describe(self) -> Config:
-        """Return what the rows depend on, for JSON."""
+        """Return everything the rows depend on, JSON-serializable."""
         return {"files": [_stamp(path) for path in self.paths], "chunk_rows": self.chunk_rows}
 
     def columns(self) -> list[str]:
@@ -224,7 +224,7 @@ class FrameSource:
     chunk_rows: int = CHUNK_ROWS
 
     def describe(self) -> Config:
-        """Return what the rows depend on, for JSON."""
+        """Return everything the rows depend on, JSON-serializable."""
         return {"files": [_stamp(self.path)], "rows": len(self.frame), "chunk_rows": self.chunk_rows}
 
     def columns(self) -> list[str]:
@@ -259,7 +259,7 @@ class DerivedSource:
     needed: tuple
 
     def describe(self) -> Config:
-        """Return what the rows depend on, for JSON."""
+        """Return everything the rows depend on, JSON-serializable."""
         return {**self.source.describe(), "derived": list(self.derived)}
 
     def columns(self) -> list[str]:
@@ -291,7 +291,7 @@ class Source(typing.Protocol):
     """A raw table: its columns, and its rows in chunks."""
 
     def describe(self) -> Config:
-        """Return what the rows depend on, for JSON."""
+        """Return everything the rows depend on, JSON-serializable."""
         ...
 
     def columns(self) -> list[str]:

@@ -325,7 +325,7 @@ def test_a_cell_of_more_seeds_says_more_of_their_noise(tmp_path):
         row |= {"state": "waiting" if auc is None else "finished", "test_auc": auc}
     report_neighborhood(rows, tmp_path)
     # By hand: squared deviations 8e-4 and 0 over two degrees of freedom and one, the root of 2.667e-4.
-    assert "the seeds of a cell by 0.0163. One-way" in (tmp_path / "neighborhood.md").read_text()
+    assert "seeds within a cell, 0.0163. One-way" in (tmp_path / "neighborhood.md").read_text()
 
 
 @pytest.mark.parametrize(
