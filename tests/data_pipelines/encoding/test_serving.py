@@ -152,7 +152,7 @@ def test_a_missing_column_is_named():
 
 def test_a_model_of_another_schema_is_refused():
     other = build("lr", TableEncoding([FieldEncoding("city", values=["Oslo"])]).schema)
-    with pytest.raises(ValueError, match="built for another schema than that of the encoding.*`vocabulary_size`"):
+    with pytest.raises(ValueError, match="built for a schema that differs from the encoding.*`vocabulary_size`"):
         serving_model(other, TableEncoding([FieldEncoding("city", values=["Oslo", "Rome"])]))
 
 

@@ -251,7 +251,7 @@ TEXT = HEADER + "".join(ROWS)
     [
         ("", ".csv", "clicks.csv is empty"),
         (HEADER, ".csv", "has no rows that can be used"),
-        ("\n" + TEXT, ".csv", "row 1: expected the names of the columns, the line is empty"),
+        ("\n" + TEXT, ".csv", "row 1: expected the column names, but the line is empty"),
         ("".join(ROWS), ".csv", "Unknown label column 'click'.* does not look like a header"),
         (TEXT.replace("site", "click", 1), ".csv", "header names these columns more than once: click"),
         (gzip.compress(TEXT.encode())[:-50], ".csv.gz", "clicks.csv.gz is damaged"),
@@ -385,7 +385,7 @@ def test_times_are_not_compared_with_a_number(tmp_path):
     days = [datetime.date(2024, 6, day) for day in range(1, 31)]
     pl.DataFrame({"click": [0, 1] * 15, "day": days}).write_parquet(tmp_path / "clicks.parquet")
     schema = {"label": "click", "fields": ["day"], "split": {"column": "day", "valid_from": 20240620}}
-    with pytest.raises(ValueError, match=r"'day' holds times \(Date\).* number 20240620. Write .* as times, such as 2024-06-20"):
+    with pytest.raises(ValueError, match=r"'day' holds times \(Date\).* number 20240620. .* times, such as 2024-06-20"):
         prepare_own_table(tmp_path / "prepared", "clicks", tmp_path / "clicks.parquet", schema)
 
 

@@ -133,7 +133,7 @@ def test_a_running_writer_is_not_taken_for_a_leftover(tmp_path):
 
 
 def test_two_writers_of_one_folder_make_it_once(tmp_path):
-    with pytest.raises(FileExistsError, match="somebody else"):
+    with pytest.raises(FileExistsError, match="Another process created"):
         with PreparedWriter(tmp_path / "small", "small", SCHEMA) as slow:
             slow.add("train", random_block(3))
             with PreparedWriter(tmp_path / "small", "small", SCHEMA) as fast:
