@@ -259,7 +259,7 @@ TEXT = HEADER + "".join(ROWS)
         (TEXT, ".csv.zip", "clicks.csv.zip is damaged or of another kind"),
         (TEXT, ".csv.zst", "clicks.csv.zst is damaged or of another kind"),
         (TEXT, ".parquet", "clicks.parquet is damaged or of another kind"),
-        (TEXT, ".xlsx", "expected a file that ends in .csv, .tsv, .txt, .parquet"),
+        (TEXT, ".xlsx", "the name must end in .csv, .tsv, .txt, .parquet"),
     ],
 )
 def test_a_wrong_file_is_named_in_one_line(prepared, tmp_path, content, suffix, message):
