@@ -244,7 +244,7 @@ def _read(path):
     import tensorflow as tf
 
     if not os.path.exists(path) and not os.path.exists(f"{path}.index"):
-        raise ValueError(f"There is no checkpoint at {path}. Pass the path without '.index' or '.data-...'.")
+        raise ValueError(f"No checkpoint exists at {path}. Pass the path without '.index' or '.data-...'.")
     reader = tf.train.load_checkpoint(path)
     slots = re.compile(r"/(Adam(_1)?|Adagrad)$|^beta\d_power$")
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if not slots.search(name)}

@@ -49,7 +49,7 @@ def prepare_movielens_100k(
     """
     plan = movielens_plan(protocol, split_seed)
     if raw is None or not pathlib.Path(raw).exists():
-        raise FileNotFoundError(f"There is no {raw}. Pass GroupLens' ml-100k.zip or its unpacked folder as `raw`.")
+        raise FileNotFoundError(f"{raw} does not exist. Pass GroupLens' ml-100k.zip or its unpacked folder as `raw`.")
     raw = pathlib.Path(raw)
     tables = [
         read_table(raw, filename, columns, separator, content_of(raw, filename, "ml-100k"), "ml-100k.zip")

@@ -94,7 +94,7 @@ def _download(folder):
 def _read_tables(raw):
     """Return users, movies and ratings, from the zip or the unpacked folder."""
     if not raw.exists():
-        raise FileNotFoundError(f"There is no {raw}. Pass GroupLens' ml-1m.zip or its unpacked folder.")
+        raise FileNotFoundError(f"{raw} does not exist. Pass GroupLens' ml-1m.zip or its unpacked folder.")
     # The C parser accepts only single-character separators, but is twenty times as fast as the other parser.
     return [
         read_table(raw, filename, columns, "\t", content.replace(b"::", b"\t"), "ml-1m.zip")

@@ -76,7 +76,7 @@ def read_schema(path: Path) -> Mapping[str, Any]:
     """
     path = pathlib.Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"There is no schema {path}. Draft one with --infer_schema.")
+        raise FileNotFoundError(f"The schema {path} does not exist. Draft one with --infer_schema.")
     try:
         text = path.read_text(encoding="utf-8")
         config = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
@@ -115,7 +115,7 @@ def _matching(pattern):
     is_pattern = glob.has_magic(pattern) and not pathlib.Path(pattern).exists()
     found = sorted(glob.glob(pattern)) if is_pattern else [pattern]
     if not found:
-        raise FileNotFoundError(f"There is no file {pattern}. Correct the path.")
+        raise FileNotFoundError(f"{pattern} matches no file. Correct the path.")
     return [pathlib.Path(path) for path in found]
 
 

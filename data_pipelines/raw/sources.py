@@ -375,7 +375,7 @@ class readable:  # noqa: N801  (used like a function)
     def __enter__(self):
         path = pathlib.Path(self.path)
         if not path.exists():
-            raise FileNotFoundError(f"There is no {path}. Correct the path.")
+            raise FileNotFoundError(f"{path} does not exist. Correct the path.")
         if path.is_file() and not path.stat().st_size:
             raise ValueError(f"{path} is empty.")
         return self

@@ -95,7 +95,7 @@ class ShardPlan:
         shard_index: Index of this shard, from 0.
 
     Raises:
-        ValueError: If an argument is out of range, or there are too few rows for so many shards.
+        ValueError: If an argument is out of range, or the rows are too few for so many shards.
     """
 
     rows: int

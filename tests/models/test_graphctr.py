@@ -44,7 +44,7 @@ def test_what_does_not_fit_is_refused(case):
         load_graphctr(HoAFM(schema, **sizes), variables)
     with pytest.raises(ValueError, match="no variable 'bn_0/gamma'"):
         load_graphctr(AutoInt(schema, units=(8, 8), deep_batch_norm=True, **sizes), variables)
-    with pytest.raises(ValueError, match="no checkpoint at"):
+    with pytest.raises(ValueError, match="No checkpoint exists at"):
         load_graphctr(case.model, "nowhere/model-3")
 
 
