@@ -171,7 +171,7 @@ def _hoafm(model, variables):
 
 def _graphfm(model, variables):
     if not (model.use_selection and model.use_interaction):
-        raise ValueError("GraphCTR's GraphFM selects and multiplies. Received: use_selection or use_interaction False.")
+        raise ValueError("GraphCTR's GraphFM needs use_selection=True and use_interaction=True. Received: False.")
     arrays = _output(variables) | _deep(model, variables)
     fields = range(model.schema.num_fields)
     first = 2 * len(model.deep_units)

@@ -237,7 +237,7 @@ class PreparedWriter:
         labels = np.reshape(np.asarray(block.labels, np.float64), len(rows))
         rows["label"] = check_labels(pl.Series(self.schema.label, labels))
         if len(rows) and (rows["ids"].min(initial=0) < 0 or rows["ids"].max(initial=0) >= self.schema.num_ids):
-            raise ValueError(f"Ids must lie in 0 to {self.schema.num_ids - 1}, as the schema says.")
+            raise ValueError(f"Ids must lie in 0 to {self.schema.num_ids - 1}, the range of the schema.")
         if not np.isfinite(rows["numbers"]).all():
             raise ValueError("Numbers must be finite. Write a missing number as 0.")
         (self._shuffler if split == "train" else self._splits[split]).add(rows)
