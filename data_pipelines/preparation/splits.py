@@ -121,7 +121,7 @@ class ByColumn:
         cells = pl.Series(self.column, table[self.column])
         cells = self._numbers(cells) if isinstance(bounds[0], float) else plain_texts(cells)
         if cells.null_count():
-            raise RowError(cells.is_null().arg_true().to_numpy(), f"column '{self.column}' is empty, so the row has no split")
+            raise RowError(cells.is_null().arg_true().to_numpy(), f"column '{self.column}' gives no split: it is empty")
         return np.asarray(np.sum([(cells >= bound).to_numpy() for bound in bounds], axis=0, dtype=np.uint8))
 
     def _numbers(self, cells):

@@ -74,5 +74,5 @@ def test_layers_that_would_be_left_over_are_named(name, change, left):
 def test_an_ablation_of_graphfm_is_refused(part):
     case = Case("ctr_graphfm_base")
     ablated = type(case.model).from_config({**case.model.get_config(), part: False})
-    with pytest.raises(ValueError, match="GraphFM selects and multiplies"):
+    with pytest.raises(ValueError, match="GraphFM needs use_selection=True"):
         load_graphctr(ablated, case.section("var"))

@@ -362,10 +362,10 @@ def test_rows_are_divided_by_a_column(prepared):
 @pytest.mark.parametrize(
     ("cells", "valid_from", "reason"),
     [
-        (["1", "", "9"], 5, "column 'day' is empty, so the row has no split"),
-        (["a", "", "z"], "m", "column 'day' is empty, so the row has no split"),
-        ([1.0, float("nan"), 9.0], 5, "column 'day' is empty, so the row has no split"),
-        ([1.0, float("nan"), 9.0], "m", "column 'day' is empty, so the row has no split"),
+        (["1", "", "9"], 5, "column 'day' gives no split: it is empty"),
+        (["a", "", "z"], "m", "column 'day' gives no split: it is empty"),
+        ([1.0, float("nan"), 9.0], 5, "column 'day' gives no split: it is empty"),
+        ([1.0, float("nan"), 9.0], "m", "column 'day' gives no split: it is empty"),
         (
             ["1", "2024-06-01", "9"],
             5,
