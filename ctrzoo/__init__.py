@@ -1,6 +1,6 @@
 """ctrzoo: click-through-rate models on Keras 3, with their data, training and explanations.
 
-Importing this package loads neither TensorFlow nor Keras; its submodules do when they are used.
+Importing this package loads neither TensorFlow nor Keras; submodules load them when used.
 """
 
 import pathlib

@@ -1,4 +1,4 @@
-"""Write files whole or not at all: to a temporary name first, then renamed."""
+"""Write files atomically: write to a temporary name, then rename."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ctrzoo.types import Path
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[pathlib.Path]:
-    """Yield a temporary path next to `path`, with the same suffix, that replaces it on success.
+    """Yield a temporary path next to `path`, with the same suffix; on success the file there replaces `path`.
 
-    The new content is on the disk before it takes the place, so that a power cut leaves one or the other.
+    The new content is flushed to disk before the rename, so a power failure leaves either the old file or the new one.
 
     >>> with replaced("/tmp/example.txt") as temporary:
     ...     _ = temporary.write_text("whole")
@@ -37,7 +37,7 @@ def replaced(path: Path) -> Iterator[pathlib.Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete the temporary files that killed processes left in a folder to which nobody else writes."""
+    """Delete temporary files left by killed processes. Call it only if no other process writes to the folder."""
     for path in pathlib.Path(folder).glob(".*"):
         if re.fullmatch(r"\..+\.[0-9a-f]{16}\.unfinished(\.\w+)?", path.name) and path.is_file():
             path.unlink()
@@ -50,7 +50,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write dictionaries of the same keys, one at least, as a CSV file; None is empty."""
+    """Write at least one dictionary as a CSV file; all have the same keys, and None becomes an empty cell."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -59,7 +59,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file; NaN, which JSON does not know, becomes null."""
+    """Write a JSON file; NaN, which JSON does not support, becomes null."""
     write_text(path, json.dumps(_without_nan(content), indent=2) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""Rows of a table by their ids: what models and optimizers do most often."""
+"""Look up rows of a table by id: the most frequent operation of models and optimizers."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ if TYPE_CHECKING or keras.backend.backend() == "tensorflow":
 
 
 def look_up(table: Tensor, ids: Tensor) -> Tensor:
-    """Return rows of a table, with a gradient of only these rows.
+    """Return rows of a table; the gradient covers only these rows.
 
-    TensorFlow's `gather_nd` takes three quarters of the time of its `gather`. It is not for variables on several
-    devices, and XLA cannot compile it for any; given the same ids, XLA reads rows for the model and its optimizer once.
+    TensorFlow's `gather_nd` takes three quarters of the time of its `gather`, but it does not support variables on
+    several devices, and XLA cannot compile it. Given the same ids, XLA reads the rows once for both the model and its
+    optimizer.
 
     Args:
-        table: A variable `(rows, ...)`, of Keras or TensorFlow.
-        ids: Tensor of whole numbers from 0 to `rows - 1`, of any shape.
+        table: A Keras or TensorFlow variable of shape `(rows, ...)`.
+        ids: Tensor of integers from 0 to `rows - 1`, of any shape.
 
     Returns:
-        A tensor of the shape of `ids` and then that of a row.
+        A tensor with the shape of `ids` followed by the shape of a row.
 
     Raises:
-        tensorflow.errors.InvalidArgumentError: If an id is outside the table, on a CPU without XLA. A GPU reads zeros.
+        tensorflow.errors.InvalidArgumentError: On a CPU without XLA, if an id is outside the table. A GPU reads zeros.
 
     >>> look_up(keras.Variable([[0.0, 1.0], [2.0, 3.0]]), ops.convert_to_tensor([1, 0, 1])).numpy().tolist()
     [[2.0, 3.0], [0.0, 1.0], [2.0, 3.0]]
     """
-    # The variable of TensorFlow: rows are read from it alone, where a Keras variable would be copied whole.
+    # Use the TensorFlow variable: only its rows are read, whereas a Keras variable would be copied whole.
     values = table.value if isinstance(table, keras.Variable) else table
     ids = ops.convert_to_tensor(ids)
     dtype = keras.backend.standardize_dtype(ids.dtype)
-    if "int" in dtype and dtype not in ("int32", "int64"):  # TensorFlow gathers by no others
+    if "int" in dtype and dtype not in ("int32", "int64"):  # TensorFlow gathers by these types only
         ids = ops.cast(ids, "int64")
     if keras.backend.backend() != "tensorflow":
         return ops.take(values, ids, axis=0)
@@ -49,7 +50,7 @@ def look_up(table: Tensor, ids: Tensor) -> Tensor:
 
 
 def is_for_xla() -> bool:
-    """Return whether the function that is being traced will be compiled by XLA, on the TensorFlow backend."""
+    """Return whether XLA will compile the function being traced, on the TensorFlow backend."""
     if keras.backend.backend() != "tensorflow":
         return False
     # No public TensorFlow API exposes this.
@@ -57,5 +58,5 @@ def is_for_xla() -> bool:
 
 
 def is_for_xla_on_cpu() -> bool:
-    """Return whether the function that is being traced will be compiled by XLA, and there are no devices but CPUs."""
+    """Return whether XLA will compile the function being traced and CPUs are the only devices."""
     return is_for_xla() and all(device.device_type == "CPU" for device in tf.config.list_logical_devices())

@@ -12,12 +12,12 @@ from ctrzoo.types import Config, Tensor
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class PairwiseLogisticLoss(keras.losses.Loss):
-    """RankNet's loss, `ln(1 + exp(-(s_i - s_j)))`, a mean over all pairs of a positive i and a negative j of a batch.
+    """RankNet's loss, `ln(1 + exp(-(s_i - s_j)))`, averaged over all pairs of a positive i and a negative j in a batch.
 
-    It asks that positives score higher than negatives, and nothing of the scores themselves. Each row has the mean
-    of the pairs in which it is a positive, `rows / pairs` times, so that the mean over rows is that over pairs; a
-    batch of one class has no pair, and loss 0. A pair's weight is the product of its rows' weights (and class
-    weights). The table of pairs takes memory of the square of the batch.
+    The loss depends only on whether positives score higher than negatives, not on the scores themselves. A row's loss
+    is the sum over the pairs in which it is the positive, times `rows / pairs`, so that the mean over rows equals the
+    mean over pairs. A batch with only one class has no pairs and loss 0. A pair's weight is the product of its rows'
+    weights (and class weights). The table of pairs needs memory proportional to the square of the batch size.
     Source: Burges et al., ICML 2005, equation 3 for a pair whose order is known,
     https://doi.org/10.1145/1102351.1102363.
 
@@ -36,7 +36,7 @@ class PairwiseLogisticLoss(keras.losses.Loss):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
-        if sample_weight is not None:  # Keras weights the loss of a row; `call` needs the weight of its partners too
+        if sample_weight is not None:  # Keras weights each row's loss; `call` also needs the partners' weights
             columns = [ops.cast(ops.reshape(part, (-1, 1)), self.dtype) for part in (y_true, sample_weight)]
             y_true = ops.concatenate(columns, axis=1)
         return super().__call__(y_true, y_pred, sample_weight)

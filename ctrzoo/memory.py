@@ -10,8 +10,8 @@ STATUS = pathlib.Path("/proc/self/status")
 def peak_bytes() -> int:
     """Return the peak resident memory in bytes.
 
-    Linux keeps `ru_maxrss` across `exec`, so a process that a large one started would report its parent's
-    memory; the kernel's own high-water mark does not.
+    Linux keeps `ru_maxrss` across `exec`, so a process started by a large one would report its parent's peak. The
+    kernel's own high-water mark avoids this.
 
     >>> peak_bytes() > 10**6
     True

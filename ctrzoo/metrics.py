@@ -1,7 +1,7 @@
-"""Exact metrics of a whole split: AUC, log loss, calibration.
+"""Exact metrics over a whole split: AUC, log loss, calibration.
 
-Keras' `AUC` sorts scores into 200 bins and sums over batches; differences between CTR models are
-smaller than its error. These functions look at every score.
+Keras' `AUC` sorts scores into 200 bins and sums over batches. Its error is larger than the differences between CTR
+models. These functions use every score.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 EPSILON = 1e-7
-# Rows at a time where intermediate results are wider than scores: 45 million rows then need little more memory.
+# Rows processed at a time where intermediate results are wider than scores, so that 45 million rows need little memory.
 BLOCK = 1 << 20
 
 
 def auc(labels: ArrayLike, scores: ArrayLike) -> float:
     """Return the area under the ROC curve: the share of (positive, negative) pairs in the right order.
 
-    Pairs with equal scores count half (Mann-Whitney U, with mid-ranks). Needs the scores and one
-    sorted copy of them in memory.
+    Pairs with equal scores count half (Mann-Whitney U, with mid-ranks). The scores and one sorted copy of them must
+    fit in memory.
 
     Args:
         labels: 0 or 1 for each row.
-        scores: Any number for each row, larger for likelier positives.
+        scores: A number for each row; higher means more likely positive.
 
     Returns:
-        The AUC; NaN, with a `UserWarning`, if there are rows of one class only.
+        The AUC; NaN, with a `UserWarning`, if all rows have the same class.
 
     Raises:
-        ValueError: If the lengths differ, the arrays are empty, a label is not 0 or 1 or a score is NaN.
+        ValueError: If the lengths differ, the arrays are empty, a label is not 0 or 1, or a score is NaN.
 
     >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.4, 0.8])
     0.875
@@ -54,7 +54,7 @@ def auc(labels: ArrayLike, scores: ArrayLike) -> float:
 
 
 def log_loss(labels: ArrayLike, probabilities: ArrayLike) -> float:
-    """Return the mean negative log-likelihood, probabilities clipped to [1e-7, 1 - 1e-7].
+    """Return the mean negative log-likelihood, with probabilities clipped to [1e-7, 1 - 1e-7].
 
     Raises:
         ValueError: If the lengths differ, the arrays are empty, a label is not 0 or 1, or a probability
@@ -77,7 +77,7 @@ def log_loss(labels: ArrayLike, probabilities: ArrayLike) -> float:
 
 
 def calibration(labels: ArrayLike, probabilities: ArrayLike) -> float:
-    """Return predicted clicks divided by actual clicks: above 1 over-predicts; NaN without a click.
+    """Return predicted clicks divided by actual clicks: above 1 over-predicts; NaN without clicks.
 
     >>> calibration([1, 0, 0, 1], [0.5, 0.5, 0.5, 0.5])
     1.0
@@ -92,11 +92,11 @@ class Metric:
     """A metric of a split, reported after each epoch and at the end.
 
     Attributes:
-        title: What tables call it.
-        function: Returns the metric of labels and probabilities.
-        is_main: Whether the progress line and the tables of several runs show it; `history.csv`, TensorBoard,
+        title: Its name in tables.
+        function: Computes the metric from labels and probabilities.
+        is_main: Whether the progress line and tables of several runs show it. `history.csv`, TensorBoard,
             `metrics.json` and `report.md` show all metrics.
-        format: How tables print it.
+        format: Format of its values in tables.
     """
 
     title: str
@@ -105,7 +105,7 @@ class Metric:
     format: str = "{:.4f}"
 
 
-# All that is reported of a split. An entry here appears in progress, history, TensorBoard, tables and reports.
+# All metrics reported for a split. An entry here appears in progress, history, TensorBoard, tables and reports.
 METRICS: dict[str, Metric] = {
     "auc": Metric("AUC", auc),
     "log_loss": Metric("log loss", log_loss),
@@ -114,12 +114,12 @@ METRICS: dict[str, Metric] = {
 
 
 def main_metrics() -> dict[str, Metric]:
-    """Return the metrics that the progress line and the tables of several runs show."""
+    """Return the metrics shown in the progress line and in tables of several runs."""
     return {name: metric for name, metric in METRICS.items() if metric.is_main}
 
 
 def evaluate_scores(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """Return all `METRICS` of a split by name.
+    """Compute all `METRICS` of a split, by name.
 
     >>> list(evaluate_scores(np.array([0, 1]), np.array([0.2, 0.7])))
     ['auc', 'log_loss', 'calibration']
@@ -128,7 +128,7 @@ def evaluate_scores(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, 
 
 
 def cell_of(metric: Metric, values: Mapping[str, Any], name: str) -> str:
-    """Return a metric as a table prints it; rows of one class have no AUC.
+    """Return a metric as text for a table cell; the AUC of rows with only one class is undefined.
 
     >>> cell_of(METRICS["auc"], {"auc": 0.81236}, "auc"), cell_of(METRICS["auc"], {"auc": None}, "auc")
     ('0.8124', 'nan')

@@ -1,4 +1,4 @@
-"""Names and values as labels of pictures."""
+"""Escape names and values for use as labels in pictures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def plain(texts: Iterable[str]) -> list[str]:
-    r"""Return texts that matplotlib draws as they are: dollar signs would open mathematics.
+    r"""Return texts that matplotlib draws literally: an unescaped dollar sign would start math mode.
 
     >>> print(*plain(["price in $"]))
     price in \$

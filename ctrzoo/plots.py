@@ -1,4 +1,4 @@
-"""Pictures of a run: learning curves, and the interactions that a model found."""
+"""Pictures of a run: learning curves and the interactions that a model found."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ctrzoo.files import replaced
 from ctrzoo.plot_text import plain
 from ctrzoo.types import Path
 
-# How pictures are drawn; the settings of the process stay as they are.
+# Drawing settings for these pictures; the process' own settings stay unchanged.
 STYLE: dict[Any, Any] = {"font.size": 9}
-LARGEST = 30  # inches of a picture's side, however many fields there are
+LARGEST = 30  # a picture's longest side in inches, for any number of fields
 
 
 @matplotlib.rc_context(STYLE)
@@ -27,9 +27,9 @@ def plot_learning_curves(
     """Draw training loss, validation log loss and validation AUC against epochs.
 
     Args:
-        histories: For each model name, the rows of its history as `training.train` returns them.
+        histories: For each model name, its history as `training.train` returns it.
         path: The picture to write.
-        best_reachable: `{"auc", "log_loss"}` of the true probabilities, where they are known.
+        best_reachable: `{"auc", "log_loss"}` of the true probabilities, if they are known.
     """
     panels = {"loss": "training loss", "valid_log_loss": "validation log loss", "valid_auc": "validation AUC"}
     figure = Figure(figsize=(11, 3.4), layout="constrained")
@@ -37,12 +37,12 @@ def plot_learning_curves(
         for name, history in histories.items():
             axes.plot([row["epoch"] for row in history], [row[key] for row in history], marker=".", label=name)
         metric = key.removeprefix("valid_")
-        if best_reachable and best_reachable.get(metric) is not None:  # rows of one class have no AUC
+        if best_reachable and best_reachable.get(metric) is not None:  # no AUC if all rows have one class
             axes.axhline(best_reachable[metric], color="black", linestyle=":", label="best reachable")
         axes.set(title=title, xlabel="epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
-        if key != "valid_auc":  # the other panels' legends serve; here one would lie on the curves
+        if key != "valid_auc":  # a legend here would cover the curves; the other panels have one
             axes.legend(fontsize=8)
     _save(figure, path)
 
@@ -57,8 +57,8 @@ def plot_interactions(
         matrix: Strengths `(fields, fields)`, symmetric.
         names: Field names.
         path: The picture to write.
-        title: What the model is and how its strengths were computed.
-        planted: Sets of two field names that truly interact, outlined, and drawn next to the learned ones.
+        title: Names the model and says how the strengths were computed.
+        planted: Pairs (sets of two field names) that truly interact. They are outlined, and drawn in a second panel.
     """
     matrix = np.where(np.eye(len(names), dtype=bool), np.nan, matrix)
     size = min(1.6 + 0.36 * len(names), LARGEST)

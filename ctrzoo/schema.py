@@ -1,8 +1,8 @@
-"""What a row of a multi-field table looks like: its fields, their kinds, their ids.
+"""The schema of a multi-field table: its fields, their kinds and their ids.
 
-A *field* is a column (gender, price, genres). A *slot* is one (id, value) pair; a field owns one
-slot or more. Ids are global: every field has its own range, and **id 0 means absent** and belongs
-to no field. Models and data pipelines meet only in the `Schema`.
+A *field* is a column (gender, price, genres). A *slot* is one (id, value) pair; a field owns one or more slots. Ids are
+global: every field has its own range. **Id 0 means absent** and belongs to no field. The `Schema` is the only interface
+between models and data pipelines.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Field:
 
     Args:
         name: Unique name of the column.
-        kind: `"categorical"` (one id, value 1), `"numerical"` (the field's own id, value = the
-            scaled number, so that it embeds to value times vector) or `"multivalued"` (several ids).
-        vocabulary_size: Number of ids of the field, 1 for a numerical field.
-        num_slots: The most ids a row can hold, more than 1 only for a multi-valued field.
-        pooling: `"mean"` or `"sum"` of the ids of a multi-valued field.
+        kind: `"categorical"` (one id, value 1), `"numerical"` (the field's own id, value = the scaled number, so its
+            embedding is value times vector) or `"multivalued"` (several ids).
+        vocabulary_size: Number of ids of the field; 1 for a numerical field.
+        num_slots: Maximum number of ids per row; above 1 only for a multi-valued field.
+        pooling: How to pool the embeddings of a multi-valued field: `"mean"` or `"sum"`.
         weighted: Whether the ids of a multi-valued field have weights in the data.
 
     Raises:
@@ -63,7 +63,7 @@ class Field:
             number = getattr(self, argument)
             if not isinstance(number, numbers.Integral) or isinstance(number, bool) or number < 1:
                 raise ValueError(f"{where}: `{argument}` must be a whole number of at least 1. Received: {number!r}.")
-            object.__setattr__(self, argument, int(number))  # NumPy's are no JSON
+            object.__setattr__(self, argument, int(number))  # JSON rejects NumPy integers
         if self.kind == "numerical" and self.vocabulary_size != 1:
             raise ValueError(
                 f"{where}: a numerical field has one id, so `vocabulary_size` must be 1. "
@@ -89,7 +89,7 @@ class Schema:
         label: Name of the label column.
 
     Raises:
-        ValueError: If there is no field or a name occurs twice.
+        ValueError: If `fields` is empty or a name occurs twice.
 
     >>> schema = Schema([Field("user", vocabulary_size=10), Field("age", "numerical")])
     >>> schema.num_fields, schema.num_ids, schema.first_ids
@@ -155,7 +155,7 @@ class Schema:
         """Build a schema from what `to_dict` returned.
 
         Raises:
-            ValueError: If a key is missing or unknown, or the format version is another one.
+            ValueError: If a key is missing or unknown, or the format version differs.
         """
         if not isinstance(config, Mapping) or "fields" not in config:
             raise ValueError("A schema must be a mapping with the key 'fields'.")
@@ -179,7 +179,7 @@ class Schema:
         """Read a schema from JSON text.
 
         Raises:
-            ValueError: If the text is no JSON or no schema.
+            ValueError: If the text is not JSON or not a schema.
         """
         try:
             config = json.loads(text)
@@ -188,7 +188,7 @@ class Schema:
         return cls.from_dict(config)
 
     def differences(self, other: Schema) -> list[str]:
-        """Name what differs from another schema, a sentence each; empty if they are equal."""
+        """Describe each difference from another schema in a sentence; return an empty list if they are equal."""
         found = []
         if self.names != other.names:
             found.append(f"the fields are ({', '.join(self.names)}) and ({', '.join(other.names)})")

@@ -1,6 +1,6 @@
-"""What a program does before it uses Keras: hide start-up notes, and set options of XLA.
+"""What a program does before it uses Keras: hide startup messages and set XLA options.
 
-Nothing here happens by itself: importing ctrzoo changes nothing in the user's process.
+None of this happens on import: importing ctrzoo changes nothing in the user's process.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def silent_stderr() -> Iterator[None]:
-    """Discard what native code writes to file descriptor 2 while the context lasts."""
+    """Within this context, discard everything that native code writes to file descriptor 2."""
     sys.stderr.flush()
     try:
         kept = os.dup(2)
-    except OSError:  # no such descriptor, as in some services: nothing to silence
+    except OSError:  # the descriptor does not exist, as in some services: nothing to silence
         yield
         return
     with open(os.devnull, "wb") as nowhere:
@@ -30,10 +30,10 @@ def silent_stderr() -> Iterator[None]:
 
 
 def load_keras_quietly() -> None:
-    """Import Keras and its backend without their notes on the terminal.
+    """Import Keras and its backend without printing their startup messages.
 
-    TensorFlow prints a few lines while it is imported that no setting turns off. They are discarded during the import
-    only; set TF_CPP_MIN_LOG_LEVEL=0 to see them. Errors still arrive, because they are raised.
+    TensorFlow prints a few lines on import that no setting turns off. This function discards them, only during the
+    import. Errors still appear, because they are raised. Set TF_CPP_MIN_LOG_LEVEL=0 to see the messages.
     """
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.nullcontext() if level == "0" else silent_stderr():
@@ -41,9 +41,9 @@ def load_keras_quietly() -> None:
 
 
 def keep_loops_rolled() -> None:
-    """Ask XLA's compiler for CPUs to leave loops as they are, unless XLA_FLAGS has options for it already.
+    """Tell XLA's CPU compiler not to unroll loops, unless XLA_FLAGS already sets extra backend options.
 
-    It copies rows of tables number by number where it unrolls the loop over a row, and by vectors where it does not.
+    If it unrolls the loop over a row, it copies table rows number by number; otherwise it copies them by vectors.
     Call it before XLA compiles anything in this process; later calls have no effect.
     """
     option, flags = "--xla_backend_extra_options", os.environ.get("XLA_FLAGS", "")

@@ -1,4 +1,4 @@
-"""Error messages that name the near word."""
+"""Error messages that suggest the closest known name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def unknown(what: str, name: object, known: Iterable[object]) -> str:
-    """Return the message for a name that is not among the known ones.
+    """Return the error message for an unknown name.
 
     >>> unknown("data set", "movielens1m", ["synthetic", "movielens_1m"])
     "Unknown data set 'movielens1m'. Did you mean 'movielens_1m'?"

@@ -1,4 +1,4 @@
-"""Checks of what a model is given: the schema of its data and the ids of a batch."""
+"""Checks of a model's input: the schema of its data and the ids of a batch."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ from ctrzoo.types import Features
 
 
 def check_schema(model: Any, data: Any) -> None:
-    """Refuse data whose schema is not the one that the model was built for.
+    """Raise an error if the data's schema differs from the model's.
 
     Raises:
-        ValueError: With the first differences.
+        ValueError: If they differ; the message lists the first differences.
     """
     differences = model.schema.differences(data.schema)
     if differences:
         raise ValueError(
-            f"The model '{model.name}' was built for another schema than that of the data: "
+            f"The model '{model.name}' was built for a schema that differs from the data's: "
             f"{_first(differences)} (model and data). Build the model from the data's schema."
         )
 
 
 def check_ids(features: Features, schema: Schema) -> None:
-    """Refuse ids that the table does not have; a GPU would read zeros for them, XLA the nearest row.
+    """Raise an error if an id is outside the table; a GPU would read zeros for it, XLA the nearest row.
 
-    One pass over the ids in the memory of the host.
+    This makes one pass over the ids in host memory.
 
     Args:
         features: The features of a batch.
         schema: The `Schema`.
 
     Raises:
-        ValueError: With the first such id, its row and its field; or if there are no ids, they are no whole numbers or
-            not as many per row as the schema has slots, or the values have another shape.
+        ValueError: If an id is outside the table (the message gives the first such id, its row and its field). Also if
+            ids are missing, are not integers, do not match the schema's number of slots, or if the shapes of ids and
+            values differ.
 
     >>> from ctrzoo.schema import Field, Schema
     >>> check_ids({"ids": np.array([[1], [3]], "int32")}, Schema([Field("user", vocabulary_size=2)]))
@@ -43,17 +44,17 @@ def check_ids(features: Features, schema: Schema) -> None:
     ValueError: The id 3 of field 'user' (row 1 of its batch) is outside 0 to 2, ...
     """
     if "ids" not in features:
-        raise ValueError(f"Features are 'ids' and 'values'. Received: {', '.join(map(repr, features))}.")
+        raise ValueError(f"Features must be 'ids' and 'values'. Received: {', '.join(map(repr, features))}.")
     ids = np.asarray(features["ids"])
     if ids.dtype.kind not in "iu":
         raise ValueError(f"Ids must be whole numbers. Received an array of {ids.dtype}: cast it to int32.")
     if ids.ndim != 2 or ids.shape[1] != schema.num_slots:
-        raise ValueError(f"Ids must have the shape (rows, {schema.num_slots}), a slot each. Received: {ids.shape}.")
+        raise ValueError(f"Ids must have shape (rows, {schema.num_slots}), one per slot. Received: {ids.shape}.")
     shape = tuple(np.shape(features.get("values", ids)))
     if shape != ids.shape:
-        raise ValueError(f"Values must have the shape of the ids, {ids.shape}. Received: {shape}.")
+        raise ValueError(f"Values must have the same shape as the ids, {ids.shape}. Received: {shape}.")
     ids = ids.astype(ids.dtype.newbyteorder("="), copy=False)
-    # Unsigned, negative ids are the largest, so that one maximum tells both ends.
+    # As unsigned integers, negative ids become the largest, so one maximum checks both bounds.
     if ids.size and ids.view(f"uint{8 * ids.itemsize}").max() >= schema.num_ids:
         row, slot = np.argwhere((ids < 0) | (ids >= schema.num_ids))[0]
         name = schema.names[schema.slot_fields[slot]]

@@ -1,6 +1,6 @@
 """From raw files to batches.
 
-`prepare` makes a folder of a data set, once; `load` opens it. `FrameEncoder` takes a pandas frame instead.
+`prepare` writes a data set to a folder once; `load` opens it. `FrameEncoder` takes a pandas DataFrame instead.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if typing.TYPE_CHECKING:
 
 __all__ = ["DATASETS", "Block", "FrameEncoder", "PreparedData", "PreparedWriter", "load", "options_of", "prepare"]
 
-# Each function makes a folder: `(folder, raw=None, *, options...)`.
+# Each function prepares a folder: `(folder, raw=None, *, options...)`.
 DATASETS = {
     "synthetic": prepare_synthetic,
     "criteo": prepare_criteo,
@@ -44,7 +44,7 @@ DATASETS = {
 
 
 def options_of(name: str) -> dict[str, Any]:
-    """Return the options of a data set and their defaults.
+    """Return the options of a data set with their defaults.
 
     >>> options_of("movielens_1m")
     {'protocol': 'reference', 'split_seed': 2019}
@@ -56,21 +56,21 @@ def options_of(name: str) -> dict[str, Any]:
 
 
 def prepare(name: str, data_dir: Path, raw: Path | None = None, **options: Any) -> pathlib.Path:
-    """Make the prepared folder of a data set, unless it is there; return its path.
+    """Prepare a data set's folder unless it already exists; return its path.
 
     Args:
         name: One of `DATASETS`.
-        data_dir: Where prepared folders lie: `<name>` with default options, else `<name>-<hash of the options>`.
-        raw: The raw file or folder; needed if the data set cannot be downloaded or made up. A folder
-            that was prepared before is used whatever `raw` is.
+        data_dir: Where prepared folders are stored: `<name>` with default options, else `<name>-<hash of the options>`.
+        raw: The raw file or folder; needed unless the data set can be downloaded or generated. If the folder is
+            already prepared, `raw` is ignored.
         **options: Options of the data set, see `options_of`.
 
     Returns:
         The folder, for `load`.
 
     Raises:
-        ValueError: If the name or an option is unknown, or the raw files are wrong.
-        FileNotFoundError: If a raw file is missing, or the folder there is damaged.
+        ValueError: If the name or an option is unknown, or the raw files are invalid.
+        FileNotFoundError: If a raw file is missing, or the prepared folder is damaged.
     """
     defaults = options_of(name)
     for option in options:
@@ -86,14 +86,14 @@ def prepare(name: str, data_dir: Path, raw: Path | None = None, **options: Any) 
         try:
             DATASETS[name](folder, raw, **chosen)
         except FileExistsError:
-            # Another process, such as another worker of the same training, was faster.
+            # Another process was faster, such as another worker of the same training.
             pass
         rows = sum(load(folder).num_rows.values())
         console.print(f"{name}: {rows:,} rows in {folder}, prepared in {time.monotonic() - start:.1f} s")
     prepared = load(folder)
     if prepared.options != chosen:
         raise ValueError(
-            f"{folder} was prepared with the options {prepared.options}, wanted are {chosen}. "
+            f"{folder} was prepared with the options {prepared.options}, but {chosen} were requested. "
             "Delete the folder, or choose another `data_dir`."
         )
     return folder

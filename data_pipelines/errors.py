@@ -1,4 +1,4 @@
-"""What is wrong with columns and rows of a table, so that a row can be named or left out."""
+"""Errors in columns and rows of a table that say which rows are wrong, so rows can be reported or skipped."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class RowError(ValueError):
     """Rows that cannot be used.
 
     Args:
-        rows: Indices of the rows within the table at hand, rising.
-        reason: What is wrong with the first of them, with its column.
+        rows: Indices of the rows within the current table, ascending.
+        reason: What is wrong with the first row, and in which column.
     """
 
     def __init__(self, rows: Sequence[int] | np.ndarray, reason: str):
@@ -22,10 +22,10 @@ class RowError(ValueError):
 
 
 def plain_cells(cells: pl.Series) -> pl.Series:
-    """Return a column of numbers, times or text, codes and bytes as text.
+    """Return a column as numbers, times or text; codes and bytes become text.
 
-    Times and spans of time are in microseconds, so that texts and numbers do not depend on who wrote the file: pandas 2
-    counts nanoseconds, pandas 3 and polars microseconds.
+    Times and durations are in microseconds, so texts and numbers do not depend on which library wrote the file: pandas
+    2 counts nanoseconds, pandas 3 and polars microseconds.
 
     Raises:
         RowError: If bytes are not UTF-8 text.
@@ -36,8 +36,8 @@ def plain_cells(cells: pl.Series) -> pl.Series:
     """
     if cells.dtype.is_nested() or cells.dtype == pl.Object:
         raise ValueError(
-            f"Column '{cells.name}' must hold one number or text per cell, not {cells.dtype}. A list of numbers or "
-            "texts can be a field of the kind 'multivalued'; leave other columns out, or unpack them."
+            f"Column '{cells.name}' must hold one number or text per cell, not {cells.dtype}. Make lists of numbers or "
+            "texts a field of the kind 'multivalued'. Leave other columns out, or unpack them."
         )
     if cells.dtype in (pl.Datetime, pl.Duration):
         cells = cells.dt.cast_time_unit("us")

@@ -1,4 +1,4 @@
-"""What one sees of work on many rows: bars on a terminal, few lines elsewhere."""
+"""Progress display for work on many rows: bars on a terminal, a few lines elsewhere."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ console = Console(stderr=True, highlight=False)
 
 @contextlib.contextmanager
 def rows_progress(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Yield a function that is told how many more rows are done.
+    """Yield a function to call with the number of rows done since the last call.
 
     Args:
-        description: What is being done, at the left of the bar.
-        total: Number of rows, None if unknown.
+        description: What is being done; shown left of the bar.
+        total: Number of rows; None if unknown.
     """
     columns = (
         TextColumn("{task.description}"),
@@ -40,9 +40,9 @@ def rows_progress(description: str, total: int | None) -> Iterator[Callable[[int
 
 
 class StepProgress:
-    """Shows a step of a long work, as a context manager: share done, rows/s and time left.
+    """A context manager that shows the progress of a long step: share done, rows/s and time left.
 
-    On a terminal a bar is redrawn; in a file there is a line each half minute.
+    A terminal shows a bar that is redrawn. A file gets one line every half minute.
 
     Args:
         description: What is being done.
@@ -60,7 +60,7 @@ class StepProgress:
         return self
 
     def advance(self, rows: int, share: float) -> None:
-        """Tell how many more rows are done, and the share of the whole step, 0 to 1."""
+        """Report the rows done since the last call, and the share of the whole step, 0 to 1."""
         self.rows += rows
         now = time.monotonic()
         rate, left = self.rows / (now - self._start), (now - self._start) * (1 - share) / max(share, 1e-9)

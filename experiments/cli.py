@@ -1,4 +1,4 @@
-"""What all command line programs share: an expected failure is one line on the standard error stream, exit code 1."""
+"""What all command line programs share: an expected failure prints one line to standard error, with exit code 1."""
 
 import contextlib
 import os
@@ -14,11 +14,11 @@ from absl import app, flags
 def one_line_failures(
     name: str, interrupted: str, errors: tuple[type[Exception], ...] = (ValueError, OSError)
 ) -> Iterator[None]:
-    """Turn errors that a user can mend, and interruptions, into one line.
+    """Turn interruptions, and errors that a user can fix, into one line.
 
     Args:
-        name: The program's name, which begins the line.
-        interrupted: What to say after Ctrl-C or a request to end.
+        name: The program's name; it starts the line.
+        interrupted: What to print after Ctrl-C or a request to end.
         errors: The expected errors.
     """
     try:
@@ -40,7 +40,7 @@ def run_command(
     description: str | None,
     interrupted: str,
 ) -> None:
-    """Run `main(arguments)` with flags of its own, or print them for `--help`; ending it counts as Ctrl-C."""
+    """Run `main(arguments)` with its own flags, or print them for `--help`; a termination signal acts as Ctrl-C."""
     _hide_notes()
     signal.signal(signal.SIGTERM, _interrupt)
     with one_line_failures(name, interrupted):
@@ -58,9 +58,9 @@ def run_app(
     interrupted: str,
     errors: tuple[type[Exception], ...] = (ValueError, OSError),
 ) -> None:
-    """Run `main(arguments)` with the flags that the named module defined for the whole process."""
+    """Run `main(arguments)` with the process-wide flags that the named module defined."""
     _hide_notes()
-    sys.modules["__main__"].__doc__ = sys.modules[module].__doc__  # what --help prints, also of a console script
+    sys.modules["__main__"].__doc__ = sys.modules[module].__doc__  # what --help prints, also for a console script
     for flag in flags.FLAGS.get_key_flags_for_module(module):
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     with one_line_failures(name, interrupted, errors):
@@ -68,13 +68,13 @@ def run_app(
 
 
 def with_homes(arguments: Sequence[str]) -> list[str]:
-    """Replace ~ where a value begins with it: shells do not expand it after --flag=."""
+    """Expand ~ at the beginning of values, because shells do not expand it after --flag=."""
     home = os.path.expanduser("~")
     return [re.sub(r"^((?:--\w+=)?(?:\w+=)?)~(?=/|$)", lambda found: found[1] + home, text) for text in arguments]
 
 
 def _hide_notes():
-    """Hide the notes that TensorFlow prints at its start; ask for them with TF_CPP_MIN_LOG_LEVEL=0."""
+    """Hide TensorFlow's startup messages; set TF_CPP_MIN_LOG_LEVEL=0 to show them."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 

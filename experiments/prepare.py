@@ -1,7 +1,7 @@
 """Prepare a data set: `ctrzoo-prepare`, or `python -m ctrzoo.experiments.prepare`.
 
-A benchmark: `ctrzoo-prepare --dataset=criteo --raw=train.txt --data_dir=data`. A table of your own: draft a schema
-with `ctrzoo-prepare --table=clicks.csv --schema=schema.yaml --infer_schema`, edit it, and run the same without
+For a benchmark: `ctrzoo-prepare --dataset=criteo --raw=train.txt --data_dir=data`. For your own table, draft a schema
+with `ctrzoo-prepare --table=clicks.csv --schema=schema.yaml --infer_schema`, edit it, and rerun the command without
 `--infer_schema`. Rerun an interrupted command to resume it.
 """
 
@@ -22,32 +22,30 @@ from ..data_pipelines.preparation.table import kind_of, prepare_own_table
 from .cli import run_command
 from .settings import parse_assignment
 
-# Flags of its own: those of other programs have the same names.
+# Separate flags, because other programs have flags with the same names.
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("dataset", None, f"A benchmark: {', '.join(data_pipelines.DATASETS)}.", flag_values=FLAGS)
 flags.DEFINE_string("raw", None, "The raw file or folder of the benchmark.", flag_values=FLAGS)
 flags.DEFINE_enum("protocol", None, ["reference", "clean"], "How the benchmark is prepared.", flag_values=FLAGS)
 flags.DEFINE_multi_string("set", [], "key=value for an option of the benchmark; repeatable.", flag_values=FLAGS)
-flags.DEFINE_string(
-    "table", None, "A table of your own: a file or a pattern such as 'logs/*.parquet'.", flag_values=FLAGS
-)
-flags.DEFINE_string("valid_table", None, "The table's validation rows, if in files of their own.", flag_values=FLAGS)
-flags.DEFINE_string("test_table", None, "The table's test rows, if in files of their own.", flag_values=FLAGS)
+flags.DEFINE_string("table", None, "Your own table: a file or a pattern such as 'logs/*.parquet'.", flag_values=FLAGS)
+flags.DEFINE_string("valid_table", None, "The table's validation rows, if in separate files.", flag_values=FLAGS)
+flags.DEFINE_string("test_table", None, "The table's test rows, if in separate files.", flag_values=FLAGS)
 flags.DEFINE_string("schema", None, "The schema of the table, JSON or YAML.", flag_values=FLAGS)
 flags.DEFINE_bool("infer_schema", False, "Draft the schema from the table and stop.", flag_values=FLAGS)
 flags.DEFINE_string("name", None, "Name of the table's data set; by default the file's.", flag_values=FLAGS)
-flags.DEFINE_integer("seed", 0, "Seed of the table's split and order.", flag_values=FLAGS)
-flags.DEFINE_enum("bad_rows", "error", ["error", "skip"], "What to do with wrong rows.", flag_values=FLAGS)
-flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "Where prepared data will lie.", flag_values=FLAGS)
+flags.DEFINE_integer("seed", 0, "Seed for the table's split and order.", flag_values=FLAGS)
+flags.DEFINE_enum("bad_rows", "error", ["error", "skip"], "What to do with malformed rows.", flag_values=FLAGS)
+flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "Where to write prepared data.", flag_values=FLAGS)
 flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
 
 
 def main(argv: list[str]) -> None:
-    """Run what the flags ask for."""
+    """Prepare what the flags request."""
     if len(argv) > 1:
-        raise ValueError(f"Unknown argument '{argv[1]}'. Everything is given as flags, such as --dataset=criteo.")
+        raise ValueError(f"Unknown argument '{argv[1]}'. Pass everything as flags, such as --dataset=criteo.")
     if (FLAGS.dataset is None) == (FLAGS.table is None):
-        raise ValueError("Pass either --dataset, a benchmark, or --table, a table of your own. --help says more.")
+        raise ValueError("Pass either --dataset for a benchmark or --table for your own table. See --help.")
     console = Console(highlight=False, soft_wrap=True)
     folder = _prepare_benchmark() if FLAGS.dataset else _prepare_table(console)
     if folder is None:
@@ -59,7 +57,7 @@ def main(argv: list[str]) -> None:
 
 
 def _next_command(folder):
-    """Return how to train on the data that were prepared."""
+    """Return the command that trains on the prepared data."""
     if not FLAGS.dataset:
         return shlex.join(["ctrzoo-train", f"--dataset={folder}"])
     given = [f"--data_dir={FLAGS.data_dir}"] if FLAGS["data_dir"].present else []
@@ -100,11 +98,11 @@ def _prepare_table(console):
 
 
 def _refuse(what, names):
-    """Refuse flags that say nothing of what is prepared."""
+    """Raise an error for flags that do not apply to what is prepared."""
     given = [f"--{name}" for name in names if FLAGS[name].present]
     if given:
         raise ValueError(
-            f"{' and '.join(given)} cannot be used with {what}. Leave them out; --help says what each is for."
+            f"{' and '.join(given)} cannot be used with {what}. Leave them out; --help explains each flag."
         )
 
 
@@ -119,7 +117,7 @@ def _name_of(table):
 
 
 def run() -> None:
-    """Start `ctrzoo-prepare`: an expected failure is one line on the standard error stream, exit code 1."""
+    """Start `ctrzoo-prepare`: an expected failure prints one line to standard error, with exit code 1."""
     run_command("ctrzoo-prepare", main, FLAGS, __doc__, "interrupted; rerun the command to resume")
 
 

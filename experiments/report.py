@@ -24,7 +24,7 @@ def report(
         settings: The `Settings`.
         data: The prepared data.
         results: What `run_experiment` returns.
-        histories: The rows of the history of each model.
+        histories: Each model's history rows.
     """
     titles = " | ".join(metric.title for metric in METRICS.values())
     chosen = [f"- {key}: `{value}`" for key, value in settings.to_dict().items() if value not in ([], {})]
@@ -32,8 +32,8 @@ def report(
     lines = [
         f"# {settings.model} on {results['dataset']}",
         "",
-        f"{rows} rows, {data.schema.num_fields} fields, {data.schema.num_ids:,} ids. Metrics are of the whole test "
-        "split, with the weights of the epoch that has the lowest validation log loss.",
+        f"{rows} rows, {data.schema.num_fields} fields, {data.schema.num_ids:,} ids. Metrics cover the whole test "
+        "split and use the weights of the epoch with the lowest validation log loss.",
         "",
         f"| model | {titles} | best epoch | epochs | s per epoch | rows/s | weights |",
         "|---" * (len(METRICS) + 6) + "|",
@@ -50,7 +50,7 @@ def report(
     lines += ["", *results["notes"], "", "![Learning curves](learning_curves.png)", ""]
     main = main_metrics().items()
     columns = [(f"{split}_{name}", f"{split} {metric.title}") for split in ("train", "valid") for name, metric in main]
-    columns = [column for column in columns if column[0] != "train_log_loss"]  # the loss is next to it
+    columns = [column for column in columns if column[0] != "train_log_loss"]  # the training loss has its own column
     lines += [f"## Epochs of {settings.model}", "", f"| epoch | loss | {' | '.join(title for _, title in columns)} |"]
     lines.append("|---" * (len(columns) + 2) + "|")
     for row in histories[settings.model]:

@@ -1,9 +1,9 @@
-"""Search hyperparameters by Optuna: `ctrzoo-search`, or `python -m ctrzoo.experiments.search`.
+"""Search hyperparameters with Optuna: `ctrzoo-search`, or `python -m ctrzoo.experiments.search`.
 
-`ctrzoo-search --config=space.py --trials=40`. The configuration is a Python file whose `get_search()` returns settings,
-hyperparameters and data set options: a list is searched, and a `ctrzoo.experiments.sweeps.search.Between`; all else is
-fixed. The validation log loss judges a trial. A trial whose loss is above the median after an epoch ends early. Run the
-same command again to resume the study, or several times at once with different seeds.
+Example: `ctrzoo-search --config=space.py --trials=40`. The configuration is a Python file whose `get_search()` returns
+settings, hyperparameters and data set options. Lists and `ctrzoo.experiments.sweeps.search.Between` are searched; all
+other values are fixed. Trials are compared by validation log loss. A trial whose loss is above the median after an
+epoch ends early. To speed up a study, run several processes at once with different seeds. Rerun the command to resume.
 """
 
 import pathlib
@@ -16,22 +16,22 @@ from .cli import run_command
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("config", None, "A Python file with get_search().", flag_values=FLAGS)
 flags.DEFINE_string(
-    "folder", None, "The folder of the study; rerun with it to resume. By default runs/<config>.", flag_values=FLAGS
+    "folder", None, "Folder of the study, by default runs/<config>; rerun with it to resume.", flag_values=FLAGS
 )
 flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "The folder of prepared data.", flag_values=FLAGS)
 flags.DEFINE_multi_string(
     "raw", [], "dataset=path of the raw file or folder of a data set; repeatable.", flag_values=FLAGS
 )
-flags.DEFINE_integer("trials", 20, "Trials of the study, counted over all processes.", flag_values=FLAGS)
+flags.DEFINE_integer("trials", 20, "Number of trials of the study, over all processes.", flag_values=FLAGS)
 flags.DEFINE_string("sampler", "tpe", "tpe, random or grid.", flag_values=FLAGS)
-flags.DEFINE_integer("seed", 0, "Seed of the sampler; give each process a different one.", flag_values=FLAGS)
+flags.DEFINE_integer("seed", 0, "Seed for the sampler; give each process a different one.", flag_values=FLAGS)
 flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
 
 
 def main(argv: Sequence[str]) -> None:
-    """Run the search that the flags ask for."""
+    """Run the search that the flags describe."""
     if len(argv) > 1 or not FLAGS.config:
-        raise ValueError("Which search? Give --config= and the path of a Python file with get_search().")
+        raise ValueError("--config is missing. Pass the path of a Python file with get_search().")
     from .sweep import raw_of
     from .sweeps.plan import read_config
 
@@ -51,8 +51,8 @@ def main(argv: Sequence[str]) -> None:
 
 
 def run() -> None:
-    """Start `ctrzoo-search`: an expected failure is one line on the standard error stream, exit code 1."""
-    run_command("ctrzoo-search", main, FLAGS, __doc__, "interrupted. Run the same command again to resume the study.")
+    """Start `ctrzoo-search`: an expected failure prints one line to standard error, with exit code 1."""
+    run_command("ctrzoo-search", main, FLAGS, __doc__, "interrupted. Rerun the command to resume the study.")
 
 
 if __name__ == "__main__":

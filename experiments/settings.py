@@ -1,4 +1,4 @@
-"""The settings of a run: defaults, then a configuration file, then flags, then `--set`."""
+"""The settings of a run: defaults, overridden by a configuration file, then by flags, then by `--set`."""
 
 import ast
 import contextlib
@@ -26,10 +26,10 @@ CONFIGS = pathlib.Path(__file__).resolve().parent / "configs"
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Everything that decides the outcome of a run, except code and data; help texts say what each setting means.
+    """Everything that determines the outcome of a run, except code and data; help texts explain each setting.
 
     Raises:
-        ValueError: If a setting has the wrong type or is outside what is allowed, or settings do not fit together.
+        ValueError: If a setting has the wrong type or a value that is not allowed, or settings conflict.
     """
 
     dataset: str = option("synthetic", "A data set of the zoo, or the path of a prepared folder.")
@@ -42,12 +42,12 @@ class Settings:
     plateau_factor: float = shared("plateau_factor")
     learning_rate_scaling: str = option(
         "none",
-        "How the learning rate, tuned for one device, grows with the number of devices.",
+        "How the learning rate, tuned for one device, scales with the number of devices.",
         choices=LEARNING_RATE_SCALING,
     )
     optimizer: str = shared("optimizer")
     precision: str = option(
-        "float32", "Numbers within the model; weights are float32. mixed_float16 scales the loss.", choices=PRECISIONS
+        "float32", "Precision of computation; weights stay float32. mixed_float16 scales the loss.", choices=PRECISIONS
     )
     jit_compile: bool = shared("jit_compile")
     cpu_replicas: int = shared("cpu_replicas")
@@ -58,45 +58,45 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_fields(self, "setting")
-        self.training_options()  # refuses options that do not fit together
+        self.training_options()  # raises an error if options conflict
 
     def training_options(self, **others: Any) -> TrainingOptions:
-        """Return the options of the training among these settings.
+        """Return the training options among these settings.
 
         Args:
-            **others: Further options, such as `checkpoint_steps`, or other values.
+            **others: Further options, such as `checkpoint_steps`, or values that replace those of the settings.
         """
         names = {field.name for field in dataclasses.fields(TrainingOptions)}
         shared_options = {key: value for key, value in dataclasses.asdict(self).items() if key in names}
         return TrainingOptions(**{**shared_options, **others})
 
     def to_dict(self) -> Config:
-        """Return the settings as JSON holds them."""
+        """Return the settings as JSON-serializable values."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     def changed(self) -> Config:
-        """Return those that are not the defaults, as JSON holds them: a setting added later does not alter it."""
+        """Return the non-default settings, JSON-serializable: a setting added later does not change the result."""
         defaults = Settings().to_dict()
         return {key: value for key, value in self.to_dict().items() if value != defaults[key]}
 
     def differences(self, stored: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-        """Compare with settings that were stored, maybe before some of today's existed.
+        """Compare with stored settings, which may predate some of today's settings.
 
         Args:
-            stored: What `to_dict` returned once.
+            stored: An earlier result of `to_dict`.
 
         Returns:
-            `{key: (stored value, value now)}` of those that differ.
+            `{key: (stored value, current value)}` for the settings that differ.
         """
         stored, now = {**Settings().to_dict(), **stored}, self.to_dict()
         return {key: (stored.get(key), now.get(key)) for key in {**stored, **now} if stored.get(key) != now.get(key)}
 
 
 def upgraded(settings: Config, version: str) -> Config:
-    """Return stored settings under the names of this version.
+    """Translate stored settings to the names of this version.
 
     Args:
-        settings: What `Settings.to_dict` returned, or a part of it.
+        settings: A result of `Settings.to_dict`, or a part of it.
         version: The version of ctrzoo that stored it, as in `experiment.json`.
 
     >>> upgraded({"optimizer": "dense_adam", "branches": 2, "epochs": 3}, "0.1.0")
@@ -107,27 +107,27 @@ def upgraded(settings: Config, version: str) -> Config:
     if not version.startswith("0.1."):
         return dict(settings)
     kept = {key: value for key, value in settings.items() if key not in (*_RENAMED, "optimizer")}
-    # Without an entry the old default counted, whose new name is the new default.
+    # Without an entry, the old default applied; its new name is the new default.
     optimizer = {key: _RENAMED_OPTIMIZERS.get(value, value) for key, value in settings.items() if key == "optimizer"}
     renamed = {new: settings[old] for old, new in _RENAMED.items() if old in settings}
     return {**kept, **optimizer, **renamed}
 
 
 def stored_settings(experiment: Mapping[str, Any]) -> Config:
-    """Return the settings in a content of `experiment.json` under the names of this version.
+    """Return the settings in `experiment.json`, translated to the names of this version.
 
     Args:
-        experiment: The content. Its `ctrzoo_version` says whose names it uses; files of version 0.1 say only
-            which version trained.
+        experiment: The content of the file. Its `ctrzoo_version` tells which version's names it uses; files of
+            version 0.1 give only the version that trained.
 
     Raises:
-        KeyError: If it has no settings.
+        KeyError: If the content has no settings.
     """
     version = experiment.get("ctrzoo_version") or experiment.get("versions", {}).get("ctrzoo", "0.1.0")
     return upgraded(experiment["settings"], version)
 
 
-# Names of version 0.1 and what they are called since.
+# Names of version 0.1 and their current names.
 _RENAMED = {"branches": "cpu_replicas", "learning_rate_decay": "plateau_factor"}
 _RENAMED_OPTIMIZERS = {"adam": "lazy_adam", "dense_adam": "adam"}
 
@@ -141,11 +141,10 @@ def resolve(
     """Merge all sources of settings.
 
     Args:
-        flags: Settings given as flags, by name; they win over the configuration file.
-        assignments: Texts `key=value`; the last word on any setting, hyperparameter or data set option.
-        config: Path of a Python file whose `get_config()` returns a mapping of the same keys; `"none"`
-            for no file; `None` takes `configs/<dataset>/<model>.py`, or else `configs/<dataset>/defaults.py`,
-            if there is one.
+        flags: Settings given as flags, by name; they override the configuration file.
+        assignments: Texts `key=value` for any setting, hyperparameter or data set option; they override everything.
+        config: Path of a Python file whose `get_config()` returns a mapping with the same keys; `"none"` for no file.
+            `None` takes `configs/<dataset>/<model>.py`, else `configs/<dataset>/defaults.py`, if either exists.
 
     Returns:
         The `Settings` and the path of the configuration file that was used, or `None`.
@@ -165,9 +164,9 @@ def resolve(
 
 
 def _sort(merged):
-    """Tell settings, hyperparameters and data set options apart by their names."""
+    """Separate settings, hyperparameters and data set options by their names."""
     load_keras_quietly()
-    from .. import models  # slow: they load Keras
+    from .. import models  # slow: loads Keras
 
     for key in ("dataset", "model", "optimizer"):
         if not isinstance(merged.get(key, ""), (str, os.PathLike)):
@@ -178,7 +177,7 @@ def _sort(merged):
     for name in names:
         if name not in models.MODELS:
             raise ValueError(unknown("model", name, models.MODELS))
-    registry.entry_of(settings.get("optimizer", Settings.optimizer))  # refuses an unknown one
+    registry.entry_of(settings.get("optimizer", Settings.optimizer))  # raises an error if it is unknown
     known = {key for name in names for key in models.hyperparameters_of(name)}
     dataset = settings.get("dataset", Settings.dataset)
     options = data_pipelines.options_of(dataset) if not _is_folder(dataset) else {}
@@ -205,20 +204,20 @@ def _names(value):
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """Return key and value of a text `key=value`; the value is Python where it can be, else text."""
+    """Return key and value of a text `key=value`; the value is parsed as Python if possible, otherwise kept as text."""
     key, sign, value = text.partition("=")
     if not sign or not key:
         raise ValueError(f"--set needs key=value. Received: {text!r}.")
     try:
         return key.strip(), ast.literal_eval(value)
-    except (ValueError, SyntaxError, TypeError):  # TypeError: of {[1]: 2}
+    except (ValueError, SyntaxError, TypeError):  # TypeError: such as from {[1]: 2}
         return key.strip(), value
 
 
 def run_file(path: Path) -> types.ModuleType:
-    """Run a Python file, and return it as a module.
+    """Run a Python file and return it as a module.
 
-    A configuration of this package is imported as part of it, so that it may import its neighbours relatively.
+    A configuration inside this package is imported as part of it, so it may use relative imports of its neighbors.
 
     Raises:
         ValueError: If it is not a Python file, or fails.
@@ -240,7 +239,7 @@ def run_file(path: Path) -> types.ModuleType:
 
 @contextlib.contextmanager
 def failing_in(path: Path) -> Iterator[None]:
-    """Name the configuration file in which an error arose."""
+    """Add the configuration file's name to errors raised in it."""
     try:
         yield
     except Exception as error:

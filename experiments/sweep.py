@@ -1,8 +1,9 @@
 """Train many models and compare them: `ctrzoo-sweep`, or `python -m ctrzoo.experiments.sweep`.
 
-`ctrzoo-sweep --config=table2 --raw=movielens_1m=ml-1m.zip --workers=2`. The configuration is a Python file whose
-`get_sweep()` returns a dictionary of settings for each run; `ctrzoo.experiments.sweeps.grid.grid` makes such lists.
-Run the same command again to resume. It may run several times at once, also on several hosts that share a disk.
+Example: `ctrzoo-sweep --config=table2 --raw=movielens_1m=ml-1m.zip --workers=2`. The configuration is a Python file
+whose `get_sweep()` returns a list with one dictionary of settings per run. `ctrzoo.experiments.sweeps.grid.grid` makes
+such lists. Several processes may run the same sweep at once, also on several hosts that share a disk. Rerun the command
+to resume.
 """
 
 import pathlib
@@ -21,27 +22,25 @@ flags.DEFINE_string(
     "config", None, "A sweep of configs/sweeps/ by its name, or the path of a Python file.", flag_values=FLAGS
 )
 flags.DEFINE_string(
-    "folder", None, "The folder of results; rerun with it to resume. By default runs/<config>.", flag_values=FLAGS
+    "folder", None, "Folder of the results, by default runs/<config>; rerun with it to resume.", flag_values=FLAGS
 )
 flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "The folder of prepared data.", flag_values=FLAGS)
 flags.DEFINE_multi_string(
     "raw", [], "dataset=path of the raw file or folder of a data set; repeatable.", flag_values=FLAGS
 )
-flags.DEFINE_integer("workers", None, "Runs at a time. By default one, or one per GPU of --gpus.", flag_values=FLAGS)
-flags.DEFINE_list("gpus", [], "Ids of GPUs, separated by commas; each run gets one.", flag_values=FLAGS)
+flags.DEFINE_integer("workers", None, "Runs at a time; by default one, or one per GPU of --gpus.", flag_values=FLAGS)
+flags.DEFINE_list("gpus", [], "GPU ids, separated by commas; each run gets one GPU.", flag_values=FLAGS)
 flags.DEFINE_bool("retry_failed", False, "Repeat failed runs.", flag_values=FLAGS)
-flags.DEFINE_multi_string(
-    "set", [], "key=value for all runs; replaces what the sweep says; repeatable.", flag_values=FLAGS
-)
+flags.DEFINE_multi_string("set", [], "key=value for all runs; overrides the sweep; repeatable.", flag_values=FLAGS)
 flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
 
 
 def main(argv: Sequence[str]) -> None:
-    """Run the sweep that the flags ask for."""
+    """Run the sweep that the flags describe."""
     if len(argv) > 1:
-        raise ValueError(f"Unknown argument '{argv[1]}'. A sweep is given as --config={argv[1]}.")
+        raise ValueError(f"Unknown argument '{argv[1]}'. To name a sweep, pass --config={argv[1]}.")
     if not FLAGS.config:
-        raise ValueError("Which sweep? Give --config=table2, or the path of a Python file with get_sweep().")
+        raise ValueError("--config is missing. Pass --config=table2, or the path of a Python file with get_sweep().")
     if FLAGS.workers is not None and FLAGS.workers < 1:
         raise ValueError(f"--workers must be at least 1. Received: {FLAGS.workers}.")
     from .sweeps import outcome
@@ -63,7 +62,7 @@ def main(argv: Sequence[str]) -> None:
                 changed=lambda at_work: live.update(table_of(rows_of(runs), at_work)),
                 told=live.console.print,
             )
-        finally:  # also of a sweep that is interrupted
+        finally:  # also if the sweep is interrupted
             rows = rows_of(runs)
             live.update(table_of(rows, []))
             write_results(rows, folder)
@@ -97,8 +96,8 @@ def _forget_failures(runs):
 
 
 def run() -> None:
-    """Start `ctrzoo-sweep`: an expected failure is one line on the standard error stream, exit code 1."""
-    interrupted = "interrupted. Run the same command again to resume: finished runs are not repeated."
+    """Start `ctrzoo-sweep`: an expected failure prints one line to standard error, with exit code 1."""
+    interrupted = "interrupted. Finished runs are kept. Rerun the command to resume."
     run_command("ctrzoo-sweep", main, FLAGS, __doc__, interrupted)
 
 

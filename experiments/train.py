@@ -1,6 +1,6 @@
 """Train a model on a data set: `ctrzoo-train`, or `python -m ctrzoo.experiments.train`.
 
-Without flags it trains GraphFM, LR and FM on synthetic clicks, where the truth is known.
+Without flags, it trains GraphFM, LR and FM on synthetic clicks, where the truth is known.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ _DEFINERS = {str: flags.DEFINE_string, int: flags.DEFINE_integer, float: flags.D
 
 
 def _define(options: type, names: Sequence[str]) -> None:
-    """Define a flag for each of these fields of a dataclass: default, help text and choices are those of the field."""
+    """Define a flag for each of these dataclass fields, with the field's default, help text and choices."""
     fields = {field.name: field for field in dataclasses.fields(options)}
     for name in names:
         field: Any = fields[name]
@@ -34,7 +34,7 @@ def _define(options: type, names: Sequence[str]) -> None:
             _DEFINERS[field.metadata["kind"]](name, field.default, field.metadata["help"])
 
 
-# Settings with a flag of their own; `--set` sets all.
+# Settings that have their own flag; `--set` can set any.
 SETTING_FLAGS = (
     "dataset",
     "model",
@@ -51,35 +51,35 @@ CHECKPOINT_FLAGS = ("checkpoint_minutes", "checkpoint_steps", "keep_checkpoints"
 RUNNING_FLAGS = ("strategy", "num_devices", *CHECKPOINT_FLAGS)
 _define(Settings, SETTING_FLAGS)
 _define(TrainingOptions, CHECKPOINT_FLAGS)
-flags.DEFINE_string("baselines", None, "Models to train too, separated by commas. Without --model and --config: lr,fm.")
+flags.DEFINE_string("baselines", None, "More models to train, by commas. Without --model and --config: lr,fm.")
 flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "The folder of prepared data.")
 flags.DEFINE_string("raw", None, "The raw file or folder of the data set.")
-flags.DEFINE_string("workdir", None, "The folder of results; rerun with it to resume. By default runs/....")
+flags.DEFINE_string("workdir", None, "Folder of the results, by default runs/...; rerun with it to resume.")
 flags.DEFINE_string(
     "config",
     None,
-    "A Python file whose get_config() returns settings. By default the tuned one for data set and model, "
-    "if there is one; 'none' for none.",
+    "A Python file whose get_config() returns settings. By default the tuned file for data set and model, "
+    "if it exists; 'none' uses no file.",
 )
 flags.DEFINE_enum(
     "strategy",
     "auto",
     ("auto", "one_device", "mirrored", "multi_worker"),
-    "Where to train: auto takes all hosts of TF_CONFIG, else all GPUs.",
+    "Where to train. auto uses all hosts of TF_CONFIG if it is set, otherwise all GPUs.",
 )
 flags.DEFINE_integer(
     "num_devices",
     None,
-    "GPUs to use, or parts of the CPU with --strategy=mirrored; all GPUs if not given.",
+    "Number of GPUs to use, or of parts of the CPU, with --strategy=mirrored; by default all GPUs.",
     lower_bound=1,
 )
 flags.DEFINE_multi_string("set", [], "key=value for any setting, hyperparameter or data set option; repeatable.")
 
 
 def main(argv: list[str]) -> None:
-    """Run what the flags ask for."""
+    """Train what the flags describe."""
     if len(argv) > 1:
-        raise ValueError(f"Unknown argument '{argv[1]}'. Settings are given as flags, such as --epochs=5.")
+        raise ValueError(f"Unknown argument '{argv[1]}'. Pass settings as flags, such as --epochs=5.")
     given = {name: FLAGS[name].value for name in (*SETTING_FLAGS, "baselines") if FLAGS[name].present}
     named = {*given, *(text.partition("=")[0] for text in FLAGS.set)}
     if FLAGS.config in (None, "none") and not named & {"model", "baselines"}:
@@ -87,8 +87,8 @@ def main(argv: list[str]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     settings, config = resolve(given, FLAGS.set, FLAGS.config)
     if config:
-        console.print(f"Settings of {config} (--config=none for the defaults).")
-    from .experiment import run_experiment  # slow: it loads TensorFlow
+        console.print(f"Using the settings of {config} (--config=none uses the defaults).")
+    from .experiment import run_experiment  # slow: loads TensorFlow
 
     workdir = FLAGS.workdir or _new_workdir(settings)
     console.print(f"Results go to {workdir}")
@@ -104,7 +104,7 @@ def main(argv: list[str]) -> None:
 
 
 def table_of(results: Mapping[str, Any]) -> Table:
-    """Return the closing table, a row per model, and the best possible scores last where they are known."""
+    """Return the final table: one row per model, then the best possible scores if they are known."""
     bayes = results["bayes"]
     title = f"{results['dataset']}: test split, weights of the best epoch"
     caption = "Bayes: the true click probabilities; gap: AUC below theirs." if bayes else None
@@ -136,7 +136,7 @@ def _new_workdir(settings: Settings) -> str:
 
 
 def run() -> None:
-    """Start `ctrzoo-train`: an expected failure is one line on the standard error stream, exit code 1."""
+    """Start `ctrzoo-train`: an expected failure prints one line to standard error, with exit code 1."""
     interrupted = "interrupted. Rerun the command with the same --workdir to resume from the last checkpoint."
     run_app("ctrzoo-train", main, __name__, interrupted)
 

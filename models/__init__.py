@@ -1,4 +1,4 @@
-"""The zoo: one file a model, and the registry that names them."""
+"""The zoo: one file per model, and the registry that names them."""
 
 import inspect
 import numbers
@@ -75,12 +75,12 @@ def build(name: str, schema: Schema, /, **hyperparameters: Any) -> CTRModel:
     Args:
         name: A key of `MODELS`.
         schema: The `Schema` of the data.
-        **hyperparameters: Arguments of the model, `name=` for another name than its key, and `dtype=` for the dtype
-            policy of its layers; those left out take the model's defaults.
+        **hyperparameters: Arguments of the model; those left out take the model's defaults. `name=` gives the model
+            another name than its key, `dtype=` the dtype policy of its layers.
 
     Raises:
-        ValueError: If the model or a hyperparameter is unknown (the message names the nearest one), or a hyperparameter
-            is of another type than its default.
+        ValueError: If the model or a hyperparameter is unknown (the message suggests the closest name), or if a
+            hyperparameter's type differs from its default's.
 
     >>> from ctrzoo.schema import Field, Schema
     >>> build("fm", Schema([Field("user", vocabulary_size=9), Field("age", "numerical")])).name
@@ -102,14 +102,14 @@ def build(name: str, schema: Schema, /, **hyperparameters: Any) -> CTRModel:
 
 
 def _of_python(value):
-    """Return NumPy's numbers as Python's, in tuples and lists too: Keras refuses some, JSON all."""
+    """Convert NumPy numbers to Python numbers, also in tuples and lists: Keras rejects some, JSON rejects all."""
     if isinstance(value, (tuple, list)):
         return type(value)(map(_of_python, value))
     return value.item() if isinstance(value, np.generic) else value
 
 
 def _unmet(key, value, default):
-    """Return what a value should have been, going by the default; None if it fits, or the model itself must tell."""
+    """Say what a value should be, judging by the default; return None if it fits or only the model can check it."""
     if default is None:
         return None
     if isinstance(default, bool):

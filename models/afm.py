@@ -14,19 +14,19 @@ from ctrzoo.types import Config, DType
 class AFM(CTRModel):
     """Attentional factorization machine: an FM whose pairs are weighted by a softmax over all pairs.
 
-    The softmax runs over the pairs, as in the paper; the released code takes it over an axis of length 1,
-    which makes all weights 1.
+    The softmax runs over the pairs, as in the paper. The released code takes it over an axis of length 1, which makes
+    every weight 1.
     Source: Xiao et al., IJCAI 2017, equations 4 to 6, https://arxiv.org/abs/1708.04617.
     Cost: O(n^2 d t) per row, for t attention units.
-    Explanations: `fields`, what each field adds alone; `pairs`, what each pair adds; `attention`, the
-        weight of each pair (those of the pairs i < j sum to 1).
+    Explanations: `fields`, each field's own contribution to the logit (its linear term); `pairs`, each pair's
+        contribution to the logit; `attention`, the weight of each pair (the weights of all pairs i < j sum to 1).
 
     Args:
         schema: The `Schema`.
         embedding_dim: Size of an embedding vector.
         attention_units: Size of the attention's hidden layer.
         attention_dropout: Share of attention weights dropped in training.
-        pooling_dropout: Share of entries of the pooled vector dropped in training; the paper's best is
+        pooling_dropout: Share of the pooled vector's entries dropped in training; the paper's best is
             0.2 on Frappe and 0.5 on MovieLens.
         attention_l2: Strength of the penalty `attention_l2 / 2 * ||W||^2` on the attention's hidden kernel.
         linear_l2: Strength of the penalty `linear_l2 / 2 * ||w||^2` on the linear weights.

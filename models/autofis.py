@@ -1,4 +1,4 @@
-"""AutoFIS: automatic selection of the pairs of a factorization machine."""
+"""AutoFIS: automatic selection of a factorization machine's pairs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,10 +15,10 @@ from ctrzoo.types import Config, DType
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class AutoFIS(CTRModel):
-    """AutoFIS: a factorization machine whose pairs have gates, in two stages.
+    """AutoFIS: a factorization machine with a gate on each pair, trained in two stages.
 
-    The search trains all pairs with an optimizer that drives gates to exact zero; then a new model of the pairs
-    that survive is trained, gates included, with any optimizer:
+    First, a search trains all pairs with an optimizer that drives gates to exactly zero. Then any optimizer trains a
+    new model of the surviving pairs, gates included:
 
         search = AutoFIS(schema)
         search.compile(search.search_optimizer("adam"), search.default_loss)
@@ -28,26 +28,26 @@ class AutoFIS(CTRModel):
     With `deep_units` it is AutoDeepFM. Interactions of three fields are left out.
     Source: Liu et al., 2020, section 3, https://arxiv.org/abs/2003.11235.
     Cost: O(n^2 d) per row.
-    Explanations: `fields`, what each field adds alone; `pairs`, what each pair adds; `gates`, the gate of each
-        pair, the same for all rows, zero for pairs that are not kept.
+    Explanations: `fields`, each field's own contribution to the logit (its linear term); `pairs`, each pair's
+        contribution to the logit; `gates`, the gate of each pair (the same for all rows, zero for pairs not kept).
 
     Args:
         schema: The `Schema`.
         embedding_dim: Size of an embedding vector.
-        pairs: The pairs of field indices to keep; `None`, as in the search, keeps all.
-        batch_norm: Whether each pair's product is normalised over the batch, so that gates can be compared.
+        pairs: The pairs of field indices to keep; `None` keeps all, as in the search.
+        batch_norm: Whether each pair's product is normalized over the batch, so that gates are comparable.
         linear_l2: Strength of the penalty `linear_l2 / 2 * ||w||^2` on the linear weights.
         embedding_dropout: Share of embedding entries dropped in training.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
-        deep_units: Hidden widths of an MLP trained jointly, on the same embeddings; `()` for none.
+        deep_units: Hidden widths of an MLP trained jointly on the same embeddings; `()` for none.
         deep_dropout: Share of the MLP's hidden outputs dropped in training.
-        deep_batch_norm: Whether the MLP normalises its batches.
+        deep_batch_norm: Whether the MLP uses batch normalization.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
         dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
-        ValueError: If there is no pair, or `pairs` holds one that does not exist, or one twice.
+        ValueError: If the model has no pairs, or `pairs` lists a pair that does not exist or lists one twice.
     """
 
     def __init__(
@@ -104,13 +104,13 @@ class AutoFIS(CTRModel):
     def search_optimizer(
         default: str = "adam", learning_rate: float = 1.0, c: float = 0.005, mu: float = 0.6
     ) -> CompositeOptimizer:
-        """Return the optimizer of the search: GRDA for the gates, `default` for all other weights.
+        """Return the search optimizer: GRDA for the gates, `default` for all other weights.
 
         Args:
-            default: A Keras optimizer, or its name.
-            learning_rate: Learning rate of GRDA; the defaults are those of the authors' code for Avazu.
-            c: Size of GRDA's threshold; the larger, the fewer pairs survive.
-            mu: Growth of GRDA's threshold with the steps.
+            default: A Keras optimizer or its name.
+            learning_rate: Learning rate of GRDA. This default and the next two come from the authors' code for Avazu.
+            c: Size of GRDA's threshold; larger values leave fewer pairs.
+            mu: How fast GRDA's threshold grows with the number of steps.
         """
         return CompositeOptimizer(default, GRDA(learning_rate, c, mu), pattern="gated_pairs/gates$")
 

@@ -17,29 +17,29 @@ class AutoInt(CTRModel):
 
     Source: Song et al., 2019, equations 5 to 9, https://arxiv.org/abs/1810.11921.
     Cost: O(L (n^2 u + n d u)) per row, for L layers of size u, n fields.
-    Explanations: for layer k = 1, 2, ...: `attention_k`, the attention of each head (row: the field that attends).
+    Explanations: `attention_k` for layer k = 1, 2, ...: the attention of each head (row: the attending field).
 
     Args:
         schema: The `Schema`.
         formulation: `"reference"` is the released code (also its authors' own): ReLU and bias on queries, keys,
-            values and residual, scaled scores, layer normalisation. `"paper"` has none of these.
+            values and residual, scaled scores, layer normalization. `"paper"` has none of these.
         embedding_dim: Size of an embedding vector.
-        units: Size of the states after each layer, all heads together; as many layers as entries.
-        num_heads: Attention heads.
+        units: State size after each layer, all heads together; one entry per layer.
+        num_heads: Number of attention heads.
         use_residual: Whether each layer adds a linear function of its input.
         attention_dropout: Share of attention weights dropped in training.
         embedding_dropout: Share of embedding entries dropped in training.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
-        deep_units: Hidden widths of an MLP trained jointly, on the same embeddings; `()` for none, (400, 400) for
+        deep_units: Hidden widths of an MLP trained jointly on the same embeddings; `()` for none, (400, 400) for
             AutoInt+.
         deep_dropout: Share of the MLP's hidden outputs dropped in training.
-        deep_batch_norm: Whether the MLP normalises its batches.
+        deep_batch_norm: Whether the MLP uses batch normalization.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
         dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
-        ValueError: If the formulation is unknown or a size is no multiple of the heads.
+        ValueError: If the formulation is unknown or a size is not a multiple of `num_heads`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""CIN: the compressed interaction network of xDeepFM alone."""
+"""CIN: only the compressed interaction network of xDeepFM."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,17 +15,17 @@ from ctrzoo.types import Config, DType
 class CIN(CTRModel):
     """Compressed interaction network and a linear part, without an MLP: the "xDeepFM" of GraphFM's table 2.
 
-    Three layers of 200 maps, halved, fit the 1.9e6 weights that AutoInt reports for Criteo (1,864,200); all maps
-    used twice (`split_half=False`, the paper's equations) would be 3.4e6.
+    With three layers of 200 halved maps, the network has 1,864,200 weights on Criteo, which fits the 1.9e6 that
+    AutoInt reports. With all maps used twice (`split_half=False`, the paper's equations) it would have 3.4e6.
     Source: Lian et al., 2018, equations 6 to 8, https://arxiv.org/abs/1803.05170.
     Cost: O(L n H^2 d) per row, for L layers of H maps.
-    Explanations: `fields`, what each field adds to the linear part.
+    Explanations: `fields`, each field's contribution to the linear part of the logit.
 
     Args:
         schema: The `Schema`.
         embedding_dim: Size of an embedding vector.
-        units: Feature maps of each layer of the network.
-        split_half: Whether only half of each layer's maps feeds the next layer, and the other half the output.
+        units: Feature maps in each layer of the network.
+        split_half: Whether half of each layer's maps feed the next layer and the other half feed the output.
         activation: Nonlinearity of the maps.
         interaction_l2: Strength of the penalty `interaction_l2 / 2 * ||W||^2` on the compressed interactions.
         linear_l2: Strength of the penalty `linear_l2 / 2 * ||w||^2` on the linear weights.
@@ -35,7 +35,7 @@ class CIN(CTRModel):
         dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
-        ValueError: If a number of maps is below 1, or odd where it is to be halved.
+        ValueError: If a number of maps is below 1, or is odd but must be halved.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""CrossNet: the cross layers of DCN alone."""
+"""CrossNet: only the cross layers of DCN."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ from ctrzoo.types import Config, DType
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class CrossNet(CTRModel):
-    """CrossNet: vector cross layers on the concatenated field embeddings, then a linear output; no MLP.
+    """CrossNet: vector cross layers on the concatenated field embeddings, then a linear output, without an MLP.
 
-    The default of three layers is that of the AutoInt and GraphFM papers.
+    The default of three layers follows the AutoInt and GraphFM papers.
     Source: Wang et al., 2017, equation 3, https://arxiv.org/abs/1708.05123.
     Cost: O(L n d) per row, for L layers.
     Explanations: none.

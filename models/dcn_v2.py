@@ -22,18 +22,19 @@ class DCNv2(CTRModel):
     Args:
         schema: The `Schema`.
         cross: `"full"` matrices, `"low_rank"` matrices, or `"mixture"` of low-rank experts.
-        structure: `"parallel"`, cross layers and MLP side by side; `"stacked"`, the MLP on the cross layers.
+        structure: `"parallel"` for cross layers and MLP side by side; `"stacked"` for the MLP on top of the cross
+            layers.
         embedding_dim: Size of an embedding vector.
         num_layers: Number of cross layers.
         rank: Rank of the matrices, unless they are full.
-        num_experts: Experts of a mixture.
-        gate: How a mixture weighs its experts, `"softmax"` or `"sigmoid"`.
+        num_experts: Number of experts in a mixture.
+        gate: How a mixture weighs its experts: `"softmax"` or `"sigmoid"`.
         cross_l2: Strength of the penalty `cross_l2 / 2 * ||W||^2` on the matrices of the cross layers.
         embedding_dropout: Share of embedding entries dropped in training.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
-        deep_units: Hidden widths of the MLP; `()` leaves the cross layers alone.
+        deep_units: Hidden widths of the MLP; `()` keeps only the cross layers.
         deep_dropout: Share of the MLP's hidden outputs dropped in training.
-        deep_batch_norm: Whether the MLP normalises its batches.
+        deep_batch_norm: Whether the MLP uses batch normalization.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
         dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.

@@ -15,10 +15,9 @@ from ctrzoo.types import Config, DType
 class DeepCrossing(CTRModel):
     """DeepCrossing: residual units on the concatenated field embeddings, then a linear output.
 
-    The default sizes, four hidden layers of 100, are those of the DeepCrossing baseline of the AutoInt and GraphFM
-    papers. Each is a residual unit of its own here, as in the paper (502,096 weights for Criteo's 39 fields of
-    dimension 16). The 1.6e5 that AutoInt reports fit one unit around all four layers: `layers_per_unit=4`
-    (155,824).
+    The default of four hidden layers of 100 follows the DeepCrossing baseline of the AutoInt and GraphFM papers. Each
+    layer is its own residual unit, as in the DeepCrossing paper: 502,096 weights for Criteo's 39 fields of dimension
+    16. AutoInt reports 1.6e5 weights, which fits one unit around all four layers: 155,824 with `layers_per_unit=4`.
     Source: Shan et al., KDD 2016, section 4, https://doi.org/10.1145/2939672.2939704.
     Cost: O(L n d h) per row, for L units of hidden size h.
     Explanations: none.

@@ -13,19 +13,19 @@ from ctrzoo.types import Config, DType
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class DeepFM(CTRModel):
-    """DeepFM: a factorization machine and an MLP on the same embeddings; the sum of their logits.
+    """DeepFM: a factorization machine and an MLP on the same embeddings, whose logits are summed.
 
     Source: Guo et al., IJCAI 2017, equations 1 to 4, https://arxiv.org/abs/1703.04247.
     Cost: O(n d h) per row, for a first hidden layer of h, and the rest of the MLP.
-    Explanations: `fields`, what each field adds alone; `pairs`, what each pair adds in the FM. The MLP's
-        part is not split.
+    Explanations: `fields`, each field's own contribution to the logit (its linear term); `pairs`, each pair's
+        contribution in the FM. The MLP's contribution is not split.
 
     Args:
         schema: The `Schema`.
         embedding_dim: Size of an embedding vector.
-        deep_units: Widths of the hidden layers; `()` leaves an FM. The paper has (400, 400, 400).
-        deep_dropout: Share of hidden outputs dropped in training; the paper has 0.5.
-        deep_batch_norm: Whether to normalise the hidden layers.
+        deep_units: Widths of the hidden layers; `()` makes the model an FM. The paper uses (400, 400, 400).
+        deep_dropout: Share of hidden outputs dropped in training; the paper uses 0.5.
+        deep_batch_norm: Whether to batch-normalize the hidden layers.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the hidden kernels.
         linear_l2: Strength of the penalty `linear_l2 / 2 * ||w||^2` on the linear weights.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.

@@ -15,36 +15,36 @@ from ctrzoo.types import Config, DType
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class DLRM(CTRModel):
-    """DLRM: an MLP on the inner products of all embeddings and of a vector made from the numerical fields.
+    """DLRM: an MLP on the inner products among all embeddings and one vector made from the numerical fields.
 
-    A bottom MLP (ReLU after every layer) turns all numerical fields into one vector; its inner products with the
-    embeddings of the other fields, theirs with one another, and the vector itself enter the top MLP. Numerical
-    fields are not embedded: their rows of the table stay unused. Without numerical fields there is no bottom MLP.
+    A bottom MLP (ReLU after every layer) turns all numerical fields into one vector. The top MLP takes this vector and
+    the inner products of all pairs among the vector and the embeddings of the other fields. Numerical fields are not
+    embedded: their rows of the table stay unused. Without numerical fields, the model has no bottom MLP.
     Source: Naumov et al., 2019, section 2, https://arxiv.org/abs/1906.00091.
     Cost: O(n^2 d) per row, and the two MLPs.
-    Explanations: with inner products, `pairs`, the inner product of each pair of embedded fields, and
-        `with_numbers`, that of each embedded field with the vector of the numerical fields, zero for
-        numerical fields; otherwise none.
+    Explanations: with `interaction="dot"`: `pairs`, the inner product of each pair of embedded fields, and
+        `with_numbers`, the inner product of each embedded field with the vector of the numerical fields (zero for
+        numerical fields). Otherwise none.
 
     Args:
         schema: The `Schema`.
-        interaction: `"dot"`, or `"concat"` for a simplification without inner products: the vectors themselves
-            enter the top MLP.
+        interaction: `"dot"`, or `"concat"` for a simplification without inner products, in which the vectors
+            themselves enter the top MLP.
         embedding_dim: Size of an embedding vector.
-        bottom_units: Hidden widths of the bottom MLP; a layer of `embedding_dim` follows.
+        bottom_units: Hidden widths of the bottom MLP; a layer of size `embedding_dim` follows.
         self_interaction: With `"dot"`, whether the squared norms of the vectors enter the top MLP too.
-        numerical_log: Whether numbers x enter as `ln(1 + max(x, 0))`; otherwise as they are.
+        numerical_log: Whether a number x enters as `ln(1 + max(x, 0))`; otherwise unchanged.
         embedding_dropout: Share of embedding entries dropped in training.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
         deep_units: Hidden widths of the top MLP.
         deep_dropout: Share of both MLPs' hidden outputs dropped in training.
-        deep_batch_norm: Whether both MLPs normalise their batches.
+        deep_batch_norm: Whether both MLPs use batch normalization.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on both MLPs' hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
         dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
-        ValueError: If the interaction is unknown, or it is `"dot"` and there are no two vectors.
+        ValueError: If the interaction is unknown, or if it is `"dot"` and the model has fewer than two vectors.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class DLRM(CTRModel):
             numbers = MLP((*bottom_units, embedding_dim), dtype=dtype, name="bottom", **mlp)(values)
             vectors.append(ops.expand_dims(numbers, axis=1))
         if any(is_embedded):
-            # To the embedding numerical fields are absent: their numbers may be too large for its precision.
+            # The embedding treats numerical fields as absent: their numbers may be too large for its precision.
             embedded = features
             if numbers is not None:
                 of_slots = np.take(is_embedded, schema.slot_fields)

@@ -15,15 +15,17 @@ from ctrzoo.types import Config, DType
 class FFM(CTRModel):
     """Field-aware factorization machine: each feature has one vector for every other field.
 
-    The authors' libffm is `normalize=True, use_linear=False`, started from U(0, 1/sqrt(embedding_dim)) with
-    AdaGrad; here vectors start from N(0, 0.01^2). The model overfits early: stop by a validation loss.
+    The authors' libffm corresponds to `normalize=True, use_linear=False`; it trains with AdaGrad and draws initial
+    vectors from U(0, 1/sqrt(embedding_dim)). Here they come from N(0, 0.01^2). The model overfits early, so stop
+    training by a validation loss.
     Source: Juan et al., RecSys 2016, section 3, https://doi.org/10.1145/2959100.2959134.
     Cost: O(n^2 d) per row; the table has n d numbers per feature.
-    Explanations: `fields`, what each field adds alone (with a linear part); `pairs`, what each pair adds.
+    Explanations: `fields`, each field's own contribution to the logit (with `use_linear`: its linear term); `pairs`,
+        each pair's contribution to the logit.
 
     Args:
         schema: The `Schema`.
-        embedding_dim: Size of each of a feature's vectors; much smaller than that of an FM.
+        embedding_dim: Size of each of a feature's vectors; much smaller than in an FM.
         normalize: Whether to divide the pair term by the sum of the squared values of the row.
         use_linear: Whether to add a linear part with a bias.
         linear_l2: Strength of the penalty `linear_l2 / 2 * ||w||^2` on the linear weights.

@@ -18,35 +18,36 @@ class FiGNN(CTRModel):
 
     Source: Li et al., 2019, https://arxiv.org/abs/1910.05552.
     Cost: O(T (n u^2 + n^2 u)) per row, for T steps of states of size u, n fields.
-    Explanations: `attention`, the self-attention of each head; `edges`, the weight of each edge (row: the
-        sender), all 1 in the reference formulation; in the paper's, `fields`, what each field adds.
+    Explanations: `attention`, the self-attention of each head; `edges`, the weight of each edge (row: the sender;
+        all 1 in the reference formulation); in the paper formulation also `fields`, each field's contribution to the
+        logit.
 
     Args:
         schema: The `Schema`.
-        formulation: `"reference"` is the code that GraphCTR released: AutoInt's layer as the first, edges without
-            weights, matrices of their own for each step, a linear function of all states at the end.
-            `"paper"`: attention without residual, edges weighted by attention, one set of matrices, and the sum
-            over fields of `MLP1(h_i) MLP2(h_i)`.
+        formulation: `"reference"` is the code released with GraphCTR: AutoInt's layer first, unweighted edges,
+            separate matrices for each step, and a linear function of all states at the end. `"paper"`: attention
+            without residual, edges weighted by attention, one set of matrices, and the sum over fields of
+            `MLP1(h_i) MLP2(h_i)`.
         embedding_dim: Size of an embedding vector.
         units: Size of a state, all heads together.
-        num_heads: Heads of the self-attention.
-        num_steps: Steps of message passing, 3 in the paper. GraphCTR takes 2, its attention counted as the first of 3.
+        num_heads: Number of self-attention heads.
+        num_steps: Steps of message passing, 3 in the paper. GraphCTR uses 2 and counts its attention as the first of 3.
         message_units: Size of a message, or one size per step; `None` is `units`. Only the reference formulation has
             it: the original's `block_shape` without its last entry.
         use_residual: Whether the reference formulation's self-attention adds a linear function of its input.
-        score_units: In the paper formulation, hidden widths of the two MLPs, which the paper leaves open.
+        score_units: Hidden widths of the two MLPs in the paper formulation; the paper does not specify them.
         attention_dropout: Share of attention weights dropped in training.
         embedding_dropout: Share of embedding entries dropped in training.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
-        deep_units: Hidden widths of an MLP trained jointly, on the same embeddings; `()` for none.
+        deep_units: Hidden widths of an MLP trained jointly on the same embeddings; `()` for none.
         deep_dropout: Share of the MLP's hidden outputs dropped in training.
-        deep_batch_norm: Whether the MLP normalises its batches.
+        deep_batch_norm: Whether the MLP uses batch normalization.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
         dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
-        ValueError: If the formulation is unknown, `units` is no multiple of the heads, or there is no step.
+        ValueError: If the formulation is unknown, `units` is not a multiple of `num_heads`, or `num_steps` is below 1.
     """
 
     def __init__(

@@ -16,7 +16,8 @@ class FM(CTRModel):
 
     Source: Rendle, ICDM 2010, equation 1, https://doi.org/10.1109/ICDM.2010.127.
     Cost: O(n d) per row.
-    Explanations: `fields`, what each field adds alone; `pairs`, what each pair adds.
+    Explanations: `fields`, each field's own contribution to the logit (its linear term); `pairs`, each pair's
+        contribution to the logit.
 
     Args:
         schema: The `Schema`.

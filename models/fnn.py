@@ -16,10 +16,10 @@ from .fm import FM
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class FNN(CTRModel):
-    """MLP on the linear weight and the vector of each field, which `load_fm` takes from a trained FM.
+    """MLP on the linear weight and vector of each field; `load_fm` copies them from a trained FM.
 
-    A field enters as `(w, v_1, ..., v_d)` times its value: one table of width `1 + embedding_dim`. The paper
-    also feeds the FM's bias, a constant, for which the first hidden layer's bias stands here.
+    A field enters as `(w, v_1, ..., v_d)` times its value, from one table of width `1 + embedding_dim`. The paper also
+    feeds the FM's bias, which is constant; here the first hidden layer's bias replaces it.
     Source: Zhang, Du, Wang, ECIR 2016, equations 1 to 5, https://arxiv.org/abs/1601.02376.
     Cost: O(n d h) per row, for a first hidden layer of h, and the rest of the MLP.
     Explanations: none.
@@ -29,7 +29,7 @@ class FNN(CTRModel):
         embedding_dim: Size of an embedding vector, without the linear weight.
         deep_units: Widths of the hidden layers, at least one.
         deep_dropout: Share of hidden outputs dropped in training.
-        deep_batch_norm: Whether to normalise the hidden layers.
+        deep_batch_norm: Whether to batch-normalize the hidden layers.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the hidden kernels.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
         embedding_dropout: Share of embedding entries dropped in training.
@@ -37,7 +37,7 @@ class FNN(CTRModel):
         dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
-        ValueError: If there is no hidden layer.
+        ValueError: If `deep_units` is empty.
     """
 
     def __init__(
@@ -78,13 +78,13 @@ class FNN(CTRModel):
         }
 
     def load_fm(self, fm: FM) -> None:
-        """Copy the linear weights and vectors of a trained FM, from which the embeddings then train on.
+        """Copy the linear weights and vectors of a trained FM as the starting point of the embeddings.
 
         Args:
             fm: An `FM` of the same schema and `embedding_dim`.
 
         Raises:
-            ValueError: If it is no FM, or the schemas or embedding sizes differ.
+            ValueError: If `fm` is not an FM, or the schemas or embedding sizes differ.
         """
         if not isinstance(fm, FM):
             raise ValueError(f"The model to load must be an FM. Received: {type(fm).__name__}.")

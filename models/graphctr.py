@@ -1,7 +1,7 @@
-"""Import checkpoints of GraphCTR, the code that the authors of GraphFM released.
+"""Import checkpoints of GraphCTR, the code released by GraphFM's authors.
 
-GraphCTR is TensorFlow 1 graph code; its variables carry names such as `w_blocks0/w_b0_f3/kernel`, and
-the vectors that have no name of their own are `Variable`, `Variable_1`, ... in the order of creation.
+GraphCTR is TensorFlow 1 graph code. Its variables have names such as `w_blocks0/w_b0_f3/kernel`; unnamed vectors are
+`Variable`, `Variable_1`, ... in order of creation.
 """
 
 import os
@@ -21,20 +21,20 @@ from .interhat import InterHAt
 
 
 def load_graphctr(model: CTRModel, checkpoint: Mapping[str, np.ndarray] | Path, rows: int | None = None) -> None:
-    """Copy a checkpoint of the released code into a model of the same sizes.
+    """Copy a checkpoint of the released code into a model with the same sizes.
 
-    The number of attention heads leaves no trace in a checkpoint: give the model that of the original.
+    A checkpoint does not record the number of attention heads: build the model with the original number.
 
     Args:
         model: A model of the zoo in its `"reference"` formulation.
         checkpoint: A mapping of the original's variable names to arrays, or the path of a TensorFlow
             checkpoint that the original saved.
-        rows: The row of the original's embedding table for each id of the model's schema, where the two
-            number their ids differently; `None` where they agree.
+        rows: For each id of the model's schema, its row in the original's embedding table; `None` if both number
+            their ids alike.
 
     Raises:
-        ValueError: If the model has no counterpart in GraphCTR, a variable is missing or of another shape than the
-            model's weight, or layers of the checkpoint have none in the model.
+        ValueError: If the model has no counterpart in GraphCTR, a variable is missing or differs in shape from the
+            model's weight, or the checkpoint has layers that the model lacks.
     """
     variables = checkpoint if isinstance(checkpoint, Mapping) else _read(checkpoint)
     arrays = graphctr_arrays(model, variables, rows)
@@ -52,7 +52,7 @@ def load_graphctr(model: CTRModel, checkpoint: Mapping[str, np.ndarray] | Path, 
 def graphctr_arrays(
     model: CTRModel, variables: Mapping[str, np.ndarray], rows: int | None = None
 ) -> dict[str, np.ndarray]:
-    """Arrange variables (or their gradients) of the released code as the weights of a model.
+    """Rearrange variables of the released code (or their gradients) into a model's weights.
 
     Args:
         model: A model of the zoo in its `"reference"` formulation.
@@ -82,7 +82,7 @@ def graphctr_arrays(
 
 
 class _Variables:
-    """The original's variables by name, without the scopes that say nothing."""
+    """The original's variables by name, without uninformative scopes."""
 
     def __init__(self, variables):
         self._arrays = {re.sub(r"^\w+_blocks\d+/", "", name): np.asarray(array) for name, array in variables.items()}
@@ -91,7 +91,7 @@ class _Variables:
         self._read = set()
 
     def left_layers(self):
-        """Return the variables of layers that were not read; the original also has some that it never uses."""
+        """Return the variables of layers that were not read, by name; unused ones of the original do not count."""
         return sorted(name for name in set(self._arrays) - self._read if LAYERS.match(name))
 
     def __getitem__(self, name):
@@ -107,7 +107,7 @@ class _Variables:
         return name in self._arrays
 
     def unnamed(self, first, last):
-        """Return the unnamed variables from the first to before the last, in order of creation."""
+        """Return the unnamed variables from `first` up to, but not including, `last`, in order of creation."""
         if last > len(self._unnamed):
             raise ValueError(f"The checkpoint has {len(self._unnamed)} unnamed variables, the model needs {last}.")
         return [self[name] for name in self._unnamed[first:last]]
@@ -178,7 +178,7 @@ def _hoafm(model, variables):
 
 def _graphfm(model, variables):
     if not (model.use_selection and model.use_interaction):
-        raise ValueError("GraphCTR's GraphFM selects and multiplies. Received: use_selection or use_interaction False.")
+        raise ValueError("GraphCTR's GraphFM needs use_selection=True and use_interaction=True. Received: False.")
     arrays = _output(variables) | _deep(model, variables)
     fields = range(model.schema.num_fields)
     first = 2 * len(model.deep_units)
@@ -206,7 +206,7 @@ def _graphfm(model, variables):
 
 
 def _attention(layer, variables, projections, unnamed):
-    """Arrange a self-attention: its dense layers by number, then two unnamed vectors, shift and scale."""
+    """Rearrange a self-attention layer: numbered dense layers, then two unnamed vectors (shift and scale)."""
     shift, scale = variables.unnamed(unnamed, unnamed + 2)
     return {
         f"{layer}/norm/beta": shift,
@@ -230,7 +230,7 @@ def _output(variables):
 
 
 def _deep(model, variables):
-    """Arrange the jointly trained MLP, which all of the original's models share."""
+    """Rearrange the jointly trained MLP, which all of the original's models share."""
     arrays = {}
     unnamed = variables.unnamed(0, 2 * len(model.deep_units))
     for index in range(len(model.deep_units)):
@@ -251,12 +251,12 @@ def _read(path):
     import tensorflow as tf
 
     if not os.path.exists(path) and not os.path.exists(f"{path}.index"):
-        raise ValueError(f"There is no checkpoint at {path}. Pass the path without '.index' or '.data-...'.")
+        raise ValueError(f"No checkpoint exists at {path}. Pass the path without '.index' or '.data-...'.")
     reader = tf.train.load_checkpoint(path)
     slots = re.compile(r"/(Adam(_1)?|Adagrad)$|^beta\d_power$")
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if not slots.search(name)}
 
 
-# Of what the models read; the original makes others for each field and uses those of the first.
+# Names of variables that the models read. The original makes others for each field and uses those of the first field.
 LAYERS = re.compile(r"(dense|Variable)(_\d+)?(/|$)|field_weight_layer|(w|res)_b\d|bn_\d|gnn/")
 CONVERTERS = {AutoInt: _autoint, FiGNN: _fignn, InterHAt: _interhat, HoAFM: _hoafm, GraphFM: _graphfm}

@@ -15,39 +15,40 @@ from ctrzoo.types import Config, DType
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class GraphFM(CTRModel):
-    """Graph factorization machine: each layer selects interactions of each field and aggregates them.
+    """Graph factorization machine: each layer selects interactions for each field and aggregates them.
 
-    The output is a linear function of the mean over fields of all layers' states (equations 15 to 17).
+    The output is a linear function of all layers' states, averaged over fields (equations 15 to 17).
     Source: Li et al., 2021, equations 7 to 17, https://arxiv.org/abs/2105.11866.
     Cost: O(L n (n d (H + 16) + d u)) per row, for L layers of size u, n fields, H heads.
-    Explanations: `pairs`, attention times edge weight of each pair, mean of both directions, of heads and
-        of layers; for layer k = 1, 2, ...: `edges_k`, the weight of each selected interaction (row: the
-        field that selects), zero where none was selected; `attention_k`, the attention of each head.
+    Explanations: `pairs`, attention times edge weight of each pair, averaged over both directions, heads and layers;
+        for layer k = 1, 2, ...: `edges_k`, the weight of each selected interaction (row: the selecting field; zero
+        for interactions not selected), and `attention_k`, the attention of each head.
 
     Args:
         schema: The `Schema`.
-        formulation: `"reference"` is the authors' released code, number for number; `"paper"` is
+        formulation: `"reference"` reproduces the numbers of the authors' released code; `"paper"` follows
             equations 7 to 17. See `ReferenceGraphInteraction` and `GraphInteraction` for the differences.
         embedding_dim: Size of an embedding vector.
-        units: Size of the states after each layer; as many layers as entries.
-        num_heads: Attention heads; 1 is the ablation GraphFM(-M).
-        num_neighbors: Interactions that each field selects, one number a layer. `None` takes all, then
-            half, then an eighth of the fields: (39, 20, 5) on Criteo and (7, 4, 2) on MovieLens-1M.
+        units: State size after each layer; one entry per layer.
+        num_heads: Number of attention heads; 1 is the ablation GraphFM(-M).
+        num_neighbors: Number of interactions that each field selects, one number per layer. `None` takes all fields,
+            then half, then an eighth: (39, 20, 5) on Criteo and (7, 4, 2) on MovieLens-1M.
         use_selection: `False` is the ablation GraphFM(-S).
         use_interaction: `False` is the ablation GraphFM(-I).
         use_residual: Whether the reference formulation adds its residual.
-        average_heads: In the paper formulation, average heads (equation 14), not concatenate (13).
-        use_residual_norm: In the paper formulation, whether each layer gets the residual and the layer
-            normalisation of the released code, which the paper does not have. Without them a state of layer
-            k is a product of 2^k embeddings, small numbers, and deeper layers learn little.
+        average_heads: In the paper formulation, whether to average the heads (equation 14) instead of concatenating
+            them (13).
+        use_residual_norm: In the paper formulation, whether each layer gets the residual and layer normalization of
+            the released code, which the paper lacks. Without them, a state of layer k is a product of 2^k
+            embeddings. Such products are small, so deeper layers learn little.
         selector_units: Hidden size of the edge network.
         include_input: Whether the raw embeddings join the states that are averaged over fields.
         attention_dropout: Share of attention weights dropped in training.
         embedding_dropout: Share of embedding entries dropped in training.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
-        deep_units: Hidden widths of an MLP trained jointly, on the same embeddings; `()` for none.
+        deep_units: Hidden widths of an MLP trained jointly on the same embeddings; `()` for none.
         deep_dropout: Share of the MLP's hidden outputs dropped in training.
-        deep_batch_norm: Whether the MLP normalises its batches.
+        deep_batch_norm: Whether the MLP uses batch normalization.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
         dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.

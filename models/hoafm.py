@@ -13,37 +13,38 @@ from ctrzoo.types import Config, DType
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class HoAFM(CTRModel):
-    """HoAFM: a linear part and cross layers, whose bit-wise weights over the other fields are parameters.
+    """HoAFM: a linear part and cross layers; the bit-wise weights over the other fields are parameters.
 
-    The last order alone is a product of `num_layers + 1` embeddings, which start small: the reference formulation
-    starts on a plateau, the longer the more layers; the paper's linear part and lower orders have none.
+    The last order is a product of `num_layers + 1` embeddings, which start small. The reference formulation uses only
+    this order, so its training starts on a plateau that lengthens with the number of layers. The paper formulation
+    avoids the plateau through its linear part and lower orders.
     Source: Tao et al., 2020, https://www.sciencedirect.com/science/article/pii/S0306457319302389.
     Cost: O(L n^2 d) per row, for L layers.
-    Explanations: `pairs`, what each pair adds to the logit over all orders that reach it; `weights`, the weight
-        of each field for each field in each layer (rows sum to 1), the same for every row; in the paper
-        formulation `fields`, what the linear part adds.
+    Explanations: `pairs`, each pair's contribution to the logit, over all orders that reach it; `weights`, the
+        weight of each field for each other field in each layer (rows sum to 1; the same for every row of data); in
+        the paper formulation also `fields`, each field's contribution to the linear part of the logit.
 
     Args:
         schema: The `Schema`, of at least two fields.
-        formulation: `"reference"` is the code that GraphCTR released: the last order alone reaches the logit, and
-            there is no linear part. `"paper"` sums all orders and a linear part; the batch normalisation of each
-            order's sum in its authors' code is left out, as pairs would not add up to the logit with it.
+        formulation: `"reference"` is the code released with GraphCTR: only the last order reaches the logit, without
+            a linear part. `"paper"` sums all orders and a linear part. It omits its authors' batch normalization of
+            each order's sum, because pairs would no longer add up to the logit.
         embedding_dim: Size of an embedding vector.
         num_layers: Cross layers; layer k adds interactions of order k + 1.
-        negative_slope: Slope of the leaky ReLU between layers below zero.
+        negative_slope: Negative slope of the leaky ReLU between layers.
         cross_dropout: Share of the layers' states and of each order's sum dropped in training.
         linear_l2: In the paper formulation, strength of the penalty `linear_l2 / 2 * ||w||^2` on the linear weights.
         embedding_dropout: Share of embedding entries dropped in training.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
-        deep_units: Hidden widths of an MLP trained jointly, on the same embeddings; `()` for none.
+        deep_units: Hidden widths of an MLP trained jointly on the same embeddings; `()` for none.
         deep_dropout: Share of the MLP's hidden outputs dropped in training.
-        deep_batch_norm: Whether the MLP normalises its batches.
+        deep_batch_norm: Whether the MLP uses batch normalization.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
         dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
-        ValueError: If the formulation is unknown, or there is no layer or only one field.
+        ValueError: If the formulation is unknown, `num_layers` is below 1, or the schema has only one field.
     """
 
     def __init__(

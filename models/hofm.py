@@ -12,16 +12,17 @@ from ctrzoo.types import Config, DType
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class HOFM(CTRModel):
-    """Higher-order factorization machine: interactions of 2, 3, ... `order` fields, each order factorized.
+    """Higher-order factorization machine: interactions of 2, 3, ..., `order` fields, each order factorized.
 
-    Each order has an embedding table of its own, `embedding_2`, `embedding_3`, ...
+    Each order has its own embedding table: `embedding_2`, `embedding_3`, ...
     Source: Blondel et al., NIPS 2016, sections 2 and 3, https://arxiv.org/abs/1607.07195.
     Cost: O(K^2 n d) per row, for order K.
-    Explanations: `fields`, what each field adds alone; `pairs`, what each pair adds at order 2.
+    Explanations: `fields`, each field's own contribution to the logit (its linear term); `pairs`, each pair's
+        contribution at order 2.
 
     Args:
         schema: The `Schema`.
-        order: The most fields that interact, at least 2.
+        order: Maximum number of fields that interact, at least 2.
         embedding_dim: Size of an embedding vector, the same for each order.
         linear_l2: Strength of the penalty `linear_l2 / 2 * ||w||^2` on the linear weights.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`, for each order's table.

@@ -23,24 +23,24 @@ from ctrzoo.types import Config, DType
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class InterHAt(CTRModel):
-    """InterHAt: products of the first states with an attentional summary of each order give the next order.
+    """InterHAt: each order is the product of the first states with an attentional summary of the order before.
 
     In the paper, `u_k` pools the fields of order k, `x_(k+1) = u_k * x_1 + x_k`, and the prediction is an MLP of
-    an attentional sum of `u_1, u_2, ...`. The released code is another network: see `formulation`.
+    an attentional sum of `u_1, u_2, ...`. The released code is a different network: see `formulation`.
     Source: Li et al., WSDM 2020, https://doi.org/10.1145/3336191.3371785.
     Cost: O(n^2 d + K n d a) per row, for K orders, scores of a hidden units; the reference O(K n^2 d a).
-    Explanations: `attention`, the self-attention of each head; for order k: `order_k`, the attention over fields
-        in the paper, of each field over its products with the others in the reference; in the paper `orders`,
-        the attention over orders.
+    Explanations: `attention`, the self-attention of each head; `order_k` for order k: in the paper formulation the
+        attention over fields, in the reference formulation each field's attention over its products with the others;
+        in the paper formulation also `orders`, the attention over orders.
 
     Args:
         schema: The `Schema`.
-        formulation: `"reference"` is the code that GraphCTR released: AutoInt's layer, then for each order every
-            field attends over its own products with all fields, then a linear function of the last states.
+        formulation: `"reference"` is the code released with GraphCTR: AutoInt's layer; then, for each order, every
+            field attends over its own products with all fields; then a linear function of the last states.
             `"paper"`: a transformer block, a summary for each order, attention over orders.
         embedding_dim: Size of an embedding vector.
-        units: Size of all attention heads together; also of a state, in the reference formulation.
-        num_heads: Heads of the self-attention.
+        units: Size of all attention heads together; also the size of a state, in the reference formulation.
+        num_heads: Number of self-attention heads.
         num_orders: Number of orders.
         attention_units: Hidden size of the attention scores of an order, or one size per order: the original's
             `block_shape`.
@@ -50,15 +50,15 @@ class InterHAt(CTRModel):
         attention_dropout: Share of attention weights dropped in training.
         embedding_dropout: Share of embedding entries dropped in training.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
-        deep_units: Hidden widths of an MLP trained jointly, on the same embeddings; `()` for none.
+        deep_units: Hidden widths of an MLP trained jointly on the same embeddings; `()` for none.
         deep_dropout: Share of the MLP's hidden outputs dropped in training.
-        deep_batch_norm: Whether the MLP normalises its batches.
+        deep_batch_norm: Whether the MLP uses batch normalization.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
         dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
-        ValueError: If the formulation is unknown, `units` is no multiple of the heads, or there is no order.
+        ValueError: If the formulation is unknown, `units` is not a multiple of `num_heads`, or `num_orders` is below 1.
     """
 
     def __init__(

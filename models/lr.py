@@ -16,7 +16,7 @@ class LR(CTRModel):
 
     Source: Richardson, Dominowska, Ragno, WWW 2007, https://doi.org/10.1145/1242572.1242643.
     Cost: O(n) per row.
-    Explanations: `fields`, what each field adds to the logit.
+    Explanations: `fields`, each field's contribution to the logit.
 
     Args:
         schema: The `Schema`.

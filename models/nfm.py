@@ -13,21 +13,22 @@ from ctrzoo.types import Config, DType
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class NFM(CTRModel):
-    """Neural factorization machine: an MLP on the sum of all pair products, and a linear part.
+    """Neural factorization machine: an MLP on the sum of all pairs' element-wise products, plus a linear part.
 
-    Batch normalisation (on request) and dropout follow the pooled vector as well as each hidden layer.
-    Without hidden layers it starts as an FM: the output weights are then 1.
+    Optional batch normalization and dropout follow the pooled vector and each hidden layer. Without hidden layers, the
+    output weights start at 1, so the model starts as an FM.
     Source: He and Chua, SIGIR 2017, equations 2 to 4, https://arxiv.org/abs/1708.05027.
     Cost: O(n d) per row, and the MLP.
-    Explanations: `fields`, what each field adds alone. The MLP mixes all pairs, so their part is not split.
+    Explanations: `fields`, each field's own contribution to the logit (its linear term). The MLP mixes all pairs, so
+        their contribution is not split.
 
     Args:
         schema: The `Schema`.
         embedding_dim: Size of an embedding vector.
-        pooling_dropout: Share of entries of the pooled vector dropped in training.
-        deep_units: Widths of the hidden layers; 200 is the setting of AutoInt's and GraphFM's comparisons.
+        pooling_dropout: Share of the pooled vector's entries dropped in training.
+        deep_units: Widths of the hidden layers. AutoInt's and GraphFM's comparisons use one layer of 200.
         deep_dropout: Share of hidden outputs dropped in training.
-        deep_batch_norm: Whether to normalise the pooled vector and the hidden layers.
+        deep_batch_norm: Whether to batch-normalize the pooled vector and the hidden layers.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the hidden kernels.
         linear_l2: Strength of the penalty `linear_l2 / 2 * ||w||^2` on the linear weights.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.

@@ -28,29 +28,29 @@ class PNN(CTRModel):
 
     That layer is `relu(linear signal + product signal + bias)`; the variants differ in the product signal.
     Source: Qu et al., ICDM 2016, sections III-B and III-C, https://arxiv.org/abs/1611.00144; `"outer"` with
-        one matrix a pair: Qu et al., TOIS 2018, https://arxiv.org/abs/1807.00311.
+        one matrix per pair: Qu et al., TOIS 2018, https://arxiv.org/abs/1807.00311.
     Cost: O((n d + n^2) h + n^2 d) per row for `"inner"` and a first hidden layer of h; `"outer"` O(n^2 d^2) more,
         `"factorized_inner"` O(n d h), `"factorized_outer"` O((n d + d^2) h).
     Explanations: none.
 
     Args:
         schema: The `Schema`.
-        variant: `"inner"` feeds the inner product of each pair i < j (IPNN as the authors' code has it);
+        variant: `"inner"` feeds the inner product of each pair i < j (IPNN as in the authors' code);
             `"outer"` feeds `e_i^T K_ij e_j`, with a matrix for each pair; `"factorized_inner"` and
             `"factorized_outer"` are the ICDM paper's approximations by rank 1 and by superposition.
         embedding_dim: Size of an embedding vector.
         deep_units: Widths of the hidden layers, at least one.
         deep_dropout: Share of hidden outputs dropped in training.
-        deep_batch_norm: Whether to normalise the hidden layers.
-        deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the kernels of the hidden layers, to which
-            those of the factorized products belong; the matrices `K_ij` of `"outer"` have none.
+        deep_batch_norm: Whether to batch-normalize the hidden layers.
+        deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the kernels of the hidden layers and of the
+            factorized products. It does not apply to the matrices `K_ij` of `"outer"`.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
         embedding_dropout: Share of embedding entries dropped in training.
         task: `"classification"`, `"regression"` or `"ranking"`.
         dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
-        ValueError: If the variant is unknown, there is no hidden layer, or only one field for pairs.
+        ValueError: If the variant is unknown, `deep_units` is empty, or a variant with pairs gets only one field.
     """
 
     def __init__(

@@ -12,16 +12,17 @@ from ctrzoo.types import Config, DType
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class Poly2(CTRModel):
-    """Degree-2 polynomial: a linear part and a weight of its own for each pair of features, hashed.
+    """Degree-2 polynomial: a linear part and one weight for each pair of features, stored in a hash table.
 
-    A pair never seen in training adds nothing, which is what factorization machines improve on.
+    Unlike in a factorization machine, a pair that training never saw contributes nothing.
     Source: Chang et al., JMLR 11, 2010, section 2, https://jmlr.org/papers/v11/chang10a.html.
     Cost: O(n^2) per row.
-    Explanations: `fields`, what each field adds alone; `pairs`, what each pair adds.
+    Explanations: `fields`, each field's own contribution to the logit (its linear term); `pairs`, each pair's
+        contribution to the logit.
 
     Args:
         schema: The `Schema`.
-        num_buckets: Rows of the hash table of pair weights; pairs that collide share a weight.
+        num_buckets: Rows in the hash table of pair weights; colliding pairs share a weight.
         linear_l2: Strength of the penalty `linear_l2 / 2 * ||w||^2` on the linear weights.
         pair_l2: Strength of the penalty `pair_l2 / 2 * ||table||^2` on the pair weights.
         task: `"classification"`, `"regression"` or `"ranking"`.

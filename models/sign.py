@@ -13,31 +13,31 @@ from ctrzoo.types import Config, DType
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class SIGN(CTRModel):
-    """L0-SIGN: predict which pairs of fields interact, then average the interactions of this graph.
+    """L0-SIGN: predict which pairs of fields interact, then average their interactions.
 
-    Edges come from embeddings of their own, through gates that can be exactly zero; a penalty on the probability
-    that edges exist and one on the interactions keep the graph small. Both join `model.losses`. The authors'
-    network of two outputs and a squared error is one logit here.
+    Edges are predicted from a separate embedding table, through gates that can be exactly zero. A penalty on the
+    probability that edges exist and another on the interactions keep the graph small; both join `model.losses`. The
+    authors' network has two outputs and a squared error; this one has a single logit.
     Source: Su et al., 2021, https://arxiv.org/abs/2008.00404.
     Cost: O(n^2 d u) per row, for hidden sizes u.
-    Explanations: with selection, `gates`, the gate of each pair, on the diagonal that of a field with itself;
-        otherwise none.
+    Explanations: with `use_selection`: `gates`, the gate of each pair (on the diagonal, of each field with itself).
+        Otherwise none.
 
     Args:
         schema: The `Schema`.
         embedding_dim: Size of an embedding vector.
-        use_selection: `False` is plain SIGN: all edges, no gates.
+        use_selection: `False` gives plain SIGN: all edges, no gates.
         edge_embedding_dim: Size of a vector of the second table, from which edges are predicted.
         edge_units: Hidden size of the edge prediction.
-        edge_dropout: Share of its hidden outputs dropped in training.
+        edge_dropout: Share of the edge prediction's hidden outputs dropped in training.
         edge_l0: Strength of the penalty on the mean probability that an edge exists.
         units: Hidden size of the interaction network.
         activation_l2: Strength of the penalty on the squared norms of the interactions, summed over a row's pairs.
         embedding_dropout: Share of embedding entries dropped in training.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2` on each of the two tables.
-        deep_units: Hidden widths of an MLP trained jointly, on the same embeddings; `()` for none.
+        deep_units: Hidden widths of an MLP trained jointly on the same embeddings; `()` for none.
         deep_dropout: Share of the MLP's hidden outputs dropped in training.
-        deep_batch_norm: Whether the MLP normalises its batches.
+        deep_batch_norm: Whether the MLP uses batch normalization.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
         dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.

@@ -13,22 +13,23 @@ from ctrzoo.types import Config, DType
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class WideDeep(CTRModel):
-    """Wide & Deep: a linear model and an MLP on embeddings, trained jointly by the sum of their logits.
+    """Wide & Deep: a linear model and an MLP on embeddings, trained jointly on the sum of their logits.
 
-    The paper trains the wide part by FTRL with an L1 penalty and the deep part by AdaGrad.
+    The paper trains the wide part with FTRL and an L1 penalty, and the deep part with AdaGrad.
     Source: Cheng et al., DLRS 2016, equation 3, https://arxiv.org/abs/1606.07792.
     Cost: O(n d h) per row, for a first hidden layer of h, and the rest of the MLP.
-    Explanations: `fields`, what each field adds in the wide part; `pairs`, what each cross adds (with crosses).
+    Explanations: `fields`, each field's contribution to the wide part of the logit; with `crosses` also `pairs`,
+        each cross's contribution.
 
     Args:
         schema: The `Schema`.
         embedding_dim: Size of an embedding vector.
         crosses: Pairs of field names whose cross-product features join the wide part, such as
-            `(("user", "item"),)`; comparisons of models leave them out.
-        num_buckets: Rows of the hash table of the crosses' weights.
-        deep_units: Widths of the hidden layers; `()` for a wide model alone.
+            `(("user", "item"),)`. Model comparisons leave them out.
+        num_buckets: Rows in the hash table of the crosses' weights.
+        deep_units: Widths of the hidden layers; `()` for only the wide model.
         deep_dropout: Share of hidden outputs dropped in training.
-        deep_batch_norm: Whether to normalise the hidden layers.
+        deep_batch_norm: Whether to batch-normalize the hidden layers.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the hidden kernels.
         linear_l2: Strength of the penalty `linear_l2 / 2 * ||w||^2` on the wide part's weights.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
@@ -37,7 +38,7 @@ class WideDeep(CTRModel):
         dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
-        ValueError: If a cross is not one of two different fields.
+        ValueError: If a cross does not join two different fields.
     """
 
     def __init__(

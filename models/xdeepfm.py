@@ -17,13 +17,13 @@ class XDeepFM(CTRModel):
 
     Source: Lian et al., 2018, equation 9, https://arxiv.org/abs/1803.05170.
     Cost: O(L n H^2 d) per row, for L layers of H maps, and the MLP.
-    Explanations: `fields`, what each field adds to the linear part.
+    Explanations: `fields`, each field's contribution to the linear part of the logit.
 
     Args:
         schema: The `Schema`.
         embedding_dim: Size of an embedding vector.
-        units: Feature maps of each layer of the network.
-        split_half: Whether only half of each layer's maps feeds the next layer, and the other half the output.
+        units: Feature maps in each layer of the network.
+        split_half: Whether half of each layer's maps feed the next layer and the other half feed the output.
         activation: Nonlinearity of the maps.
         interaction_l2: Strength of the penalty `interaction_l2 / 2 * ||W||^2` on the compressed interactions.
         linear_l2: Strength of the penalty `linear_l2 / 2 * ||w||^2` on the linear weights.
@@ -31,13 +31,13 @@ class XDeepFM(CTRModel):
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
         deep_units: Hidden widths of the MLP.
         deep_dropout: Share of the MLP's hidden outputs dropped in training.
-        deep_batch_norm: Whether the MLP normalises its batches.
+        deep_batch_norm: Whether the MLP uses batch normalization.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
         dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
-        ValueError: If a number of maps is below 1, or odd where it is to be halved.
+        ValueError: If a number of maps is below 1, or is odd but must be halved.
     """
 
     def __init__(

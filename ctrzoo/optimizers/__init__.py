@@ -1,7 +1,7 @@
-"""Optimizers for models that are mostly tables, and the registry of all that a program can name.
+"""Optimizers for models that are mostly tables, and the registry of optimizers that programs accept by name.
 
-The row-wise optimizers are written for TensorFlow; on other backends only GRDA and the composite are here. Keras is
-loaded with the first class that is asked for, so that programs can read the registry without it.
+The row-wise optimizers need TensorFlow; other backends have only GRDA and the composite. Keras is loaded with the first
+class that is requested, so programs can read the registry without it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["GRDA", "OPTIMIZERS", "SGD", "Adagrad", "CompositeOptimizer", "Ftrl",
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # All of them at once: Keras finds the optimizer of a saved model only if its class was imported.
+    # Import all of them at once: Keras finds a saved model's optimizer only if its class was imported.
     from ctrzoo.optimizers import composite, grda
 
     classes = {"CompositeOptimizer": composite.CompositeOptimizer, "GRDA": grda.GRDA}

@@ -1,4 +1,4 @@
-"""An optimizer that gives each variable to one of several optimizers."""
+"""An optimizer that assigns each variable to one of two optimizers."""
 
 import re
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ def _optimizer(identifier: OptimizerLike) -> keras.optimizers.Optimizer:
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class CompositeOptimizer(keras.optimizers.Optimizer):
-    """One optimizer for the variables whose path matches a pattern, another for all others, in the same step.
+    """One optimizer for variables whose path matches a pattern and another for all others, in the same step.
 
-    Clipping, weight decay and averaging are settings of the two. The learning rate that callbacks read and set
-    is that of the optimizer for all others; `keras.optimizers.MultiOptimizer` has none, so that no callback or schedule
-    by epoch could set it.
+    Set clipping, weight decay and averaging on the two optimizers. Callbacks read and set the learning rate of
+    `default`. (`keras.optimizers.MultiOptimizer` has no learning rate, so no callback or per-epoch schedule could set
+    it.)
 
     Args:
-        default: The optimizer for all other variables; an object, a name or a configuration.
+        default: The optimizer for all other variables: an object, a name or a configuration.
         special: The optimizer for the variables whose path matches.
-        pattern: Regular expression to search in a variable's path.
+        pattern: Regular expression to search for in a variable's path.
         name: Name of the optimizer.
 
     Raises:
@@ -49,7 +49,7 @@ class CompositeOptimizer(keras.optimizers.Optimizer):
         matches = [re.search(self.pattern, variable.path) is not None for variable in variables]
         if all(matches) or not any(matches):
             raise ValueError(
-                f"The pattern {self.pattern!r} must match some variables and not others, it matches "
+                f"The pattern {self.pattern!r} must match some variables and not others. It matches "
                 f"{sum(matches)} of {len(matches)}: {', '.join(variable.path for variable in variables)}."
             )
         self.is_special = tuple(matches)

@@ -1,4 +1,4 @@
-"""The optimizer that makes gates of a search for interactions exactly zero."""
+"""The optimizer that drives gates to exactly zero in a search for interactions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,18 +11,18 @@ from ctrzoo.types import Config, Tensor
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class GRDA(keras.optimizers.Optimizer):
-    """Generalized regularized dual averaging: gradient descent whose small weights become exactly zero.
+    """Generalized regularized dual averaging: gradient descent that sets small weights to exactly zero.
 
     With `v_0 = w_0`: `v_t = v_{t-1} - r g_t`, `w_t = sign(v_t) max(|v_t| - c r^(1/2 + mu) t^mu, 0)` for the
     learning rate r. Source: Chao, Cheng, 2019, https://arxiv.org/abs/1909.10072; the defaults are those of
     Liu et al., 2020 (AutoFIS), https://arxiv.org/abs/2003.11235.
 
     Args:
-        learning_rate: The learning rate r; a number, as the threshold is that of a constant rate.
+        learning_rate: The learning rate r. It must be a number, because the threshold assumes a constant rate.
         c: Size of the threshold.
-        mu: Its growth with the steps.
+        mu: How fast the threshold grows with the number of steps.
         name: Name of the optimizer.
-        **kwargs: Arguments of every Keras optimizer.
+        **kwargs: Arguments common to all Keras optimizers.
 
     Raises:
         ValueError: If the learning rate is a schedule.
@@ -33,8 +33,8 @@ class GRDA(keras.optimizers.Optimizer):
     ) -> None:
         if callable(learning_rate):
             raise ValueError(
-                "GRDA needs a number as its learning rate, as its threshold is that of a constant rate. Received: "
-                f"{learning_rate}. Give schedules to the optimizer for all other variables."
+                "GRDA needs a number as its learning rate, because its threshold assumes a constant rate. Received: "
+                f"{learning_rate}. Pass schedules to the optimizer for all other variables."
             )
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.c, self.mu = c, mu
@@ -50,8 +50,8 @@ class GRDA(keras.optimizers.Optimizer):
         iterations: Tensor = self.iterations
         step: Tensor = ops.cast(iterations + 1, variable.dtype)
         accumulator = self.accumulators[self._get_variable_index(variable)]
-        # v_0 = w_0 is set in the first step: XLA cannot create variables that start with the value of another.
-        # Tensors, as JAX does not choose between variables.
+        # The first step sets v_0 = w_0: XLA cannot create a variable initialized with the value of another.
+        # Tensors, because JAX cannot select between variables.
         before, now = ops.convert_to_tensor(accumulator), ops.convert_to_tensor(variable)
         before: Tensor = ops.where(iterations == 0, now, before)
         self.assign(accumulator, before - rate * ops.cast(gradient, variable.dtype))

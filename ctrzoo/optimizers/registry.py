@@ -1,4 +1,4 @@
-"""The optimizers that can be named: one entry in `OPTIMIZERS` each. Importing this module does not load Keras."""
+"""The registry of optimizers: one entry each in `OPTIMIZERS`. Importing this module does not load Keras."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     LearningRate = float | keras.optimizers.schedules.LearningRateSchedule
 
 DEFAULT_OPTIMIZER = "lazy_adam"
-# Names of version 0.1 that mean nothing today. Its "adam" is today's "lazy_adam".
+# Names of version 0.1 that were removed. "adam" of version 0.1 is now "lazy_adam".
 RENAMED = {"dense_adam": "adam"}
 
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerEntry:
-    """An optimizer of the registry.
+    """An entry of the registry.
 
     Attributes:
-        description: What it does, in half a line.
-        build: Returns the optimizer for a learning rate.
+        description: What the optimizer does, in half a line.
+        build: Builds the optimizer for a given learning rate.
         constant_rate: Why the learning rate must stay constant; empty if it may change.
     """
 
@@ -36,7 +36,7 @@ class OptimizerEntry:
 def _lazy_adam(learning_rate: LearningRate) -> keras.optimizers.Optimizer:
     from ctrzoo.optimizers.rowwise import LazyAdam
 
-    return LazyAdam(learning_rate, epsilon=1e-8)  # of the paper and of TensorFlow 1; Keras has 1e-7
+    return LazyAdam(learning_rate, epsilon=1e-8)  # epsilon of the paper and TensorFlow 1; Keras uses 1e-7
 
 
 def _adam(learning_rate: LearningRate) -> keras.optimizers.Optimizer:
@@ -66,7 +66,7 @@ def _sgd(learning_rate: LearningRate) -> keras.optimizers.Optimizer:
 def _grda(learning_rate: LearningRate) -> keras.optimizers.Optimizer:
     from ctrzoo.optimizers.grda import GRDA
 
-    return GRDA(learning_rate)  # pyright: ignore[reportArgumentType] (it refuses a schedule by itself)
+    return GRDA(learning_rate)  # pyright: ignore[reportArgumentType] (GRDA itself rejects a schedule)
 
 
 OPTIMIZERS = {
@@ -76,20 +76,20 @@ OPTIMIZERS = {
     "ftrl": OptimizerEntry(
         "FTRL-proximal on the rows of the batch",
         _ftrl,
-        "FTRL computes weights from its state and the learning rate, so a lower rate would shrink the weights "
-        "instead of the steps.",
+        "FTRL computes weights from its state and the learning rate, so a lower rate would shrink the weights, "
+        "not the steps.",
     ),
     "sgd": OptimizerEntry("gradient descent on the rows of the batch", _sgd),
     "grda": OptimizerEntry(
-        "gradient descent whose small weights become exactly zero",
+        "gradient descent that sets small weights to exactly zero",
         _grda,
-        "GRDA's threshold is that of a constant learning rate.",
+        "GRDA's threshold assumes a constant learning rate.",
     ),
 }
 
 
 def describe() -> str:
-    """Return the help text: every name and what it does.
+    """Return the help text: each name with its description.
 
     >>> describe().split("; ")[1]
     'adam: Adam that updates all rows'
@@ -124,7 +124,7 @@ def build(name: str, learning_rate: LearningRate) -> keras.optimizers.Optimizer:
 
     Args:
         name: One of `OPTIMIZERS`.
-        learning_rate: A number, or a schedule of Keras.
+        learning_rate: A number or a Keras schedule.
 
     Raises:
         ValueError: If the name is unknown.

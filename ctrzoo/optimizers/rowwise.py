@@ -1,36 +1,37 @@
-"""Row-wise optimizers: a step touches the rows of an embedding table that its batch used, and no others.
+"""Row-wise optimizers: a step updates only the embedding rows that its batch used.
 
-Adam, Adagrad, FTRL and SGD for `compile(optimizer=...)` of any Keras model on the TensorFlow backend. A table
-that is looked up by id has a gradient of few rows (`tf.IndexedSlices`); Keras turns it into one of all rows
-and updates the whole table, so that a step costs what the vocabulary costs. Here it costs what the batch does.
-All other weights are treated exactly as Keras treats them, state included.
+Use Adam, Adagrad, FTRL and SGD as `compile(optimizer=...)` of any Keras model on the TensorFlow backend. The gradient
+of a table that is looked up by id covers only a few rows (`tf.IndexedSlices`). Keras expands it to all rows and updates
+the whole table, so the cost of a step grows with the vocabulary. Here it depends only on the batch. All other weights,
+and their optimizer state, are updated exactly as in Keras.
 
 | | rows of the batch | other rows of the table |
 |---|---|---|
-| repeated ids | their gradients are summed first, as in a dense gradient | |
+| repeated ids | gradients are summed first, as in a dense gradient | |
 | weight decay | `w -= learning_rate * weight_decay * w`, before the step | keep their value |
-| moments, momentum | decay and move | stay bit for bit, however long the row is absent |
-| bias correction of Adam | by the number of steps of the optimizer, not of the row | |
-| clipping | by the norm of the summed gradient, the same as that of the dense one | |
-| `use_ema` | averaged at each step | averaged at each step, as by Keras: this costs the whole table |
+| moments, momentum | decay and update | stay bit-identical, however long the row is absent |
+| bias correction of Adam | uses the optimizer's step count, not the row's | |
+| clipping | uses the norm of the summed gradient, which equals the norm of the dense one | |
+| `use_ema` | averaged at each step | averaged at each step, as in Keras: this touches the whole table |
 
-So SGD without momentum and Adagrad are what Keras computes for a dense gradient. FTRL is too, except that a row
-keeps its initial value until its first batch (Keras sets all rows to the solution for no data, zero, at the
-first step) and that `l2_shrinkage` acts on the rows of the batch.
-Adam and momentum differ: with Keras an absent row keeps moving by its old momentum while both moments decay.
-`lazy=False` is the dense optimizer of Keras on the gradient of all rows. (Keras 3.15 itself, given a sparse gradient,
-squares the gradients of a repeated id one by one and adds the squares: its second moments are then smaller than
-those of the dense gradient.)
+SGD without momentum and Adagrad therefore compute the same as Keras with a dense gradient. So does FTRL, with two
+exceptions. A row keeps its initial value until its first batch, whereas Keras sets all rows at the first step to zero,
+the solution without data. And `l2_shrinkage` acts only on the rows of the batch.
 
-A step is cheap only where the table is looked up straight from its variable, as
-`ctrzoo.lookup.look_up` and so all layers of ctrzoo do. `keras.layers.Embedding` reads its whole table at each
-lookup, a copy, so there a step still grows with the table, a few times less than under Keras' optimizers. A
-penalty on the whole table (`l2`), a constraint on it, averaging (`use_ema`) and the loss scaling of float16 are
-dense by their nature and cost the whole table; with a penalty the table's gradient is dense, and so is its update.
+Adam and momentum differ from Keras, where an absent row keeps moving by its old momentum while both moments decay.
+`lazy=False` gives Keras' dense optimizer on the gradient of all rows. (Given a sparse gradient, Keras 3.15 itself
+squares the gradients of a repeated id one by one and adds the squares. Its second moments are then smaller than with
+the dense gradient.)
 
-Compiled by XLA on a CPU (`jit_compile=True`), a step finds repeated ids by a whole number for each row of the
-largest table, which it keeps in memory. Call `ctrzoo.startup.keep_loops_rolled()` before: rows are then copied in
-two thirds of the time.
+A step is cheap only if rows are looked up directly from the table's variable, as `ctrzoo.lookup.look_up` and therefore
+all ctrzoo layers do. `keras.layers.Embedding` copies its whole table at each lookup, so its step still grows with the
+table, though a few times less than with Keras' optimizers. Four features are dense by nature and touch the whole
+table: a penalty on it (`l2`), a constraint on it, averaging (`use_ema`) and float16 loss scaling. With a penalty, the
+table's gradient is dense, and so is its update.
+
+If XLA compiles a step on a CPU (`jit_compile=True`), the step finds repeated ids with one integer in memory for each
+row of the largest table. Call `ctrzoo.startup.keep_loops_rolled()` first: copying rows then takes two thirds of the
+time.
 """
 
 from collections.abc import Sequence
@@ -44,7 +45,7 @@ from ctrzoo.types import Config, Tensor
 
 
 class _RowWise(keras.optimizers.Optimizer):
-    """What the row-wise optimizers share; a subclass says in `_update_rows` how rows move."""
+    """Base of the row-wise optimizers; a subclass defines in `_update_rows` how rows are updated."""
 
     def __init__(self, *args: Any, lazy: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -53,8 +54,8 @@ class _RowWise(keras.optimizers.Optimizer):
         for name in ("gradient_accumulation_steps", "loss_scale_factor"):
             if lazy and getattr(self, name):
                 raise ValueError(
-                    f"A row-wise optimizer has no `{name}`: Keras keeps or divides the gradients of all rows for it. "
-                    f"Pass `lazy=False`, or leave it out. Received: {name}={getattr(self, name)}."
+                    f"A row-wise optimizer does not support `{name}`: Keras keeps or divides the gradients of all rows "
+                    f"for it. Pass `lazy=False`, or leave it out. Received: {name}={getattr(self, name)}."
                 )
 
     def _backend_apply_gradients(self, grads, trainable_variables):
@@ -75,7 +76,7 @@ class _RowWise(keras.optimizers.Optimizer):
             super()._apply_weight_decay(variables)
 
     def update_step(self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor) -> None:
-        """Update the rows of a sparse gradient, or all of a dense one as Keras does."""
+        """Update only the rows of a sparse gradient, or all rows of a dense gradient as Keras does."""
         if not self.lazy:
             super().update_step(tf.convert_to_tensor(gradient), variable, learning_rate)
             return
@@ -93,17 +94,17 @@ class _RowWise(keras.optimizers.Optimizer):
         self._update_rows(tf.cast(sums, variable.dtype), weights, _Rows(self, variable, ids), rate)
 
     def _rows_and_sums(self, gradient):
-        """Return ids and summed gradients of the rows of a gradient: under XLA as often as they occur, else once."""
+        """Return ids and summed gradients of a gradient's rows. XLA keeps repeated ids; otherwise each occurs once."""
         if _has_places():
             places = self._places_of(gradient.indices)
             sums = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(places))
             return gradient.indices, tf.gather(sums, places)
         if not self._is_clipped or tf.distribute.get_strategy().num_replicas_in_sync > 1:
-            gradient = self._sum_repeated(gradient)  # otherwise that was done before clipping
+            gradient = self._sum_repeated(gradient)  # otherwise summed before clipping
         return gradient.indices, gradient.values
 
     def _sum_repeated(self, gradient):
-        """Return an equal gradient in which the values of a repeated row are summed, in one place."""
+        """Return an equal gradient with the values of each repeated row summed in one place."""
         if not isinstance(gradient, tf.IndexedSlices):
             return gradient
         if _has_places():
@@ -122,7 +123,7 @@ class _RowWise(keras.optimizers.Optimizer):
         return weights * tf.cast(self.weight_decay, weights.dtype) * rate
 
     def _update_rows(self, gradient, weights, rows, learning_rate):
-        """Compute the new rows and `rows.set` them.
+        """Compute the new rows and write them with `rows.set`.
 
         Args:
             gradient: The summed gradient, `(rows, ...)`.
@@ -137,7 +138,7 @@ class _RowWise(keras.optimizers.Optimizer):
 
 
 class _Rows:
-    """Some rows of a variable and of the state that an optimizer keeps for it."""
+    """Some rows of a variable and of its optimizer state."""
 
     def __init__(self, optimizer: keras.optimizers.Optimizer, variable: keras.Variable, ids: Tensor) -> None:
         self.optimizer, self.variable, self.ids = optimizer, variable, ids
@@ -157,11 +158,11 @@ class _Rows:
 
 
 class _LastPlaces:
-    """Memory of the place at which each row occurs last in a batch: it finds repeated ids without a search.
+    """A memory of each row's last position in a batch, which finds repeated ids without a search.
 
-    XLA has fixed shapes, and a search for different ids sorts them, which takes longer than the rest of a step. Here
-    each occurrence writes its place into the memory of its row and reads who was last. What earlier batches and
-    other tables left there does not matter, so all tables share it and nobody saves it.
+    XLA needs fixed shapes, so it would find distinct ids by sorting, which takes longer than the rest of a step. Here,
+    each occurrence writes its position to its row's entry, then reads back which position was written last. Values
+    left by earlier batches or other tables do not matter, so all tables share one memory, and it is not saved.
     """
 
     def __init__(self, num_rows: int) -> None:
@@ -169,13 +170,13 @@ class _LastPlaces:
             self._memory = tf.Variable(tf.zeros(num_rows, "int32"), trainable=False)
 
     def of(self, ids: Tensor) -> Tensor:
-        """Return for each id the place of its last occurrence among them."""
+        """Return, for each id, the position of its last occurrence."""
         self._memory.scatter_update(tf.IndexedSlices(tf.range(tf.size(ids)), ids))
         return tf.gather(self._memory, ids)
 
 
 def _has_places():
-    """Return whether repeated ids are found by `_LastPlaces`: under XLA on one CPU. A GPU sorts fast."""
+    """Return whether `_LastPlaces` finds repeated ids: only under XLA on one CPU. A GPU sorts fast."""
     return is_for_xla_on_cpu() and tf.distribute.get_strategy().num_replicas_in_sync == 1
 
 
@@ -191,11 +192,11 @@ def _with_values(gradient, values):
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class SGD(_RowWise, keras.optimizers.SGD):
-    """Gradient descent that moves only the rows of the batch; with momentum, only their momentum decays.
+    """Gradient descent that updates only the rows of the batch; with momentum, only their momentum decays.
 
     Args:
-        *args: Arguments of `keras.optimizers.SGD`, in its order.
-        lazy: False computes exactly what Keras does, for all rows.
+        *args: Positional arguments of `keras.optimizers.SGD`.
+        lazy: `False` updates all rows, exactly as Keras does.
         **kwargs: Arguments of `keras.optimizers.SGD` by name.
 
     Raises:
@@ -216,11 +217,11 @@ class SGD(_RowWise, keras.optimizers.SGD):
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class Adagrad(_RowWise, keras.optimizers.Adagrad):
-    """Adagrad that touches only the rows of the batch; the same numbers as Keras' Adagrad.
+    """Adagrad that updates only the rows of the batch, with the same results as Keras' Adagrad.
 
     Args:
-        *args: Arguments of `keras.optimizers.Adagrad`, in its order.
-        lazy: False updates all rows as Keras does.
+        *args: Positional arguments of `keras.optimizers.Adagrad`.
+        lazy: `False` updates all rows, as Keras does.
         **kwargs: Arguments of `keras.optimizers.Adagrad` by name.
 
     Raises:
@@ -236,13 +237,13 @@ class Adagrad(_RowWise, keras.optimizers.Adagrad):
         rows.set_weights(weights - learning_rate * gradient / tf.sqrt(accumulator + self.epsilon))
 
 
-@keras.saving.register_keras_serializable("ctrzoo", name="Adam")  # the name in files since version 0.1
+@keras.saving.register_keras_serializable("ctrzoo", name="Adam")  # its name in saved files since version 0.1
 class LazyAdam(_RowWise, keras.optimizers.Adam):
-    """Adam that moves only the rows of the batch; the moments of other rows do not decay.
+    """Adam that updates only the rows of the batch; the moments of other rows do not decay.
 
     Args:
-        *args: Arguments of `keras.optimizers.Adam`, in its order.
-        lazy: False computes exactly what Keras does, for all rows.
+        *args: Positional arguments of `keras.optimizers.Adam`.
+        lazy: `False` updates all rows, exactly as Keras does.
         **kwargs: Arguments of `keras.optimizers.Adam` by name.
 
     Raises:
@@ -271,14 +272,15 @@ class LazyAdam(_RowWise, keras.optimizers.Adam):
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class Ftrl(_RowWise, keras.optimizers.Ftrl):
-    """FTRL-proximal that touches only the rows of the batch.
+    """FTRL-proximal that updates only the rows of the batch.
 
-    The same numbers as Keras' Ftrl for tables that start at zero, without `l2_shrinkage`; otherwise rows keep
-    their initial value until their first batch. Source: McMahan et al., 2013, algorithm 1, https://research.google/pubs/pub41159/.
+    For tables that start at zero, without `l2_shrinkage`, it gives the same results as Keras' Ftrl. Other tables' rows
+    keep their initial value until their first batch.
+    Source: McMahan et al., 2013, algorithm 1, https://research.google/pubs/pub41159/.
 
     Args:
-        *args: Arguments of `keras.optimizers.Ftrl`, in its order.
-        lazy: False updates all rows as Keras does.
+        *args: Positional arguments of `keras.optimizers.Ftrl`.
+        lazy: `False` updates all rows, as Keras does.
         **kwargs: Arguments of `keras.optimizers.Ftrl` by name.
 
     Raises:

@@ -1,6 +1,6 @@
 """The training loop, its options, strategies, checkpoints and logs.
 
-TensorFlow is loaded with the first name that needs it, so that programs can read the options without it.
+TensorFlow is loaded with the first name that needs it, so programs can read the options without it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Checkpoints of a training run: one file each, written whole or not at all, the last few kept.
+"""Checkpoints of a training run: one file each, written atomically; the last few are kept.
 
-A file is a zip of `state.json` and NumPy arrays. It contains no code, and its checksums reveal damage.
-What a run puts into it is in `run_state.py`.
+A file is a zip of `state.json` and NumPy arrays. It contains no code, and its checksums reveal damage. `run_state.py`
+defines what a run stores in it.
 """
 
 import json
@@ -24,8 +24,8 @@ class Checkpoints:
     """The checkpoints in a folder.
 
     Args:
-        folder: The folder, made when the first checkpoint is written.
-        keep: How many to keep; older ones are deleted after a new one is on the disk.
+        folder: The folder; it is created with the first checkpoint.
+        keep: How many to keep. Older ones are deleted once a new one is on disk.
 
     Raises:
         ValueError: If `keep` is below 1.
@@ -53,12 +53,12 @@ class Checkpoints:
         """Write a checkpoint, then delete the oldest ones beyond `keep`.
 
         Args:
-            step: Steps since the run began, the name of the file.
-            state: What JSON can hold.
-            arrays: NumPy arrays by name, or functions that return them, called one after the other.
+            step: Steps since the run began; it names the file.
+            state: JSON-serializable values.
+            arrays: NumPy arrays by name, or functions that return them; these are called one after the other.
 
         Raises:
-            OSError: If the file cannot be written, such as on a full disk; the earlier ones stay.
+            OSError: If the file cannot be written, for example on a full disk. Earlier checkpoints stay.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         remove_leftovers(self.folder)
@@ -69,12 +69,12 @@ class Checkpoints:
                 for name, array in arrays.items():
                     with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                         array = np.asarray(array() if callable(array) else array)
-                        if array.dtype.kind == "V":  # bfloat16, which NumPy's format does not know, fits into float32
+                        if array.dtype.kind == "V":  # bfloat16: NumPy's format lacks it, and float32 holds it exactly
                             array = array.astype(np.float32)
                         np.lib.format.write_array(file, array, allow_pickle=False)
         except OSError as error:
             kept = self.paths()
-            rest = f"The one before it, {kept[-1].name}, is whole: " if kept else "There is none before it. "
+            rest = f"The previous one, {kept[-1].name}, is intact. " if kept else "No earlier one exists. "
             raise OSError(
                 f"The checkpoint {path} could not be written: {error.strerror or error}. {rest}"
                 f"Free space and rerun the command to resume."
@@ -83,10 +83,10 @@ class Checkpoints:
             old.unlink()
 
     def restore(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
-        """Return `(state, arrays)` of the newest checkpoint, or None if there is none.
+        """Return `(state, arrays)` of the newest checkpoint, or None without one.
 
         Raises:
-            ValueError: If it is damaged, or of another format version.
+            ValueError: If it is damaged or has a different format version.
         """
         paths = self.paths()
         return read_checkpoint(paths[-1]) if paths else None
@@ -96,7 +96,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the state and the arrays of a checkpoint file.
 
     Raises:
-        ValueError: If it is damaged, or of another format version.
+        ValueError: If it is damaged or has a different format version.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -114,7 +114,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
                         arrays[name.removesuffix(".npy")] = np.lib.format.read_array(file, allow_pickle=False)
     except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, json.JSONDecodeError) as error:
         raise ValueError(
-            f"The checkpoint {path} is damaged ({error}). Delete it to resume from the one before "
-            "it, or to start again if it is the only one."
+            f"The checkpoint {path} is damaged ({error}). Delete it to resume from the previous one, "
+            "or to start over if it is the only one."
         ) from error
     return state, arrays

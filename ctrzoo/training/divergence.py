@@ -8,13 +8,13 @@ import numpy as np
 from ctrzoo.files import replaced
 from ctrzoo.types import Path
 
-# A loss this many times the first step's (or 1, if that is more) does not recover.
+# A loss above this multiple of the first step's loss (or of 1, if that is more) does not recover.
 EXPLODED = 50
 FAILED_BATCH = "failed_batch.npz"
 
 
 def check_loss(losses: Sequence[float], first_loss: float) -> int | None:
-    """Return the index of the first loss that is not finite or has exploded; None if all are sound.
+    """Return the index of the first loss that is not finite or has exploded; None if all losses are fine.
 
     Args:
         losses: Losses of steps, in order.
@@ -33,22 +33,22 @@ def check_loss(losses: Sequence[float], first_loss: float) -> int | None:
 def diverged(
     loss: float, epoch: int, step: int, batch: tuple[Mapping[str, np.ndarray], np.ndarray], folder: Path | None
 ) -> ValueError:
-    """Write the batch of the step that diverged, and return the error to raise.
+    """Save the batch of the step that diverged and return the error to raise.
 
     Args:
-        loss: Its loss.
+        loss: The loss of the step.
         epoch: Number of the epoch, from 1.
         step: Number of the step within the epoch, from 1.
         batch: `(features, labels)` as NumPy arrays.
-        folder: Where to write, or None.
+        folder: Where to save the batch; None does not save it.
     """
     features, labels = batch
     what = "has exploded" if np.isfinite(loss) else "is NaN or infinite"
     bad = sum(int((~np.isfinite(array)).sum()) for array in (features["values"], labels))
     cause = (
-        f"{bad} of its numbers are not finite: look at the data."
+        f"{bad} of its numbers are not finite: check the data."
         if bad
-        else "Lower the learning rate, or look for extreme numbers in the data."
+        else "Lower the learning rate, or check the data for extreme numbers."
     )
     saved = ""
     if folder:
@@ -56,7 +56,7 @@ def diverged(
         content = {**features, "labels": labels, "loss": np.asarray(loss), "epoch": np.asarray(epoch)}
         with replaced(path) as temporary:
             np.savez(temporary, step=np.asarray(step), **content)  # pyright: ignore[reportArgumentType] (NumPy's stub)
-        saved = f" Its batch is in {path}."
+        saved = f" The batch is saved in {path}."
     return ValueError(
         f"The run has diverged: the training loss {what} ({loss:g}) at step {step} of epoch {epoch}. {cause}{saved}"
     )

@@ -10,18 +10,18 @@ from ctrzoo.validation import check_ids
 
 
 class Evaluator:
-    """Exact metrics of a model over whole splits; compiled once, used after every epoch.
+    """Exact metrics of a model over whole splits; compiled once and used after every epoch.
 
     Args:
-        model: A model with probabilities `(batch, 1)` as output.
-        cpu_replicas: Parts of a batch that a CPU computes in parallel.
+        model: A model that outputs probabilities `(batch, 1)`.
+        cpu_replicas: Number of parts of a batch that a CPU computes in parallel.
     """
 
     def __init__(self, model: CTRModel, cpu_replicas: int = 1) -> None:
         self._schema, self._step = model.schema, ReplicatedStep(model, cpu_replicas=cpu_replicas)
 
     def predict(self, dataset: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
-        """Return labels and probabilities of all rows of a `tf.data.Dataset` of batches, two arrays `(rows,)`.
+        """Return labels and probabilities for all rows of a `tf.data.Dataset` of batches, as two arrays `(rows,)`.
 
         Raises:
             ValueError: If the dataset is empty, or an id is outside the table.
@@ -36,5 +36,5 @@ class Evaluator:
         return np.concatenate(labels), np.concatenate(probabilities)
 
     def evaluate(self, dataset: tf.data.Dataset) -> dict[str, float]:
-        """Return all `METRICS` by name over all rows of a `tf.data.Dataset` of batches."""
+        """Compute all `METRICS`, by name, over all rows of a `tf.data.Dataset` of batches."""
         return evaluate_scores(*self.predict(dataset))

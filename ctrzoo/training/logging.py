@@ -1,4 +1,4 @@
-"""What a run logs while it trains: the history as CSV, scalars and pictures for TensorBoard."""
+"""Logs of a training run: the history as CSV, and scalars and pictures for TensorBoard."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ class RunLogs:
         self._events.close()
 
     def write_steps(self, step: int, loss: float, rows_per_second: float) -> None:
-        """Write loss and speed at a step, counted from the beginning of the run."""
+        """Write loss and speed at a step; steps count from the beginning of the run."""
         with self._events.as_default(step=step):
             tf.summary.scalar("steps/loss", loss)
             tf.summary.scalar("steps/rows_per_second", rows_per_second)
@@ -47,9 +47,9 @@ class RunLogs:
         """Write the history, and the scalars and pictures of its last epoch.
 
         Args:
-            history: The rows of the history so far, dictionaries of numbers.
+            history: The rows of the history so far, as dictionaries of numbers.
             strengths: Matrices `(fields, fields)` by name, drawn as heat maps.
-            names: Names of the fields.
+            names: Field names.
         """
         write_csv(self.folder / "history.csv", history)
         with self._events.as_default(step=history[-1]["epoch"]):

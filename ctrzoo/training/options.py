@@ -1,6 +1,6 @@
-"""The options of a training run: one definition of each, with its default, its help text and what is allowed.
+"""The options of a training run, each defined once: default, help text and allowed values.
 
-`ctrzoo-train` and its settings take them from here. Importing this module loads neither Keras nor TensorFlow.
+`ctrzoo-train` takes its options from here. Importing this module loads neither Keras nor TensorFlow.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LEARNING_RATE_SCALING = ("none", "sqrt", "linear")
 
 
 def option(
-    default: Any,  # of any type, as that of a dataclass field
+    default: Any,  # of any type, as for a dataclass field
     help: str,
     kind: type | None = None,
     *,
@@ -28,15 +28,15 @@ def option(
     allow: Callable[[Any], bool] | None = None,
     choices: Sequence[str] = (),
 ) -> Any:
-    """Return a dataclass field that knows its help text and what is allowed.
+    """Return a dataclass field with a help text and allowed values.
 
     Args:
         default: The default.
         help: What the option means, in a sentence.
-        kind: Type of its values; by default that of `default`. `float` allows whole numbers.
-        wanted: What is allowed, in words that follow "must be".
-        allow: Whether a value of this type is allowed.
-        choices: The only values.
+        kind: Type of its values; by default the type of `default`. `float` also allows whole numbers.
+        wanted: The allowed values, in words that follow "must be".
+        allow: Returns whether a value of this type is allowed.
+        choices: The only allowed values.
     """
     if choices:
         wanted, allow = f"one of {', '.join(choices)}", lambda value: value in choices
@@ -51,7 +51,7 @@ def option(
 
 
 def whole(default: int, help: str) -> Any:
-    """Return an option that is a whole number of at least 1.
+    """Return an option whose value is a whole number of at least 1.
 
     Args:
         default: The default.
@@ -61,11 +61,11 @@ def whole(default: int, help: str) -> Any:
 
 
 def check_fields(options: Any, what: str) -> None:
-    """Refuse a dataclass with an option of the wrong type or outside what is allowed.
+    """Raise an error if an option of a dataclass has the wrong type or a value that is not allowed.
 
     Args:
-        options: An instance of a dataclass made of `option` fields; other fields are not checked.
-        what: What an error calls a field, such as `"option"`.
+        options: An instance of a dataclass with `option` fields; other fields are not checked.
+        what: What error messages call a field, such as `"option"`.
 
     Raises:
         ValueError: For the first wrong field.
@@ -83,7 +83,7 @@ def check_fields(options: Any, what: str) -> None:
 
 
 def shared(name: str) -> Any:
-    """Return a field of another dataclass that has default, help text and check of a field of `TrainingOptions`.
+    """Return a field for another dataclass, with the default, help text and check of a `TrainingOptions` field.
 
     Args:
         name: Name of the field.
@@ -94,14 +94,14 @@ def shared(name: str) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingOptions:
-    """The options of `ctrzoo.training.train`; the help text of each field says what it means.
+    """The options of `ctrzoo.training.train`; each field's help text explains it.
 
-    A `keras.optimizers.schedules.LearningRateSchedule` as `learning_rate` gives the rate of each step; leave
-    `learning_rate_schedule` and `plateau_factor` at their defaults then.
+    If `learning_rate` is a `keras.optimizers.schedules.LearningRateSchedule`, it gives the rate of each step. In that
+    case, leave `learning_rate_schedule` and `plateau_factor` at their defaults.
 
     Raises:
-        ValueError: If an option has the wrong type or is outside what is allowed, or the learning rate would change
-            with an optimizer that needs a constant one.
+        ValueError: If an option has the wrong type or a value that is not allowed, or if the learning rate would
+            change with an optimizer that needs a constant one.
 
     >>> TrainingOptions(epochs=5, optimizer="adam").learning_rate
     0.001
@@ -111,7 +111,7 @@ class TrainingOptions:
     ValueError: The option 'epochs' must be a whole number of at least 1. Received: 0.
     """
 
-    epochs: int = whole(50, "The most passes over the training rows.")
+    epochs: int = whole(50, "Maximum number of passes over the training rows.")
     batch_size: int = whole(1024, "Rows per step, on all devices together.")
     learning_rate: LearningRate = option(
         1e-3,
@@ -121,8 +121,8 @@ class TrainingOptions:
     )
     learning_rate_schedule: str = option(
         "constant",
-        "constant, or cosine: the learning rate falls from epoch to epoch along half a cosine and would reach zero "
-        "after all `epochs`.",
+        "constant, or cosine: the learning rate falls each epoch along half a cosine and would reach zero after all "
+        "`epochs`.",
         choices=tuple(SCHEDULES),
     )
     plateau_factor: float = option(
@@ -135,30 +135,31 @@ class TrainingOptions:
     patience: int = whole(3, "Epochs without a lower validation log loss before training stops.")
     seed: int = option(
         2018,
-        "Seed of weights, dropout and order of rows.",
+        "Seed for weights, dropout and the order of rows.",
         wanted="a whole number from 0 to 4,294,967,295",
         allow=lambda number: 0 <= number < 2**32,
     )
     jit_compile: bool = option(False, "Whether XLA compiles the training step.")
     cpu_replicas: int = whole(
         1,
-        "Parts of a batch that a CPU computes in parallel, for models of many small operations. Has no effect on GPUs "
-        "and on several devices.",
+        "Number of parts of a batch that a CPU computes in parallel. Helps models with many small operations. Has no "
+        "effect on GPUs or on several devices.",
     )
     checkpoint_steps: int | None = option(
         None,
-        "Steps between checkpoints within an epoch, in addition to the minutes. By default only the minutes count.",
+        "Steps between checkpoints within an epoch, in addition to `checkpoint_minutes`. By default, only the minutes "
+        "count.",
         int,
         wanted="a whole number of at least 1, or None",
         allow=lambda number: number >= 1,
     )
     checkpoint_minutes: float = option(
         10.0,
-        "Minutes between checkpoints within an epoch. One is written after each epoch too.",
+        "Minutes between checkpoints within an epoch. Another one is written after each epoch.",
         wanted="a number of at least 0",
         allow=lambda number: number >= 0,
     )
-    keep_checkpoints: int = whole(2, "How many checkpoints to keep.")
+    keep_checkpoints: int = whole(2, "Number of checkpoints to keep.")
 
     def __post_init__(self) -> None:
         by_step = callable(self.learning_rate)
@@ -173,5 +174,5 @@ class TrainingOptions:
         if by_step and changes:
             raise ValueError(
                 "A schedule as `learning_rate` sets the rate of every step. Set learning_rate_schedule=constant and "
-                "plateau_factor=1, or give a number as `learning_rate`."
+                "plateau_factor=1, or pass a number as `learning_rate`."
             )

@@ -1,4 +1,4 @@
-"""What one sees of a training run: a bar with rows/s and time left, and a line per epoch."""
+"""The progress display of a training run: a bar with rows/s and time left, and one line per epoch."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ HEARTBEAT_SECONDS = 30
 
 
 class TrainingProgress:
-    """Show rows/s, time left and loss within an epoch, and validation metrics after it; a context manager.
+    """A context manager that shows rows/s, time left and loss within an epoch, and validation metrics after it.
 
-    On a terminal a bar is redrawn; in a file there is a line every half minute and one per epoch.
+    A terminal shows a bar that is redrawn. A file gets one line every half minute and one per epoch.
 
     Args:
         name: What is being trained.
         num_rows: Rows per epoch.
-        epochs: The most epochs.
-        console: The `rich` console to write to; by default the standard error stream.
+        epochs: Maximum number of epochs.
+        console: The `rich` console to write to; by default standard error.
     """
 
     def __init__(self, name: str, num_rows: int, epochs: int, console: Console | None = None) -> None:
@@ -42,13 +42,13 @@ class TrainingProgress:
         self._bar.stop()
 
     def start_epoch(self, epoch: int, rows: int) -> None:
-        """Begin an epoch, counted from 1, of which an earlier process may have done some rows."""
+        """Begin an epoch, counted from 1; an earlier process may have finished some of its rows."""
         self._title, self._first_row = f"{self.name}, epoch {epoch}/{self.epochs}", rows
         self._start = self._shown = time.monotonic()
         self._task = self._bar.add_task(self._title, total=self.num_rows, completed=rows, state="")
 
     def update(self, rows: int, loss: float) -> None:
-        """Show how many rows of the epoch are done and the mean loss so far."""
+        """Show how many of the epoch's rows are done and the mean loss so far."""
         now = time.monotonic()
         if now - self._shown < (0.2 if self.console.is_terminal else HEARTBEAT_SECONDS):
             return
@@ -60,7 +60,7 @@ class TrainingProgress:
             self.console.print(f"{self._title}: {rows / self.num_rows:.0%}, {state}")
 
     def end_epoch(self, row: Mapping[str, float]) -> None:
-        """Show the row of the history that the epoch became."""
+        """Show the finished epoch's row of the history."""
         self._bar.remove_task(self._task)
         metrics = main_metrics().items()
         found = ", ".join(f"{metric.title} {metric.format.format(row[f'valid_{name}'])}" for name, metric in metrics)

@@ -1,16 +1,16 @@
-"""What a checkpoint of a run holds: `RunStore.save` writes all of it, `RunStore.restore` reads it.
+"""The content of a run's checkpoint: `RunStore.save` writes all of it, and `RunStore.restore` reads it.
 
 | name in the file | what |
 |---|---|
 | `ctrzoo_version` | the version that wrote it |
-| `run` | what decides the outcome: model, optimizer, data, options (`describe_run`) |
+| `run` | everything that determines the outcome: model, optimizer, data, options (`describe_run`) |
 | `state` | `RunState`: epoch, step, sums of the epoch, history |
-| `model/<i>` | the variables of the model, states of dropout included |
-| `optimizer/<i>` | the variables of the optimizer, its count of steps included |
+| `model/<i>` | the variables of the model, including dropout states |
+| `optimizer/<i>` | the variables of the optimizer, including its step count |
 | `best/<i>` | the weights of the best epoch |
 
-A finished run keeps only its best weights. Nothing depends on the strategy: a run may be resumed with another number
-of devices or CPU replicas.
+A finished run keeps only its best weights. The content does not depend on the strategy: a run can resume with another
+number of devices or CPU replicas.
 """
 
 import dataclasses
@@ -40,13 +40,13 @@ class RunState:
     """Training progress: with the variables, everything needed to resume.
 
     Attributes:
-        epoch: Finished epochs.
-        step: Finished steps of the epoch after them.
-        steps: Finished steps of all epochs.
-        rows: Rows of those `step` steps.
+        epoch: Number of finished epochs.
+        step: Number of finished steps in the current epoch.
+        steps: Number of finished steps in all epochs.
+        rows: Rows trained on in the current epoch.
         loss_sum: Sum of their losses.
-        seconds: Time that they took.
-        first_loss: Loss of the very first step.
+        seconds: Time spent in the current epoch.
+        first_loss: Loss of the first step of the run.
         best_epoch: The epoch, from 1, with the lowest validation log loss; 0 before the first.
         finished: Whether training is over.
         history: A dictionary of numbers for each finished epoch.
@@ -74,7 +74,7 @@ class RunState:
         self.loss_sum += loss * rows
 
     def end_epoch(self, row: dict[str, Any], epochs: int, patience: int) -> None:
-        """Count an epoch and decide whether it was the best or the last."""
+        """Count an epoch and decide whether it is the best or the last."""
         self.history.append(row)
         self.epoch, self.step, self.rows, self.loss_sum, self.seconds = self.epoch + 1, 0, 0, 0.0, 0.0
         if not self.best_epoch or row["valid_log_loss"] < self.history[self.best_epoch - 1]["valid_log_loss"]:
@@ -86,7 +86,7 @@ class RunStore:
     """The checkpoints of a run.
 
     Args:
-        model: The compiled model, its optimizer built.
+        model: The compiled model, with its optimizer built.
         folder: The folder of the run.
         keep: How many checkpoints to keep.
         description: What `describe_run` returns.
@@ -107,17 +107,17 @@ class RunStore:
         """
         arrays: dict[str, Any] = {f"best/{index}": weight for index, weight in enumerate(best)}
         if state.finished:
-            self.checkpoints.keep = 1  # only the best weights are needed from here on
+            self.checkpoints.keep = 1  # from now on, only the best weights are needed
         else:
             arrays |= {name: functools.partial(keras.ops.convert_to_numpy, v) for name, v in self._variables()}
         content = {"ctrzoo_version": ctrzoo.__version__, "run": self.description, "state": dataclasses.asdict(state)}
         self.checkpoints.save(state.steps, content, arrays)
 
     def restore(self) -> tuple[RunState, list[np.ndarray]] | None:
-        """Return the state and the best weights of the last checkpoint, and restore all variables; None without one.
+        """Restore all variables from the last checkpoint; return its state and best weights, or None without one.
 
         Raises:
-            ValueError: If the checkpoint cannot be read or is of another run.
+            ValueError: If the checkpoint cannot be read or belongs to another run.
         """
         restored = self.checkpoints.restore()
         if restored is None:
@@ -133,13 +133,13 @@ class RunStore:
         return state, best
 
     def _variables(self) -> Iterator[tuple[str, Any]]:
-        # `variables` and not `weights`: the states of dropout are among them.
+        # `variables`, not `weights`: they include the dropout states.
         for owner, variables in (("model", self.model.variables), ("optimizer", self.model.optimizer.variables)):
             yield from ((f"{owner}/{index}", variable) for index, variable in enumerate(variables))
 
 
 def check_same_run(earlier: Config, now: Config, folder: Path, version: str = ctrzoo.__version__) -> None:
-    """Refuse to resume a run whose settings differ from those it began with.
+    """Raise an error if a run's settings differ from those it began with.
 
     Args:
         earlier: The description of the run in the checkpoint, a flat dictionary.
@@ -148,7 +148,7 @@ def check_same_run(earlier: Config, now: Config, folder: Path, version: str = ct
         version: The version of ctrzoo that wrote the checkpoint.
 
     Raises:
-        ValueError: With the first differences.
+        ValueError: If they differ; the message lists the first differences.
     """
     if version.startswith("0.1."):
         earlier = _upgraded(earlier)
@@ -158,22 +158,22 @@ def check_same_run(earlier: Config, now: Config, folder: Path, version: str = ct
         if earlier.get(key) != now.get(key)
     ]
     if differences:
-        install = "" if version == ctrzoo.__version__ else f"To resume it, install ctrzoo {version}, which wrote it. "
+        install = "" if version == ctrzoo.__version__ else f"To resume that run, install ctrzoo {version}. "
         raise ValueError(
             f"{folder} holds checkpoints of another run: {_first(differences)}. {install}"
-            "Choose another folder, or delete it to start again."
+            "Choose another folder, or delete this one to start over."
         )
 
 
 def _upgraded(run: Config) -> Config:
-    """Return the description of a run of version 0.1 under the names of this version."""
+    """Translate the description of a version 0.1 run to the names of this version."""
     names = {"learning_rate_decay": "plateau_factor"}
     renamed = {names.get(key, key): value for key, value in run.items()}
     return {**renamed, "optimizer": "LazyAdam"} if run.get("optimizer") == "Adam" else renamed
 
 
 def describe_run(model: CTRModel, data: Any, options: TrainingOptions) -> Config:
-    """Return what decides the outcome of a run, as a flat dictionary that JSON can hold.
+    """Return everything that determines the outcome of a run, as a flat JSON-serializable dictionary.
 
     Args:
         model: The compiled model.
@@ -187,7 +187,7 @@ def describe_run(model: CTRModel, data: Any, options: TrainingOptions) -> Config
         **{f"model.{key}": value for key, value in config.items() if key not in _OTHER_KEYS},
         "optimizer": optimizer["class_name"],
         **{f"optimizer.{key}": _shortened(value) for key, value in optimizer["config"].items()},
-        "precision": _precision(config),  # the model's own, not what the process has now
+        "precision": _precision(config),  # the model's own, not the process' current one
         "jit_compile": options.jit_compile,
         "epochs": options.epochs,
         "batch_size": options.batch_size,
@@ -207,24 +207,24 @@ _OTHER_KEYS = (
     "dtype",
     "trainable",
     "ctrzoo_version",
-)  # no effect on the outcome, or described apart
+)  # no effect on the outcome, or described separately
 
 
 def _precision(config: Config) -> str | None:
-    """Return the name of the dtype policy in the configuration of a model."""
+    """Return the name of the dtype policy in a model's configuration."""
     policy = config.get("precision", config.get("dtype"))
     return policy["config"]["name"] if isinstance(policy, dict) else policy
 
 
 def _without_names(config: Any) -> Any:
-    """Leave out the names, which Keras numbers by what else the process has made."""
+    """Leave out the names, because Keras numbers them by everything the process has created."""
     if not isinstance(config, dict):
         return config
     return {key: _without_names(value) for key, value in config.items() if key != "name"}
 
 
 def _shortened(value: Any) -> Any:
-    """Round a float32 to the digits that it has."""
+    """Round a float32 to its significant digits."""
     return float(f"{value:.7g}") if isinstance(value, float) else value
 
 

@@ -1,8 +1,8 @@
-"""How the learning rate changes while a model is trained: by epoch, by plateau, or by a schedule of Keras.
+"""How the learning rate changes during training: by epoch, by plateau, or by a Keras schedule.
 
-A schedule by name gives the learning rate of an epoch relative to that of the first. The plateau factor multiplies
-it. A `keras.optimizers.schedules.LearningRateSchedule` gives the rate of each step instead; the optimizer counts the
-steps, and a checkpoint holds its count, so that a resumed run continues at the right step.
+A named schedule gives the learning rate of an epoch relative to the first epoch's. The plateau factor multiplies it.
+Alternatively, a `keras.optimizers.schedules.LearningRateSchedule` gives the rate of each step. The optimizer counts the
+steps, and checkpoints store the count, so a resumed run continues at the right step.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import numpy as np
 
 
 def constant(epoch: int, epochs: int) -> float:
-    """Return 1: the learning rate of every epoch is that of the first."""
+    """Return 1: every epoch has the learning rate of the first."""
     return 1.0
 
 
 def cosine(epoch: int, epochs: int) -> float:
-    """Return half a cosine that falls from 1 and would reach 0 after all `epochs`.
+    """Return the value of half a cosine that falls from 1 and would reach 0 after all `epochs`.
 
     Source: Loshchilov and Hutter, 2017, equation 5, https://arxiv.org/abs/1608.03983.
 
     Args:
-        epoch: The finished epochs.
-        epochs: The most epochs of the run.
+        epoch: Number of finished epochs.
+        epochs: Maximum number of epochs of the run.
 
     >>> cosine(2, 4)
     0.5
@@ -37,7 +37,7 @@ SCHEDULES: dict[str, Callable[[int, int], float]] = {"constant": constant, "cosi
 
 
 def plateau_epochs(history: Sequence[Mapping[str, float]]) -> int:
-    """Return how many finished epochs did not lower the validation log loss.
+    """Return the number of finished epochs that did not lower the validation log loss.
 
     >>> plateau_epochs([{"valid_log_loss": loss} for loss in (0.5, 0.4, 0.45, 0.3)])
     1
@@ -47,13 +47,13 @@ def plateau_epochs(history: Sequence[Mapping[str, float]]) -> int:
 
 
 def relative_rate(schedule: str, plateau_factor: float, epochs: int, history: Sequence[Mapping[str, float]]) -> float:
-    """Return the learning rate of the next epoch relative to that of the first.
+    """Return the learning rate of the next epoch relative to the first epoch's.
 
     Args:
         schedule: A name of `SCHEDULES`.
-        plateau_factor: Multiplies the rate for each epoch that did not lower the validation log loss.
-        epochs: The most epochs of the run.
-        history: A row for each finished epoch.
+        plateau_factor: Multiplies the rate once for each epoch that did not lower the validation log loss.
+        epochs: Maximum number of epochs of the run.
+        history: One row per finished epoch.
 
     >>> relative_rate("cosine", 0.5, 4, [{"valid_log_loss": 0.5}, {"valid_log_loss": 0.6}])
     0.25

@@ -1,11 +1,11 @@
-"""Where a model is trained: one device, the devices of a host, or several hosts.
+"""Where a model is trained: on one device, on the devices of a host, or on several hosts.
 
-A step is the same for all of them: each replica computes an equal part of the global batch, gradients are
-summed, and every replica makes the same update. A batch that cannot be divided, such as the last of an epoch, is
-computed whole by every replica, and one of them counts: no row is lost or counted twice.
+A step is the same everywhere: each replica computes an equal part of the global batch, gradients are summed, and every
+replica makes the same update. If a batch cannot be divided, such as the last of an epoch, every replica computes all of
+it and only one result counts. No row is lost or counted twice.
 
-On one device a step may be divided into CPU replicas, which compute in parallel. TensorFlow shares each small
-operation among all cores otherwise, and waits for the last of them at every one.
+On one device, a step may be divided into CPU replicas, which compute in parallel. Otherwise TensorFlow splits each
+small operation among all cores and waits for the slowest core each time.
 """
 
 import contextlib
@@ -26,18 +26,18 @@ def make_strategy(name: str = "auto", num_devices: int | None = None, cpu_replic
 
     Args:
         name: `"one_device"`; `"mirrored"`, all GPUs of this host, or its CPU divided into logical devices;
-            `"multi_worker"`, the hosts that the environment variable TF_CONFIG lists; `"auto"`: several hosts
-            if there is a TF_CONFIG, all GPUs if there are several, else one device.
-        num_devices: Devices of `"mirrored"`; None for all GPUs.
-        cpu_replicas: Parts of a batch that will be computed in parallel, see `ReplicatedStep`: the cores are divided
-            among them. The environment variable TF_NUM_INTRAOP_THREADS goes before.
+            `"multi_worker"`, the hosts listed in the environment variable TF_CONFIG; or `"auto"`: several hosts if
+            TF_CONFIG is set, all GPUs if the host has several, otherwise one device.
+        num_devices: Number of devices of `"mirrored"`; None for all GPUs.
+        cpu_replicas: Number of parts of a batch to compute in parallel (see `ReplicatedStep`); they share the cores.
+            The environment variable TF_NUM_INTRAOP_THREADS takes precedence.
 
     Raises:
-        ValueError: If the name is unknown, or there are fewer devices.
+        ValueError: If the name is unknown, or the host has fewer devices.
     """
     if name not in STRATEGIES:
         raise ValueError(f"The strategy must be one of {', '.join(STRATEGIES)}. Received: {name!r}.")
-    tf.get_logger().setLevel("ERROR")  # or it logs every sum over devices
+    tf.get_logger().setLevel("ERROR")  # otherwise it logs every sum over devices
     gpus = tf.config.list_physical_devices("GPU")
     if name == "auto":
         several = (num_devices or len(gpus)) > 1
@@ -58,20 +58,20 @@ def make_strategy(name: str = "auto", num_devices: int | None = None, cpu_replic
     if gpus:
         return tf.distribute.MirroredStrategy([f"GPU:{index}" for index in range(num_devices or len(gpus))])
     if not num_devices:
-        raise ValueError("This host has no GPU. Use the strategy 'one_device', or `num_devices` parts of the CPU.")
+        raise ValueError("This host has no GPU. Use the strategy 'one_device', or set `num_devices` to divide the CPU.")
     cpu = tf.config.list_physical_devices("CPU")[0]
     try:
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * num_devices)
     except RuntimeError:
-        raise ValueError("The CPU can be divided only before TensorFlow is used: call `make_strategy` first.") from None
+        raise ValueError("TensorFlow is in use, so the CPU cannot be divided. Call `make_strategy` first.") from None
     return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(num_devices)])
 
 
 def usable_cpu_replicas(cpu_replicas: int, strategy: tf.distribute.Strategy) -> int:
-    """Return the number of CPU replicas that a strategy can use: the given number on one CPU, otherwise 1.
+    """Return the number of CPU replicas that a strategy can use: `cpu_replicas` on one CPU, otherwise 1.
 
     Args:
-        cpu_replicas: The number that was asked for.
+        cpu_replicas: The requested number.
         strategy: The `tf.distribute.Strategy`.
     """
     on_cpu = strategy.num_replicas_in_sync == 1 and not tf.config.list_physical_devices("GPU")
@@ -79,7 +79,7 @@ def usable_cpu_replicas(cpu_replicas: int, strategy: tf.distribute.Strategy) -> 
 
 
 def device_kind() -> str:
-    """Return the device that computes: the name of the first GPU as its driver reports it, or `"CPU"`."""
+    """Return the name of the computing device: the first GPU's as its driver reports it, or `"CPU"`."""
     gpus = tf.config.list_physical_devices("GPU")
     return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else "CPU"
 
@@ -88,7 +88,7 @@ def _divide_cores(cpu_replicas: int) -> None:
     if cpu_replicas == 1 or "TF_NUM_INTRAOP_THREADS" in os.environ:
         return
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with contextlib.suppress(RuntimeError):  # TensorFlow is in use already: the result is the same, only later
+    with contextlib.suppress(RuntimeError):  # TensorFlow is already in use: same result, only later
         tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // cpu_replicas))
 
 
@@ -102,11 +102,11 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 def scaled_learning_rate(learning_rate: float, scaling: str, num_replicas: int) -> float:
-    """Return the learning rate for a batch that grows with the number of devices.
+    """Return the learning rate for a batch size that grows with the number of devices.
 
     Args:
         learning_rate: Learning rate tuned for one device and its part of the batch.
-        scaling: `"none"`, `"sqrt"` (with the root of the number of devices) or `"linear"`.
+        scaling: `"none"`, `"sqrt"` (by the square root of the number of devices) or `"linear"`.
         num_replicas: Number of devices.
 
     Raises:
@@ -122,18 +122,18 @@ def scaled_learning_rate(learning_rate: float, scaling: str, num_replicas: int) 
 
 
 class ReplicatedStep:
-    """The training step and the prediction of a compiled model, on the strategy in whose scope it was made.
+    """The training step and the prediction of a compiled model, on the strategy in whose scope it was built.
 
     Args:
         model: A compiled `CTRModel`.
-        jit_compile: Whether XLA compiles the training step: all of it on one CPU; loss and gradient without the
-            update elsewhere and with CPU replicas.
-        cpu_replicas: Parts of a batch, on one device, that are computed in parallel, each as a graph of its own;
-            a batch that cannot be divided is one part.
+        jit_compile: Whether XLA compiles the training step. On one CPU it compiles the whole step; elsewhere, and with
+            CPU replicas, it compiles loss and gradient but not the update.
+        cpu_replicas: On one device, the number of parts of a batch to compute in parallel, each as its own graph. A
+            batch that cannot be divided is one part.
 
     Raises:
-        ValueError: If the model or its optimizer has something that several devices or CPU replicas would compute
-            otherwise.
+        ValueError: If the model or its optimizer uses something that several devices or CPU replicas would compute
+            differently.
     """
 
     def __init__(self, model: CTRModel, jit_compile: bool = False, cpu_replicas: int = 1) -> None:
@@ -143,19 +143,19 @@ class ReplicatedStep:
         layers = model._flatten_layers() if self._num_parts > 1 else ()
         self._batch_norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
         if cpu_replicas > 1 and self.num_replicas > 1:
-            raise ValueError(f"`cpu_replicas` divide the batch of one device, but there are {self.num_replicas}.")
+            raise ValueError(f"`cpu_replicas` needs one device. Received: {self.num_replicas}; set cpu_replicas=1.")
         if cpu_replicas > 1 and self._batch_norms:
             raise ValueError(
-                "Batch normalisation needs the whole batch, which CPU replicas divide. Set cpu_replicas=1."
+                "Batch normalization needs the whole batch, but CPU replicas divide it. Set cpu_replicas=1."
             )
         if self.num_replicas > 1:
             _check_optimizer(model.optimizer)
             if jit_compile and self._batch_norms:
                 raise ValueError(
-                    "Batch normalisation over several devices exchanges sums, which XLA does not compile. "
-                    "Leave jit_compile out, or train without batch normalisation."
+                    "XLA cannot compile batch normalization over several devices, because it exchanges sums. "
+                    "Leave out jit_compile, or train without batch normalization."
                 )
-        # Loss scaling must look at the sum, or one replica's overflow would be applied by the others.
+        # Loss scaling must check the sum; otherwise the other replicas would apply one replica's overflow.
         self._sum_first = self.num_replicas > 1 and isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
         whole = self._num_parts == 1 and not tf.config.list_physical_devices("GPU")
         if jit_compile and whole:
@@ -173,7 +173,7 @@ class ReplicatedStep:
         return self._call(self._predict_all, (features,))[: len(features["ids"])]
 
     def agree(self, number: float) -> float:
-        """Return the mean of a number over all replicas: all workers must call it with the same number."""
+        """Return the mean of a number over all replicas; every worker must call it at the same point."""
 
         @tf.function
         def mean():
@@ -209,7 +209,7 @@ class ReplicatedStep:
         weight, parts = 1.0, [batch]
         if divided:
             parts, weight = self._own_parts(batch), 1 / self._cpu_replicas
-        elif self.num_replicas > 1:  # all compute the same, so only the first one's gradient counts
+        elif self.num_replicas > 1:  # all compute the same gradient, so only the first one counts
             index = tf.distribute.get_replica_context().replica_id_in_sync_group
             weight = self.num_replicas * tf.cast(tf.equal(index, 0), tf.float32)
         found = [self._loss_and_gradients(features, labels, weight) for features, labels in parts]
@@ -228,7 +228,7 @@ class ReplicatedStep:
         return predictions[0] if len(parts) == 1 else tf.concat(predictions, axis=0)
 
     def _own_parts(self, batch):
-        """Cut the replica's part out of a batch, in the memory of the host, one piece per CPU replica."""
+        """Cut the replica's part out of a batch in host memory, one piece per CPU replica."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         with tf.device("CPU:0"):
             rows = tf.shape(batch[0]["ids"])[0] // self._num_parts
@@ -238,7 +238,7 @@ class ReplicatedStep:
     def _loss_and_gradients(self, features, labels, weight):
         with tf.GradientTape() as tape:
             probabilities = self._model(features, training=True)
-            # Keras divides the loss by the number of replicas, so that their sum is the mean over the batch.
+            # Keras divides the loss by the number of replicas, so their sum is the mean over the batch.
             loss = self._model.compute_loss(features, labels, probabilities, training=True) * weight
             scaled = self._model.optimizer.scale_loss(loss)
         return loss, tape.gradient(scaled, self._model.trainable_variables)
@@ -262,8 +262,8 @@ def _check_optimizer(optimizer):
     for setting in ("clipnorm", "global_clipnorm", "clipvalue", "gradient_accumulation_steps"):
         if getattr(optimizer, setting, None):
             raise ValueError(
-                f"On several devices Keras applies the optimizer's `{setting}` to each device's gradients before "
-                "they are summed, which is another training than on one device. Leave it out, or use one device."
+                f"On several devices, Keras applies the optimizer's `{setting}` to each device's gradients before "
+                "summing them, so training differs from one device. Leave it out, or use one device."
             )
 
 

@@ -1,4 +1,4 @@
-"""Train a model on a data set, watch it, keep its best weights, and resume after an interruption."""
+"""Train a model, monitor it, keep its best weights, and resume after an interruption."""
 
 import contextlib
 import math
@@ -31,19 +31,19 @@ from ctrzoo.validation import check_ids, check_schema
 
 EVALUATION_BATCH = 8192
 MODEL_FILE = "model.keras"
-# Losses are fetched, and checked, after so many steps or seconds: fetching each would keep a GPU waiting.
+# Losses are fetched and checked after this many steps or seconds: fetching each one would keep a GPU waiting.
 CHECKED_STEPS = 20
 CHECKED_SECONDS = 1
 LOGGED_STEPS = 100
 
 
 def set_seed(seed: int, jit_compile: bool = False) -> None:
-    """Fix everything that a seed can fix: initial weights, dropout, order of rows, order of sums.
+    """Fix everything that a seed can fix: initial weights, dropout, order of rows, order of summation.
 
     Args:
         seed: The seed.
-        jit_compile: Whether XLA will compile the training step. On a GPU the order of sums then stays free: when it
-            is fixed, XLA of TensorFlow 2.21 loses updates of single rows there
+        jit_compile: Whether XLA will compile the training step. If so, the order of summation on a GPU is not fixed:
+            with a fixed order, the XLA of TensorFlow 2.21 loses updates of single rows on GPUs
             (https://github.com/openxla/xla/pull/31063).
     """
     keras.utils.set_random_seed(seed)
@@ -60,11 +60,11 @@ def train(
     console: Console | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, Any]:
-    """Train until the validation log loss stops falling; evaluate the weights of the best epoch.
+    """Train until the validation log loss stops falling, then evaluate the weights of the best epoch.
 
-    Build the model within the scope of a strategy of `ctrzoo.training.strategy` to train on several devices. With a
-    folder, an interrupted run resumes from its last checkpoint when it is started again. On one device and after
-    `set_seed` it ends with the same bits as an uninterrupted run.
+    To train on several devices, build the model in the scope of a strategy from `ctrzoo.training.strategy`. With a
+    folder, an interrupted run resumes from its last checkpoint when you start it again. On one device, after
+    `set_seed`, its result is bit-identical to that of an uninterrupted run.
 
     Args:
         model: A `CTRModel`.
@@ -73,25 +73,25 @@ def train(
             train, valid and test. The order of an epoch must depend only on its number and the seed.
         options: The `TrainingOptions`; by default those of `TrainingOptions()`.
         folder: An existing folder for `history.csv`, TensorBoard events, `checkpoints` and the best
-            `model.keras`; `None` writes nothing. Several hosts need one that they share.
+            `model.keras`; `None` writes nothing. Several hosts need a shared folder.
         console: The `rich` console for progress.
-        callbacks: Keras callbacks. `on_epoch_end(epoch, logs)` gets the row of the history without its epoch, so
+        callbacks: Keras callbacks. `on_epoch_end(epoch, logs)` gets the history row without its epoch, so
             `monitor=` must name one of its columns, such as `"valid_log_loss"`. `model.stop_training = True` stops
             after the epoch. Losses are fetched in groups, so `on_train_batch_end` is called up to 20 steps late,
             with `{"loss": ...}`. The learning rate is set before `on_epoch_begin`, where a callback may change it.
-            Epochs count from 0, as in `fit`; a resumed run begins with `on_epoch_begin` of the epoch it resumes in.
-            Hooks of validation and of the beginning of a batch are not called. On several hosts callbacks run on
-            all of them, and one that stops stops all.
+            Epochs count from 0, as in `fit`. A resumed run begins with `on_epoch_begin` of the epoch it resumes in.
+            Hooks for validation and for the beginning of a batch are not called. On several hosts, callbacks run on
+            each host; if one host stops, all stop.
 
     Returns:
-        A dictionary of `history` (a row per epoch), `valid` and `test` metrics of the best epoch,
+        A dictionary of `history` (one row per epoch), `valid` and `test` metrics of the best epoch,
         `best_epoch` (from 1), `seconds_per_epoch` (median) and `rows_per_second`.
 
     Raises:
-        ValueError: If the model was built for another schema or task, the batch cannot be divided, a callback does
-            what `train` does by itself (`BackupAndRestore`, `ReduceLROnPlateau`), the folder has
-            checkpoints of another run, a row has an id outside the table, or the loss diverges; the batch is then in
-            the folder.
+        ValueError: If the model was built for another schema or task, the batch cannot be divided, a callback
+            duplicates what `train` does (`BackupAndRestore`, `ReduceLROnPlateau`), the folder has checkpoints of
+            another run, a row has an id outside the table, or the loss diverges (the batch is then saved in the
+            folder).
         OSError: If a file cannot be written. Earlier checkpoints stay.
     """
     run = _Run(model, data, options or TrainingOptions(), folder, callbacks)
@@ -105,7 +105,7 @@ def train(
 
 
 class _Run:
-    """One training run: what it trains, how far it is, and who watches it."""
+    """One training run: its model and data, its progress, and its observers."""
 
     def __init__(
         self,
@@ -131,13 +131,13 @@ class _Run:
         self.step = ReplicatedStep(model, options.jit_compile, options.cpu_replicas)
         if self.step.agree(self.state.steps) != self.state.steps:
             raise ValueError(
-                "The workers would resume from different checkpoints. Give them one folder (--workdir) on a shared "
-                "disk."
+                "The workers would resume from different checkpoints. Give them all the same folder (--workdir) on a "
+                "shared disk."
             )
         self.evaluator = Evaluator(model, options.cpu_replicas)
         rows = EVALUATION_BATCH // parts * parts
         self.valid, self.test = (data.dataset(split, rows, shuffle=False) for split in ("valid", "test"))
-        # As many training rows as there are validation rows, to compare the two.
+        # As many training rows as validation rows, so that the two can be compared.
         self.seen = data.dataset("train", rows, shuffle=False).take(math.ceil(data.num_rows["valid"] / rows))
         self.strengths = _strengths(model, self.valid.take(1)) if self.folder is not None else None
         self.num_rows = data.num_rows["train"]
@@ -147,7 +147,7 @@ class _Run:
 
     @contextlib.contextmanager
     def watched(self, console: Console | None) -> Iterator[None]:
-        """Open the progress and the logs, and call `on_train_begin` and `on_train_end`."""
+        """Open the progress display and logs, and call `on_train_begin` and `on_train_end`."""
         with (
             TrainingProgress(self.model.name, self.num_rows, self.options.epochs, console) as self.progress,
             RunLogs(self.folder) if self.writes and self.folder else contextlib.nullcontext() as self.logs,
@@ -158,10 +158,10 @@ class _Run:
             self.callbacks.on_train_end(self.state.history[-1])
 
     def start_epoch(self) -> None:
-        """Start the next epoch, or resume the one that was interrupted."""
+        """Start the next epoch, or resume the interrupted one."""
         self.progress.start_epoch(self.state.epoch + 1, self.state.rows)
         options = self.options
-        if not callable(options.learning_rate):  # a schedule of Keras counts the steps by itself
+        if not callable(options.learning_rate):  # a Keras schedule follows the optimizer's step count
             rate = relative_rate(
                 options.learning_rate_schedule, options.plateau_factor, options.epochs, self.state.history
             )
@@ -171,7 +171,7 @@ class _Run:
 
     def steps(self) -> Iterator[list[float]]:
         """Train on the rest of the epoch; yield the losses of some steps at a time."""
-        if self.state.rows >= self.num_rows:  # it was interrupted between its last step and its evaluation
+        if self.state.rows >= self.num_rows:  # interrupted between its last step and its evaluation
             return
         position = {"start_epoch": self.state.epoch, "skip_batches": self.state.step}
         batches = self.data.dataset("train", self.options.batch_size, seed=self.options.seed, **position)
@@ -179,7 +179,7 @@ class _Run:
         yield from _checked_steps(self.step, batches, self.state, self.data.schema, self.folder, stop_every)
 
     def after_steps(self, losses: list[float]) -> None:
-        """Show, log and save what some steps have done."""
+        """Show, log and save the progress of some steps."""
         state, options = self.state, self.options
         self.progress.update(state.rows, state.loss)
         for index, loss in enumerate(losses, start=state.step - len(losses)):
@@ -211,7 +211,7 @@ class _Run:
             self.logs.write_epoch(state.history, self.strengths and self.strengths(), self.data.schema.names)
         if self.writes and self.folder and is_best:
             _save_model(model, self.folder)
-        # Keras names the number of the epoch itself.
+        # Keras passes the epoch number separately.
         self.callbacks.on_epoch_end(state.epoch - 1, {key: row[key] for key in row if key != "epoch"})
         if self.callbacks.callbacks and self.step.agree(float(model.stop_training)) > 0:
             state.finished = True
@@ -219,14 +219,14 @@ class _Run:
             self._save()
 
     def _save(self) -> None:
-        assert self.store is not None  # whoever writes has a folder
+        assert self.store is not None  # a process that writes has a folder
         self.store.save(self.state, self.best)
         self.saved = time.monotonic()
 
     def result(self) -> dict[str, Any]:
         """Give the model its best weights, and return what `train` returns."""
         self.model.set_weights(self.best)
-        if self.writes and self.folder and not (self.folder / MODEL_FILE).is_file():  # somebody deleted it
+        if self.writes and self.folder and not (self.folder / MODEL_FILE).is_file():  # it was deleted
             _save_model(self.model, self.folder)
         seconds = statistics.median(row["seconds"] for row in self.state.history)
         return {
@@ -243,7 +243,7 @@ def _check_model(model: CTRModel, data: Any) -> None:
     check_schema(model, data)
     if model.task != "classification":
         raise ValueError(
-            "Training is watched by the log loss of click probabilities, so the task must be 'classification'. "
+            "Training monitors the log loss of click probabilities, so the task must be 'classification'. "
             f"Received: {model.task!r}. Use `model.compile` and `model.fit` for other tasks."
         )
 
@@ -251,16 +251,16 @@ def _check_model(model: CTRModel, data: Any) -> None:
 def _check_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> None:
     for callback in callbacks:
         if isinstance(callback, keras.callbacks.BackupAndRestore):
-            raise ValueError("Training with a folder resumes by itself. Leave the callback BackupAndRestore out.")
+            raise ValueError("Training with a folder resumes automatically. Leave out the callback BackupAndRestore.")
         if isinstance(callback, keras.callbacks.ReduceLROnPlateau):
             raise ValueError(
-                "Each epoch sets the learning rate anew. Set the option `plateau_factor` instead of the callback "
+                "Each epoch resets the learning rate. Set the option `plateau_factor` instead of using the callback "
                 "ReduceLROnPlateau."
             )
 
 
 def _num_parts(model: CTRModel, options: TrainingOptions) -> int:
-    """Return into how many parts each batch is divided."""
+    """Return the number of parts that each batch is divided into."""
     parts = model.distribute_strategy.num_replicas_in_sync * options.cpu_replicas
     if options.batch_size % parts:
         what = "CPU replicas" if options.cpu_replicas > 1 else "devices"
@@ -281,7 +281,7 @@ def _checked_steps(
     folder: pathlib.Path | None,
     stop_every: int | None,
 ) -> Iterator[list[float]]:
-    """Train on batches; yield the losses of some steps at a time, once they are known to be sound."""
+    """Train on batches; yield the losses of some steps at a time, after checking them."""
     pending, start = [], time.monotonic()
     for batch in batches:
         check_ids(batch[0], schema)
@@ -309,7 +309,7 @@ def _counted(pending: list[Any], start: float, state: RunState, folder: pathlib.
 
 
 def _strengths(model: CTRModel, dataset: tf.data.Dataset) -> Callable[[], dict[str, np.ndarray]] | None:
-    """Return a function that returns the mean explanations of pairs of fields, or None if the model has none."""
+    """Return a function that computes the mean explanations of pairs, or None if the model has none."""
     if not any(kind.is_of_pairs for kind in kinds_of(model).values()):
         return None
     explain, num_fields = MeanExplanations(model), model.schema.num_fields

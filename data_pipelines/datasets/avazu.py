@@ -36,7 +36,7 @@ def avazu_plan(protocol: str, split_seed: int) -> TablePlan:
 def decode_hour(frame: pl.DataFrame) -> pl.DataFrame:
     """Replace the column `hour`, such as 14102123 for 21 October 2014, 23:00, by `hour_of_day` and `weekday`.
 
-    Hours are 0 to 23, days 1 (Monday) to 7; what is not such a time becomes missing.
+    Hours are 0 to 23, weekdays 1 (Monday) to 7. A cell that is not such a time becomes missing.
 
     >>> decode_hour(pl.DataFrame({"hour": ["14102123"]})).rows()
     [('23', '2')]
@@ -55,22 +55,22 @@ def prepare_avazu(
     split_seed: int = 2018,
     bad_rows: str = "error",
 ) -> Config:
-    """Make a prepared folder of Avazu's clicks.
+    """Prepare Avazu's clicks into a folder.
 
-    `"reference"` is the preparation of AutoInt and GraphFM: all 23 columns, the unique `id` among them (which
-    so is constant), values of at least 5 rows have an id, which is given while the file is read, so that the
-    first four rows of each value have the rare id; stratified folds. `"clean"` drops `id`, decodes the
-    hour into hour of the day and weekday, and is fitted only to training rows.
+    `"reference"` follows the preparation of AutoInt and GraphFM. It keeps all 23 columns, including the unique `id`,
+    which becomes constant. A value that occurs in at least 5 rows gets an id. Ids are assigned while the file is read,
+    so the first four rows of each value have the rare id. The split is in stratified folds. `"clean"` drops `id`,
+    decodes the hour into hour of the day and weekday, and fits only to training rows.
 
     Args:
-        folder: The folder to make.
+        folder: The folder to create.
         raw: `train.csv` of the challenge; may be compressed.
         protocol: `"reference"` or `"clean"`.
-        split_seed: Seed of the division into train, valid and test.
+        split_seed: Seed for the split into train, valid and test.
         bad_rows: `"error"` or `"skip"`.
 
     Raises:
-        ValueError: If the raw file is damaged or another.
+        ValueError: If the raw file is damaged or not the expected one.
         FileNotFoundError: If `raw` is missing.
     """
     plan = avazu_plan(protocol, split_seed)

@@ -38,22 +38,22 @@ def prepare_criteo(
     split_seed: int = 2018,
     bad_rows: str = "error",
 ) -> Config:
-    """Make a prepared folder of Criteo's clicks.
+    """Prepare Criteo's clicks into a folder.
 
-    `"reference"` is the preparation of AutoInt and GraphFM: a category of at least 11 rows (of all rows) has an
-    id, numbers above 2 become floor(ln(x)^2), ten stratified folds of which one is for test and one for
-    validation. `"clean"` is fitted only to training rows, takes a missing category for a category of its own,
-    and keeps categories of at least 10 rows.
+    `"reference"` follows the preparation of AutoInt and GraphFM. A category that occurs in at least 11 of all rows gets
+    an id. Numbers above 2 become floor(ln(x)^2). Of ten stratified folds, one is for test and one for validation.
+    `"clean"` fits only to training rows, treats missing as a category of its own, and keeps categories that occur in
+    at least 10 rows.
 
     Args:
-        folder: The folder to make.
+        folder: The folder to create.
         raw: `train.txt` of the challenge, without a header; may be compressed.
         protocol: `"reference"` or `"clean"`.
-        split_seed: Seed of the division into train, valid and test.
+        split_seed: Seed for the split into train, valid and test.
         bad_rows: `"error"` or `"skip"`.
 
     Raises:
-        ValueError: If the raw file is damaged or another.
+        ValueError: If the raw file is damaged or not the expected one.
         FileNotFoundError: If `raw` is missing.
     """
     plan = criteo_plan(protocol, split_seed)

@@ -54,24 +54,24 @@ def prepare_kdd12(
     split_seed: int = 2018,
     bad_rows: str = "error",
 ) -> Config:
-    """Make a prepared folder of the clicks of KDD Cup 2012, track 2.
+    """Prepare the clicks of KDD Cup 2012, track 2, into a folder.
 
-    A row is positive if it was clicked at least once. User 0 is unknown, so missing. `"reference"` is the
-    preparation of AutoInt: values of at least 10 rows have an id, which is given while the file is read, so
-    that the first nine rows of each value have the rare id; gender and age of the user always have theirs;
-    numbers above 2 become floor(ln(x)^2); stratified folds. `"clean"` leaves out the number of impressions,
-    which is known only with the clicks, and is fitted only to training rows.
+    A row is positive if it was clicked at least once. User 0 means unknown, so it is missing. `"reference"` follows the
+    preparation of AutoInt. A value that occurs in at least 10 rows gets an id. Ids are assigned while the file is read,
+    so the first nine rows of each value have the rare id. The user's gender and age always get an id. Numbers above 2
+    become floor(ln(x)^2). The split is in stratified folds. `"clean"` leaves out the number of impressions, which is
+    known only together with the clicks, and fits only to training rows.
 
     Args:
-        folder: The folder to make.
+        folder: The folder to create.
         raw: The folder of `training.txt` and `userid_profile.txt`.
         protocol: `"reference"` or `"clean"`.
-        split_seed: Seed of the division into train, valid and test.
+        split_seed: Seed for the split into train, valid and test.
         bad_rows: `"error"` or `"skip"`.
 
     Raises:
-        ValueError: If a raw file is damaged or another.
-        FileNotFoundError: If one is missing.
+        ValueError: If a raw file is damaged or not the expected one.
+        FileNotFoundError: If a raw file is missing.
     """
     plan = kdd12_plan(protocol, split_seed)
     if raw is None:
@@ -85,7 +85,7 @@ def prepare_kdd12(
 
 
 class _Profiles:
-    """Gender and age of each user, in memory: 24 million users are 0.2 GB."""
+    """Gender and age of each user, in memory: 24 million users take 0.2 GB."""
 
     def __init__(self, path):
         with readable(path):
@@ -95,7 +95,7 @@ class _Profiles:
         self.values = table.select(PROFILE)
 
     def join(self, frame):
-        """Add gender and age, make clicks a label and user 0 missing."""
+        """Add gender and age, turn clicks into a label, and mark user 0 as missing."""
         users = frame["user_id"].cast(pl.Int64, strict=False).fill_null(0).to_numpy()
         places = np.searchsorted(self.users, users).clip(max=len(self.users) - 1)
         found = pl.Series(self.users[places] == users)

@@ -24,32 +24,32 @@ TABLES = {
     "u.item": ("|", ["movie", "title", "released", "video_released", "url", *GENRES]),
     "u.data": ("\t", ["user", "movie", "rating", "timestamp"]),
 }
-# MovieLens-1M's groups of ages, by their least.
+# MovieLens-1M's age groups, by their lowest age.
 AGES = (1, 18, 25, 35, 45, 50, 56)
 
 
 def prepare_movielens_100k(
     folder: Path, raw: Path | None = None, *, protocol: str = "reference", split_seed: int = 2019
 ) -> None:
-    """Make a prepared folder of MovieLens-100K.
+    """Prepare MovieLens-100K into a folder.
 
-    The papers did not use it, so `"reference"` is their preparation of MovieLens-1M carried over: ratings of 3 are
-    left out, ages are grouped as there, everything is fitted to all rows. `"clean"` learns from
-    training rows alone. Films without a year have none here.
+    The papers did not use this data set, so `"reference"` applies their preparation of MovieLens-1M: it leaves out
+    ratings of 3, groups ages in the same way, and fits everything to all rows. `"clean"` fits only to training rows.
+    For films without a year, the year is missing.
 
     Args:
-        folder: The folder to make.
+        folder: The folder to create.
         raw: GroupLens' `ml-100k.zip` or the unpacked folder.
         protocol: `"reference"` or `"clean"`.
-        split_seed: Seed of the division into train, valid and test.
+        split_seed: Seed for the split into train, valid and test.
 
     Raises:
-        ValueError: If the raw files are damaged or others.
+        ValueError: If the raw files are damaged or not the expected ones.
         FileNotFoundError: If `raw` is missing.
     """
     plan = movielens_plan(protocol, split_seed)
     if raw is None or not pathlib.Path(raw).exists():
-        raise FileNotFoundError(f"There is no {raw}. Pass GroupLens' ml-100k.zip or its unpacked folder as `raw`.")
+        raise FileNotFoundError(f"{raw} does not exist. Pass GroupLens' ml-100k.zip or its unpacked folder as `raw`.")
     raw = pathlib.Path(raw)
     tables = [
         read_table(raw, filename, columns, separator, content_of(raw, filename, "ml-100k"), "ml-100k.zip")

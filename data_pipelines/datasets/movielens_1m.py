@@ -50,22 +50,22 @@ def movielens_plan(protocol: str, split_seed: int, unused_ids: int = 0) -> Table
 def prepare_movielens_1m(
     folder: Path, raw: Path | None = None, *, protocol: str = "reference", split_seed: int = 2019
 ) -> None:
-    """Make a prepared folder of MovieLens-1M.
+    """Prepare MovieLens-1M into a folder.
 
-    Ratings of 4 and 5 are positive, 1 and 2 negative, 3 is left out: 739,012 rows, divided 8:1:1 at
-    random. Seven fields, neither the user nor the film among them: gender, age group, occupation, zip code,
-    release year (one id a decade before 1970), time of the rating (scaled to 0..1), genres (up to 6,
-    mean-pooled). `"reference"` is the preparation of AutoInt and GraphFM: everything is fitted to all rows;
-    3,529 ids, of which 5 were for padding and are unused here. `"clean"` is fitted only to training rows.
+    Ratings of 4 and 5 are positive, 1 and 2 are negative, and 3 is left out. That gives 739,012 rows, divided 8:1:1 at
+    random. The seven fields include neither the user nor the film: gender, age group, occupation, zip code, release
+    year (one id per decade before 1970), time of the rating (scaled to 0..1), genres (up to 6, mean-pooled).
+    `"reference"` follows the preparation of AutoInt and GraphFM: everything is fitted to all rows, with 3,529 ids, of
+    which 5 were for padding and are unused here. `"clean"` fits only to training rows.
 
     Args:
-        folder: The folder to make.
+        folder: The folder to create.
         raw: GroupLens' `ml-1m.zip` or the unpacked folder; by default it is downloaded.
         protocol: `"reference"` or `"clean"`.
-        split_seed: Seed of the division into train, valid and test.
+        split_seed: Seed for the split into train, valid and test.
 
     Raises:
-        ValueError: If the raw files are damaged or others.
+        ValueError: If the raw files are damaged or not the expected ones.
         FileNotFoundError: If `raw` is missing.
         ConnectionError: If the download fails.
     """
@@ -81,21 +81,21 @@ def _download(folder):
 
     try:
         if not any(folder.glob("*.zip")):
-            # The download manager by itself would try for minutes to reach a host that is not there.
+            # On its own, the download manager would try for minutes to reach an unreachable host.
             urllib.request.urlopen(urllib.request.Request(URL, method="HEAD"), timeout=10).close()
         return pathlib.Path(tfds.download.DownloadManager(download_dir=folder).download(URL))
-    except Exception as error:  # Whatever stands between here and the file, the way out is the same.
+    except Exception as error:  # Whatever prevented the download, the remedy is the same.
         raise ConnectionError(
             f"Could not download {URL} ({type(error).__name__}). "
-            "Fetch ml-1m.zip on a machine with a network and pass its path as `raw` (--raw)."
+            "Download ml-1m.zip on a machine with network access and pass its path as `raw` (--raw)."
         ) from error
 
 
 def _read_tables(raw):
     """Return users, movies and ratings, from the zip or the unpacked folder."""
     if not raw.exists():
-        raise FileNotFoundError(f"There is no {raw}. Pass GroupLens' ml-1m.zip or its unpacked folder.")
-    # The C parser takes one character as separator, and is twenty times faster than the other.
+        raise FileNotFoundError(f"{raw} does not exist. Pass GroupLens' ml-1m.zip or its unpacked folder.")
+    # The C parser accepts only single-character separators, but is twenty times as fast as the other parser.
     return [
         read_table(raw, filename, columns, "\t", content.replace(b"::", b"\t"), "ml-1m.zip")
         for filename, columns in TABLES.items()
@@ -114,10 +114,10 @@ def read_table(
         columns: Names of the columns.
         separator: The character between columns.
         content: The bytes of the file.
-        archive: What to fetch if it is damaged.
+        archive: The file to download if this one is damaged.
 
     Raises:
-        ValueError: If it is not such a table.
+        ValueError: If the content is not such a table.
     """
     try:
         table = pd.read_csv(
@@ -146,7 +146,7 @@ def content_of(raw: pathlib.Path, filename: str, folder: str) -> bytes:
     """Return the bytes of a file of the zip or of the unpacked folder.
 
     Raises:
-        ValueError: If there is no such file, or the zip is damaged or of a kind that Python cannot unpack.
+        ValueError: If the file does not exist, or the zip is damaged or cannot be unpacked by Python.
     """
     if raw.is_dir():
         path = next((path for path in (raw / filename, raw / folder / filename) if path.is_file()), None)
@@ -183,10 +183,10 @@ def _frame(users, movies, ratings):
 
 
 def check_references(users: pd.DataFrame, movies: pd.DataFrame, ratings: pd.DataFrame) -> None:
-    """Refuse ratings of users or movies that their table has not, or has twice.
+    """Raise an error if a rated user or movie is missing from its table or listed twice.
 
     Raises:
-        ValueError: With the first of them.
+        ValueError: If so; the message names the first.
     """
     for name, table in (("user", users), ("movie", movies)):
         known = table[name]
@@ -202,7 +202,7 @@ def check_references(users: pd.DataFrame, movies: pd.DataFrame, ratings: pd.Data
 
 
 def release_year(titles: pd.Series) -> pd.Series:
-    """Return the group of the year at the end of each title."""
+    """Return the year group of the year at the end of each title."""
     years = titles.str.extract(r"\((\d{4})\)\s*$", expand=False)
     if years.isna().any():
         raise ValueError(f"The title {titles[years.isna()].tolist()[0]!r} in movies.dat does not end in a year.")
@@ -210,7 +210,7 @@ def release_year(titles: pd.Series) -> pd.Series:
 
 
 def year_groups(years: pd.Series) -> pd.Series:
-    """Return years of a pandas series, the decade before 1970, all years before 1930 as one.
+    """Group the years of a pandas series: by decade before 1970, with all years before 1930 in one group.
 
     >>> year_groups(pd.Series([1925, 1969, 1970])).to_list()
     [1920, 1960, 1970]

@@ -1,8 +1,8 @@
-"""Synthetic clicks of which everything is known: the fields that interact, each row's probability, the best AUC.
+"""Synthetic clicks with known truth: the fields that interact, each row's probability, the best possible AUC.
 
-A model that finds less than what was planted here has a fault; one that finds more has seen the
-answer. Rows come from counter-based random numbers, so row i of a split is the same however many
-rows are made, and any number of rows streams through little memory.
+A model that finds less than was planted has a defect; one that finds more has seen the answer. Rows come from
+counter-based random numbers, so row i of a split does not depend on the number of rows. Any number of rows can be
+streamed with little memory.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PAIRS = (
     ("category", "interests"),
 )
 TRIPLE = ("hour", "device", "advertiser")
-# Five pairs of rank 3 fit into the 16 dimensions of a usual embedding.
+# Five pairs of rank 3 fit into the 16 dimensions of a typical embedding.
 PAIR_RANK = 3
 TRIPLE_RANK = 2
 # Number of ids of a categorical or multi-valued field, and the exponent of its Zipf distribution.
@@ -55,7 +55,7 @@ SCHEMA = Schema(
     ),
     label="click",
 )
-# The logit is rounded to 1/4096, so that exact AUC needs only counts, and no sorting of all rows.
+# The logit is rounded to 1/4096, so exact AUC needs only counts instead of sorting all rows.
 _LOGIT_STEPS, _LOGIT_LIMIT = 4096, 8
 _GRID = np.arange(-_LOGIT_LIMIT * _LOGIT_STEPS, _LOGIT_LIMIT * _LOGIT_STEPS + 1) / _LOGIT_STEPS
 _PROBABILITIES = (1 / (1 + np.exp(-_GRID))).astype(np.float32)
@@ -65,18 +65,18 @@ _STREAMS = {split: stream for stream, split in enumerate((*SPLITS, "truth", "cal
 class ClickModel:
     """The truth behind the synthetic clicks: a logit of planted effects of order one, two and three.
 
-    Every field has a factor vector in each effect it takes part in, as in a factorization machine:
-    the vector of a categorical field's id, the number times the vector of a numerical field, the
-    mean of the vectors of a multi-valued field's ids. An effect is the sum over the dimensions of
-    the product of its fields' factors. The vectors are centred, so that an effect of order two or three
-    tells nothing about the click through fewer of its fields. Fields are independent of each other.
+    As in a factorization machine, every field has a factor vector in each effect it takes part in: the vector of a
+    categorical field's id, a number times the vector of a numerical field, or the mean of the vectors of a
+    multi-valued field's ids. An effect is the sum over dimensions of the product of its fields' factors. The vectors
+    are centered, so fewer than all fields of an effect of order two or three carry no information about the click.
+    Fields are independent of each other.
 
     Args:
-        data_seed: Seed of the effects and of the rows, not negative.
+        data_seed: Non-negative seed for the effects and the rows.
 
     Attributes:
         factors: Factor vectors `(rank, vocabulary_size)` by effect (a tuple of field names) and field.
-        bias: The constant of the logit, which sets the share of clicks to 25 %.
+        bias: The constant term of the logit, which sets the share of clicks to 25 %.
 
     >>> model = ClickModel(data_seed=0)
     >>> block = model.block("train", 0)
@@ -105,15 +105,15 @@ class ClickModel:
         self.bias = _bias(self.logits(ids, numbers))
 
     def block(self, split: str, index: int) -> Block:
-        """Return 16,384 rows of a split, `Block`; the same index gives the same rows always."""
+        """Return 16,384 rows of a split as a `Block`; the same index always gives the same rows."""
         return self._block_and_steps(split, index)[0]
 
     def logits(self, ids: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        """Return the true logit of rows, `(rows,)`, from their stored ids and numbers."""
+        """Compute the true logit of rows, `(rows,)`, from their stored ids and numbers."""
         return np.asarray(self.bias + sum(self._effect(effect, ids, numbers) for effect in self.factors))
 
     def probabilities(self, ids: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        """Return the probability with which the label of each row was drawn, `(rows,)`."""
+        """Return the probability from which each row's label was drawn, `(rows,)`."""
         return _PROBABILITIES[_steps(self.logits(ids, numbers))]
 
     def _block_and_steps(self, split, index):
@@ -157,23 +157,23 @@ class ClickModel:
 
 
 def prepare_synthetic(folder: Path, raw: None = None, *, num_rows: int = 300_000, data_seed: int = 0) -> None:
-    """Make a prepared folder of synthetic clicks, with `truth.json` next to the rows.
+    """Prepare synthetic clicks into a folder, with `truth.json` next to the rows.
 
-    The truth names the planted pairs and the triple of fields, the standard deviation that the
-    effects of each order give to the logit, and for each split the AUC and log loss of the true
-    probabilities: on its labels, and as expected over all labels that these rows might have got.
+    The truth lists the planted pairs and the triple of fields, and the standard deviation that the effects of each
+    order give to the logit. For each split, it gives the AUC and log loss of the true probabilities: on the drawn
+    labels, and in expectation over all labels that these rows could have had.
 
     Args:
-        folder: The folder to make.
+        folder: The folder to create.
         raw: Must be None.
-        num_rows: Rows of all splits together, divided 8:1:1.
-        data_seed: Seed of effects and rows.
+        num_rows: Total number of rows over all splits, divided 8:1:1.
+        data_seed: Seed for the effects and the rows.
 
     Raises:
         ValueError: If `raw` is given or an option is out of range.
     """
     if raw is not None:
-        raise ValueError("The data set 'synthetic' is made up and reads no file. Leave `raw` (--raw) out.")
+        raise ValueError("The data set 'synthetic' is generated and reads no file. Leave out `raw` (--raw).")
     if num_rows < 10:
         raise ValueError(f"`num_rows` must be at least 10. Received: {num_rows}.")
     model = ClickModel(data_seed)
@@ -222,7 +222,7 @@ def _inverse_distribution(size, exponent):
 
 
 def _some_different(ids, random):
-    """Keep a random number of the ids `(slots, rows)` of each row, from none to all, each id once."""
+    """Keep a random number of each row's ids `(slots, rows)`, from none to all, without duplicates."""
     ids = np.where(np.arange(len(ids))[:, None] < random.integers(len(ids) + 1, size=ids.shape[1]), ids, 0)
     ids = np.sort(ids, axis=0)[::-1]
     ids[1:][ids[1:] == ids[:-1]] = 0
@@ -242,13 +242,13 @@ def _factors(name, vectors, ids, numbers):
 
 
 def _steps(logits):
-    """Return the index of each logit in the grid of 1/4096."""
+    """Return the index of each logit on the grid of 1/4096."""
     steps = np.rint(logits * np.float32(_LOGIT_STEPS)).astype(np.int64) + _LOGIT_LIMIT * _LOGIT_STEPS
     return steps.clip(0, len(_GRID) - 1)
 
 
 def _bias(logits):
-    """Find by bisection the constant that makes the mean probability the wanted share."""
+    """Find, by bisection, the constant that makes the mean probability equal the requested share."""
     low, middle, high = -10.0, 0.0, 10.0
     for _ in range(40):
         middle = (low + high) / 2
@@ -260,7 +260,7 @@ def _bias(logits):
 
 
 def _bayes(counts):
-    """Return AUC and log loss of the true probabilities, from the rows at each logit and label."""
+    """Compute AUC and log loss of the true probabilities from the number of rows at each logit and label."""
     probabilities = _PROBABILITIES.astype(np.float64)
     rows = counts.sum(axis=0)
     expected = np.stack([rows * (1 - probabilities), rows * probabilities])

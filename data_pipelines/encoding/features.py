@@ -1,4 +1,4 @@
-"""Encoded rows as models take them: which slots are stored, and how ids and values of all slots follow."""
+"""Encoded rows as model inputs: which slots are stored, and how to derive the ids and values of all slots."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if typing.TYPE_CHECKING:
 
 
 class Block(typing.NamedTuple):
-    """Some rows of a table, as they are stored.
+    """Some rows of a table, as stored.
 
     Args:
         ids: int32 `(rows, stored slots)`: global ids of categorical and multi-valued fields, 0 if absent.
-        numerical: float32 `(rows, numerical slots)`: scaled numbers, 0 if missing; weights of the ids of
-            weighted fields, 0 for padding. Called `numbers` on disk.
+        numerical: float32 `(rows, numerical slots)`: scaled numbers (0 if missing), and the weights of weighted
+            fields' ids (0 for padding). Called `numbers` on disk.
         labels: `(rows,)`, 0 or 1.
     """
 
@@ -27,7 +27,7 @@ class Block(typing.NamedTuple):
 
 
 def stored_slots(schema: Schema) -> list[int]:
-    """Return the indices of the slots whose ids are stored: all but the numerical ones."""
+    """Return the indices of the slots whose ids are stored: all except numerical ones."""
     return [slot for slot, field in enumerate(schema.slot_fields) if schema.fields[field].kind != "numerical"]
 
 
@@ -38,7 +38,7 @@ def number_slots(schema: Schema) -> list[int]:
 
 
 def stored_widths(schema: Schema) -> dict[str, int]:
-    """Return what the shards and the schema must agree on."""
+    """Return everything that the shards and the schema must agree on."""
     return {"ids": len(stored_slots(schema)), "numbers": len(number_slots(schema)), "vocabulary": schema.num_ids}
 
 
@@ -69,13 +69,13 @@ def assemble(schema: Schema, ids: Tensor, numbers: Tensor) -> dict[str, Tensor]:
         values = tf.where(tf.constant(weighted), weights, values)
     mean = [schema.fields[owner].kind == "multivalued" and schema.fields[owner].pooling == "mean" for owner in owners]
     if any(mean):
-        # Column s of `together` adds up the slots of the field of slot s, so that values become 1/n.
+        # Column s of `together` sums the slots of slot s' field, so that values become 1/n.
         together = np.equal.outer(owners, owners) & np.array(mean)
         totals = values @ together.astype(np.float32)
         values /= tf.where(totals == 0.0, 1.0, totals)
     own_ids = [schema.first_ids[schema.slot_fields[slot]] for slot in columns]
     own_ids = tf.zeros_like(numbers, tf.int32) + tf.constant(own_ids, tf.int32)
-    # The column of each slot, counted through the stored ids and then the numbers.
+    # The column of each slot, counted over the stored ids first and then the numbers.
     numerical = [schema.fields[owner].kind == "numerical" for owner in schema.slot_fields]
     order = np.array(
         [len(slots) + columns.index(slot) if numerical[slot] else slots.index(slot) for slot in range(schema.num_slots)]
@@ -84,13 +84,13 @@ def assemble(schema: Schema, ids: Tensor, numbers: Tensor) -> dict[str, Tensor]:
 
 
 def _in_order(order, left, right):
-    """Return columns of two tables side by side, `(rows, len(order))`."""
+    """Return columns picked from two adjacent tables, `(rows, len(order))`."""
     import tensorflow as tf
 
     width = left.shape[1]
     starts = np.flatnonzero((np.diff(order, prepend=-2) != 1) | (order == width))
     if len(starts) > MOST_RUNS:
-        # Picked as rows of the transposed tables, which is fast where runs of columns are many and short.
+        # Picked as rows of the transposed tables, which is fast if the runs of columns are many and short.
         return tf.transpose(tf.gather(tf.concat([tf.transpose(left), tf.transpose(right)], axis=0), order))
     pieces = []
     for run in np.split(order, starts[1:]):

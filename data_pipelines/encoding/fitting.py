@@ -1,6 +1,6 @@
-"""Fit a field's encoding to its cells: vocabulary, scaling, boundaries of buckets.
+"""Fit a field's encoding to its cells: vocabulary, scaling, bucket boundaries.
 
-Everything is fitted to parts of the column, one after the other, so the column need not fit into memory.
+Everything is fitted to consecutive parts of the column, so the column need not fit into memory.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import polars as pl
 
 from .fields import FieldEncoding, codes_of, numbers_of, texts_of, tokens_of
 
-# Counts of the parts are added up when this many rows wait, or twice as many as were counted so far.
+# The parts' counts are added up once this many rows are waiting, or twice as many as have been counted so far.
 PENDING_VALUES = 4_000_000
 
 
@@ -31,7 +31,7 @@ def fit_field(field: FieldEncoding, cells: pl.Series) -> FieldEncoding:
     if field.kind == "numerical" or field.transformer.makes_ids:
         numbers = numbers_of(cells)
         if field.kind == "numerical":
-            field.stored_numbers(numbers)  # refuses what cannot be stored
+            field.stored_numbers(numbers)  # rejects numbers that cannot be stored
         return fit_numbers(field, [numbers])
     if field.kind == "multivalued":
         lengths, texts, _ = tokens_of(field, cells)
@@ -70,11 +70,11 @@ def _added_up(parts: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 def fit_numbers(field: FieldEncoding, parts: Iterable[np.ndarray], seed: int = 0) -> FieldEncoding:
-    """Return a field's encoding with what its transform fits: offset and scale, or the boundaries of its buckets.
+    """Return a field's encoding with its transform fitted: offset and scale, or bucket boundaries.
 
     Args:
         field: The `FieldEncoding`.
-        parts: float64 arrays; NaN is missing.
-        seed: Seed of the sample that boundaries are taken from.
+        parts: float64 arrays; NaN means missing.
+        seed: Seed for the sample from which boundaries are computed.
     """
     return dataclasses.replace(field, **field.transformer.fit((part[~np.isnan(part)] for part in parts), seed))

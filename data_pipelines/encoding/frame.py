@@ -1,4 +1,4 @@
-"""A pandas frame of the user's own as model features."""
+"""Turn a user's pandas DataFrame into model features."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ if typing.TYPE_CHECKING:
     from ctrzoo.types import Config
 
 ARGUMENTS = ("label", "categorical", "numerical", "multivalued", "order")
-# Objects that polars has types for, as the columns of a Parquet file have.
+# Objects that polars has types for, like those of Parquet columns.
 POLARS_KINDS = ("date", "datetime", "datetime64", "time", "timedelta", "decimal")
 OPTIONS = ("min_count", "scaling", "max_values", "pooling", "separator")
 
 
 class FrameEncoder:
-    """Fits ids and scalings to a pandas frame, and turns frames into what models take.
+    """Fits ids and scalings to a pandas DataFrame, and turns frames into model features.
 
-    Values become text, so that 7, 7.0 and "7" are one value, as are True and "true"; missing and empty cells are
-    absent: id 0 and value 0. Ids are in the order of the sorted values.
+    Values become text, so 7, 7.0 and "7" are the same value, as are True and "true". Missing and empty cells are
+    absent: id 0 and value 0. Ids follow the order of the sorted values.
 
     Args:
         label: Name of the label column, which holds 0 and 1.
-        categorical: Names of columns of one value per cell.
-        numerical: Names of columns of numbers.
+        categorical: Names of columns with one value per cell.
+        numerical: Names of columns with numbers.
         multivalued: Names of columns whose cells are lists, text with separators, or single values.
-        order: Names of all columns in model order; by default in the order of the arguments above.
-        min_count: Values that occur less often share one "rare" id, and so do unseen values. With 1 there
-            is no such id, and an unseen value is absent. A number, or one for each column by name.
-        scaling: What numbers become: `"standard"` (mean 0, deviation 1), `"min_max"` (0 to 1),
+        order: Names of all columns in model order; by default the order of the arguments above.
+        min_count: Values that occur less often share one "rare" id, as do unseen values. With 1, the field has no such
+            id, and unseen values are absent. Pass one number, or one for each column by name.
+        scaling: How to scale numbers: `"standard"` (mean 0, deviation 1), `"min_max"` (0 to 1),
             `"log_squared"` (x > 2 becomes floor(ln(x)^2), as published for Criteo), `"log1p"`, `"sqrt"`,
-            None (as they are). One of these, or one for each column by name.
-        max_values: The most values kept of a multi-valued cell; by default the most seen in `fit`.
+            None (unchanged). Pass one of these, or one for each column by name.
+        max_values: Maximum number of values kept of a multi-valued cell; by default the maximum seen in `fit`.
         pooling: `"mean"` or `"sum"` of the values of a multi-valued cell.
-        separator: What separates values in a multi-valued cell of text.
+        separator: What separates the values in a multi-valued text cell.
 
     Raises:
-        ValueError: If an argument is none of these.
+        ValueError: If an argument is invalid.
 
     >>> frame = pd.DataFrame({"color": ["red", "blue", None], "size": [1.0, 2.0, 3.0], "click": [1, 0, 1]})
     >>> encoder = FrameEncoder(label="click", categorical=["color"], numerical=["size"]).fit(frame)
@@ -91,7 +91,7 @@ class FrameEncoder:
         self.encoding = None
         for option, columns in (("min_count", self.categorical + self.multivalued), ("scaling", self.numerical)):
             _check_columns(option, getattr(self, option), columns)
-        # Finds wrong arguments now and not after a long fit.
+        # Detects invalid arguments now, not after a long fit.
         Schema(tuple(Field(name) for name in self.order), label)
         self._fields = [self._field(name) for name in self.order]
 
@@ -102,7 +102,7 @@ class FrameEncoder:
             ValueError: If the frame is empty, lacks a column, or has text where a number should be.
         """
         if not len(frame):
-            raise ValueError("The frame has no rows, so nothing can be fitted to it.")
+            raise ValueError("The frame has no rows to fit to.")
         fields = [fit_field(field, _cells_of(field, frame)) for field in self._fields]
         self.encoding = TableEncoding(fields, self.label)
         return self
@@ -112,12 +112,12 @@ class FrameEncoder:
         """The `Schema` of the encoded rows.
 
         Raises:
-            ValueError: If the encoder was not fitted.
+            ValueError: If the encoder is not fitted.
         """
         return self._fitted().schema
 
     def encode(self, frame: pd.DataFrame) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Return `(features, labels)` of a frame, for `model.fit(*encoder.encode(frame))`.
+        """Encode a frame as `(features, labels)`, for `model.fit(*encoder.encode(frame))`.
 
         Raises:
             ValueError: If a column is missing, a label is not 0 or 1, or a cell is not a number.
@@ -126,22 +126,22 @@ class FrameEncoder:
         return _assembled(self.schema, block.ids, block.numerical), block.labels.astype(np.float32)[:, None]
 
     def features(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
-        """Return the features of a frame that needs no label, for `model.predict`."""
+        """Encode a frame, which needs no label, as features for `model.predict`."""
         return _assembled(self.schema, *self._ids_and_numbers(frame))
 
     def block(self, frame: pd.DataFrame) -> Block:
-        """Return a frame as a `Block`, for `PreparedWriter.add`."""
+        """Encode a frame as a `Block`, for `PreparedWriter.add`."""
         numbers = pd.Series(pd.to_numeric(_column(frame, self.label), errors="coerce"))
         labels = check_labels(pl.Series(self.label, numbers.to_numpy(np.float64)))
         return Block(*self._ids_and_numbers(frame), labels)
 
     def to_dict(self) -> Config:
-        """Return the arguments and the fitted state, as JSON can hold it."""
+        """Return the arguments and the fitted state, JSON-serializable."""
         return {**{name: getattr(self, name) for name in (*ARGUMENTS, *OPTIONS)}, "encoding": self._fitted().to_dict()}
 
     @classmethod
     def from_dict(cls, config: Config) -> FrameEncoder:
-        """Build a fitted encoder from what `to_dict` returned, as is or read from JSON."""
+        """Build a fitted encoder from the result of `to_dict`, directly or read from JSON."""
         encoder = cls(**{key: value for key, value in config.items() if key != "encoding"})
         encoder.encoding = TableEncoding.from_dict(config["encoding"])
         return encoder
@@ -187,12 +187,12 @@ def _cells_of(field, frame):
 
 
 def series_of(name: str, cells: pd.Series, separator: str | None = None) -> pl.Series:
-    """Return a pandas column as a polars series of numbers, times, texts, or lists of texts; NaN, None and NA are null.
+    """Convert a pandas column to a polars series of numbers, times, texts or text lists; NaN, None and NA are null.
 
     Args:
         name: Name of the series.
         cells: The pandas series.
-        separator: What separates the values of a cell of text, if a cell may have several; lists are taken then too.
+        separator: What separates the values of a text cell, if cells may have several; then lists are also accepted.
     """
     if isinstance(cells.dtype, pd.CategoricalDtype):
         cells = cells.astype(object)
@@ -206,7 +206,7 @@ def series_of(name: str, cells: pd.Series, separator: str | None = None) -> pl.S
         return pl.Series(name, lists, dtype=pl.List(pl.String))
     try:
         codes, uniques = pd.factorize(cells)
-    except TypeError:  # lists have no hash
+    except TypeError:  # lists are not hashable
         message = f"Column '{name}' must hold one value per cell. Name a column of lists in `multivalued`."
         raise ValueError(message) from None
     texts = np.array([*(_text(value) for value in uniques), None], dtype=object)
@@ -221,7 +221,7 @@ def _values(cell, separator):
 
 
 def _text(value):
-    """Write a value as polars writes one: whole numbers without a point (a column with gaps holds 7 as 7.0), "true"."""
+    """Format a value as polars does: "true", and whole numbers without a point (a column with gaps holds 7 as 7.0)."""
     if value is None or value is pd.NA or value != value:
         return None
     if isinstance(value, (bool, np.bool_)):

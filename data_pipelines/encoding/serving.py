@@ -1,4 +1,4 @@
-"""The encoding of a prepared data set as a part of a TensorFlow graph: raw cells in, probability out."""
+"""The encoding of a prepared data set as part of a TensorFlow graph: raw cells in, probability out."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Tensor
 
 PREDICTION_BATCH = 8192
-# A number as text, as the preparation takes it too; the empty text is a missing one.
+# A number as text, in the format that preparation accepts; the empty text means missing.
 NUMBER = r"(?i)([+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|infinity|nan))?"
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class ServingEncoder(keras.layers.Layer):
-    """Turns raw cells into ids and values, each row as `TableEncoding.encode` and the prepared data have it.
+    """Turns raw cells into ids and values, with the same results as `TableEncoding.encode` and the prepared data.
 
     Args:
-        encoding: A `TableEncoding`, such as `load(folder).encoding`; or what `get_config` made of it.
+        encoding: A `TableEncoding`, such as `load(folder).encoding`, or its form in `get_config`.
 
     Input: `{column: tensor}`, one `(batch,)` or `(batch, 1)` tensor per column. Categorical cells are text or whole
-    numbers, multi-valued ones are text with separators or a ragged tensor of texts `(batch, None)`, numbers are
-    float64, of any other type of number, or text. Missing cells are the empty text or NaN.
+    numbers. Multi-valued cells are text with separators or a ragged tensor of texts `(batch, None)`. Numbers are
+    float64, any other numeric type, or text. Missing cells are the empty text or NaN.
     Output: `{"ids": int32 (batch, num_slots), "values": float32 (batch, num_slots)}`.
 
     Raises:
-        ValueError: If a column is missing, or a categorical column has numbers with a fraction.
-        InvalidArgumentError: If a text is not a number where one must be, or a number is not finite; raised by
-            TensorFlow, at run time.
+        ValueError: If a column is missing, or a categorical column has fractional numbers.
+        InvalidArgumentError: If a text that must be a number is not one, or a number is not finite; TensorFlow raises
+            this at run time.
 
     >>> from ctrzoo.data_pipelines.encoding.fields import FieldEncoding
     >>> encoding = TableEncoding([FieldEncoding("city", values=["Oslo", "Rome"]), FieldEncoding("price", "numerical")])
@@ -53,7 +53,7 @@ class ServingEncoder(keras.layers.Layer):
     """
 
     def __init__(self, encoding: TableEncoding | str, **kwargs: Any):
-        # Numbers keep their 64 bits: a time in seconds has more digits than float32.
+        # Numbers stay 64-bit: a time in seconds has more digits than float32.
         super().__init__(autocast=False, **kwargs)
         if not isinstance(encoding, TableEncoding):
             encoding = TableEncoding.from_dict(json.loads(encoding))
@@ -63,7 +63,7 @@ class ServingEncoder(keras.layers.Layer):
             self._tables = {field.name: _table(field) for field in encoding.fields if field.uses_vocabulary}
 
     def input_columns(self) -> dict[str, str]:
-        """Return the raw columns and the types that a model should take them in, `{column: type}`."""
+        """Return the raw columns and their types as model inputs, `{column: type}`."""
         types = {}
         for field in self.encoding.fields:
             dtype = "float64" if field.reads_numbers else "string"
@@ -104,7 +104,7 @@ class ServingEncoder(keras.layers.Layer):
         encoding = self.encoding.to_dict()
         for field in encoding["fields"]:
             field.pop("counts", None)
-        # One text: Keras would look at each of a million values by itself.
+        # A single text, because Keras would process each of a million values separately.
         return {**super().get_config(), "encoding": json.dumps(encoding)}
 
     def _categories(self, field, cells):
@@ -119,7 +119,7 @@ class ServingEncoder(keras.layers.Layer):
         return self._local_ids(field, tf.where(missing, "", texts))
 
     def _several(self, field, cells):
-        """Return local ids `(batch, slots)`, and a list of their weights `(batch, slots)` or of nothing."""
+        """Return local ids `(batch, slots)`, and a list that is empty or holds their weights `(batch, slots)`."""
         tokens = cells
         if not isinstance(cells, tf.RaggedTensor):
             tokens = tf.strings.split(_texts(cells), field.separator)
@@ -149,19 +149,19 @@ class ServingEncoder(keras.layers.Layer):
 
 
 def serving_model(model: keras.Model, encoder: ServingEncoder | TableEncoding | FrameEncoder) -> ServingModel:
-    """Return a model from raw cells to what `model` returns, to be saved in one file or exported.
+    """Return a model that maps raw cells to the output of `model`; save it in one file or export it.
 
     Args:
         model: A Keras model whose input is `{"ids", "values"}`.
         encoder: A `ServingEncoder`, or the `TableEncoding` or `FrameEncoder` of the data that the model was trained on.
 
     Returns:
-        A `ServingModel` whose input is `{column: (batch, 1)}`: float64 for numbers, text for all else.
-        `model.save("clicks.keras")` and `model.export("folder")` hold the vocabularies too.
-        `keras.models.load_model("clicks.keras")` needs `import ctrzoo.models, ctrzoo.data_pipelines.encoding.serving`
-        and no custom objects; the exported model needs only TensorFlow. Its signature calls columns by their
-        names, with an underscore for what is not an ASCII letter or digit, `column_` before a leading underscore (and
-        before `self`), and `_2` after a name that is taken.
+        A `ServingModel` whose input is `{column: (batch, 1)}`: float64 for numbers, text for everything else.
+        `model.save("clicks.keras")` and `model.export("folder")` include the vocabularies. Before
+        `keras.models.load_model("clicks.keras")`, run `import ctrzoo.models, ctrzoo.data_pipelines.encoding.serving`;
+        it needs no custom objects. The exported model needs only TensorFlow. Its signature uses the column names, with
+        an underscore for every character that is not an ASCII letter or digit, `column_` before a leading underscore
+        (and before `self`), and `_2` after a name that is taken.
 
     Raises:
         ValueError: If the model was built for another schema, or the encoder is of another kind.
@@ -170,7 +170,7 @@ def serving_model(model: keras.Model, encoder: ServingEncoder | TableEncoding | 
         encoding = getattr(encoder, "encoding", encoder)
         if not isinstance(encoding, TableEncoding):
             raise ValueError(
-                "The encoder must be a `ServingEncoder`, a `TableEncoding`, or a `FrameEncoder` that was fitted. "
+                "The encoder must be a `ServingEncoder`, a `TableEncoding`, or a fitted `FrameEncoder`. "
                 f"Received: {type(encoder).__name__}."
             )
         encoder = ServingEncoder(encoding, name="encoder")
@@ -178,8 +178,8 @@ def serving_model(model: keras.Model, encoder: ServingEncoder | TableEncoding | 
         differences = model.schema.differences(encoder.encoding.schema)
         if differences:
             raise ValueError(
-                f"The model '{model.name}' was built for another schema than that of the encoding: "
-                f"{'; '.join(differences[:3])} (model and encoding). Take the encoding of the model's training data."
+                f"The model '{model.name}' was built for a schema that differs from the encoding's: "
+                f"{'; '.join(differences[:3])} (model and encoding). Use the encoding of the model's training data."
             )
     types = encoder.input_columns()
     names = _input_names(types)
@@ -189,7 +189,7 @@ def serving_model(model: keras.Model, encoder: ServingEncoder | TableEncoding | 
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class ServingModel(keras.Model):
-    """A model from raw cells to what the model within it returns; see `serving_model`."""
+    """A model that maps raw cells to the output of its inner model; see `serving_model`."""
 
     def predict(
         self,
@@ -199,19 +199,19 @@ class ServingModel(keras.Model):
         steps: int | None = None,
         callbacks: Any = None,
     ) -> np.ndarray:
-        """Return the predictions as `keras.Model.predict` does, also for cells as they are in a table.
+        """Predict as `keras.Model.predict` does, but also accept cells as they are in a table.
 
         Args:
-            x: A pandas or polars frame, or `{column: cells}` of lists or arrays: text, numbers, and None or NaN for
-                a missing cell; numbers keep their 64 bits, where Keras would round them to 32. Or whatever else
-                Keras takes.
-            batch_size: Rows computed at once; `None` takes 8,192 for cells.
+            x: A pandas or polars frame, or `{column: cells}` with lists or arrays of text, numbers, and None or NaN for
+                missing cells. Numbers stay 64-bit; Keras would round them to 32. Any other input of Keras is also
+                accepted.
+            batch_size: Rows computed at once; for cells, `None` means 8,192.
             verbose: As in Keras.
             steps: As in Keras.
             callbacks: As in Keras.
 
         Raises:
-            ValueError: If a column is missing, or a cell is not a number where one must be.
+            ValueError: If a column is missing, or a cell that must be a number is not one.
         """
         if not isinstance(x, (Mapping, pd.DataFrame, pl.DataFrame)):
             return super().predict(x, batch_size, verbose, steps, callbacks)
@@ -238,7 +238,7 @@ def _cells(table, column, dtype):
 
 
 def _input_names(columns):
-    """Return names that Keras and a signature of TensorFlow take, `{column: name}`.
+    """Return names that Keras and TensorFlow signatures accept, `{column: name}`.
 
     >>> _input_names(["user id", "user_id", "_id", "größe"])
     {'user id': 'user_id', 'user_id': 'user_id_2', '_id': 'column_id', 'größe': 'gr__e'}
@@ -254,17 +254,17 @@ def _input_names(columns):
 
 
 def _table(field):
-    """Return the lookup of a field's local ids; unseen texts have the OOV id, or 0 if the field has none."""
+    """Return the lookup of a field's local ids; unseen texts get the OOV id, or 0 if the field has none."""
     default = int(field.has_oov_id)
     texts, ids = field.values.to_list(), range(default + 1, default + 1 + len(field.values))
-    if not texts:  # TensorFlow refuses a table without keys
+    if not texts:  # TensorFlow rejects tables without keys
         texts, ids = [""], [default]
     initializer = tf.lookup.KeyValueTensorInitializer(tf.constant(texts, tf.string), tf.constant(ids, tf.int32))
     return tf.lookup.StaticHashTable(initializer, default_value=default)
 
 
 def _texts(cells):
-    """Return cells as texts `(batch,)`, whole numbers without a point, as in `TableEncoding.encode`."""
+    """Return cells as texts `(batch,)`; whole numbers have no decimal point, as in `TableEncoding.encode`."""
     cells = tf.reshape(tf.convert_to_tensor(cells), [-1])
     if cells.dtype == tf.string:
         return cells
@@ -274,11 +274,11 @@ def _texts(cells):
 
 
 def _numbers(field, cells):
-    """Return cells as float64 `(batch, 1)`, NaN where one is missing."""
+    """Return cells as float64 `(batch, 1)`; missing cells are NaN."""
     cells = tf.reshape(tf.convert_to_tensor(cells), [-1, 1])
     if cells.dtype == tf.string:
         cells = tf.strings.regex_replace(cells, r"^[\s\p{Z}]+|[\s\p{Z}]+$", "")
-        # TensorFlow reads hexadecimal numbers too, which nobody means.
+        # TensorFlow would also parse hexadecimal numbers, which nobody intends.
         are_numbers = tf.reduce_all(tf.strings.regex_full_match(cells, NUMBER))
         with tf.control_dependencies([tf.debugging.Assert(are_numbers, [_must_be_finite(field)])]):
             numbers = tf.strings.to_number(tf.where(cells == "", "nan", cells), tf.float64)
@@ -288,7 +288,7 @@ def _numbers(field, cells):
 
 
 def _zero_if_missing(field, numbers):
-    """Return numbers with 0 for NaN, none of which may be infinite."""
+    """Replace NaN by 0; infinite numbers are errors."""
     present = tf.where(tf.math.is_nan(numbers), tf.zeros_like(numbers), numbers)
     return tf.debugging.check_numerics(present, _must_be_finite(field))
 

@@ -1,8 +1,8 @@
-"""What becomes of a number before a model sees it: one object per transform.
+"""Transforms that numbers undergo before a model sees them: one object per transform.
 
-A transform says which kinds of field it serves, what it fits, and how it works in NumPy, backwards, and in a TensorFlow
-graph. Preparation, `TableEncoding`, `FrameEncoder` and `ServingEncoder` all ask the same object. To add a transform,
-write a class and name it in `TRANSFORMS`.
+A transform defines which kinds of field it serves, what it fits, how it works in NumPy and in a TensorFlow graph, and
+its inverse. Preparation, `TableEncoding`, `FrameEncoder` and `ServingEncoder` all use the same object. To add a
+transform, write a class and add it to `TRANSFORMS`.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ if typing.TYPE_CHECKING:
 
     from ctrzoo.types import Tensor
 
-# Boundaries of quantile buckets come from at most this many randomly drawn rows.
+# Boundaries of quantile buckets are computed from at most this many randomly drawn rows.
 SAMPLE_ROWS = 262_144
-# Buckets are written as whole numbers of 64 bits.
+# Buckets are written as 64-bit whole numbers.
 LOWEST_BUCKET = np.float64(-(2**62))
 
 
 @dataclasses.dataclass(frozen=True)
 class Transform:
-    """Numbers as they are, minus an offset and divided by a scale; the other transforms extend it.
+    """Subtract an offset from numbers and divide by a scale; the other transforms extend this class.
 
-    An object holds its fitted state, which `encoding.json` stores under the same names.
+    An object holds its fitted state; `encoding.json` stores it under the same names.
 
     Args:
-        offset: Subtracted after the curve of the transform.
+        offset: Subtracted after the transform's curve.
         scale: Divides the difference.
-        boundaries: Where the next bucket begins, rising.
-        num_buckets: The most buckets that `fit` makes.
+        boundaries: Where each next bucket begins, ascending.
+        num_buckets: Maximum number of buckets that `fit` makes.
 
     Attributes:
         kinds: The kinds of field that the transform serves.
-        is_fitted: Whether `fit` finds anything.
-        makes_ids: Whether the results of `transform` are local ids themselves. Otherwise the results of a
-            categorical field are texts to be counted or hashed.
+        is_fitted: Whether `fit` has anything to fit.
+        makes_ids: Whether the results of `transform` are themselves local ids. Otherwise, a categorical field's
+            results are texts to be counted or hashed.
 
     >>> Transform(offset=1.0, scale=2.0).transform(np.array([1.0, 5.0])).tolist()
     [0.0, 2.0]
@@ -64,41 +64,41 @@ class Transform:
         """Return the fitted arguments of the transform.
 
         Args:
-            parts: Parts of a column, one after the other: float64 arrays without NaN.
-            seed: Seed of a sample, if the transform draws one.
+            parts: Consecutive parts of a column: float64 arrays without NaN.
+            seed: Seed for a sample, if the transform draws one.
         """
         return {}
 
     def transform(self, numbers: np.ndarray) -> np.ndarray:
-        """Return what becomes of numbers, float64 of the same shape; NaN, a missing cell, stays.
+        """Transform numbers; return float64 of the same shape. NaN, which marks a missing cell, stays NaN.
 
-        A numerical field gets its values, a categorical one whole numbers that name buckets.
+        The results are values for a numerical field, and whole numbers that name buckets for a categorical field.
         """
         return (self.curve(numbers) - self.offset) / self.scale
 
     def inverse_transform(self, numbers: np.ndarray) -> np.ndarray:
-        """Return the numbers before `transform`, float64; a curve that cannot be undone stays."""
+        """Invert `transform`, float64; a curve that cannot be inverted is kept."""
         return self.inverse_curve(np.asarray(numbers, np.float64) * self.scale + self.offset)
 
     def graph(self, numbers: tf.Tensor) -> tf.Tensor:
-        """Do what `transform` does in a TensorFlow graph."""
+        """Compute `transform` in a TensorFlow graph."""
         return (self.graph_curve(numbers) - self.offset) / self.scale
 
     def curve(self, numbers: np.ndarray) -> np.ndarray:
-        """Return the part of a numerical transform that fits nothing."""
+        """Apply the part of a numerical transform that needs no fitting."""
         return numbers
 
     def inverse_curve(self, numbers: np.ndarray) -> np.ndarray:
-        """Undo `curve`."""
+        """Invert `curve`."""
         return numbers
 
     def graph_curve(self, numbers: Tensor) -> Tensor:
-        """Do what `curve` does in a TensorFlow graph."""
+        """Compute `curve` in a TensorFlow graph."""
         return numbers
 
 
 class LogSquared(Transform):
-    """x > 2 becomes floor(ln(x)^2), as published for Criteo, and other numbers stay; cannot be undone.
+    """x > 2 becomes floor(ln(x)^2), as published for Criteo; other numbers stay. It cannot be inverted.
 
     >>> LogSquared().transform(np.array([-3.0, 2.0, 3.0, 1000.0])).tolist()
     [-3.0, 2.0, 1.0, 47.0]
@@ -152,7 +152,7 @@ class Sqrt(Transform):
 
 
 class Standard(Transform):
-    """Mean 0 and standard deviation 1 in the rows of the fit; a constant column becomes 0.
+    """Scale to mean 0 and standard deviation 1 in the rows of the fit; a constant column becomes 0.
 
     >>> Standard().fit([np.array([1.0, 3.0]), np.array([5.0])])["offset"]
     3.0
@@ -168,7 +168,7 @@ class Standard(Transform):
 
 
 class MinMax(Transform):
-    """0 to 1 in the rows of the fit; a constant column becomes 0.
+    """Scale to 0 to 1 in the rows of the fit; a constant column becomes 0.
 
     >>> MinMax().fit([np.array([1.0, 3.0]), np.array([5.0])])
     {'offset': 1.0, 'scale': 4.0}
@@ -184,7 +184,7 @@ class MinMax(Transform):
 
 
 class Quantile(Transform):
-    """Buckets that hold about equally many of the rows of the fit; the local id is the number of the bucket, from 1.
+    """Buckets with about equally many rows of the fit; the local id is the number of the bucket, from 1.
 
     >>> Quantile(boundaries=(0.0, 10.0)).transform(np.array([-1.0, 0.0, 10.0])).tolist()
     [1.0, 2.0, 3.0]
@@ -237,7 +237,7 @@ class LogSquaredBucket(Transform):
         return tf.where(numbers > 2, LogSquared().graph_curve(numbers), low)
 
 
-# By the name that a schema file gives. Without a name, a numerical field takes numbers as they are, others take text.
+# By their names in schema files. Without a transform, a numerical field takes unchanged numbers; others take text.
 TRANSFORMS: dict[str | None, type[Transform]] = {
     None: Transform,
     "log_squared": LogSquared,
@@ -251,7 +251,7 @@ TRANSFORMS: dict[str | None, type[Transform]] = {
 
 
 def transforms_of(kind: str) -> tuple[str | None, ...]:
-    """Return the transforms that a kind of field may have; None is a number as it is, or text.
+    """Return the transforms that a kind of field may have; None is an unchanged number, or text.
 
     >>> transforms_of("categorical")
     (None, 'quantile', 'log_squared_bucket')
@@ -261,7 +261,7 @@ def transforms_of(kind: str) -> tuple[str | None, ...]:
 
 @dataclasses.dataclass
 class _Moments:
-    """Mean, squared deviations and range of a column that comes in parts."""
+    """Mean, squared deviations and range of a column that arrives in parts."""
 
     rows: int = 0
     mean: float = 0.0
@@ -271,7 +271,7 @@ class _Moments:
 
     @classmethod
     def of(cls, parts: Iterable[np.ndarray]) -> _Moments:
-        """Return the moments of all parts together."""
+        """Return the moments over all parts."""
         moments = cls()
         for part in parts:
             if len(part):
@@ -286,7 +286,7 @@ class _Moments:
         self.rows, self.low, self.high = rows, min(self.low, part.min()), max(self.high, part.max())
 
     def of_a_constant(self) -> dict[str, float]:
-        """Return offset and scale of a column of equal numbers: their mean and deviation would be rounded to 1e-17."""
+        """Return offset and scale of a constant column exactly; its mean and deviation would have rounding errors."""
         return _offset_and_scale(self.low if self.rows else 0.0, 1.0)
 
 
@@ -295,7 +295,7 @@ def _offset_and_scale(offset: float, scale: float) -> dict[str, float]:
 
 
 def _sample(parts: Iterable[np.ndarray], random: np.random.Generator) -> np.ndarray:
-    """Return at most `SAMPLE_ROWS` numbers: those of the smallest random keys."""
+    """Return at most `SAMPLE_ROWS` numbers: those with the smallest random keys."""
     sample, keys = np.empty(0), np.empty(0)
     for part in parts:
         sample, keys = np.append(sample, part), np.append(keys, random.random(len(part)))

@@ -1,10 +1,10 @@
 """From a raw table to a prepared folder, in two passes and little memory, on all cores.
 
-The first pass reads the raw table once, in chunks, and keeps each in a compact form: numbers, and the texts of a
-column as a dictionary and the places in it. Then each field fits its vocabulary or scaling to all chunks. The
-second pass turns chunks into ids and numbers, divided by shard, and puts the shards together, the training rows in
-random order. Each chunk, field and shard is a file that is complete or not there, so rerunning an
-interrupted preparation resumes it, and gives the same bytes.
+The first pass reads the raw table once, in chunks, and stores each chunk in a compact form: numbers, and each text
+column as a dictionary with one index per row. Then each field fits its vocabulary or scaling to all chunks. The second
+pass turns chunks into ids and numbers, divided by shard, and assembles the shards, with training rows in random order.
+Each chunk, field and shard is a file that is written atomically. Rerunning an interrupted preparation therefore resumes
+it and gives the same bytes.
 """
 
 from __future__ import annotations
@@ -66,23 +66,23 @@ def prepare_table(
     bad_rows: str = "error",
     shuffle_seed: int = 0,
 ) -> Config:
-    """Make a prepared folder of a raw table.
+    """Prepare a raw table into a folder.
 
     Args:
-        folder: The folder to make. It must not exist; an interrupted preparation of it is resumed.
+        folder: The folder to create. It must not exist; an interrupted preparation of it is resumed.
         name: Name of the data set: letters, digits and underscores.
         plan: The `TablePlan`.
         source: A source of `ctrzoo.data_pipelines.raw.sources`.
-        options: The options of the data set, for JSON.
+        options: The options of the data set, JSON-serializable.
         bad_rows: What to do with rows that cannot be used: `"error"` or `"skip"`.
-        shuffle_seed: Seed of the order of the training rows.
+        shuffle_seed: Seed for the order of the training rows.
 
     Returns:
         The report, as in `report.json`.
 
     Raises:
-        FileExistsError: If the folder is there, or being made by another process.
-        ValueError: If the table is not as the plan says; names file, row and column.
+        FileExistsError: If the folder already exists, or another process created it meanwhile.
+        ValueError: If the table does not match the plan; the message gives file, row and column.
         OSError: If a file cannot be read or written.
     """
     check_name(name)
@@ -108,7 +108,7 @@ def prepare_table(
         with kept_state(folder, description) as state:
             return _prepare(_Job(state, name, plan, source, bad_rows, shuffle_seed), folder, options)
     except (OSError, pl.exceptions.PolarsError) as error:
-        # Polars, which writes the vocabularies, has no number for it.
+        # Polars, which writes the vocabularies, gives no errno for it.
         if getattr(error, "errno", None) != errno.ENOSPC and os.strerror(errno.ENOSPC) not in str(error):
             raise
         message = f"the disk of {folder} is full. Free space and rerun the command to resume"
@@ -121,15 +121,15 @@ def _shard_rows():
 
 @dataclasses.dataclass(frozen=True)
 class _Job:
-    """What is to be prepared. Each step leaves out what an earlier process has finished in its folder.
+    """A preparation job. Each step skips what an earlier process has finished in its folder.
 
     Args:
-        state: The hidden folder of the preparation; each step has a folder in it.
+        state: The preparation's hidden folder, with one subfolder per step.
         name: Name of the data set.
         plan: The `TablePlan`.
         source: The raw table.
         bad_rows: `"error"` or `"skip"`.
-        seed: Seed of the order of the training rows.
+        seed: Seed for the order of the training rows.
     """
 
     state: pathlib.Path
@@ -145,7 +145,7 @@ class _Job:
 
 
 class _Chunk(typing.NamedTuple):
-    """A chunk after the first pass: its files, and what is known of it."""
+    """A chunk after the first pass: its files and its facts."""
 
     files: ChunkFiles
     facts: Config
@@ -153,11 +153,11 @@ class _Chunk(typing.NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class _Division:
-    """The rows of each split, and the shards that they go to.
+    """The rows of each split and the shards that they go to.
 
     Args:
-        rows: Rows of each chunk in each split, `(chunks, 3)`.
-        splits: The split of each row of each chunk; None where the chunks know it themselves.
+        rows: Number of each chunk's rows in each split, `(chunks, 3)`.
+        splits: The split of each row of each chunk; None if the chunks store it themselves.
     """
 
     rows: np.ndarray
@@ -165,12 +165,12 @@ class _Division:
 
     @property
     def num_shards(self) -> np.ndarray:
-        """Shards of each split, `(3,)`: at least one if the split has rows."""
+        """Number of shards of each split, `(3,)`: at least one if the split has rows."""
         return -(-self.rows.sum(axis=0) // _shard_rows())
 
     @property
     def first_shards(self) -> np.ndarray:
-        """The first shard of each split, whose shards are consecutive, and the number of all shards, `(4,)`."""
+        """The first shard of each split, and the total number of shards, `(4,)`; a split's shards are consecutive."""
         return np.concatenate([[0], np.cumsum(self.num_shards)])
 
 
@@ -213,7 +213,7 @@ def _prepare(job: _Job, folder: pathlib.Path, options: Config) -> Config:
 
 
 def _read(job: _Job) -> list[_Chunk]:
-    """Parse the raw table and keep its chunks in compact form."""
+    """Parse the raw table and store its chunks in compact form."""
     places = []
     while (facts := job.chunk(len(places)).facts()) is not None:
         places.append(facts["place"])
@@ -253,7 +253,7 @@ def _divide(job: _Job, chunks: list[_Chunk]) -> _Division:
 
 
 def _fit(job: _Job, chunks: list[_Chunk]) -> tuple[TableEncoding, list[FittedField]]:
-    """Fit vocabularies and scalings; return the encoding, and for each field the ids of the chunks' dictionaries."""
+    """Fit vocabularies and scalings; return the encoding and, for each field, the ids of the chunks' dictionaries."""
     facts, files = [chunk.facts for chunk in chunks], [chunk.files for chunk in chunks]
     fitted = [
         FittedField(job.state / "fields" / f"{index:04d}", [chunk["sizes"][index] for chunk in facts])
@@ -279,7 +279,7 @@ def _fit(job: _Job, chunks: list[_Chunk]) -> tuple[TableEncoding, list[FittedFie
 def _encode(
     job: _Job, chunks: list[_Chunk], division: _Division, encoding: TableEncoding, fitted: list[FittedField]
 ) -> list[_Encoded]:
-    """Turn chunks into ids and numbers, by shard."""
+    """Turn chunks into ids and numbers, divided by shard."""
     before = np.cumsum([np.zeros(3, int), *division.rows], axis=0)
     num_shards = division.first_shards[-1]
     files = [EncodedFiles(job.state / "rows", number, encoding.schema) for number in range(len(chunks))]
@@ -309,7 +309,7 @@ def _encode(
 
 
 def _shards(seed: int, number: int, splits: np.ndarray, before: np.ndarray, division: _Division) -> np.ndarray:
-    """Return the shard of each row of a chunk: random for training rows, else in the order of the table."""
+    """Return the shard of each row of a chunk: random for training rows, otherwise in table order."""
     random = np.random.default_rng((seed, 0, number))
     num_shards, first_shards = division.num_shards, division.first_shards
     shards = np.empty(len(splits), np.uint16)
@@ -324,7 +324,7 @@ def _shards(seed: int, number: int, splits: np.ndarray, before: np.ndarray, divi
 
 
 def _write(job: _Job, division: _Division, encoding: TableEncoding, encoded: list[_Encoded]) -> dict[str, Split]:
-    """Put the shards together; return what was written of each split."""
+    """Assemble the shards; return what was written for each split."""
     tensors = block_tensors(encoding.schema)
     paths = [job.state / "prepared" / filename for filename in _filenames(job.name, division)]
 
@@ -354,7 +354,7 @@ def _write(job: _Job, division: _Division, encoding: TableEncoding, encoded: lis
 
 
 def _filenames(name: str, division: _Division) -> list[str]:
-    """Return the file name of each shard, as TensorFlow Datasets expects it."""
+    """Return the file name of each shard, in the format of TensorFlow Datasets."""
     return [
         f"{name}-{split}.tfrecord-{number:05d}-of-{total:05d}"
         for split, total in zip(SPLITS, division.num_shards.tolist(), strict=True)
@@ -378,7 +378,7 @@ def _write_shard(
 
 
 def _read_chunk(files, number, chunk, plan, needed, bad_rows):
-    """Parse and keep a chunk; return its facts."""
+    """Parse and store a chunk; return its facts."""
     table, numbers, bad = chunk.parse(needed)
     while True:
         try:
@@ -391,7 +391,7 @@ def _read_chunk(files, number, chunk, plan, needed, bad_rows):
             table, numbers = table.filter(pa.array(kept)), numbers[kept]
     if bad and bad_rows == "error":
         row, reason = min(bad)
-        raise ValueError(f"{chunk.path}, row {row:,}: {reason}. Pass --bad_rows=skip to leave such rows out.")
+        raise ValueError(f"{chunk.path}, row {row:,}: {reason}. Pass --bad_rows=skip to skip such rows.")
     learn = arrays["split"] == 0 if plan.fit_on == "train" else np.ones(len(table), bool)
     lengths = [arrays.get(f"lengths_{index}", np.zeros(len(table), int))[learn] for index in range(len(plan.fields))]
     facts = {

@@ -1,7 +1,7 @@
-"""A chunk of rows in a compact form, between the two passes over a table.
+"""A chunk of rows in compact form, between the two passes over a table.
 
-Text is read once: each chunk keeps a dictionary of the texts of each column, and for the rows their places in
-it. So the ids that are known in the end are found by dictionary and not by row.
+Text is read once: each chunk stores a dictionary of each column's texts, and one index into it per row. The final ids
+are then looked up per dictionary entry, not per row.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ def compact(
         table: `pyarrow.Table` of the rows.
         plan: The `TablePlan`.
         chunk: The number of the chunk.
-        source_split: The split that the chunk's file is for, None if it does not say.
+        source_split: The split of the chunk's file; None if files do not determine splits.
 
     Returns:
-        Arrays by name (`label`, `split` if it is known already, and for field j `codes_j`, `numbers_j`,
-        `lengths_j`, `weights_j`), and for each field `(texts, counts)`, empty for numbers: the texts, null
-        among them, and how often each occurs in the rows of the fit.
+        Arrays by name (`label`, `split` if it is already known, and for field j `codes_j`, `numbers_j`, `lengths_j`,
+        `weights_j`). And for each field `(texts, counts)`, empty for numbers: the texts, including null, and how often
+        each occurs in the rows of the fit.
 
     Raises:
-        RowError: If rows are wrong.
+        RowError: If rows are invalid.
         ValueError: If a column is missing.
     """
     labels = check_labels(column(table, plan.label))
@@ -63,7 +63,7 @@ def compact(
         if field.kind == "numerical" or field.transformer.makes_ids:
             numbers = numbers_of(column(table, field.column))
             if field.kind == "numerical" and (np.abs(numbers) > LARGEST).any():
-                field.stored_numbers(numbers)  # refuses rows now, while they can be named and left out
+                field.stored_numbers(numbers)  # rejects rows now, while they can be reported and skipped
             arrays[f"numbers_{index}"] = _small_numbers(numbers)
         elif field.kind == "categorical":
             codes, texts = codes_of(_texts(field, table))
@@ -87,7 +87,7 @@ def column(table: pa.Table, name: str) -> pl.Series:
 
 
 def _texts(field, table):
-    """Return the categories of a field; plain text goes around polars, which would copy it twice."""
+    """Return a field's categories; plain text bypasses polars, which would copy it twice."""
     cells = table[field.column]
     if pa.types.is_string(cells.type) and not field.transform:
         is_empty = compute.equal(cells, "")  # pyright: ignore[reportAttributeAccessIssue]
@@ -101,7 +101,7 @@ def _small_codes(codes, size):
 
 
 def _small_numbers(numbers):
-    """Store numbers in half the bytes if they stay the same."""
+    """Store numbers in half the bytes if that is lossless."""
     with np.errstate(over="ignore"):
         small = numbers.astype(np.float32)
     return small if np.array_equal(small, numbers, equal_nan=True) else numbers
@@ -126,7 +126,7 @@ class ChunkFiles:
     def save(
         self, arrays: Mapping[str, np.ndarray], dictionaries: Iterable[tuple[pl.Series, np.ndarray]], facts: Config
     ) -> None:
-        """Write the chunk; its facts come last and say that it is complete."""
+        """Write the chunk; its facts come last and mark it as complete."""
         with replaced(self._arrays) as temporary:
             np.savez(temporary, **arrays)  # pyright: ignore[reportArgumentType]  (none is called allow_pickle)
         with replaced(self._texts) as temporary, pa.ipc.new_file(str(temporary), TEXTS) as writer:
@@ -135,11 +135,11 @@ class ChunkFiles:
         write_json(self._facts, facts)
 
     def facts(self) -> Config | None:
-        """Return what is known of the chunk, None if it is not complete."""
+        """Return the chunk's facts, or None if it is not complete."""
         return json.loads(self._facts.read_text(encoding="utf-8")) if self._facts.is_file() else None
 
     def arrays(self) -> NpzFile:
-        """Open the arrays of the rows; each is read when it is asked for."""
+        """Open the arrays of the rows; each is read on access."""
         return np.load(self._arrays)
 
     def labels(self) -> np.ndarray:

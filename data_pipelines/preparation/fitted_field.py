@@ -1,4 +1,4 @@
-"""The fields' encodings, fitted to compact chunks, and for each dictionary of a chunk its ids."""
+"""The fields' encodings, fitted to compact chunks, and the ids of each chunk's dictionary."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ IDS, BEFORE = "ids.bin", "before.bin"
 
 
 class FittedField:
-    """A fitted field, and the local ids of the texts of all chunks, in files.
+    """A fitted field and the local ids of all chunks' texts, stored in files.
 
     Args:
         folder: The folder of the field.
-        sizes: The size of the field's dictionary in each chunk.
+        sizes: Size of the field's dictionary in each chunk.
     """
 
     def __init__(self, folder: Path, sizes: Sequence[int]):
@@ -37,7 +37,7 @@ class FittedField:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the field was fitted already."""
+        """Whether the field is already fitted."""
         return self._folder.is_dir()
 
     def fit(
@@ -47,7 +47,7 @@ class FittedField:
 
         Args:
             field: The `FieldEncoding`.
-            index: Its place among the fields.
+            index: Its position among the fields.
             chunks: The `ChunkFiles`.
             facts: The facts of each chunk.
             fit_on: `"train"` or `"all"`.
@@ -82,11 +82,11 @@ class FittedField:
         return TableEncoding.load(self._folder).fields[0]
 
     def ids(self, chunk: int) -> np.ndarray:
-        """Return the local id of each text in the dictionary of a chunk, int32."""
+        """Return the local id of each text in a chunk's dictionary, int32."""
         return self._slice(IDS, np.int32, chunk)
 
     def before(self, chunk: int) -> np.ndarray:
-        """Return how often each text occurs in the chunks before, int64 (only of a field with `assign_ids_online`)."""
+        """Return how often each text occurs in earlier chunks, int64 (only for a field with `assign_ids_online`)."""
         return self._slice(BEFORE, np.int64, chunk)
 
     def _slice(self, filename, dtype, chunk):
@@ -102,7 +102,7 @@ def _numbers(index, chunks, fit_on):
 
 
 def _grouped(dictionaries):
-    """Put dictionaries together, so that the vocabulary is searched a few times and not once per chunk."""
+    """Merge dictionaries, so that the vocabulary is searched a few times, not once per chunk."""
     group, waiting = [], 0
     for texts in dictionaries:
         group.append(texts)

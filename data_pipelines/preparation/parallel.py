@@ -1,4 +1,4 @@
-"""Tasks on all cores, in threads: the libraries that do the work let other threads run meanwhile."""
+"""Run tasks on all cores, in threads: the libraries that do the work release the GIL."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ Result = TypeVar("Result")
 
 
 def num_cores() -> int:
-    """Return the number of cores to use: those of this process, 16 at most, as each needs memory."""
+    """Return the number of cores to use: those of this process, at most 16, because each needs memory."""
     return min(16, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Yield `function(item)` of each item in the order of the items.
+    """Yield `function(item)` for each item, in order.
 
-    As many calls run at a time as there are cores, and no item is taken from the iterable long before its turn. If
-    a call fails, those that run are waited for and the failure of the first item in order is raised.
+    One call per core runs at a time, and items are taken from the iterable only shortly before their turn. If a call
+    fails, running calls are awaited; then the error of the first failed item in order is raised.
 
     >>> list(in_order(str, range(3)))
     ['0', '1', '2']

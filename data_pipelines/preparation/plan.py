@@ -1,4 +1,4 @@
-"""What is to become of a table: its label, its fields, its split."""
+"""The plan for preparing a table: its label, its fields, its split."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if typing.TYPE_CHECKING:
     from ctrzoo.types import Config
 
 FIT_ON = ("train", "all")
-# How a benchmark is prepared: as the original was, or as one should.
+# How to prepare a benchmark: as in the original work, or without its flaws.
 PROTOCOLS = ("reference", "clean")
 
 
 @dataclasses.dataclass(frozen=True)
 class TablePlan:
-    """What is to become of a table.
+    """The plan for preparing a table.
 
     Args:
-        fields: `FieldEncoding` objects that are not fitted yet, in model order.
-        label: The column of the label, 0 or 1.
+        fields: `FieldEncoding` objects that are not yet fitted, in model order.
+        label: The label column; its values are 0 or 1.
         split: `Fractions`, `ByColumn`, `ByFile`, `Folds` or `Shuffled`.
-        fit_on: Whether vocabularies and scalings are fitted to the `"train"` rows, as they should,
-            or to `"all"` rows, as in much published work.
+        fit_on: Whether to fit vocabularies and scalings to the `"train"` rows, which is correct, or to `"all"` rows,
+            as much published work does.
 
     Raises:
         ValueError: If vocabularies cannot be fitted to the training rows with this split.
@@ -54,7 +54,7 @@ class TablePlan:
         return needed | ({column: False} if column else {})
 
     def describe(self) -> Config:
-        """Return what the prepared rows depend on, for JSON."""
+        """Return everything the prepared rows depend on, JSON-serializable."""
         return {
             "fields": [field.to_dict() for field in self.fields],
             "label": self.label,
@@ -64,7 +64,7 @@ class TablePlan:
 
 
 def check_protocol(protocol: str) -> None:
-    """Refuse an unknown protocol of a benchmark.
+    """Raise an error for an unknown benchmark protocol.
 
     Raises:
         ValueError: If it is neither `"reference"` nor `"clean"`.

@@ -1,4 +1,4 @@
-"""What a preparation found: `report.json`, a table for the screen, a picture of the fields."""
+"""The report of a preparation: `report.json`, a table for the screen, and a picture of the fields."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def write_report(
         encoding: The `TableEncoding`.
         splits: `{split: Split}`.
         chunks: The facts of each chunk.
-        counts: For each field `[missing, rows, rare, values]`, see `encode_chunk`.
-        seconds: Seconds of each step.
-        start: When this process began, by `time.monotonic`.
+        counts: For each field `[missing, rows, rare, values]`; see `encode_chunk`.
+        seconds: Duration of each step in seconds.
+        start: When this process began, from `time.monotonic`.
 
     Returns:
-        The report, as in the file.
+        The report, as written to the file.
     """
     rows = sum(split.rows for split in splits.values())
     size = sum(sum(split.shards.values()) for split in splits.values())
@@ -93,11 +93,11 @@ def tables_of(report: Config) -> tuple[Table, Table]:
     head.add_row("time", f"{report['seconds']:,.1f} s, {report['rows_per_second']:,.0f} rows/s")
     head.add_row("peak memory", f"{report['peak_memory_bytes'] / 2**20:,.0f} MiB")
     if report["bad_rows"]:
-        head.add_row("rows left out", f"{report['bad_rows']:,}; the first: {report['first_bad_row']}")
+        head.add_row("rows skipped", f"{report['bad_rows']:,}; the first: {report['first_bad_row']}")
     table = Table()
     table.add_column("field")
     table.add_column("kind")
-    for column in ("ids", "least count", "rare", "missing"):
+    for column in ("ids", "min count", "rare", "missing"):
         table.add_column(column, justify="right")
     for field in report["fields"]:
         shares = (f"{field['rare_share']:.2%}", f"{field['missing_share']:.2%}")
@@ -107,9 +107,9 @@ def tables_of(report: Config) -> tuple[Table, Table]:
 
 
 def draw_fields(report: Config, path: Path) -> None:
-    """Draw the number of ids of each field, and the shares of cells with an own id, rare and missing.
+    """Draw each field's number of ids and its shares of cells that have their own id, are rare, or are missing.
 
-    The cells of a multi-valued field that are not missing are divided as their values are.
+    In a multi-valued field, cells that are not missing are divided in proportion to their values.
     """
     fields = report["fields"][::-1]
     names = plain(field["name"] for field in fields)

@@ -1,4 +1,4 @@
-"""A first schema for a table, drafted from its first rows, for the user to edit."""
+"""Draft a schema from a table's first rows, for the user to edit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if typing.TYPE_CHECKING:
 LABELS = ("label", "click", "clicked", "is_click", "target", "y")
 SPLIT = {"train": 0.8, "valid": 0.1, "test": 0.1, "seed": 0}
 SAMPLE_ROWS = 100_000
-# A column of numbers with fewer different values is taken for categories.
+# A column of numbers with fewer distinct values is treated as categorical.
 FEW_VALUES = 30
 
 
@@ -32,11 +32,11 @@ def draft_schema(tables: Path, path: Path) -> Config:
         path: The file to write, JSON or YAML. It must not exist.
 
     Returns:
-        The schema, as in the file.
+        The schema, as written to the file.
 
     Raises:
         FileExistsError: If the file exists.
-        FileNotFoundError: If the table does not.
+        FileNotFoundError: If the table does not exist.
         ValueError: If no column looks like a label.
     """
     path = pathlib.Path(path)
@@ -65,8 +65,8 @@ def draft_schema(tables: Path, path: Path) -> Config:
 def draft(frame: pl.DataFrame) -> Config:
     """Return a schema for a polars frame of sample rows.
 
-    A column with another value in each row is left out: nothing can be learned from it. So are columns that no field
-    can take: structures, lists of lists, bytes that are not text.
+    The draft omits columns with a different value in every row, because a model cannot learn from them. It also omits
+    columns that no field supports: structures, lists of lists, bytes that are not text.
 
     >>> frame = pl.DataFrame({"click": ["0", "1"] * 50, "tags": ["a|b", "c"] * 50})
     >>> draft(frame)["fields"]
@@ -104,7 +104,7 @@ def draft_sparse(frame: pl.DataFrame) -> Config:
 
 
 def _usable(cells):
-    """Return a column, codes and bytes as text, or None if no field can take it."""
+    """Return a column with codes and bytes as text, or None if no field supports it."""
     is_list = isinstance(cells.dtype, (pl.List, pl.Array))
     try:
         plain = plain_cells(cells.explode() if is_list else cells)
@@ -134,5 +134,5 @@ def _field(cells, rows):
     for separator in ("|", ";", ","):
         if len(texts) and texts.str.contains(separator, literal=True).mean() > 0.2:
             return {**name, "kind": "multivalued", "separator": separator}
-    # Ids of values that few rows have are learned badly.
+    # A model learns little about values that occur in only a few rows.
     return {**name, "kind": "categorical", "min_count": 10 if distinct > 1000 else 2}

@@ -1,4 +1,4 @@
-"""A chunk of rows as stored ids and numbers, ordered by the shard that each row goes to."""
+"""A chunk of rows as stored ids and numbers, ordered by each row's shard."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if typing.TYPE_CHECKING:
     from ..encoding.fields import TableEncoding
     from .fitted_field import FittedField
 
-# Rows are put together in pieces that the processor's cache holds.
+# Rows are assembled in pieces that fit into the processor's cache.
 PIECE_ROWS = 4096
 
 
 def encode_chunk(
     arrays: Mapping[str, np.ndarray], chunk: int, encoding: TableEncoding, fitted: Sequence[FittedField]
 ) -> tuple[Block, list[list[int]]]:
-    """Return a compact chunk as a `Block`, and the share of its cells that are missing or rare.
+    """Return a compact chunk as a `Block`, with counts of its missing and rare cells.
 
     Args:
         arrays: The arrays of the compact chunk.
@@ -37,8 +37,9 @@ def encode_chunk(
         fitted: The `FittedField` of each field.
 
     Returns:
-        The `Block`, and for each field `[missing, rows, rare, values]`: rows whose cell is missing among all, and
-        values that have the rare id among all; a multi-valued cell has any number of values, others have one.
+        The `Block`, and for each field `[missing, rows, rare, values]`: the number of rows whose cell is missing, of
+        all rows, of values with the rare id, and of all values. A multi-valued cell has any number of values, other
+        cells have one.
     """
     labels = arrays["label"]
     id_columns, number_columns, counts = [], [], []
@@ -77,7 +78,7 @@ def encode_chunk(
 
 
 def _is_early(codes, before, min_count):
-    """Tell which cells are among the first `min_count - 1` occurrences of their value."""
+    """Return which cells are among the first `min_count - 1` occurrences of their value."""
     order = np.argsort(codes, kind="stable")
     ordered = codes[order]
     rank = np.empty(len(codes), np.int64)
@@ -86,7 +87,7 @@ def _is_early(codes, before, min_count):
 
 
 def _side_by_side(columns, rows, dtype):
-    """Return `(rows, columns)` of columns, each an array, or an array of values and the place of each row's value."""
+    """Stack columns to `(rows, columns)`; a column is an array, or an array of values and each row's index into it."""
     table = np.empty((rows, len(columns)), dtype)
     for start in range(0, rows, PIECE_ROWS):
         piece = slice(start, start + PIECE_ROWS)
@@ -126,11 +127,11 @@ class EncodedFiles:
         write_json(self._facts, {"ends": ends.tolist(), "counts": counts})
 
     def facts(self) -> Config | None:
-        """Return where each shard's rows end and what was counted, None if the chunk is not complete."""
+        """Return where each shard's rows end, and the counts; None if the chunk is not complete."""
         return json.loads(self._facts.read_text(encoding="utf-8")) if self._facts.is_file() else None
 
     def read(self, shard: int, ends: Sequence[int]) -> Block:
-        """Return the rows of a shard, `Block`."""
+        """Return the rows of a shard as a `Block`."""
         start, stop, rows = ([0, *ends])[shard], ends[shard], ends[-1]
         arrays, offset = [], 0
         for dtype, width in self._widths:

@@ -1,8 +1,7 @@
-"""Which rows are for training, validation and test.
+"""Assign rows to training, validation and test.
 
-A split that looks at only a chunk of rows is known while the raw file is read, so that vocabularies can be
-fitted to the training rows. `Folds` and `Shuffled`, by which published data were divided, need the labels or
-the number of all rows first.
+If a split needs only one chunk of rows at a time, it is known while the raw file is read, so vocabularies can be fitted
+to the training rows. `Folds` and `Shuffled`, which divided published data, first need all labels or the number of rows.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from ..storage.writing import SPLITS
 if typing.TYPE_CHECKING:
     import pyarrow as pa
 
-# Shares are whole parts of it.
+# Shares are multiples of one part in this many.
 GROUP = 100
 
 
@@ -37,16 +36,16 @@ def _check_type(key, value, types, what):
 
 @dataclasses.dataclass(frozen=True)
 class Fractions:
-    """By chance, in stated shares, with the same shares of positives and negatives.
+    """Split rows at random in given shares, the same for positives and negatives.
 
-    Consecutive rows of one label within a chunk are divided exactly, each ten (a hundred, if the shares are
-    no whole tenths) in random order.
+    Within a chunk, each ten consecutive rows of one label are divided exactly, in random order (each hundred, if the
+    shares are not whole tenths).
 
     Args:
         train: Share of the training rows, in whole hundredths.
         valid: Share of the validation rows.
         test: Share of the test rows.
-        seed: Seed of the division.
+        seed: Seed for the division.
 
     >>> labels = np.array([0, 1] * 500)
     >>> np.bincount(Fractions(0.8, 0.1, 0.1).assign(0, labels, None, None)).tolist()
@@ -73,7 +72,7 @@ class Fractions:
             raise ValueError("The share of the training rows must not be 0.")
 
     def assign(self, chunk: int, labels: np.ndarray, table: pa.Table | None, source: str | None) -> np.ndarray:
-        """Return the index in `SPLITS` of each row, uint8 `(rows,)`."""
+        """Return each row's index in `SPLITS`, uint8 `(rows,)`."""
         generator = np.random.default_rng((self.seed, chunk))
         shares = np.rint(np.array([self.train, self.valid, self.test]) * GROUP).astype(int)
         group = np.repeat(np.arange(3, dtype=np.uint8), shares // np.gcd.reduce(shares))
@@ -87,16 +86,16 @@ class Fractions:
 
 @dataclasses.dataclass(frozen=True)
 class ByColumn:
-    """By a column, such as the day: later rows are for validation and test.
+    """Split rows by a column, such as the day: later rows are for validation and test.
 
     Args:
         column: The column; it need not be a field.
-        valid_from: The least value of validation rows. Values that are all numbers are compared as
-            numbers, others as text, which suits dates such as 2014-10-29. An empty cell has no split.
-        test_from: The least value of test rows; by default there are none.
+        valid_from: The smallest value of validation rows. If all values are numbers, they are compared as numbers,
+            otherwise as text, which suits dates such as 2014-10-29. Empty cells are errors.
+        test_from: The smallest value of test rows; by default the split has no test rows.
 
     Raises:
-        ValueError: If test rows would begin before the validation rows.
+        ValueError: If test rows would begin before validation rows.
     """
 
     column: str
@@ -116,20 +115,20 @@ class ByColumn:
             )
 
     def assign(self, chunk: int, labels: np.ndarray, table: pa.Table | None, source: str | None) -> np.ndarray:
-        """Return the index in `SPLITS` of each row; see `Fractions.assign`."""
+        """Return each row's index in `SPLITS`; see `Fractions.assign`."""
         assert table is not None
         bounds = self._bounds()
         cells = pl.Series(self.column, table[self.column])
         cells = self._numbers(cells) if isinstance(bounds[0], float) else plain_texts(cells)
         if cells.null_count():
-            raise RowError(cells.is_null().arg_true().to_numpy(), f"column '{self.column}' says no split: it is empty")
+            raise RowError(cells.is_null().arg_true().to_numpy(), f"column '{self.column}' gives no split: it is empty")
         return np.asarray(np.sum([(cells >= bound).to_numpy() for bound in bounds], axis=0, dtype=np.uint8))
 
     def _numbers(self, cells):
         if cells.dtype.is_temporal() and cells.dtype != pl.Duration:
             raise ValueError(
-                f"Column '{self.column}' holds times ({cells.dtype}), and valid_from is the number {self.valid_from}. "
-                "Write it, and test_from, as times are written: 2024-06-20."
+                f"Column '{self.column}' holds times ({cells.dtype}), but valid_from is the number {self.valid_from}. "
+                "Write valid_from and test_from as times, such as 2024-06-20."
             )
         try:
             return pl.Series(self.column, numbers_of(cells)).fill_nan(None)
@@ -138,7 +137,7 @@ class ByColumn:
             raise RowError(error.rows, reason) from None
 
     def _bounds(self):
-        """Return where validation and test rows begin, as numbers if all of them are."""
+        """Return where validation and test rows begin; as numbers if all of them are numbers."""
         bounds = [bound for bound in (self.valid_from, self.test_from) if bound is not None]
         try:
             return [float(bound) for bound in bounds]
@@ -148,12 +147,12 @@ class ByColumn:
 
 @dataclasses.dataclass(frozen=True)
 class ByFile:
-    """By the file that a row is in."""
+    """Split rows by the file that contains them."""
 
     needs_all_labels = False
 
     def assign(self, chunk: int, labels: np.ndarray, table: pa.Table | None, source: str | None) -> np.ndarray:
-        """Return the index in `SPLITS` of each row; see `Fractions.assign`."""
+        """Return each row's index in `SPLITS`; see `Fractions.assign`."""
         return np.full(len(labels), SPLITS.index(source), np.uint8)
 
 
@@ -161,26 +160,26 @@ class ByFile:
 class Folds:
     """Ten stratified folds: the first for test, the second for validation, eight for training.
 
-    The folds are those of scikit-learn's `StratifiedKFold(10, shuffle=True, random_state=seed)`, version 0.22 and
-    later, by which the data of AutoInt and GraphFM were divided.
+    The folds equal those of scikit-learn's `StratifiedKFold(10, shuffle=True, random_state=seed)`, version 0.22 and
+    later, which AutoInt and GraphFM used.
 
     Args:
-        seed: Seed of the folds.
+        seed: Seed for the folds.
     """
 
     seed: int = 2018
     needs_all_labels = True
 
     def assign_all(self, labels: np.ndarray) -> np.ndarray:
-        """Return the index in `SPLITS` of all rows from all labels, uint8 `(rows,)`."""
+        """Return the index in `SPLITS` of every row, given all labels, uint8 `(rows,)`."""
         return np.array([2, 1, *[0] * 8], np.uint8)[self.folds(labels)]
 
     def folds(self, labels: np.ndarray) -> np.ndarray:
-        """Return the fold of all rows, 0 to 9, `(rows,)`."""
+        """Return the fold of every row, 0 to 9, `(rows,)`."""
         generator = np.random.RandomState(self.seed)
         folds = np.empty(len(labels), np.int8)
-        # Classes in the order in which they appear; the sizes of a class's folds are such that all folds
-        # together have the same size, to one row.
+        # Classes are in order of appearance. The sizes of a class's folds keep the total fold sizes equal to within
+        # one row.
         classes = sorted({0, 1} & set(np.unique(labels)), key=lambda label: int(np.argmax(labels == label)))
         start = 0
         for label in classes:
@@ -195,17 +194,17 @@ class Folds:
 
 @dataclasses.dataclass(frozen=True)
 class Shuffled:
-    """All rows in an order by chance, cut at eight and nine tenths, as MovieLens-1M was divided.
+    """All rows in random order, cut at eight and nine tenths, as the papers split MovieLens-1M.
 
     Args:
-        seed: Seed of Python's `random.shuffle`.
+        seed: Seed for Python's `random.shuffle`.
     """
 
     seed: int = 2019
     needs_all_labels = True
 
     def assign_all(self, labels: np.ndarray) -> np.ndarray:
-        """Return the index in `SPLITS` of all rows, uint8 `(rows,)`."""
+        """Return the index in `SPLITS` of every row, uint8 `(rows,)`."""
         order = list(range(len(labels)))
         random.Random(self.seed).shuffle(order)
         splits = np.zeros(len(labels), np.uint8)
@@ -220,7 +219,7 @@ def split_from_dict(config: Mapping[str, Any], seed: int = 0) -> Fractions | ByC
 
     Args:
         config: Arguments of `Fractions` or `ByColumn`.
-        seed: Seed of a division by chance, if `config` gives none.
+        seed: Seed for a random split, if `config` gives none.
 
     Raises:
         ValueError: If a key is unknown or a value is wrong.

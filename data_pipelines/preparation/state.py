@@ -1,4 +1,4 @@
-"""The hidden folder in which a preparation keeps what it has finished, so that an interrupted one can be resumed."""
+"""The hidden folder in which a preparation stores finished parts, so that an interrupted one can resume."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if typing.TYPE_CHECKING:
 
 @contextlib.contextmanager
 def kept_state(folder: pathlib.Path, description: Config) -> Iterator[pathlib.Path]:
-    """Yield the state folder of a prepared folder that is being made, and hold its lock.
+    """Yield the state folder of a folder being prepared, and hold its lock.
 
     Args:
-        folder: The folder to make.
-        description: What the result depends on, for JSON. A state of another description is deleted.
+        folder: The folder to create.
+        description: Everything the result depends on, JSON-serializable. A state with another description is deleted.
 
     Raises:
-        FileExistsError: If the folder is there already, or another process has made it meanwhile.
+        FileExistsError: If the folder already exists, or another process created it meanwhile.
     """
     state = folder.with_name(f".{folder.name}.preparing")
     if folder.exists():
@@ -39,10 +39,10 @@ def kept_state(folder: pathlib.Path, description: Config) -> Iterator[pathlib.Pa
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            console.print(f"{folder} is being made by another process; waiting for it")
+            console.print(f"Another process is preparing {folder}; waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         if folder.exists():
-            raise FileExistsError(f"{folder} was made by another process in the meantime.")
+            raise FileExistsError(f"Another process created {folder} in the meantime.")
         text = json.dumps(description, sort_keys=True)
         recorded = state / "description.json"
         if not recorded.is_file() or json.dumps(json.loads(recorded.read_text("utf-8")), sort_keys=True) != text:
@@ -62,7 +62,7 @@ def _clear(state):
 
 
 def remove_temporary(state: pathlib.Path) -> None:
-    """Delete half-written files of a process that was killed; their names begin with a point."""
+    """Delete the partial files of a killed process; their names begin with a dot."""
     for path in list(state.rglob(".*")):
         if path.is_dir():
             shutil.rmtree(path)
@@ -72,7 +72,7 @@ def remove_temporary(state: pathlib.Path) -> None:
 
 @contextlib.contextmanager
 def replaced_folder(path: Path) -> Iterator[pathlib.Path]:
-    """Yield a temporary folder next to `path` that takes its place on success, once its files are on the disk."""
+    """Yield a temporary folder next to `path`; on success it replaces `path`, once its files are on disk."""
     path = pathlib.Path(path)
     temporary = path.with_name(f".{path.name}")
     shutil.rmtree(temporary, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A user's own table as a data set: a schema file says what its columns are."""
+"""A user's own table as a data set; a schema file describes its columns."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def prepare_own_table(
     bad_rows: str = "error",
     seed: int = 0,
 ) -> Config:
-    """Make a prepared folder of a table of your own.
+    """Prepare your own table into a folder.
 
     Args:
-        folder: The folder to make.
+        folder: The folder to create.
         name: Name of the data set: letters, digits and underscores.
         tables: A path or pattern such as `"logs/*.parquet"`, or one for each split,
             `{"train": ..., "valid": ..., "test": ...}`. Files end in `.csv`, `.tsv`, `.txt` or `.parquet`, `.libsvm`,
@@ -48,17 +48,17 @@ def prepare_own_table(
             text may be compressed (`.gz`, `.bz2`, `.zst`, `.zip`).
         schema: Path of the schema file (JSON or YAML), or its content as a mapping: `label`, `fields`
             (arguments of `FieldEncoding`), `split` (arguments of `Fractions` or `ByColumn`), `fit_on`, and
-            for text `separator`, `columns` (if there is no header), `quote` (none by default if tabs separate, else
-            `"`), `missing`.
+            for text `separator`, `columns` (if the files have no header), `quote` (by default none for tab-separated
+            text, otherwise `"`) and `missing`.
         bad_rows: What to do with rows that cannot be used: `"error"` or `"skip"`.
-        seed: Seed of the order of the training rows, and of the split if the schema gives none.
+        seed: Seed for the order of the training rows, and for the split if the schema gives none.
 
     Returns:
         The report, as in `report.json`.
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If the schema or a row is wrong.
+        ValueError: If the schema or a row is invalid.
     """
     config = schema if isinstance(schema, Mapping) else read_schema(schema)
     files, splits = find_tables(tables)
@@ -71,12 +71,12 @@ def read_schema(path: Path) -> Mapping[str, Any]:
     """Read a schema file, JSON or YAML.
 
     Raises:
-        FileNotFoundError: If there is none.
+        FileNotFoundError: If it does not exist.
         ValueError: If it is not a mapping.
     """
     path = pathlib.Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"There is no schema {path}. Draft one with --infer_schema.")
+        raise FileNotFoundError(f"The schema {path} does not exist. Draft one with --infer_schema.")
     try:
         text = path.read_text(encoding="utf-8")
         config = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
@@ -88,10 +88,10 @@ def read_schema(path: Path) -> Mapping[str, Any]:
 
 
 def find_tables(tables: Path | Mapping[str, Path]) -> tuple[tuple[pathlib.Path, ...], tuple[str, ...]]:
-    """Return the files and the split of each, none if one table holds all splits.
+    """Return the files and the split of each; no splits if one table holds all of them.
 
     Raises:
-        FileNotFoundError: If there is no file of a name or pattern.
+        FileNotFoundError: If a name or pattern matches no file.
         ValueError: If a split is unknown, `train` is missing, or a file is in two splits.
     """
     if not isinstance(tables, Mapping):
@@ -100,7 +100,7 @@ def find_tables(tables: Path | Mapping[str, Path]) -> tuple[tuple[pathlib.Path, 
         if split not in SPLITS:
             raise ValueError(unknown("split", split, SPLITS))
     if "train" not in tables:
-        raise ValueError("Separate files need one for the split 'train'.")
+        raise ValueError("Separate files must include one for the split 'train'.")
     pairs = [(path, split) for split in SPLITS if split in tables for path in _matching(tables[split])]
     seen = {}
     for path, split in pairs:
@@ -115,21 +115,21 @@ def _matching(pattern):
     is_pattern = glob.has_magic(pattern) and not pathlib.Path(pattern).exists()
     found = sorted(glob.glob(pattern)) if is_pattern else [pattern]
     if not found:
-        raise FileNotFoundError(f"There is no file {pattern}. Correct the path.")
+        raise FileNotFoundError(f"{pattern} matches no file. Correct the path.")
     return [pathlib.Path(path) for path in found]
 
 
 def table_source(
     files: Sequence[pathlib.Path], splits: Sequence[str], config: Mapping[str, Any]
 ) -> ParquetSource | SparseTextSource | TextSource:
-    """Return the source of some files.
+    """Return a source for some files.
 
     Raises:
         ValueError: If a file is of an unknown kind.
     """
     kinds = {kind_of(path) for path in files}
     if len(kinds) > 1:
-        raise ValueError(f"All files must be of one kind. Received: {', '.join(sorted(kinds))}.")
+        raise ValueError(f"All files must be of the same kind. Received: {', '.join(sorted(kinds))}.")
     kind = kinds.pop()
     if kind == "parquet":
         return ParquetSource(files, splits)
@@ -139,10 +139,10 @@ def table_source(
 
 
 def kind_of(path: Path) -> str:
-    """Return `"csv"`, `"tsv"`, `"parquet"`, `"libsvm"` or `"libffm"` by the ending of a file's name.
+    """Return `"csv"`, `"tsv"`, `"parquet"`, `"libsvm"` or `"libffm"`, judging by a file's extension.
 
     Raises:
-        ValueError: If it ends otherwise.
+        ValueError: If the extension is unknown.
     """
     path = pathlib.Path(path)
     if path.suffix in (*COMPRESSIONS, ".zip"):
@@ -150,7 +150,7 @@ def kind_of(path: Path) -> str:
     kinds = {".csv": "csv", ".tsv": "tsv", ".txt": "tsv", ".parquet": "parquet"}
     kinds |= {".libsvm": "libsvm", ".svm": "libsvm", ".libffm": "libffm", ".ffm": "libffm"}
     if path.suffix not in kinds:
-        raise ValueError(f"{path}: expected a file that ends in {', '.join(kinds)} (text may be compressed).")
+        raise ValueError(f"{path}: the name must end in {', '.join(kinds)} (text may be compressed).")
     return kinds[path.suffix]
 
 
@@ -160,8 +160,8 @@ def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool 
     Args:
         config: The content of a schema file.
         columns: The columns of the table.
-        by_file: Whether files tell the splits.
-        seed: Seed of a split that has none.
+        by_file: Whether files determine the splits.
+        seed: Seed for a split that has none.
 
     Raises:
         ValueError: If a key is unknown or a value is wrong.
@@ -191,11 +191,11 @@ def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool 
         fields.append(field)
     split = ByFile() if by_file else split_from_dict(config.get("split", {}), seed)
     if by_file and "split" in config:
-        raise ValueError("Schema: separate files tell the splits. Remove the key 'split'.")
+        raise ValueError("Schema: separate files determine the splits. Remove the key 'split'.")
     return TablePlan(fields, config["label"], split, config.get("fit_on", "train"))
 
 
 def _headless(columns):
-    """Say what to do if the first row seems to be no header."""
+    """Return advice if the first row does not look like a header."""
     numbers = sum(str(column).replace(".", "", 1).lstrip("-").isdigit() for column in columns)
-    return " The first row seems to be no header: name the `columns` in the schema." if numbers else ""
+    return " The first row does not look like a header: name the `columns` in the schema." if numbers else ""

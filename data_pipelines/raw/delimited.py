@@ -1,4 +1,4 @@
-"""Parsing a piece of a text table, and finding the rows that are wrong in it."""
+"""Parse a piece of a text table and find its malformed rows."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ import pyarrow.csv as pyarrow_csv
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Path
 
-# Pieces that the processor's cache holds are parsed in half the time of large ones.
+# Pieces that fit into the processor's cache take half the time of large ones to parse.
 PARSE_BYTES = 1 << 19
 MANY_QUOTES = 100_000
 
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    r"""How a text table is written. An option that is added here is a key of a schema file too.
+    r"""The format of a text table. An option added here is also a key of schema files.
 
     Args:
         separator: The character between columns.
         columns: Names of the columns; None if the first line of each file names them.
-        quote: The character around cells that hold a separator or a line end; None if there is none.
-        missing: Text or texts that stand for a missing cell, in addition to the empty one, such as `"NULL"`.
+        quote: The character around cells that contain a separator or a line end; None for no quoting.
+        missing: Text or texts that mark a missing cell, in addition to the empty text, such as `"NULL"`.
 
     Raises:
         ValueError: If the separator is not one character, or names or missing cells are not texts.
@@ -57,7 +57,7 @@ class Format:
 
     @classmethod
     def keys(cls) -> tuple[str, ...]:
-        """Return the options that a schema file may set: all of them."""
+        """Return the options that a schema file may set, which are all of them."""
         return tuple(option.name for option in dataclasses.fields(cls))
 
     @classmethod
@@ -66,10 +66,10 @@ class Format:
 
         Args:
             config: The content of the schema file.
-            separator: The character between columns, if the schema does not say.
+            separator: The character between columns, if the schema does not set it.
         """
         options = {"separator": separator, **{key: config[key] for key in cls.keys() if key in config}}
-        # Text between tabs is seldom quoted: a quote that opens a cell is a part of it, and must not swallow lines.
+        # Tab-separated text is seldom quoted: a quote that opens a cell belongs to it and must not swallow lines.
         return cls(**{"quote": None if options["separator"] == "\t" else '"', **options})
 
     def split_line(self, text: str) -> list[str]:
@@ -78,10 +78,10 @@ class Format:
         return next(csv.reader([text], delimiter=self.separator, quotechar=self.quote, quoting=quoting), [])
 
     def parse_options(self, handler: Callable | None = None) -> pyarrow_csv.ParseOptions:
-        """Return how pyarrow finds the cells of all lines.
+        """Return pyarrow's options for finding the cells of all lines.
 
         Args:
-            handler: Function of each row of a wrong width; returns `"skip"` or `"error"`.
+            handler: Called with each row of a wrong width; returns `"skip"` or `"error"`.
         """
         return pyarrow_csv.ParseOptions(
             delimiter=self.separator,
@@ -91,7 +91,7 @@ class Format:
         )
 
     def convert_options(self, types: Mapping[str, pa.DataType]) -> pyarrow_csv.ConvertOptions:
-        """Return how pyarrow turns cells into values of the given types; other columns are left out."""
+        """Return pyarrow's options for converting cells to the given types; other columns are left out."""
         return pyarrow_csv.ConvertOptions(
             column_types=types,
             include_columns=list(types),
@@ -100,21 +100,21 @@ class Format:
         )
 
     def last_line_end(self, content: bytes) -> int:
-        """Return the length of the whole lines at the beginning of some bytes."""
+        """Return the length of the complete lines at the beginning of some bytes."""
         end = content.rfind(b"\n") + 1
         quotes = content.count(self.quote.encode(), 0, end) if self.quote else 0
-        # Within quotes a line end is part of the cell. Where each cell may be quoted, an even number of them tells
-        # that the last one is closed; a few are looked at one by one.
+        # Within quotes, a line end is part of the cell. If every cell may be quoted, an even number of quotes means
+        # that the last one is closed; if only a few are, they are checked one by one.
         if quotes % 2 or 0 < quotes < MANY_QUOTES:
             return content.rfind(b"\n", 0, self._open_quote(content)) + 1
         return end
 
     def _open_quote(self, content):
-        """Return where a cell begins whose quotes do not end, or the length if there is none.
+        """Return where a cell with unclosed quotes begins, or the length if all quotes are closed.
 
-        A quote within a cell that does not begin with one, such as an inch mark, is a letter as any other.
+        A quote within a cell that does not begin with a quote, such as an inch mark, is an ordinary character.
         """
-        assert self.quote is not None  # asked only where there are quotes
+        assert self.quote is not None  # called only for formats with quotes
         quote, before = self.quote.encode(), (self.separator.encode()[0], ord("\n"))
         closing = re.compile(rb"(?:[^%b]++|%b%b)*+%b" % (4 * (re.escape(quote),)))
         place = content.find(quote)
@@ -130,7 +130,7 @@ class Format:
 
 
 def _texts(key, value):
-    """Return one text or several as a tuple; YAML makes other things of -1, NULL and no unless they are in quotes."""
+    """Return one or several texts as a tuple; YAML converts unquoted -1, NULL and no to other types."""
     texts = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     if not all(isinstance(text, str) for text in texts):
         quoted = json.dumps(["NULL" if text is None else str(text) for text in texts], ensure_ascii=False)
@@ -148,7 +148,7 @@ def header_of(path: Path, line: bytes, format: Format) -> list[str]:
     """Return the column names in the first line of a file.
 
     Raises:
-        ValueError: If the line is empty or no text.
+        ValueError: If the line is empty or not text.
     """
     try:
         text = line.decode("utf-8-sig").rstrip("\r\n")
@@ -159,7 +159,7 @@ def header_of(path: Path, line: bytes, format: Format) -> list[str]:
     except csv.Error as error:
         raise ValueError(f"{path}, row 1: the header is not a line of a table ({error}).") from None
     if not any(names):
-        raise ValueError(f"{path}, row 1: expected the names of the columns, the line is empty.")
+        raise ValueError(f"{path}, row 1: expected the column names, but the line is empty.")
     _check_once(f"{path}, row 1: the header names", names)
     return names
 
@@ -172,13 +172,14 @@ def parse(
     Args:
         content: The bytes.
         columns: Names of all columns.
-        needed: The columns wanted, `{name: whether they are numbers}`.
+        needed: The columns to return, `{name: whether they are numbers}`.
         format: The `Format`.
         first: The number of the first line in its file.
 
     Returns:
-        The `pyarrow.Table`, the number of each row, and `(number, reason)` of each row that cannot be used. Numbers are
-        float64 where all of them are numbers, else text; all other columns are text. Missing cells are null.
+        The `pyarrow.Table`, the number of each row, and `(number, reason)` of each row that cannot be used. A column of
+        numbers is float64 if all its cells are numbers, otherwise text; all other columns are text. Missing cells are
+        null.
     """
     if first == 1 and content.startswith(b"\xef\xbb\xbf"):
         content = content[3:]
@@ -200,7 +201,7 @@ def _read(content, columns, types, format, handler=None):
 
 
 def _parse_carefully(content, columns, needed, format, first):
-    """Parse all columns as bytes, and note the rows of another width or that are not UTF-8."""
+    """Parse all columns as bytes; record the rows that have another width or are not UTF-8."""
     bad = []
 
     def note(row):
@@ -237,7 +238,7 @@ def _decoded(cell):
 
 
 def _row_numbers(content, first, rows):
-    """Return the number of the line of each row; where line ends are within cells, rows are numbered instead."""
+    """Return each row's line number; if cells contain line ends, number the rows instead."""
     if content.count(b"\n") + (not content.endswith(b"\n")) != rows:
         lines = first + np.flatnonzero([bool(line.strip(b"\r")) for line in content.split(b"\n")])
         if len(lines) == rows:

@@ -25,7 +25,7 @@ FIRST_BYTES = 4 << 20
 NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 TOKENS = {"libsvm": rf"^\d+:{NUMBER}$", "libffm": rf"^\d+:[^:]+:{NUMBER}$"}
 SHAPES = {"libsvm": "index:value", "libffm": "field:feature:value"}
-# A character that no such text holds: each line is one cell.
+# A character that does not occur in such text, so each line is one cell.
 LINES = Format("\x01", ("line",), quote=None)
 
 
@@ -33,16 +33,16 @@ LINES = Format("\x01", ("line",), quote=None)
 class SparseTextSource:
     """Files of libsvm or libffm text.
 
-    The columns are `label` (a label of -1 becomes 0) and, of libsvm text, `features`: a multi-valued cell such as
-    `"3:0.5 7"`, to be read with `separator=" "` and `weight_separator=":"`; a weight of 1 is left out. Of
-    libffm text there are `field0`, `field1`, ... of the same form, which are plain categories where every weight is 1,
-    and `value0`, `value1`, ...: the number of the field's feature where there is just one.
+    The column `label` turns a label of -1 into 0. libsvm text also has `features`: a multi-valued cell such as
+    `"3:0.5 7"`, to be read with `separator=" "` and `weight_separator=":"`; weights of 1 are left out. libffm text has
+    `field0`, `field1`, ... in the same format; they are plain categories if every weight is 1. It also has `value0`,
+    `value1`, ...: the number of the field's feature, if the field has just one.
 
     Args:
         paths: The files, in the order of their rows; they may be compressed.
         kind: `"libsvm"` or `"libffm"`.
         num_fields: Number of libffm fields, counted from 0; by default as many as in the first 4 MiB.
-        splits: The split of each file, if files tell splits.
+        splits: The split of each file, if files determine splits.
         chunk_bytes: Bytes of text per chunk.
     """
 
@@ -53,7 +53,7 @@ class SparseTextSource:
     chunk_bytes: int = CHUNK_BYTES
 
     def describe(self) -> Config:
-        """Return what the rows depend on, for JSON."""
+        """Return everything the rows depend on, JSON-serializable."""
         return {**self._lines.describe(), "kind": self.kind, "num_fields": self._fields()}
 
     def columns(self) -> list[str]:
@@ -112,18 +112,18 @@ class SparseTextSource:
         return parse
 
     def _bad(self, tokens, num_fields):
-        """Return what is wrong with rows, by row."""
+        """Return the reasons why rows are malformed, by row."""
         wrong = tokens.filter(~pl.col("token").str.contains(TOKENS[self.kind]))
         bad = {row: f"{token!r}, expected {SHAPES[self.kind]}" for row, token in reversed(wrong.rows())}
         if self.kind == "libffm":
             fields = pl.col("token").str.extract(r"^(\d+):").cast(pl.Int64, strict=False)
             for row, token in reversed(tokens.filter(fields >= num_fields).rows()):
-                bad.setdefault(row, f"{token!r} is of a field above {num_fields - 1}, the last of the first rows")
+                bad.setdefault(row, f"{token!r} has a field above {num_fields - 1}, the last one in the first rows")
         return bad
 
 
 def _cells(tokens, kind, needed, rows):
-    """Return the columns made of tokens, `{name: series}`."""
+    """Return the columns built from tokens, `{name: series}`."""
     if kind == "libsvm":
         tokens = tokens.with_columns(field=pl.lit("features"), feature="token")
         tokens = tokens.with_columns(pl.col("feature").str.replace(r":1(\.0*)?$", ""))

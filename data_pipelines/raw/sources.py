@@ -1,7 +1,7 @@
-"""Raw tables as chunks of rows: text with separators, plain or compressed, Parquet, and frames in memory.
+"""Raw tables as chunks of rows: delimited text (plain or compressed), Parquet, and frames in memory.
 
-A source lists its chunks one after the other, cheaply, and each chunk is parsed later, by another thread. The
-chunks of a source are always the same, so that an interrupted preparation resumes at the chunk it was at.
+Listing the chunks of a source is cheap; other threads parse each chunk later. A source always has the same chunks, so
+an interrupted preparation resumes at the chunk where it stopped.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Chunk(typing.NamedTuple):
     """Some consecutive rows of a raw table.
 
     Args:
-        path: The file that they are in.
-        parse: Function of the columns that are needed, `{name: whether numbers}`; returns `Rows`.
-        place: What the source needs to resume after this chunk, for JSON.
-        split: The split that the rows belong to, None if the file does not say.
+        path: The file that contains them.
+        parse: Function that takes the needed columns, `{name: whether numbers}`, and returns `Rows`.
+        place: What the source needs to resume after this chunk, JSON-serializable.
+        split: The split that the rows belong to; None if the file does not determine it.
     """
 
     path: str
@@ -54,7 +54,7 @@ class Rows(typing.NamedTuple):
     """The parsed rows of a chunk.
 
     Args:
-        table: The rows that could be parsed: a `pyarrow.Table` whose missing texts are null.
+        table: The rows that could be parsed, as a `pyarrow.Table` in which missing texts are null.
         row_numbers: The number of each row in its file, counted from 1.
         bad: `(number, reason)` of each row that could not be parsed.
     """
@@ -71,7 +71,7 @@ class TextSource:
     Args:
         paths: The files, in the order of their rows; `.gz`, `.bz2`, `.zst` and `.zip` are decompressed.
         format: The `Format`.
-        splits: The split of each file, if files tell splits.
+        splits: The split of each file, if files determine splits.
         chunk_bytes: Bytes of text per chunk.
     """
 
@@ -81,7 +81,7 @@ class TextSource:
     chunk_bytes: int = CHUNK_BYTES
 
     def describe(self) -> Config:
-        """Return what the rows depend on, for JSON."""
+        """Return everything the rows depend on, JSON-serializable."""
         files = [_stamp(path) for path in self.paths]
         return {"files": files, "chunk_bytes": self.chunk_bytes, **dataclasses.asdict(self.format)}
 
@@ -97,11 +97,11 @@ class TextSource:
         """Yield the chunks.
 
         Args:
-            finished: The places of the chunks that were finished earlier, in order, which are passed over:
-                None is yielded for each.
+            finished: The places of the chunks that were finished earlier, in order. They are skipped: each yields
+                None.
 
         Raises:
-            ValueError: If a file is empty or no text table of these columns.
+            ValueError: If a file is empty or not a text table with these columns.
             OSError: If a file cannot be read.
         """
         columns = self.columns()
@@ -110,7 +110,7 @@ class TextSource:
             split = self.splits[index] if self.splits else None
             if self.format.columns is None and self._header(path) != columns:
                 raise ValueError(
-                    f"{path}: the header differs from that of {self.paths[0]}. Prepare like tables together."
+                    f"{path}: the header differs from the one of {self.paths[0]}. Prepare only like tables together."
                 )
             with readable(path), open_raw(path) as (file, share_read):
                 line, offset, read = 1, 0, 0
@@ -145,8 +145,8 @@ class TextSource:
 def _check_length(path, line, length):
     if length > LONGEST_ROW:
         raise ValueError(
-            f"{path}, row {line}: no end of the row within {length:,} bytes. If quotes open cells in which they do not "
-            "end, such as inches, write `quote: null` into the schema."
+            f"{path}, row {line}: the row does not end within {length:,} bytes. If cells begin with a quote that is "
+            "never closed, such as an inch mark, write `quote: null` into the schema."
         )
 
 
@@ -160,7 +160,7 @@ class ParquetSource:
 
     Args:
         paths: The files, in the order of their rows.
-        splits: The split of each file, if files tell splits.
+        splits: The split of each file, if files determine splits.
         chunk_rows: Rows per chunk.
     """
 
@@ -169,7 +169,7 @@ class ParquetSource:
     chunk_rows: int = CHUNK_ROWS
 
     def describe(self) -> Config:
-        """Return what the rows depend on, for JSON."""
+        """Return everything the rows depend on, JSON-serializable."""
         return {"files": [_stamp(path) for path in self.paths], "chunk_rows": self.chunk_rows}
 
     def columns(self) -> list[str]:
@@ -224,7 +224,7 @@ class FrameSource:
     chunk_rows: int = CHUNK_ROWS
 
     def describe(self) -> Config:
-        """Return what the rows depend on, for JSON."""
+        """Return everything the rows depend on, JSON-serializable."""
         return {"files": [_stamp(self.path)], "rows": len(self.frame), "chunk_rows": self.chunk_rows}
 
     def columns(self) -> list[str]:
@@ -244,13 +244,13 @@ class FrameSource:
 
 @dataclasses.dataclass(frozen=True)
 class DerivedSource:
-    """Another source whose rows are worked on after parsing.
+    """A source that derives columns from another source's parsed rows.
 
     Args:
-        source: The source.
-        derive: Function from a polars frame of text columns to a frame of the same rows.
+        source: The other source.
+        derive: Function that maps a polars frame of text columns to a frame with the same rows.
         derived: Names of the columns that `derive` returns.
-        needed: Names of the columns that it takes.
+        needed: Names of the columns that `derive` takes.
     """
 
     source: TextSource
@@ -259,7 +259,7 @@ class DerivedSource:
     needed: tuple
 
     def describe(self) -> Config:
-        """Return what the rows depend on, for JSON."""
+        """Return everything the rows depend on, JSON-serializable."""
         return {**self.source.describe(), "derived": list(self.derived)}
 
     def columns(self) -> list[str]:
@@ -291,7 +291,7 @@ class Source(typing.Protocol):
     """A raw table: its columns, and its rows in chunks."""
 
     def describe(self) -> Config:
-        """Return what the rows depend on, for JSON."""
+        """Return everything the rows depend on, JSON-serializable."""
         ...
 
     def columns(self) -> list[str]:
@@ -299,7 +299,7 @@ class Source(typing.Protocol):
         ...
 
     def chunks(self, finished: list[Config]) -> Iterator[Chunk | None]:
-        """Yield the chunks; None stands for each that was finished earlier."""
+        """Yield the chunks; each chunk that was finished earlier yields None."""
         ...
 
 
@@ -307,7 +307,7 @@ def raw_files(raw: Path | None, what: str) -> tuple[pathlib.Path, ...]:
     """Return the path given as `raw`, as a tuple.
 
     Raises:
-        ValueError: If none was given.
+        ValueError: If no path was given.
     """
     if raw is None:
         raise ValueError(f"The raw data cannot be downloaded. Pass {what} as `raw` (--raw).")
@@ -321,7 +321,7 @@ def _constant(rows):
 
 
 def _stamp(path):
-    """Name a file and what changes when it is written again."""
+    """Describe a file: its name, and what changes when it is rewritten."""
     with readable(path):
         status = pathlib.Path(path).stat()
     return [str(pathlib.Path(path).absolute()), status.st_size, status.st_mtime_ns]
@@ -329,10 +329,10 @@ def _stamp(path):
 
 @contextlib.contextmanager
 def open_raw(path: Path) -> Iterator[tuple[Any, Callable[[], float]]]:
-    """Yield a file of the decompressed bytes, and a function that tells the share that was read.
+    """Yield a file of the decompressed bytes and a function that returns the share read so far.
 
     Raises:
-        ValueError: If a zip file does not hold exactly one file, or one that Python cannot unpack.
+        ValueError: If a zip file does not hold exactly one file, or Python cannot unpack it.
     """
     path = pathlib.Path(path)
     size = path.stat().st_size
@@ -341,7 +341,7 @@ def open_raw(path: Path) -> Iterator[tuple[Any, Callable[[], float]]]:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
             if len(entries) != 1:
                 raise ValueError(
-                    f"{path} holds {len(entries)} files, expected one table. Unpack it and name the table."
+                    f"{path} holds {len(entries)} files, expected one table. Unpack it and pass the table's path."
                 )
             with open_entry(archive, entries[0]) as file:
                 yield file, lambda: file.tell() / max(entries[0].file_size, 1)
@@ -357,17 +357,17 @@ def open_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo | str) -> typing
     """Open a file of a `zipfile.ZipFile`.
 
     Raises:
-        ValueError: If it is encrypted, or compressed in a way that Python does not know, such as Deflate64.
+        ValueError: If it is encrypted, or compressed with a method that Python does not support, such as Deflate64.
     """
     try:
         return archive.open(entry)
     except (NotImplementedError, RuntimeError) as error:
-        message = f"{archive.filename} cannot be unpacked here ({error}). Unpack it yourself and name what it holds."
+        message = f"{archive.filename} cannot be unpacked here ({error}). Unpack it yourself and pass the result."
         raise ValueError(message) from None
 
 
 class readable:  # noqa: N801  (used like a function)
-    """Turns what the libraries raise for damaged files into one line that names the file."""
+    """Turns the errors that libraries raise for damaged files into one line that names the file."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -375,7 +375,7 @@ class readable:  # noqa: N801  (used like a function)
     def __enter__(self):
         path = pathlib.Path(self.path)
         if not path.exists():
-            raise FileNotFoundError(f"There is no {path}. Correct the path.")
+            raise FileNotFoundError(f"{path} does not exist. Correct the path.")
         if path.is_file() and not path.stat().st_size:
             raise ValueError(f"{path} is empty.")
         return self
@@ -401,7 +401,7 @@ def _first_line(file):
 
 
 def _go_to(file, position, offset):
-    """Go from a position to an offset of the decompressed bytes; a compressed stream is read up to there."""
+    """Move from a position to an offset in the decompressed bytes; a compressed stream is read up to there."""
     if isinstance(file, pa.CompressedInputStream):
         while position < offset:
             position += len(file.read(min(offset - position, 1 << 24)))

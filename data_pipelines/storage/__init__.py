@@ -1,1 +1,1 @@
-"""The prepared folder on disk: blocks of rows in TFRecord shards, written whole and read shuffled."""
+"""The prepared folder on disk: blocks of rows in TFRecord shards, written atomically and read shuffled."""

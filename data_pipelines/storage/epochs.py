@@ -1,7 +1,7 @@
-"""Epochs over the rows of a split: where its blocks lie, and which rows come when.
+"""Epochs over the rows of a split: where its blocks are, and in which order their rows come.
 
-The order of an epoch depends only on the seed and the number of the epoch. So a run can start in the
-middle, and several workers can share an epoch without talking to each other. `shuffling` makes the random order.
+The order of an epoch depends only on the seed and the epoch's number. A run can therefore start in the middle, and
+several workers can share an epoch without communication. `shuffling` defines the random order.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RECORD_OVERHEAD = 16
 
 @dataclasses.dataclass(frozen=True)
 class BlockIndex:
-    """Where the blocks of a split lie.
+    """Where the blocks of a split are stored.
 
     Args:
         paths: The shard of each block, `(blocks,)` of text.
@@ -42,11 +42,11 @@ class BlockIndex:
 
 
 def index_blocks(paths: Iterable[str], count_rows: Callable[[bytes], int]) -> BlockIndex:
-    """Find the blocks of shards in which all blocks but the last have the same number of rows.
+    """Find the blocks of shards in which all blocks except the last have the same number of rows.
 
     Args:
-        paths: The shards, in their order.
-        count_rows: Function that returns the rows of a serialized block.
+        paths: The shards, in order.
+        count_rows: Function that returns the number of rows in a serialized block.
 
     Returns:
         A `BlockIndex`.
@@ -84,18 +84,18 @@ def _record_length(file, offset):
 class ShardPlan:
     """The rows and batches of one of several shards in each epoch.
 
-    All shards have the same number of batches, and sizes that differ by at most one row. Where one
-    more row gives some shards another batch, the others cut their last batch into two.
+    All shards have the same number of batches, and their sizes differ by at most one row. If one more row gives some
+    shards an additional batch, the others cut their last batch in two.
 
     Args:
         rows: Rows of the split.
         batch_size: Rows per batch.
-        drop_remainder: Whether each epoch leaves out what does not fill a batch of every shard.
+        drop_remainder: Whether each epoch leaves out rows that do not fill a batch of every shard.
         num_shards: Number of shards.
-        shard_index: Which one this is, from 0.
+        shard_index: Index of this shard, from 0.
 
     Raises:
-        ValueError: If an argument is out of range, or there are too few rows for so many shards.
+        ValueError: If an argument is out of range, or the rows are too few for so many shards.
     """
 
     rows: int
@@ -115,17 +115,17 @@ class ShardPlan:
         if self.rows // self.num_shards < self.num_batches:
             raise ValueError(
                 f"{self.rows:,} rows cannot give {self.num_shards} shards equally many batches of {self.batch_size}. "
-                "Set `drop_remainder=True`, or have fewer shards."
+                "Set `drop_remainder=True`, or use fewer shards."
             )
 
     @property
     def start(self) -> int:
-        """The first row of this shard, in the order of the blocks of an epoch."""
+        """The first row of this shard, in an epoch's order of blocks."""
         return self.rows * self.shard_index // self.num_shards
 
     @property
     def stop(self) -> int:
-        """The row after its last one."""
+        """The row after the last row of this shard."""
         return self.rows * (self.shard_index + 1) // self.num_shards
 
     @property
@@ -159,7 +159,7 @@ def blocks_of_epoch(index: BlockIndex, seed: Tensor | None, start: Tensor, stop:
     Args:
         index: The `BlockIndex`.
         seed: Seed of the epoch, int64 `(2,)`, or None for the stored order.
-        start: The first row, counted along the order of the blocks.
+        start: The first row, counted in the order of the blocks.
         stop: The row after the last.
 
     Returns:
@@ -179,11 +179,11 @@ def blocks_of_epoch(index: BlockIndex, seed: Tensor | None, start: Tensor, stop:
 
 
 def read_blocks(index: BlockIndex, decode: Callable[[tf.Tensor], dict[str, Tensor]], parts: Tensor) -> tf.data.Dataset:
-    """Return a `tf.data.Dataset` of parts of blocks, each read from where it lies in its shard.
+    """Return a `tf.data.Dataset` of parts of blocks, each read directly from its place in a shard.
 
     Args:
         index: The `BlockIndex`.
-        decode: Function from a serialized block to a dictionary of tensors `(rows, ...)`.
+        decode: Function that turns a serialized block into a dictionary of tensors `(rows, ...)`.
         parts: The parts, int64 `(parts, 3)`, as `blocks_of_epoch` returns them.
     """
     import tensorflow as tf
@@ -192,7 +192,7 @@ def read_blocks(index: BlockIndex, decode: Callable[[tf.Tensor], dict[str, Tenso
         records = tf.raw_ops.TFRecordDatasetV2(
             filenames=path[None],
             compression_type="",
-            buffer_size=0,  # one record is wanted, and whole
+            buffer_size=0,  # reads exactly one record
             byte_offsets=offset[None],
         )
         record = tf.data.experimental.from_variant(records, tf.TensorSpec([], tf.string)).take(1)
@@ -204,7 +204,7 @@ def read_blocks(index: BlockIndex, decode: Callable[[tf.Tensor], dict[str, Tenso
 
 
 def number_blocks(index: BlockIndex, parts: Tensor) -> tf.data.Dataset:
-    """Return what `read_blocks` does, with the number of each row in the split, `{"row": ...}`, in its place."""
+    """Like `read_blocks`, but return only the number of each row in the split, `{"row": ...}`."""
     import tensorflow as tf
 
     firsts = tf.gather(np.cumsum(index.rows) - index.rows, parts[:, 0])
@@ -215,15 +215,15 @@ def number_blocks(index: BlockIndex, parts: Tensor) -> tf.data.Dataset:
 def stored_rows(
     index: BlockIndex, read: BlockReader, seed: int, epoch: Tensor, start: int, stop: int, skipped: Tensor
 ) -> tf.data.Dataset:
-    """Return an epoch over a range of rows in stored order; arguments as in `shuffled_rows`."""
+    """Return an epoch over a range of rows in stored order; for the arguments, see `shuffled_rows`."""
     return read(blocks_of_epoch(index, None, start + skipped, stop))
 
 
 def pick(column: Tensor, numbers: Tensor) -> tf.Tensor:
-    """Return rows of a tensor by their numbers, in less time than `tf.gather`."""
+    """Return rows of a tensor by number, faster than `tf.gather`."""
     import tensorflow as tf
 
-    if column.shape[1:].num_elements() == 0:  # of a table without ids or without numbers, which `gather_nd` refuses
+    if column.shape[1:].num_elements() == 0:  # a table without ids or without numbers, which `gather_nd` rejects
         return tf.gather(column, numbers)
     return tf.gather_nd(column, numbers[:, None])
 

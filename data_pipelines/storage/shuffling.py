@@ -1,8 +1,8 @@
-"""All that shuffles rows: while they are written, by preparation or by `PreparedWriter`, and in each epoch of reading.
+"""All shuffling of rows: while they are written, by preparation or `PreparedWriter`, and in each epoch of reading.
 
-Training rows are shuffled once on disk, across the whole split: preparation sends each row to a random shard
+Training rows are shuffled once on disk, across the whole split. Preparation sends each row to a random shard
 (`random_shards`) and permutes each shard (`order_within_shard`); `PreparedWriter` does the same with buckets
-(`Shuffler`). So rows that lie together come from anywhere in the raw table, and an epoch only needs to permute blocks,
+(`Shuffler`). Adjacent rows therefore come from anywhere in the raw table, and an epoch only needs to permute blocks,
 and rows within chunks (`shuffled_rows`).
 """
 
@@ -36,14 +36,14 @@ def order_within_shard(rows: int, seed: int, shard: int) -> np.ndarray:
 
 
 class Shuffler:
-    """Brings any number of rows into random order, with only a part of them in memory.
+    """Puts any number of rows into random order, with only a part of them in memory.
 
     Each row goes to a random one of 64 files, and each file is shuffled in memory.
 
     Args:
         folder: Where to put the files.
         dtype: The structured type of a row.
-        seed: Seed of the order.
+        seed: Seed for the order.
     """
 
     def __init__(self, folder: pathlib.Path, dtype: np.dtype, seed: int):
@@ -79,17 +79,17 @@ def shuffled_rows(
 ) -> tf.data.Dataset:
     """Return an epoch over a range of rows in random order.
 
-    All blocks of the split are permuted, the range is cut from their rows, and the rows are permuted
-    within chunks of 65,536.
+    All blocks of the split are permuted, the range is cut from their rows, and the rows are permuted within chunks of
+    65,536.
 
     Args:
         index: The `BlockIndex`.
-        read: `read_blocks` or `number_blocks` with its first arguments given.
+        read: `read_blocks` or `number_blocks` with its first arguments bound.
         seed: Seed of the run.
-        epoch: Number of the epoch, from 0: an int64 tensor.
+        epoch: Number of the epoch, from 0, as an int64 tensor.
         start: The first row of the range.
-        stop: The row after its last.
-        skipped: Rows of the epoch to leave out: an int64 tensor.
+        stop: The row after the last.
+        skipped: Number of rows to skip at the start of the epoch, as an int64 tensor.
 
     Returns:
         A `tf.data.Dataset` of dictionaries of tensors `(rows, ...)`.
@@ -107,7 +107,7 @@ def shuffled_rows(
         order = order[tf.where(chunk == first_chunk, skipped, 0) :]
         return {name: pick(column, order) for name, column in rows.items()}
 
-    # Counted from `start`, whole chunks lie before the first row: they need not be read.
+    # Counted from `start`, the chunks that lie wholly before the first row need not be read.
     parts = blocks_of_epoch(index, fold_in(epoch_seed, 0), start + first_chunk * CHUNK_ROWS, stop)
     chunks = tf.data.Dataset.range(first_chunk, np.iinfo(np.int64).max)
     return tf.data.Dataset.zip(chunks, read(parts).rebatch(CHUNK_ROWS)).map(permute)

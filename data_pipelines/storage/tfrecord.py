@@ -1,4 +1,4 @@
-"""Writing TFRecord files for TensorFlow Datasets without TensorFlow, whose import takes as long as a million rows.
+"""Write TFRecord files for TensorFlow Datasets without TensorFlow: its import takes as long as a million rows.
 
 Sources: the record format and `tf.train.Example`, https://www.tensorflow.org/tutorials/load_data/tfrecord;
 metadata, https://www.tensorflow.org/datasets/external_tfrecord; the wire format of protocol buffers,
@@ -28,7 +28,7 @@ def write_example(file: IO[bytes], features: Mapping[str, bytes]) -> None:
         file: The file, open for writing bytes.
         features: The bytes of each feature, by name.
     """
-    # Example.features.feature[name].bytes_list.value[0]: all these are field 1 but the value of the map.
+    # Example.features.feature[name].bytes_list.value[0]: all of these are field 1, except the value of the map.
     entries = (
         _message(1, _message(1, name.encode()) + _message(2, _message(1, _message(1, features[name]))))
         for name in sorted(features)
@@ -39,7 +39,7 @@ def write_example(file: IO[bytes], features: Mapping[str, bytes]) -> None:
 
 
 def _message(number, content):
-    """Return a field of a protocol buffer whose content is bytes: its tag, its length, its content."""
+    """Return a protocol buffer field with bytes as content: its tag, its length, its content."""
     size, length = len(content), bytearray()
     while size > 127:
         length.append(size & 127 | 128)
@@ -59,13 +59,13 @@ def write_tfds_metadata(
     tensors: Mapping[str, tuple[str, tuple[int | None, ...]]],
     splits: Mapping[str, Any],
 ) -> None:
-    """Write `features.json` and `dataset_info.json`, by which `tfds.builder_from_directory` finds the rows.
+    """Write `features.json` and `dataset_info.json`, which let `tfds.builder_from_directory` find the rows.
 
     Args:
         folder: The folder of the shards.
         name: Name of the data set.
         description: One sentence.
-        tensors: `(dtype, shape)` of each feature by name, None for a dimension of any size.
+        tensors: `(dtype, shape)` of each feature by name; None stands for a dimension of any size.
         splits: `{split: Split}`.
     """
     features = {

@@ -1,10 +1,10 @@
-"""The prepared folder on disk: blocks of rows in TFRecord shards, written whole or not at all.
+"""The prepared folder on disk: blocks of rows in TFRecord shards, written atomically.
 
-One `tf.train.Example` holds up to 4,096 rows as raw little-endian bytes: `ids` (int32, the slots of
-categorical and multi-valued fields, in schema order), `numbers` (float32, the slots of numerical fields
-and the weights of weighted ones, in schema order) and `label` (uint8). One Example per row would be written
-40 and read 10 times slower. The folder is in the format of TensorFlow Datasets:
-`tfds.builder_from_directory(folder)` reads it without ctrzoo.
+One `tf.train.Example` holds up to 4,096 rows as raw little-endian bytes: `ids` (int32, the slots of categorical and
+multi-valued fields, in schema order), `numbers` (float32, the slots of numerical fields and the weights of weighted
+ones, in schema order) and `label` (uint8). With one Example per row, writing would be 40 times slower and reading 10
+times. The folder is in the format of TensorFlow Datasets: `tfds.builder_from_directory(folder)` reads it without
+ctrzoo.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SHARD_BLOCKS = 128
 
 
 def block_tensors(schema: Schema) -> dict[str, tuple[str, tuple[int | None, ...]]]:
-    """Return type and shape of the features of a block, `{name: (dtype, shape)}`."""
+    """Return type and shape of a block's features, `{name: (dtype, shape)}`."""
     widths = stored_widths(schema)
     wide = {name: (dtype, (None, widths[name])) for name, dtype in (("ids", "int32"), ("numbers", "float32"))}
     return {"label": ("uint8", (None,)), **{name: tensor for name, tensor in wide.items() if widths[name]}}
@@ -72,13 +72,13 @@ def write_blocks(
 
 
 class Split(typing.NamedTuple):
-    """What was written of a split.
+    """What was written for a split.
 
     Args:
         rows: Number of rows.
         positives: Number of rows with label 1.
         shards: Size of each shard in bytes, by file name.
-        blocks: Number of blocks of each shard.
+        blocks: Number of blocks in each shard.
     """
 
     rows: int
@@ -95,10 +95,10 @@ def write_metadata(
     options: Config,
     encoding: TableEncoding | None,
 ) -> None:
-    """Write all files of a prepared folder but its shards.
+    """Write all files of a prepared folder except its shards.
 
     Args:
-        folder: The folder, which holds the shards.
+        folder: The folder that holds the shards.
         name: Name of the data set.
         schema: The `Schema`.
         splits: `{split: Split}`.
@@ -124,10 +124,10 @@ def write_metadata(
 
 
 def publish(partial: pathlib.Path, folder: pathlib.Path) -> None:
-    """Give a complete folder its name, when all of it is on disk.
+    """Rename a complete folder to its final name, once all of it is on disk.
 
     Raises:
-        FileExistsError: If somebody else has made the folder in the meantime.
+        FileExistsError: If another process has created the folder in the meantime.
     """
     for path in (*partial.iterdir(), partial):
         synchronize(path)
@@ -135,13 +135,13 @@ def publish(partial: pathlib.Path, folder: pathlib.Path) -> None:
         partial.rename(folder)
     except OSError as reason:
         if folder.exists():
-            raise FileExistsError(f"{folder} was made by somebody else in the meantime.") from reason
+            raise FileExistsError(f"Another process created {folder} in the meantime.") from reason
         raise
     synchronize(folder.parent)
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that TensorFlow Datasets would not find.
+    """Raise an error for a name that TensorFlow Datasets would not find.
 
     Raises:
         ValueError: If it is not letters, digits and underscores.
@@ -153,21 +153,20 @@ def check_name(name: str) -> None:
 class PreparedWriter:
     """Writes a prepared folder, as a context manager.
 
-    Rows go into a hidden folder next to the target, which is renamed when everything is on disk. So
-    the folder is there with all its rows or not at all, however the writing ends. The rows of
-    `train` are shuffled across the whole split, in bounded memory: each row goes to one of 64 files
-    by chance, and each file is shuffled in memory.
+    Rows go into a hidden folder next to the target. It is renamed once everything is on disk, so the folder exists
+    either with all its rows or not at all, however the writing ends. The rows of `train` are shuffled across the whole
+    split, in bounded memory: each row goes to one of 64 files at random, and each file is shuffled in memory.
 
     Args:
-        folder: The folder to make. It must not exist.
+        folder: The folder to create. It must not exist.
         name: Name of the data set: letters, digits and underscores.
         schema: The `Schema` of the rows.
-        encoding: The `TableEncoding` that made the ids and numbers, if one did.
-        options: What the preparation depends on, for JSON.
-        shuffle_seed: Seed of the order of the `train` rows.
+        encoding: The `TableEncoding` that produced the ids and numbers, if any.
+        options: What the preparation depends on, JSON-serializable.
+        shuffle_seed: Seed for the order of the `train` rows.
 
     Raises:
-        FileExistsError: If the folder is there already.
+        FileExistsError: If the folder already exists.
         ValueError: If the name or a block does not fit.
 
     >>> import tempfile
@@ -205,7 +204,7 @@ class PreparedWriter:
         _remove_leftovers(self.folder)
         self._partial = self.folder.with_name(f".{self.folder.name}.{uuid.uuid4().hex[:8]}.partial")
         self._partial.mkdir()
-        # Held until this process ends: tells another writer that this folder is not a leftover.
+        # Held until this process ends: it shows other writers that this folder is not a leftover.
         self._lock = open(self._partial / ".lock", "w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         tensors = block_tensors(self.schema)
@@ -221,8 +220,8 @@ class PreparedWriter:
         """Append a block of any number of rows to a split.
 
         Raises:
-            ValueError: If the split is unknown, the arrays do not fit the schema, an id is not a whole number or a
-                label not 0 or 1.
+            ValueError: If the split is unknown, the arrays do not fit the schema, an id is not a whole number, or a
+                label is not 0 or 1.
         """
         if split not in SPLITS:
             raise ValueError(unknown("split", split, SPLITS))
@@ -230,21 +229,21 @@ class PreparedWriter:
         for key, array in (("ids", block.ids), ("numbers", block.numerical)):
             if np.shape(array) != rows[key].shape:
                 raise ValueError(f"`{key}` must have the shape {rows[key].shape}. Received: {np.shape(array)}.")
-            with np.errstate(invalid="ignore", over="ignore"):  # what does not fit is refused below
+            with np.errstate(invalid="ignore", over="ignore"):  # values that do not fit are rejected below
                 rows[key] = array
         changed = np.asarray(block.ids)[rows["ids"] != block.ids]
         if len(changed):
-            raise ValueError(f"Ids must be whole numbers of 32 bits. Received: {changed[0]}.")
+            raise ValueError(f"Ids must be 32-bit whole numbers. Received: {changed[0]}.")
         labels = np.reshape(np.asarray(block.labels, np.float64), len(rows))
         rows["label"] = check_labels(pl.Series(self.schema.label, labels))
         if len(rows) and (rows["ids"].min(initial=0) < 0 or rows["ids"].max(initial=0) >= self.schema.num_ids):
-            raise ValueError(f"Ids must lie in 0 to {self.schema.num_ids - 1}, as the schema says.")
+            raise ValueError(f"Ids must lie in 0 to {self.schema.num_ids - 1}, the range of the schema.")
         if not np.isfinite(rows["numbers"]).all():
             raise ValueError("Numbers must be finite. Write a missing number as 0.")
         (self._shuffler if split == "train" else self._splits[split]).add(rows)
 
     def add_json(self, filename: str, content: typing.Any) -> None:
-        """Write a further file, such as the truth behind synthetic data."""
+        """Write an additional file, such as the truth behind synthetic data."""
         (self._partial / filename).write_text(json.dumps(content, indent=2), encoding="utf-8")
 
     def __exit__(self, kind, error, traceback):
@@ -304,7 +303,7 @@ class _SplitWriter:
             self.discard()
 
     def close(self):
-        """Write what is left and give the shards their final names; return the number of rows."""
+        """Write the remaining rows and give the shards their final names; return the number of rows."""
         if self._pending is not None and len(self._pending):
             self._write(self._pending)
         self.discard()
@@ -329,7 +328,7 @@ class _SplitWriter:
 
 
 def _remove_leftovers(folder):
-    """Delete what killed runs left of this folder; a run that is alive holds its lock."""
+    """Delete what killed runs left of this folder; a live run holds its lock."""
     for leftover in folder.parent.glob(f".{folder.name}.*.partial"):
         try:
             with open(leftover / ".lock", "a") as lock:

@@ -1,6 +1,6 @@
-"""Measurements that are programs of their own: step time against vocabulary, and reading.
+"""Benchmarks that run as separate programs: step time against vocabulary, and reading.
 
-Each runs in a process pinned to one core, and answers with rows of a table.
+Each runs in a process pinned to one core and returns rows of a table.
 """
 
 import json
@@ -12,7 +12,7 @@ from ctrzoo.types import Config
 
 from .race import import_path
 
-# Arguments of the module's `measure`, for a quick run and for a full one.
+# Arguments of the module's `measure`, for a quick run and for a full run.
 ALONE = {
     "vocabulary": ({"vocabularies": [10_000, 1_000_000], "num_steps": 10}, {}),
     "reading": ({"rows": 200_000, "repetitions": 1}, {}),
@@ -27,11 +27,11 @@ print(json.dumps(importlib.import_module("ctrzoo.experiments.benchmarks." + name
 
 
 def measure_alone(name: str, full: bool = False) -> list[Config]:
-    """Return the rows of one of `ALONE`, a dictionary each.
+    """Return the rows of one benchmark in `ALONE`, as dictionaries.
 
     Args:
         name: A key of `ALONE`.
-        full: Whether to take the module's own, long defaults.
+        full: Whether to use the module's own defaults, which take long.
 
     Raises:
         RuntimeError: If the program fails; the message is its last line.
@@ -48,7 +48,7 @@ def measure_alone(name: str, full: bool = False) -> list[Config]:
 
 
 def as_rows(result: list[Config] | Config) -> list[Config]:
-    """Turn nested dictionaries of numbers into rows; rows stay as they are.
+    """Turn nested dictionaries of numbers into rows; rows stay unchanged.
 
     >>> as_rows({"speed": {"blocks": 2.0}, "ratio": 3.0})
     [{'what': 'speed, blocks', 'value': 2.0}, {'what': 'ratio', 'value': 3.0}]

@@ -1,6 +1,6 @@
 """Measure the zoo's models against baselines: `ctrzoo-bench`, or `python -m ctrzoo.experiments.benchmarks.bench`.
 
-With no flags it measures four models at two shapes on one core. `--full` measures everything, for hours.
+Without flags, it measures four models at two shapes on one core. `--full` measures everything, which takes hours.
 """
 
 import datetime
@@ -20,7 +20,7 @@ FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
-    """Define the flags; not on import, as other programs have flags of the same names."""
+    """Define the flags. This does not happen on import, because other programs have flags with the same names."""
     flags.DEFINE_list(
         "suites", ["train", "input"], "What to measure: train, predict, batch, input, vocabulary, reading."
     )
@@ -31,27 +31,27 @@ def define_flags() -> None:
     flags.DEFINE_list(
         "baselines",
         None,
-        "keras, fuxictr, deepctr (the default), loop, plain (of GraphFM), xla, bfloat16 (of the zoo); '' for nothing. "
+        "keras, fuxictr, deepctr (the default), loop, plain (for GraphFM), xla, bfloat16 (for the zoo); '' for none. "
         "With --full all.",
     )
     flags.DEFINE_list("cores", None, "Numbers of cores; by default 1, with --full 1,2.")
     flags.DEFINE_integer("batch_size", 1024, "Rows of a training step.")
     flags.DEFINE_integer("predict_rows", None, "Rows of a prediction; by default 65,536, with --full a million.")
     flags.DEFINE_integer("rounds", None, "How often each implementation is timed; by default 3, with --full 7.")
-    flags.DEFINE_float("seconds", None, "About how long each is timed in a round; by default 0.3, with --full 1.")
+    flags.DEFINE_float("seconds", None, "Approximate seconds per timing in a round; by default 0.3, with --full 1.")
     flags.DEFINE_string(
         "peers_python",
         None,
-        "The Python that has FuxiCTR or DeepCTR installed. By default the one that runs this, if it has them.",
+        "A Python that has FuxiCTR or DeepCTR installed; by default the current Python, if it has them.",
     )
     flags.DEFINE_string("workdir", None, "Where results go. By default a new folder in runs/.")
     flags.DEFINE_bool("full", False, "Measure all models, shapes and suites.")
 
 
 def main(argv: Sequence[str]) -> None:
-    """Run the suites that the flags ask for."""
+    """Run the suites that the flags select."""
     if len(argv) > 1:
-        raise ValueError(f"Unknown argument '{argv[1]}'. What to measure is given as flags, such as --models=fm.")
+        raise ValueError(f"Unknown argument '{argv[1]}'. Pass what to measure as flags, such as --models=fm.")
     from ctrzoo.suggest import unknown
 
     from .alone import ALONE, measure_alone
@@ -80,7 +80,7 @@ def main(argv: Sequence[str]) -> None:
             for row in rows:
                 progress.print(_line(name, row))
             results[name] += rows
-            write_results(workdir, results, command)  # what was measured stays if the rest is interrupted
+            write_results(workdir, results, command)  # keeps finished measurements if the rest is interrupted
         for table in terminal_tables(name, results[name]):
             console.print(table)
     console.print(f"Results are in {workdir}")
@@ -109,7 +109,7 @@ def _options():
 
 def _whole(text):
     if not text.isdigit():
-        raise ValueError(f"--cores must be whole numbers, by commas. Received: '{text}'.")
+        raise ValueError(f"--cores must be whole numbers, separated by commas. Received: '{text}'.")
     return int(text)
 
 
@@ -127,7 +127,7 @@ def _line(suite, row):
 
 
 def run() -> None:
-    """Start `ctrzoo-bench`: an expected failure is one line on the standard error stream, exit code 1."""
+    """Start `ctrzoo-bench`: an expected failure prints one line to standard error, with exit code 1."""
     define_flags()
     run_app("ctrzoo-bench", main, __name__, "interrupted", errors=(ValueError, OSError, RuntimeError))
 

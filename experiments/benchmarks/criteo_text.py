@@ -1,11 +1,10 @@
-"""Synthetic raw text in the shape of Criteo's display advertising data, of any size.
+"""Synthetic raw text of any size, in the format of Criteo's display advertising data.
 
 `python -m ctrzoo.experiments.benchmarks.criteo_text --path=rows.txt --rows=5000000`
 
-Tab separated, without a header: the label, 13 whole numbers, 26 categories of 8 hexadecimal digits;
-missing cells are empty. Numbers of categories are those of Criteo's 45.8 million rows, and the k-th
-most frequent value has a share close to 1 / (k ln n), so that 5 million rows hold several million
-values, most of them rare.
+The text is tab-separated, without a header: the label, 13 whole numbers, 26 categories of 8 hexadecimal digits; missing
+cells are empty. Vocabularies have the sizes of Criteo's 45.8 million rows, and the k-th most frequent value has a share
+close to 1 / (k ln n). Five million rows therefore hold several million values, most of them rare.
 """
 
 import numpy as np
@@ -26,7 +25,7 @@ NUMBER_MISSING = (0.45, 0.0, 0.2, 0.2, 0.05, 0.25, 0.05, 0.0, 0.05, 0.45, 0.05, 
 NUMBER_MEDIANS = (1, 4, 7, 4, 2500, 40, 3, 7, 40, 0.5, 1, 0.5, 5)
 NUMBER_LARGEST = (210, 18_500, 65_500, 280, 1_620_000, 12_200, 1660, 680, 7340, 6, 80, 98, 770)
 CATEGORY_MISSING = {2: 4, 3: 4, 5: 13, 11: 4, 15: 4, 18: 45, 19: 45, 20: 4, 21: 82, 23: 4, 24: 45, 25: 45}
-# Fields of few values, on which the label depends.
+# Fields with few values, on which the label depends.
 TELLING = (5, 8, 13, 16, 22)
 
 _HEXADECIMAL = np.frombuffer(b"".join(b"%04x" % number for number in range(65_536)), np.uint32)
@@ -37,10 +36,10 @@ def criteo_rows(rows: int, seed: int | list[int]) -> pa.Table:
 
     Args:
         rows: Number of rows.
-        seed: A whole number or a list of them.
+        seed: A whole number or a list of whole numbers.
 
     Returns:
-        A `pyarrow.Table` of 40 columns: the label, numbers (int32), categories (text); null is missing.
+        A `pyarrow.Table` of 40 columns: the label, numbers (int32), categories (text); null means missing.
     """
     random = np.random.default_rng(seed)
     columns, logits = {}, np.full(rows, -1.5, np.float32)
@@ -49,7 +48,7 @@ def criteo_rows(rows: int, seed: int | list[int]) -> pa.Table:
     ):
         power = np.log2(np.log1p(largest) / np.log1p(median))
         numbers = np.exp(random.random(rows, np.float32) ** power * np.log1p(largest)).astype(np.int32) - 1
-        # The second number of Criteo is the one that can be negative.
+        # In Criteo, only the second number can be negative.
         numbers -= field == 1
         columns[f"I{field + 1}"] = pa.array(numbers, mask=random.random(rows, np.float32) < missing)
     for field, size in enumerate(NUM_CATEGORIES):
@@ -65,12 +64,12 @@ def criteo_rows(rows: int, seed: int | list[int]) -> pa.Table:
 
 
 def write_criteo_text(path: Path, rows: int, seed: int = 0) -> None:
-    """Write synthetic rows. A larger file begins with the rows of a smaller one of whole 25,000s.
+    """Write synthetic rows. A larger file begins with the rows of a smaller one whose size is a multiple of 25,000.
 
     Args:
-        path: The file to make.
+        path: The file to write.
         rows: Number of rows.
-        seed: A whole number; the same gives the same file.
+        seed: A whole number; the same seed gives the same file.
     """
     layout = pyarrow.csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none", batch_size=4096)
     with replaced(path) as temporary, open(temporary, "wb") as file:
@@ -80,7 +79,7 @@ def write_criteo_text(path: Path, rows: int, seed: int = 0) -> None:
 
 
 def _scrambled(numbers):
-    """Map uint32 one-to-one onto uint32 in disorder (the last steps of MurmurHash3)."""
+    """Map uint32 one-to-one onto scrambled uint32 (the last steps of MurmurHash3)."""
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
         numbers ^= numbers >> np.uint32(shift)
         numbers *= np.uint32(factor)
@@ -88,7 +87,7 @@ def _scrambled(numbers):
 
 
 def _text(values, missing):
-    """Write uint32 as text of 8 hexadecimal digits."""
+    """Convert uint32 to text of 8 hexadecimal digits."""
     digits = _HEXADECIMAL[values.view(np.uint16)]
     ends = np.arange(0, 8 * len(values) + 1, 8, dtype=np.int32)
     present = None if missing is None else pa.py_buffer(np.packbits(~missing, bitorder="little"))
@@ -100,7 +99,7 @@ def _main(_):
 
 
 if __name__ == "__main__":
-    _PATH = flags.DEFINE_string("path", None, "The file to make.", required=True)
+    _PATH = flags.DEFINE_string("path", None, "The file to write.", required=True)
     _ROWS = flags.DEFINE_integer("rows", 5_000_000, "Number of rows.", lower_bound=1)
-    _SEED = flags.DEFINE_integer("seed", 0, "Seed of the rows.")
+    _SEED = flags.DEFINE_integer("seed", 0, "Seed for the rows.")
     app.run(_main)

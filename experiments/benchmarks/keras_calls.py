@@ -1,4 +1,4 @@
-"""What is timed of a Keras model: training steps, `fit`, the input pipeline, `predict`."""
+"""The timed calls of a Keras model: training steps, `fit`, the input pipeline, `predict`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BATCHES_IN_MEMORY = 16
 
 
 def limit_threads(work: Work) -> None:
-    """Give TensorFlow as many threads as the process has cores. Call it before anything else of TensorFlow."""
+    """Give TensorFlow as many threads as the process has cores. Call it before using TensorFlow in any way."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(len(work.cores))
@@ -27,10 +27,10 @@ def limit_threads(work: Work) -> None:
 def calls_of(
     model: keras.Model, optimizer: keras.Optimizer, work: Work, jit_compile: bool = False
 ) -> Callable[[int], object]:
-    """Return the function of a number n that makes n calls of what `work.mode` names.
+    """Return a function of n that makes n calls of the kind that `work.mode` names.
 
     Args:
-        model: A Keras model from features to probabilities.
+        model: A Keras model that maps features to probabilities.
         optimizer: A Keras optimizer.
         work: The `Work`.
         jit_compile: Whether XLA compiles a step.
@@ -56,7 +56,7 @@ def calls_of(
         return _reading(iterator)
     model.make_train_function()
     step = model.train_function
-    assert step is not None, "it was made just now"
+    assert step is not None, "it was just created"
 
     def call(count):
         logs = {"loss": 0.0}
@@ -68,7 +68,7 @@ def calls_of(
 
 
 def _reading(iterator):
-    """Return a function that takes n batches from an iterator as a training step does, within a graph."""
+    """Return a function that takes n batches from an iterator within a graph, as a training step does."""
     import tensorflow as tf
 
     @tf.function
@@ -86,7 +86,7 @@ def _in_memory(schema, batch_size):
     cut = {key: array.reshape(BATCHES_IN_MEMORY, batch_size, -1) for key, array in features.items()}
     batches = (cut, labels.reshape(BATCHES_IN_MEMORY, batch_size, 1))
     options = tf.data.Options()
-    options.autotune.enabled = False  # it waits when an iteration ends
+    options.autotune.enabled = False  # autotuning waits when an iteration ends
     return tf.data.Dataset.from_tensor_slices(batches).repeat().with_options(options)  # pyright: ignore[reportArgumentType]
 
 

@@ -1,4 +1,4 @@
-"""What a run of the suite measures."""
+"""The options of a benchmark run."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ from .shapes import SHAPES
 from .work import IMPLEMENTATIONS
 
 QUICK_MODELS = ("lr", "deepfm", "autoint", "graphfm")
-# The others, "loop" and "plain", take some 5 GB each and seconds per step on the Criteo table.
+# The others, "loop" and "plain", each need about 5 GB, and seconds per step, on the Criteo table.
 QUICK_BASELINES = ("keras", "fuxictr", "deepctr")
 QUICK_SHAPES = ("movielens", "criteo")
 BATCH_SIZES = (128, 512, 1024, 4096)
@@ -17,7 +17,7 @@ BATCH_SIZES = (128, 512, 1024, 4096)
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """The choice of what is measured, and how long.
+    """What is measured, and for how long.
 
     Attributes:
         models: Names of models.
@@ -25,10 +25,10 @@ class Options:
         baselines: Names of `IMPLEMENTATIONS` other than the zoo's own.
         cores: Numbers of cores.
         batch_size: Rows of a training step.
-        batch_sizes: Rows of a step, for step time against batch size.
+        batch_sizes: Numbers of rows of a step, for step time against batch size.
         predict_rows: Rows of a prediction.
         rounds: How often each implementation is timed.
-        seconds: About how long each is timed in a round.
+        seconds: Approximate seconds per timing in a round.
         peers_python: The Python that has FuxiCTR and DeepCTR.
 
     Raises:

@@ -1,7 +1,7 @@
-"""How fast raw text is prepared, compared with a plain Python script of two passes.
+"""How fast raw text is prepared, compared with a plain two-pass Python script.
 
-`python -m ctrzoo.experiments.benchmarks.preparing --rows=1000000` makes text in the shape of Criteo's, prepares
-it both ways, each in its own process, and prints rows per second and peak memory.
+`python -m ctrzoo.experiments.benchmarks.preparing --rows=1000000` generates text in Criteo's format. It prepares the
+text both ways, each in its own process, and prints rows per second and peak memory.
 """
 
 import collections
@@ -31,16 +31,16 @@ def measure(rows: int = 1_000_000, plain_rows: int | None = None, folder: Path |
 
     Args:
         rows: Rows of synthetic text.
-        plain_rows: Rows of the same text that the plain script prepares; as many by default. It needs about
+        plain_rows: Rows of the same text that the plain script prepares; by default all. The script needs about
             1.5 kB of memory per row.
         folder: Where to put the data; a temporary folder by default.
 
     Returns:
-        A dictionary: for `"ctrzoo"` and `"plain"` the `rows_per_second`, `cpu_seconds_per_million_rows`,
-        `peak_memory_bytes`, `feature_size`; and the `ratio` of the speeds.
+        A dictionary: for `"ctrzoo"` and `"plain"`, the `rows_per_second`, `cpu_seconds_per_million_rows`,
+        `peak_memory_bytes` and `feature_size`; and the `ratio` of the speeds.
 
     Raises:
-        RuntimeError: If both prepared the same rows and the vocabularies differ in size.
+        RuntimeError: If both prepared the same rows but the vocabularies differ in size.
     """
     plain_rows = plain_rows or rows
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
@@ -58,17 +58,17 @@ def measure(rows: int = 1_000_000, plain_rows: int | None = None, folder: Path |
 
 
 def plain_preparation(raw: Path, folder: Path) -> int:
-    """Prepare Criteo's text as a short script does: counts in dictionaries, rows in lists, arrays saved at the end.
+    """Prepare Criteo's text as a short script would: counts in dictionaries, rows in lists, arrays saved at the end.
 
-    Values of more than 10 rows have an id, others share one per field; numbers above 2 become floor(ln(x)^2);
-    ten stratified parts.
+    Values in more than 10 rows get an id; the others share one id per field. Numbers above 2 become floor(ln(x)^2).
+    The rows are divided into ten stratified parts.
 
     Args:
         raw: The raw text.
         folder: An existing folder for the arrays.
 
     Returns:
-        The number of ids, 0 among them.
+        The number of ids, including 0.
     """
     counts = [collections.defaultdict(int) for _ in range(NUM_NUMBERS + 1, NUM_COLUMNS)]
     with open(raw, encoding="utf-8") as file:
@@ -143,5 +143,5 @@ def _main(_):
 
 if __name__ == "__main__":
     _ROWS = flags.DEFINE_integer("rows", 1_000_000, "Rows of synthetic text.", lower_bound=1000)
-    _PLAIN_ROWS = flags.DEFINE_integer("plain_rows", None, "Rows of it for the plain script; as many by default.")
+    _PLAIN_ROWS = flags.DEFINE_integer("plain_rows", None, "Rows that the plain script prepares; by default all.")
     app.run(_main)

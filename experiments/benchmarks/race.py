@@ -1,7 +1,7 @@
 """Time several implementations in turns, each in its own process.
 
-All are made ready first. Then each round times each of them once: A B C A B C. Only medians, and medians of ratios
-within a round, are kept. What slows the machine for a while slows all of them.
+All of them warm up first. Then each round times each once: A B C A B C. Only medians, and medians of ratios within a
+round, are kept. A temporary slowdown of the machine therefore affects all of them.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ if TYPE_CHECKING:
 
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 MOST_CALLS = 2000
-WARM_CALLS = 16  # all batches in memory: the first touch of a row of a large table is a page fault
+WARM_CALLS = 16  # all batches in memory: the first access to a row of a large table is a page fault
 WARM_SECONDS = 10
 
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
-    """What was measured of one `Work`; times are medians over rounds, in milliseconds a call.
+    """The measurements of one `Work`; times are medians over rounds, in milliseconds per call.
 
     Attributes:
         work: The `Work`.
         error: Why numbers are missing, or an empty text.
         wall_ms: Wall-clock time.
-        cpu_ms: Time of all cores together.
+        cpu_ms: CPU time over all cores.
         samples_per_second: Rows over wall-clock time.
         peak_megabytes: Peak memory of the process, libraries included.
-        ratio: Wall-clock time over that of the first in the race.
-        cpu_ratio: The same of CPU time.
-        calls: Timed calls in all.
+        ratio: Wall-clock time divided by that of the first in the race.
+        cpu_ratio: The same for CPU time.
+        calls: Total number of timed calls.
     """
 
     work: Work
@@ -60,7 +60,7 @@ class Measurement:
     calls: int = 0
 
     def to_dict(self) -> Config:
-        """Return a flat dictionary; the schema is left out."""
+        """Return a flat dictionary without the schema."""
         numbers = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "work"}
         work = {key: value for key, value in dataclasses.asdict(self.work).items() if key != "schema"}
         return {**work, "cores": len(self.work.cores), **numbers}
@@ -72,10 +72,10 @@ def race(
     """Measure works in turns.
 
     Args:
-        works: The `Work` objects; ratios are against the first.
+        works: The `Work` objects; ratios are relative to the first.
         rounds: How often each is timed.
-        seconds: About how long each is timed in a round.
-        peers_python: The Python that runs other libraries; by default the one that runs this.
+        seconds: Approximate seconds per timing in a round.
+        peers_python: The Python that runs other libraries; by default the current one.
 
     Returns:
         A `Measurement` for each work.
@@ -125,7 +125,7 @@ class _Contender:
         return not self.error
 
     def calibrate(self, seconds):
-        """Warm up, then choose how many calls make a round of about the wanted length."""
+        """Warm up, then choose the number of calls that makes a round of about the requested length."""
         spent = 0.0
         for _ in range(WARM_CALLS):
             if spent < WARM_SECONDS:
@@ -168,7 +168,7 @@ class _Contender:
 
 @contextlib.contextmanager
 def import_path() -> Iterator[str]:
-    """Yield a folder from which any Python imports `ctrzoo`, and nothing else that is installed with it."""
+    """Yield a folder from which any Python can import `ctrzoo` and nothing else that is installed with it."""
     package = pathlib.Path(ctrzoo.__file__).resolve().parent
     if (package.parent / "WORKSPACE.md").is_file():
         yield str(package.parent)

@@ -1,8 +1,8 @@
 """How fast prepared rows are read, and how well they are shuffled.
 
-`taskset -c 0 python -m ctrzoo.experiments.benchmarks.reading` measures one core: rows per second of processor
-time from blocks of rows in TFRecord shards to shuffled batches `({"ids", "values"}, label)`, compared with one
-`tf.train.Example` per row, read by `tf.io.parse_example` one batch at a time.
+`taskset -c 0 python -m ctrzoo.experiments.benchmarks.reading` measures one core. It reports rows per second of
+processor time, from blocks of rows in TFRecord shards to shuffled batches `({"ids", "values"}, label)`. The comparison
+has one `tf.train.Example` per row, parsed by `tf.io.parse_example` one batch at a time.
 """
 
 import json
@@ -30,14 +30,14 @@ def measure(rows: int = 1_000_000, batch_size: int = 4096, repetitions: int = 3,
     Args:
         rows: Rows of the synthetic data; a tenth of them for the slow readers.
         batch_size: Rows per batch.
-        repetitions: Passes over the data, of which the median counts. Readers take turns.
+        repetitions: Number of passes over the data; the result is their median. Readers take turns.
         folder: Where to put the data; a temporary folder by default.
 
     Returns:
-        A dictionary: rows per second of processor time of `READERS` (blocks of rows with all numbers first, with
-        kinds that alternate from field to field, kept in memory; Examples of 3 features and of 40 features
-        per row), the ratios of `"blocks"` to the last two, and `shuffle_quality` of only reading and
-        of the whole way from a sorted table.
+        A dictionary: rows per second of processor time for each of `READERS` (blocks of rows with all numbers first,
+        with kinds that alternate from field to field, and kept in memory; Examples with 3 and with 40 features per
+        row), the ratios of `"blocks"` to the last two, and `shuffle_quality` for reading only and for the whole path
+        from a sorted table.
     """
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         temporary = pathlib.Path(temporary)
@@ -62,18 +62,18 @@ def measure(rows: int = 1_000_000, batch_size: int = 4096, repetitions: int = 3,
 
 
 def shuffle_quality(order: np.ndarray) -> dict[str, float]:
-    """Say how well a sorted table was shuffled.
+    """Measure how well a sorted table was shuffled.
 
     Args:
-        order: The number of each row, `(rows,)`, in the order in which they were read.
+        order: The number of each row, `(rows,)`, in reading order.
 
     Returns:
         A dictionary of
-        `mean_travel`: mean distance of a row from its place, as a part of the table; 1/3 if shuffled perfectly;
-        `label_autocorrelation`: correlation of neighbouring labels, if the first half of the table had label
-        0 and the other half 1; 0 if shuffled perfectly;
-        `share_deviation`: standard deviation of the share of label 1 in batches of 4,096, over that of
-        random batches; 1 if shuffled perfectly.
+        `mean_travel`: mean distance of a row from its place, as a fraction of the table; 1/3 if shuffled perfectly;
+        `label_autocorrelation`: correlation of neighboring labels, if the first half of the table had label 0 and the
+        other half 1; 0 if shuffled perfectly;
+        `share_deviation`: standard deviation of the share of label 1 in batches of 4,096, relative to that of random
+        batches; 1 if shuffled perfectly.
 
     >>> shuffle_quality(np.arange(100_000))["label_autocorrelation"] > 0.99
     True
@@ -126,7 +126,7 @@ def _blocks(schema, rows):
 
 
 def _examples(path, block, by_field, batch_size):
-    """Write one `tf.train.Example` per row, with a feature per field or per kind, and return their batches."""
+    """Write one `tf.train.Example` per row, with one feature per field or per kind; return the batches."""
     import tensorflow as tf
 
     def feature(values):
@@ -150,7 +150,7 @@ def _examples(path, block, by_field, batch_size):
     own_ids = tf.range(1, NUM_NUMBERS + 1)
 
     def to_features(serialized):
-        row: Any = tf.io.parse_example(serialized, specification)  # TensorFlow hints ragged tensors too
+        row: Any = tf.io.parse_example(serialized, specification)  # TensorFlow's hints include ragged tensors
         ids, numbers = (
             tf.concat([row[name] for name in columns if name.startswith(kind)], axis=1) for kind in ("ids", "numbers")
         )

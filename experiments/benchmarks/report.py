@@ -38,7 +38,7 @@ COLUMNS = {
 }
 NARROW = ("model", "measured", "samples/s", "ms", "CPU ms", "peak MB", "ratio", "CPU ratio")
 CAPTION = (
-    "ms: median of a call; ratio: time over that of the first of the race, median over rounds, wall clock and CPU."
+    "ms: median per call; ratio: time relative to the first in the race, median over rounds, for wall clock and CPU."
 )
 
 
@@ -54,7 +54,7 @@ def rows_of(measurements: Iterable[Measurement]) -> list[Config]:
 
 
 def machine() -> Config:
-    """Describe where and by what the numbers were made."""
+    """Describe the machine and software that produced the numbers."""
     import importlib.metadata
 
     names = {}
@@ -73,12 +73,12 @@ def machine() -> Config:
 
 
 def write_results(folder: Path, suites: Mapping[str, list[Config]], command: str) -> None:
-    """Write `results.json`, `results.md` and a bar chart of each suite.
+    """Write `results.json`, `results.md` and one bar chart per suite.
 
     Args:
-        folder: The folder, which is made.
-        suites: The rows of each suite, by its name.
-        command: The command that made them.
+        folder: The folder; it is created.
+        suites: The rows of each suite, by name.
+        command: The command that produced them.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def write_results(folder: Path, suites: Mapping[str, list[Config]], command: str
 
 
 def cells(row: Config) -> list[str]:
-    """Return the texts of a row of the table."""
+    """Return the cell texts of a table row."""
     if row["error"]:
         texts = [text.format(**row) for text in list(COLUMNS.values())[:5]]
         return [*texts, *[""] * (len(COLUMNS) - 6), row["error"][:60]]
@@ -116,7 +116,7 @@ def _is_race(rows):
 
 
 def _plain(rows):
-    """Return the columns and texts of rows that are any dictionaries."""
+    """Return the columns and cell texts of arbitrary dictionaries."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
     return columns, [[_text(row.get(column)) for column in columns] for row in rows]
 
@@ -128,7 +128,7 @@ def _text(value):
 
 
 def terminal_tables(name: str, rows: Sequence[Config]) -> Iterator[Table]:
-    """Yield a `rich` table for each shape and number of cores, or one if there are none."""
+    """Yield a `rich` table for each shape and number of cores, or a single table without them."""
     if not _is_race(rows):
         columns, texts = _plain(rows)
         table = Table(*columns, title=name, box=box.SIMPLE)

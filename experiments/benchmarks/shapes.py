@@ -1,4 +1,4 @@
-"""The tables that are measured: fields and vocabularies as on Criteo, Avazu and MovieLens-1M, and synthetic rows.
+"""The benchmark tables: fields and vocabularies as in Criteo, Avazu and MovieLens-1M, with synthetic rows.
 
 This module needs only NumPy, so other libraries get the same rows in their own environment.
 """
@@ -11,7 +11,7 @@ from ctrzoo.schema import Field, Schema
 
 
 def vocabulary_sizes(num_fields: int, num_ids: int) -> list[int]:
-    """Return uneven vocabularies, from a few ids to a third of all, as those of click logs are.
+    """Return uneven vocabulary sizes, from a few ids to a third of all, as in click logs.
 
     >>> vocabulary_sizes(4, 1000)
     [3, 3, 21, 973]
@@ -59,12 +59,12 @@ SHAPES = {
 
 
 def random_rows(schema: Schema, num_rows: int, seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Make synthetic rows: uniform ids (the hardest case for caches and row-wise updates), no absent entries.
+    """Generate synthetic rows: uniform ids (the hardest case for caches and row-wise updates), no absent entries.
 
     Args:
         schema: The `Schema`.
-        num_rows: How many.
-        seed: Seed of all numbers.
+        num_rows: Number of rows.
+        seed: Seed for all random numbers.
 
     Returns:
         `({"ids": int32 (rows, slots), "values": float32 (rows, slots)}, labels float32 (rows, 1))`.
@@ -81,7 +81,7 @@ def random_rows(schema: Schema, num_rows: int, seed: int = 0) -> tuple[dict[str,
 
 
 def by_field(schema: Schema, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Split features for libraries that take one array per field, whose ids begin at 1.
+    """Split features for libraries that take one array per field, with ids that begin at 1.
 
     Returns:
         `{name: (rows,) numbers}` for numerical, `(rows,)` ids for categorical, `(rows, slots)` ids for

@@ -1,9 +1,9 @@
-"""Train for an hour on synthetic rows in the shape of Criteo's, to see whether memory stays flat.
+"""Train for an hour on synthetic rows shaped like Criteo's, to check that memory stays flat.
 
 `python -m ctrzoo.experiments.benchmarks.soak --workdir=runs/soak --minutes=60`
 
-writes `memory.csv` and `memory.png` next to the files of the run: resident memory every second. The run does all that
-a long run does: epochs, validation, checkpoints, pictures for TensorBoard.
+writes `memory.csv` and `memory.png`, the resident memory every second, next to the files of the run. The run does
+everything that a long run does: epochs, validation, checkpoints, pictures for TensorBoard.
 """
 
 import _thread
@@ -26,7 +26,7 @@ from ctrzoo.files import replaced, write_text
 from ctrzoo.schema import Field, Schema
 from ctrzoo.types import Path
 
-# 13 numbers and 26 categories; vocabularies as after a threshold of rare values, a million ids together.
+# 13 numbers and 26 categories; vocabularies as after removing rare values, a million ids in total.
 SIZES = (1200, 550, 330_000, 100_000, 300, 20, 10_000, 600, 3, 35_000, 5000, 250_000, 3100)
 SIZES += (26, 10_500, 160_000, 10, 4400, 2000, 4, 100_000, 17, 15, 50_000, 90, 35_000)
 SCHEMA = Schema(
@@ -39,7 +39,7 @@ BLOCK_ROWS = 50_000
 
 
 def write_rows(folder: Path, rows: int, seed: int = 0) -> None:
-    """Make a prepared folder of random rows whose label depends on a few fields."""
+    """Create a prepared folder of random rows whose label depends on a few fields."""
     from ...data_pipelines import Block, PreparedWriter
 
     random = np.random.default_rng(seed)
@@ -71,7 +71,7 @@ def watch(samples: list[tuple[float, float]], seconds: float) -> None:
 
 
 def growth(samples: Sequence[tuple[float, float]]) -> float:
-    """Return the growth of memory in the second half of the time, MB an hour, between its peaks at checkpoints.
+    """Return the growth of memory in the second half of the time, in MB per hour, ignoring peaks at checkpoints.
 
     >>> growth([(second, 500 + second / 36 + 200 * (second % 60 < 5)) for second in range(0, 3600)])
     100.0
@@ -94,12 +94,12 @@ def draw(samples: Sequence[tuple[float, float]], title: str, path: pathlib.Path)
 
 
 def main(_: Sequence[str]) -> None:
-    """Train until the time is over; write and draw the memory."""
+    """Train until the time is up; write and draw the memory."""
     from ctrzoo.training import TrainingOptions, set_seed, train
 
     from ... import data_pipelines, models
 
-    # A shell starts what runs in its background with SIGINT ignored, and then nothing would end the training.
+    # Shells start background processes with SIGINT ignored; then nothing would end the training.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     workdir = pathlib.Path(FLAGS.workdir)
     workdir.mkdir(parents=True)
@@ -114,7 +114,7 @@ def main(_: Sequence[str]) -> None:
         try:
             train(model, data, TrainingOptions(**endless), folder=workdir, console=Console())
         except KeyboardInterrupt:
-            print(f"{FLAGS.minutes:g} minutes are over. Memory grew by {growth(samples):.0f} MB an hour at the end.")
+            print(f"{FLAGS.minutes:g} minutes are up. Memory grew by {growth(samples):.0f} MB per hour at the end.")
     finally:
         shutil.rmtree(workdir / "data", ignore_errors=True)
     text = io.StringIO()
@@ -125,8 +125,8 @@ def main(_: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     FLAGS = flags.FLAGS
-    flags.DEFINE_string("workdir", None, "A new folder for the run and its memory.", required=True)
+    flags.DEFINE_string("workdir", None, "A new folder for the run and its memory record.", required=True)
     flags.DEFINE_string("model", "deepfm", "The model.")
-    flags.DEFINE_float("minutes", 60, "How long.")
+    flags.DEFINE_float("minutes", 60, "How long to train.")
     flags.DEFINE_integer("rows", 500_000, "Rows per epoch.")
     app.run(main)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 PREDICT_BATCH = 8192
-# The pipeline shuffles buffers of 65,536 rows: a folder of several, so that they are not all in memory.
+# The pipeline shuffles buffers of 65,536 rows; the folder holds several, so that they are not all in memory.
 FOLDER_ROWS = 262_144
 ONLY_GRAPHFM = ("loop", "plain")
 SMALL_SHAPES = ("movielens",)  # `ctrzoo-train` keeps data of this size in memory
@@ -47,16 +47,17 @@ def predict(options: Options) -> Iterator[list[Measurement]]:
 
 
 def batch(options: Options) -> Iterator[list[Measurement]]:
-    """Training steps against batch size; ratios are against the smallest batch."""
+    """Training steps against batch size; ratios are relative to the smallest batch."""
     for shape, cores, model in _cases(options):
         sizes = options.batch_sizes
         yield _race(options, [_work("ctrzoo", model, shape, cores, options, batch_size=size) for size in sizes])
 
 
 def input_share(options: Options) -> Iterator[list[Measurement]]:
-    """Only the model (`train`), the same through `fit`, only the input pipeline, and model and pipeline together.
+    """Only the model (`train`), the model through `fit`, only the input pipeline, and model and pipeline together.
 
-    The ratio of `together` shows how much of a step is waiting for data; the ratio of `fit`, what Keras' loop adds.
+    The ratio of `together` shows how much of a step is spent waiting for data. The ratio of `fit` shows what Keras'
+    loop adds.
     """
     for name in options.shapes:
         with tempfile.TemporaryDirectory() as parent:
@@ -111,8 +112,8 @@ def _work(implementation, model, shape, cores, options, **changes):
 def _choose_cores(count):
     usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     if count > len(usable):
-        raise ValueError(f"--cores asks for {count} cores, this process may use {len(usable)}.")
-    return tuple(usable[-count:])  # the first core is where systems put what interrupts
+        raise ValueError(f"--cores requests {count} cores, but this process may use {len(usable)}.")
+    return tuple(usable[-count:])  # systems often handle interrupts on the first core
 
 
 def _race(options, works):

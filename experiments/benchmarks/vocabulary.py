@@ -1,9 +1,10 @@
 """Step time against vocabulary: `python -m ctrzoo.experiments.benchmarks.vocabulary`.
 
-One embedding table, the factorization machine's pair term, forward, backward and update by Adam, on one core:
-ours (`FieldEmbedding` and the row-wise Adam), Keras' own Embedding and Adam, and Keras' Embedding under the
-row-wise Adam; ours and Keras' also compiled by XLA, with loops left rolled. Steps of all contestants alternate, each
-with the same at the smallest vocabulary, so ratios hold on a busy machine too. Times are medians of CPU time.
+A step has one embedding table and the factorization machine's pair term: forward, backward and an Adam update, on one
+core. The contestants are ours (`FieldEmbedding` with row-wise Adam), Keras' own Embedding and Adam, and Keras'
+Embedding with row-wise Adam. Ours and Keras' are also compiled by XLA, with loops left rolled. All contestants take
+turns, each alternating with its step at the smallest vocabulary, so ratios hold on a busy machine too. Times are
+medians of CPU time.
 """
 
 import functools
@@ -92,18 +93,19 @@ def measure(
     """Time a training step for each vocabulary and contestant.
 
     Args:
-        vocabularies: Rows of the table, ascending.
+        vocabularies: Numbers of rows in the table, ascending.
         batch_size: Rows of a batch.
-        num_fields: Ids of a row, each from its own part of the table.
+        num_fields: Number of ids per row, each from its own part of the table.
         dim: Size of an embedding vector.
-        is_skewed: Draw ids log-uniformly (Zipf's law), as clicks are, and not uniformly, the worst case.
-        num_steps: Timed steps of each.
-        largest_keras: Vocabulary up to which Keras' dense Adam is timed.
+        is_skewed: Whether to draw ids log-uniformly (Zipf's law), as in click logs, instead of uniformly, which is the
+            worst case.
+        num_steps: Number of timed steps per contestant.
+        largest_keras: Largest vocabulary at which Keras' dense Adam is timed.
 
     Returns:
-        A list of `{"vocabulary", "implementation", "milliseconds", "growth", "times_faster"}`: CPU time per step
-        (median); the same as a multiple of that with the smallest vocabulary; and how many times faster than
-        plain Keras (without XLA), `None` where that was not timed.
+        A list of `{"vocabulary", "implementation", "milliseconds", "growth", "times_faster"}`: the median CPU time per
+        step; its multiple of the time at the smallest vocabulary; and its speedup over plain Keras (without XLA),
+        `None` if Keras was not timed.
     """
     keep_loops_rolled()
     rows = []
@@ -123,7 +125,7 @@ def measure(
 
 
 def _alternate(steps, num_steps, num_warm=4):
-    """Return the median CPU seconds per step of each."""
+    """Return each contestant's median CPU seconds per step."""
     seconds = {name: [] for name in steps}
     for number in range(num_warm + num_steps):
         for name, step in steps.items():
@@ -135,7 +137,7 @@ def _alternate(steps, num_steps, num_warm=4):
 
 
 def use_one_core(core: int) -> None:
-    """Pin this process to a core, and TensorFlow to as many threads."""
+    """Pin this process to one core and TensorFlow to one thread."""
     os.sched_setaffinity(0, {core})
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -145,7 +147,7 @@ def main(argv: Sequence[str]) -> None:
     """Print the table as Markdown."""
     del argv
     use_one_core(FLAGS.core)
-    print("| vocabulary | implementation | ms per step | against 10k rows | times faster than Keras |")
+    print("| vocabulary | implementation | ms per step | relative to 10k rows | times faster than Keras |")
     print("|---|---|---|---|---|")
     vocabularies = [int(text) for text in FLAGS.vocabularies]
     for row in measure(vocabularies, is_skewed=FLAGS.skewed, largest_keras=FLAGS.largest_keras):
@@ -156,7 +158,7 @@ def main(argv: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     flags.DEFINE_integer("core", 0, "The core to use.")
-    flags.DEFINE_list("vocabularies", [str(size) for size in VOCABULARIES], "Rows of the table, by commas.")
-    flags.DEFINE_bool("skewed", False, "Whether ids are drawn by Zipf's law, not uniformly.")
-    flags.DEFINE_integer("largest_keras", 1_000_000, "Vocabulary up to which Keras' own Adam is timed.")
+    flags.DEFINE_list("vocabularies", [str(size) for size in VOCABULARIES], "Rows of the table, separated by commas.")
+    flags.DEFINE_bool("skewed", False, "Whether to draw ids by Zipf's law instead of uniformly.")
+    flags.DEFINE_integer("largest_keras", 1_000_000, "Largest vocabulary at which Keras' own Adam is timed.")
     app.run(main)

@@ -1,4 +1,4 @@
-"""One thing to measure, as its own process receives it."""
+"""One unit of work to measure, as its process receives it."""
 
 import dataclasses
 
@@ -14,23 +14,23 @@ IMPLEMENTATIONS = {
     "fuxictr": "ctrzoo.experiments.benchmarks.baselines.fuxictr_models",
     "deepctr": "ctrzoo.experiments.benchmarks.baselines.deepctr_models",
 }
-# These run under the Python that --peers_python names.
+# These run in the Python that --peers_python names.
 PEERS = ("fuxictr", "deepctr")
 
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """What a process measures.
+    """The work that a process measures.
 
     Attributes:
         implementation: One of `IMPLEMENTATIONS`.
         model: A model of the zoo.
         schema: The schema as dictionaries.
         shape: Name of the schema, for the report.
-        mode: `"train"` (steps on rows in memory), `"fit"` (the same through `model.fit`), `"input"` (batches of
-            only the input pipeline), `"together"` (steps on the pipeline's batches) or `"predict"` (all rows).
+        mode: `"train"` (steps on rows in memory), `"fit"` (the same through `model.fit`), `"input"` (only the input
+            pipeline's batches), `"together"` (steps on the pipeline's batches) or `"predict"` (all rows).
         batch_size: Rows per step.
-        cores: The cores that the process may use; as many threads.
+        cores: The cores that the process may use; it runs as many threads.
         hyperparameters: Arguments of the model.
         num_rows: Rows of a prediction.
         folder: The prepared folder that the pipeline reads.

@@ -1,8 +1,8 @@
 """The measuring process: `python -m ctrzoo.experiments.benchmarks.worker '<work as JSON>'`.
 
-It pins itself to its cores, prepares the work, then answers each line of its input that holds a number n by
-making n calls and writing `{"wall", "cpu"}` in seconds. At the end of its input it writes its peak memory.
-So several processes can be timed in turns, and each has its memory to itself.
+The process pins itself to its cores and prepares the work. For each input line with a number n, it makes n calls and
+writes `{"wall", "cpu"}` in seconds. At the end of its input, it writes its peak memory. Several processes can thus be
+timed in turns, each with its own memory.
 """
 
 import importlib
@@ -17,16 +17,16 @@ from .work import IMPLEMENTATIONS, Work
 
 
 def main() -> None:
-    """Serve one work."""
+    """Serve one `Work`."""
     work = Work(**json.loads(sys.argv[1]))
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # libraries may print what they like, but not among the answers
+    os.dup2(2, 1)  # keeps output of libraries out of the answers
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, work.cores)
     try:
         call = importlib.import_module(IMPLEMENTATIONS[work.implementation]).prepare(work)
         call(1)
-    except Exception as error:  # whatever another library raises is a line of the report
+    except Exception as error:  # any error of another library becomes a line of the report
         answers.write(json.dumps({"error": f"{type(error).__name__}: {error}".splitlines()[0]}) + "\n")
         sys.exit(1)
     answers.write(json.dumps({"ready": True}) + "\n")

@@ -1,4 +1,4 @@
-"""The models of the zoo, with the optimizer of `ctrzoo-train`: as they are, compiled by XLA, or in bfloat16."""
+"""The zoo's models with the optimizer of `ctrzoo-train`: plain, compiled by XLA, or in bfloat16."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEARNING_RATE = 1e-3
 
 
 def prepare(work: Work) -> Callable[[int], object]:
-    """Return what is timed; see `keras_calls.calls_of`."""
+    """Return the function to time; see `keras_calls.calls_of`."""
     limit_threads(work)
     from ctrzoo import startup
 

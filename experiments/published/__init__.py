@@ -1,14 +1,15 @@
-"""Numbers that papers and benchmarks printed, as CSV files with the source of each row.
+"""Numbers published in papers and benchmarks, as CSV files with the source of each row.
 
 - `graphfm_table1.csv`: sizes of the data sets.
-- `graphfm_table2.csv`: GraphFM and its baselines. Its rows LR to AutoInt are those of AutoInt's Table 2, not run
-  anew; its "xDeepFM" is CIN without an MLP, so its label is `cin`.
+- `graphfm_table2.csv`: GraphFM and its baselines. Its rows LR to AutoInt are copied from AutoInt's Table 2, not rerun.
+  Its "xDeepFM" is CIN without an MLP, so its label is `cin`.
 - `autoint_table5.csv`: models trained jointly with an MLP.
-- `graphfm_figure3.csv`: GraphFM by the numbers of neighbors of its second (row) and third (column) layer, from the
-  script that drew the figure. On MovieLens-1M rows and columns count neighbors; on the others they are positions
-  whose numbers the script does not say. The entry (7, 7) of Criteo is printed 0.08081; 0.8081 is meant.
-- `bars.csv`: the BARS benchmark, single runs, on its own preparations of the data; those of Criteo and Avazu differ
-  from GraphFM's, so that rows are not comparable across the files.
+- `graphfm_figure3.csv`: GraphFM by the number of neighbors in its second (row) and third (column) layer, from the
+  script that drew the figure. On MovieLens-1M, rows and columns count neighbors; on the others, they are positions
+  whose numbers of neighbors the script does not give. The entry (7, 7) of Criteo is printed as 0.08081, which must
+  mean 0.8081.
+- `bars.csv`: the BARS benchmark, single runs on its own preparations of the data. Its Criteo and Avazu data differ
+  from GraphFM's, so do not compare rows across the files.
 """
 
 import pathlib

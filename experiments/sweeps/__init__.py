@@ -1,1 +1,1 @@
-"""What `ctrzoo-sweep` is made of: planned runs, the workers that do them, results, comparisons, pictures."""
+"""The parts of `ctrzoo-sweep`: planned runs, workers that execute them, results, comparisons, pictures."""

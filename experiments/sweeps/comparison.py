@@ -23,12 +23,12 @@ COLUMNS = ("data set", "label", "seeds", "published AUC", "our AUC", "difference
 
 
 def compare(rows: Sequence[Config], published: Sequence[str], folder: pathlib.Path) -> None:
-    """Write `comparison.md`, `comparison.csv`, `comparison.png`, and `order.csv` where two published rows have seeds.
+    """Write `comparison.md`, `comparison.csv` and `comparison.png`; also `order.csv` if two published rows have seeds.
 
     Args:
         rows: The rows of a sweep, see `results.rows_of`.
-        published: Names of files of `ctrzoo.experiments.published`, the first that has a row of the data set and
-            label is taken. A label's addition in brackets, such as "graphfm (paper)", is left out to find it.
+        published: Names of files in `ctrzoo.experiments.published`. The first with a row for the data set and label is
+            used. The lookup ignores a label's suffix in parentheses, such as in "graphfm (paper)".
         folder: Where to write.
     """
     compared = compared_rows(summary_of(rows), [read_published(name) for name in published])
@@ -41,7 +41,7 @@ def compare(rows: Sequence[Config], published: Sequence[str], folder: pathlib.Pa
 
 
 def compared_rows(groups: Sequence[Config], tables: Sequence[pd.DataFrame]) -> list[Config]:
-    """Return a dictionary for each group of runs: ours, the published numbers (None without any), the difference."""
+    """Return a dictionary for each group of runs: our results, the published ones (or None), and the difference."""
     printed = {}
     for table in tables:
         for row in table.to_dict("records"):
@@ -75,8 +75,8 @@ def _markdown(compared, pairs):
     lines = [
         "# Compared with the published numbers",
         "",
-        f"{sum(reached)} of {len(reached)} rows reach the published AUC. Mean ± sample standard deviation over seeds; "
-        "published numbers are printed without spread.",
+        f"{sum(reached)} of {len(reached)} rows reach the published AUC. Ours are means ± sample standard deviation "
+        "over seeds; published numbers come without a spread.",
     ]
     lines += ["", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     for row in compared:
@@ -100,7 +100,7 @@ def _text(number):
 
 
 def _plot(compared, path):
-    """Draw our AUC with its deviation and the published one, a panel a data set."""
+    """Draw our AUC with its deviation next to the published one, one panel per data set."""
     datasets = list(dict.fromkeys(row["dataset"] for row in compared))
     longest = max(sum(row["dataset"] == name for row in compared) for name in datasets)
     figure = Figure(figsize=(6 * len(datasets), 1.4 + 0.3 * longest), layout="constrained")

@@ -1,4 +1,4 @@
-"""What GraphFM's numbers of neighbors change, beyond the noise of seeds: Figure 3 as a table and a test."""
+"""Figure 3 as a table and a test: do GraphFM's numbers of neighbors change results beyond the noise of seeds?"""
 
 import pathlib
 import statistics
@@ -15,7 +15,7 @@ from .figure3_plot import picture_name, plot_neighborhood, published_cells
 
 
 def report_neighborhood(rows: Sequence[Config], folder: pathlib.Path) -> None:
-    """Write `neighborhood.md`, and a picture for each data set (see `figure3_plot.plot_neighborhood`).
+    """Write `neighborhood.md` and a picture for each data set (see `figure3_plot.plot_neighborhood`).
 
     Args:
         rows: The rows of a sweep whose runs chose `num_neighbors`, see `results.rows_of`.
@@ -66,7 +66,7 @@ def _mean(cells, axis, number):
 
 
 def _noise(cells, rows):
-    """Say whether cells differ more than the seeds of a cell do."""
+    """Report whether cells differ more than the seeds within a cell."""
     repeated = [aucs for aucs in cells.values() if len(aucs) > 1]
     if len(repeated) < 2:
         return []
@@ -75,15 +75,15 @@ def _noise(cells, rows):
     between = statistics.stdev(map(statistics.fmean, repeated))
     test = f_oneway(*repeated)
     return [
-        f"Means of {len(repeated)} cells with two seeds or more deviate by {between:.4f} from each other, the seeds of "
-        f"a cell by {spread:.4f}. One-way analysis of variance: F = {test.statistic:.2f}, p = {test.pvalue:.2g}. "
+        f"The means of {len(repeated)} cells with at least two seeds have a standard deviation of {between:.4f}; seeds "
+        f"within a cell, {spread:.4f}. One-way analysis of variance: F = {test.statistic:.2f}, p = {test.pvalue:.2g}. "
         f"{_by_number(rows, 0)} {_by_number(rows, 1)}",
         "",
     ]
 
 
 def _by_number(rows, axis):
-    """Say whether runs differ by the number of one layer, when what the other's and the seed change is taken out."""
+    """Report whether one layer's number changes results, after removing the effects of the other's and the seed."""
     aucs = np.array([row["test_auc"] for row in rows])
     number, other = (_indicators([_cell(row)[place] for row in rows]) for place in (axis, 1 - axis))
     rest = np.column_stack([np.ones(len(rows)), other, _indicators([row["seed"] for row in rows])])
@@ -96,19 +96,19 @@ def _by_number(rows, axis):
 
 
 def _indicators(values):
-    """Return a column for each value but one, 1 where it is."""
+    """Return an indicator column for each value but one."""
     levels = sorted(set(values))[1:]
     return np.array([[value == level for level in levels] for value in values], dtype=float)
 
 
 def _unexplained(columns, target):
-    """Return the sum of squares that a linear model of the columns leaves, and the columns' rank."""
+    """Return the residual sum of squares of a linear model on the columns, and the columns' rank."""
     weights, _, rank, _ = np.linalg.lstsq(columns, target, rcond=None)
     return float(np.sum((target - columns @ weights) ** 2)), int(rank)
 
 
 def _printed(cells, printed):
-    """Say how the printed cells spread, and whether ours go with them."""
+    """Report the spread of the published cells and their correlation with ours."""
     both = [cell for cell in cells if cell in printed]
     if len(both) < 3:
         return []
@@ -116,9 +116,9 @@ def _printed(cells, printed):
     result: Any = pearsonr([means[cell] for cell in both], [printed[cell] for cell in both])
     ours, theirs = max(both, key=means.__getitem__), max(printed, key=printed.__getitem__)
     return [
-        f"Printed, one number per cell: {min(printed.values()):.4f} to {max(printed.values()):.4f}, standard deviation "
-        f"{statistics.stdev(printed.values()):.4f}, the best at {theirs}; our best at {ours}. Correlation of our means "
-        f"with the printed numbers of {len(both)} cells: {result.statistic:.2f} (p = {result.pvalue:.2g}).",
+        f"Published, one number per cell: {min(printed.values()):.4f} to {max(printed.values()):.4f}, standard "
+        f"deviation {statistics.stdev(printed.values()):.4f}, best at {theirs}. Our best is at {ours}. Correlation of "
+        f"our means with the published numbers of {len(both)} cells: {result.statistic:.2f} (p = {result.pvalue:.2g}).",
         "",
     ]
 

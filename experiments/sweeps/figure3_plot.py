@@ -1,4 +1,4 @@
-"""AUC over the numbers of neighbors of GraphFM's second and third layer: 3-D surfaces and heat maps, as in Figure 3."""
+"""AUC by the numbers of neighbors of GraphFM's second and third layer: 3-D surfaces and heat maps, as in Figure 3."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -29,12 +29,12 @@ def plot_neighborhood(rows: Sequence[Config], folder: pathlib.Path) -> None:
 
 
 def picture_name(dataset: str) -> str:
-    """Return the name of the picture of a data set."""
+    """Return the file name of a data set's picture."""
     return f"neighborhood_{dataset}.png"
 
 
 def grid_of(cells: Mapping[tuple[int, int], float | None]) -> tuple[list[int], list[int], np.ndarray]:
-    """Return the sorted rows and columns, and the matrix, of `{(row, column): number}`; NaN where there is none.
+    """Return the sorted rows and columns and the matrix of `{(row, column): number}`; missing entries are NaN.
 
     >>> grid_of({(1, 1): 0.5, (4, 2): 0.6})[2]
     array([[0.5, nan],
@@ -79,7 +79,7 @@ def _plot(finished, dataset, path):
 
 
 def published_cells(dataset: str) -> dict[tuple[int, int], float]:
-    """Return the published AUC of each cell; their numbers of neighbors are known only for MovieLens-1M."""
+    """Return the published AUC of each cell; the cells' numbers of neighbors are known only for MovieLens-1M."""
     if dataset != "movielens_1m":
         return {}
     table = read_published("graphfm_figure3")

@@ -1,4 +1,4 @@
-"""Grids of settings, the building block of a sweep's configuration."""
+"""Grids of settings, the building blocks of a sweep's configuration."""
 
 import itertools
 from typing import Any
@@ -10,8 +10,8 @@ def grid(**choices: Any) -> list[Config]:
     """Return all combinations of the choices, the last varying fastest.
 
     Args:
-        **choices: For each setting, hyperparameter or data set option a list of values to try, or one value.
-            A tuple is one value, such as `units=(64, 64)`. `label` is the name of the runs in tables.
+        **choices: For each setting, hyperparameter or data set option, one value or a list of values to try.
+            A tuple is one value, such as `units=(64, 64)`. `label` names the runs in tables.
 
     >>> grid(model=["lr", "fm"], seed=[1, 2], batch_size=512)[1]
     {'model': 'lr', 'seed': 2, 'batch_size': 512}

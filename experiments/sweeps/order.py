@@ -1,4 +1,4 @@
-"""Whether the order of published results holds in ours beyond the noise of seeds."""
+"""Test whether our results confirm the order of published results beyond the noise of seeds."""
 
 import itertools
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ def orders(compared: Sequence[Config]) -> list[Config]:
         compared: The rows of `comparison.compared_rows`.
 
     Returns:
-        A dictionary for each pair whose printed AUCs differ, with two finished seeds of each at least: our difference
-        of mean test AUC (`higher` is what is printed higher), `p` of Welch's t-test, and `ours`: "as printed",
-        "within noise" (p of 0.05 or more) or "the other way".
+        A dictionary for each pair of rows that have at least two finished seeds each and different published AUCs: our
+        difference in mean test AUC (`higher` is the row published as higher), `p` of Welch's t-test, and `ours`: "as
+        printed", "within noise" (p of 0.05 or more) or "the other way".
     """
     rows = [row for row in compared if row["published_auc"] is not None and row["auc_deviation"] is not None]
     return [
@@ -35,7 +35,7 @@ def orders(compared: Sequence[Config]) -> list[Config]:
 
 
 def order_lines(pairs: Sequence[Config]) -> list[str]:
-    """Return lines of Markdown: how many pairs are as printed, and a table of those that are not."""
+    """Return lines of Markdown: the number of pairs that are as printed, and a table of the others."""
     if not pairs:
         return []
     found = {verdict: sum(pair["ours"] == verdict for pair in pairs) for verdict in _VERDICTS}
@@ -43,8 +43,8 @@ def order_lines(pairs: Sequence[Config]) -> list[str]:
     lines = [
         "## Does the printed order hold?",
         "",
-        f"Of {len(pairs)} pairs of rows: {counts}. Beyond noise is p < {SIGNIFICANCE} of Welch's t-test over seeds, "
-        "for each pair by itself: of 20 pairs without a difference, one is expected to show one.",
+        f"Of {len(pairs)} pairs of rows: {counts}. Differences beyond noise have p < {SIGNIFICANCE} in Welch's t-test "
+        "over seeds. Each pair is tested by itself, so of 20 equal pairs, one is expected to show a difference.",
     ]
     deviating = [pair for pair in pairs if pair["ours"] != "as printed"]
     if deviating:

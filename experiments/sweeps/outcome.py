@@ -1,7 +1,7 @@
-"""The state of a run, read from its folder; and the lock that gives it to one process.
+"""The state of a run, read from its folder, and the lock that assigns the run to one process.
 
-A run is finished when its folder holds `metrics.json`, and an `experiment.json` of the same settings. `run.json` holds
-all else that a sweep knows of it, such as why it failed.
+A run is finished if its folder holds `metrics.json` and an `experiment.json` with the same settings. `run.json` holds
+everything else that a sweep knows about it, such as why it failed.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ LOCK, LOG, RECORD = "run.lock", "run.log", "run.json"
 
 
 def take(run: Run) -> IO[str] | None:
-    """Lock a run for this process: return the locked file, or None if another process has it.
+    """Lock a run for this process; return the locked file, or None if another process holds the lock.
 
-    The training process inherits the lock. While it lives, no other sweep starts the run,
-    even if this sweep was killed.
+    The training process inherits the lock. While it lives, no other sweep starts the run, even if this sweep was
+    killed.
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     lock = open(run.folder / LOCK, "a")
@@ -44,18 +44,18 @@ def take(run: Run) -> IO[str] | None:
 
 
 def is_finished(run: Run) -> bool:
-    """Tell whether the run has its metrics and the same settings."""
+    """Return whether the run has its metrics and the same settings."""
     experiment, metrics = _read(run.folder / "experiment.json"), _read(run.folder / "metrics.json")
     return bool(metrics) and "settings" in experiment and not run.settings.differences(stored_settings(experiment))
 
 
 def check_same_data(runs: Sequence[Run]) -> None:
-    """Refuse finished runs whose data were prepared again with another outcome: their numbers are of other rows.
+    """Raise an error if the data of finished runs have changed since: their results are from other rows.
 
     Raises:
         ValueError: If such runs exist.
     """
-    from ... import data_pipelines  # slow: it loads TensorFlow
+    from ... import data_pipelines  # slow: loads TensorFlow
 
     found = {}
     for run in filter(is_finished, runs):
@@ -66,39 +66,39 @@ def check_same_data(runs: Sequence[Run]) -> None:
             found[data["folder"]] = data_pipelines.load(pathlib.Path(data["folder"])).fingerprint
         if found[data["folder"]] != data["fingerprint"]:
             raise ValueError(
-                f"{run.folder} was trained on other data than {data['folder']} holds now. "
-                "Choose another --folder, or delete the runs of the earlier data."
+                f"The data in {data['folder']} have changed since {run.folder} was trained. "
+                "Choose another --folder, or delete the runs on the earlier data."
             )
 
 
 def is_failed(run: Run) -> bool:
-    """Tell whether the run ended without metrics. A run that was killed has not ended."""
+    """Return whether the run ended without metrics. A killed run does not count as ended."""
     return not is_finished(run) and _read(run.folder / RECORD).get("state") == "failed"
 
 
 def metrics_of(run: Run) -> Config:
-    """Return the metrics of a finished run, else an empty dictionary."""
+    """Return the metrics of a finished run, otherwise an empty dictionary."""
     return _read(run.folder / "metrics.json") if is_finished(run) else {}
 
 
 def reason_of(run: Run) -> str:
-    """Return why the run failed, else an empty text."""
+    """Return why the run failed, otherwise an empty text."""
     return _read(run.folder / RECORD).get("reason", "") if is_failed(run) else ""
 
 
 def record_start(run: Run) -> None:
-    """Note that the run starts, or resumes."""
+    """Record that the run starts or resumes."""
     record = _read(run.folder / RECORD)
     spent = {"seconds": seconds_of(run), "starts": record.get("starts", 0) + 1}
     write_json(run.folder / RECORD, {"state": "running", **spent, "started": time.time(), "command": run.command})
 
 
 def record_end(run: Run, reason: str) -> None:
-    """Note that the run ended.
+    """Record that the run ended.
 
     Args:
         run: The `Run`.
-        reason: Why it failed; a failed run is not repeated by itself.
+        reason: Why it failed; failed runs are not repeated automatically.
     """
     record = _read(run.folder / RECORD)
     state = {"state": "failed", "reason": reason} if reason else {"state": "finished"}
@@ -107,14 +107,14 @@ def record_end(run: Run, reason: str) -> None:
 
 
 def forget_failure(run: Run) -> None:
-    """Let a failed run start again."""
+    """Allow a failed run to start again."""
     record = _read(run.folder / RECORD)
     if record.get("state") == "failed":
         write_json(run.folder / RECORD, {**record, "state": "forgotten"})
 
 
 def seconds_of(run: Run) -> float:
-    """Return the wall time of all starts of the run together, each up to its last sign of life."""
+    """Return the total wall time over all starts of the run, each up to its last sign of life."""
     record = _read(run.folder / RECORD)
     seconds = record.get("seconds", 0.0)
     if record.get("state") == "running":
@@ -124,7 +124,7 @@ def seconds_of(run: Run) -> float:
 
 
 def history_of(run: Run) -> list[dict[str, str]]:
-    """Return the rows of the run's `history.csv`, one per finished epoch, as texts by column."""
+    """Return the rows of the run's `history.csv`, one per finished epoch, as text by column."""
     with contextlib.suppress(OSError), open(run.folder / "history.csv", newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
     return []

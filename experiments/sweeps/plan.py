@@ -1,4 +1,4 @@
-"""The runs of a sweep: from its configuration to a folder and a command for each."""
+"""The runs of a sweep: its configuration, turned into a folder and a command for each run."""
 
 import dataclasses
 import hashlib
@@ -22,9 +22,9 @@ class Run:
     """One training.
 
     Attributes:
-        label: What tables call it; runs of the same label may differ in `choices`.
+        label: Its name in tables; runs with the same label may differ in `choices`.
         choices: What the sweep chose: settings, hyperparameters, data set options.
-        settings: All `Settings`, the tuned ones of data set and model included.
+        settings: All `Settings`, including those tuned for data set and model.
         folder: Where its results go. Runs that differ only in the seed have the same parent.
         arguments: The flags of `ctrzoo-train`.
     """
@@ -42,7 +42,7 @@ class Run:
 
     @property
     def command(self) -> str:
-        """The command that does only this run."""
+        """The command that executes only this run."""
         return shlex.join(("ctrzoo-train", *self.arguments))
 
 
@@ -53,7 +53,7 @@ def read_sweep(config: Path) -> tuple[list[Config], Callable[[Sequence[Config], 
         config: Path of a Python file, or the name of one in `configs/sweeps/`.
 
     Returns:
-        The list that its `get_sweep()` returns, a dictionary of choices for each run, and its function
+        The list that its `get_sweep()` returns, with a dictionary of choices for each run, and its function
         `write_report(rows, folder)` or None.
 
     Raises:
@@ -61,12 +61,12 @@ def read_sweep(config: Path) -> tuple[list[Config], Callable[[Sequence[Config], 
     """
     choices, module = read_config(config, "get_sweep")
     if not isinstance(choices, list) or not choices or not all(isinstance(choice, Mapping) for choice in choices):
-        raise ValueError(f"`get_sweep` of {config} must return a list of dictionaries, one per run, and at least one.")
+        raise ValueError(f"`get_sweep` of {config} must return a non-empty list of dictionaries, one per run.")
     return choices, getattr(module, "write_report", None)
 
 
 def read_config(config: Path, function: str) -> tuple[Any, ModuleType]:
-    """Return what a function of a configuration returns, and the module.
+    """Call a function of a configuration; return its result and the module.
 
     Args:
         config: Path of a Python file, or the name of one in `configs/sweeps/`.
@@ -80,7 +80,7 @@ def read_config(config: Path, function: str) -> tuple[Any, ModuleType]:
         path = CONFIGS / f"{config}.py"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in CONFIGS.glob("[a-z]*.py")))
-        raise ValueError(f"Unknown sweep {config}. Give the path of a Python file, or one of {known}.")
+        raise ValueError(f"Unknown sweep {config}. Pass the path of a Python file, or one of {known}.")
     module = run_file(path)
     with failing_in(path):
         return getattr(module, function)(), module
@@ -93,14 +93,14 @@ def plan(
     raw: Mapping[str, str] | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> list[Run]:
-    """Return the `Run`s of a sweep; those that turn out the same are done once.
+    """Return the `Run`s of a sweep, without duplicates.
 
     Args:
         choices: A dictionary of settings, hyperparameters and data set options for each run.
         folder: The folder of the sweep.
         data_dir: Folder of prepared data sets.
         raw: The raw file or folder of each data set that needs one.
-        overrides: Choices that replace those of all runs.
+        overrides: Choices that override those of all runs.
 
     Raises:
         ValueError: If a key or value is wrong.
@@ -137,7 +137,7 @@ def _text(value):
 
 
 def _group(settings):
-    """Name the runs that differ only in the seed."""
+    """Return a name for the runs that differ only in the seed."""
     content = {key: value for key, value in settings.changed().items() if key != "seed"}
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
     return f"{pathlib.Path(settings.dataset).name}_{settings.model}_{digest}"

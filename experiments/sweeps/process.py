@@ -1,4 +1,4 @@
-"""The process of a run."""
+"""Start the process of a run."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def start_training(
     Args:
         run: The `Run`.
         lock: What `outcome.take` returned.
-        train: The command that trains, to which the run's arguments are added.
+        train: The training command; the run's arguments are appended.
         environment: Environment variables to change.
 
     Returns:
-        The `subprocess.Popen`; it prints into the log of the run.
+        The `subprocess.Popen`; its output goes to the run's log.
     """
     path = [str(pathlib.Path(ctrzoo.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     with open(run.folder / outcome.LOG, "ab") as log:
@@ -43,5 +43,5 @@ def start_training(
             stderr=log,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path)), **(environment or {})},
             pass_fds=(lock.fileno(),),
-            start_new_session=True,  # Ctrl-C reaches only the caller, which then ends its runs
+            start_new_session=True,  # so that Ctrl-C reaches only the caller, which then stops its runs
         )

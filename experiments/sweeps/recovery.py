@@ -1,4 +1,4 @@
-"""How many planted pairs of fields the models of a sweep found: Markdown, CSV and a picture."""
+"""How many planted pairs of fields a sweep's models found, as Markdown, CSV and a picture."""
 
 import json
 import pathlib
@@ -17,7 +17,7 @@ from ... import data_pipelines
 from ..explained_run import load_model, rows_of
 
 WAYS = {
-    EXPLANATION: "by what the model says",
+    EXPLANATION: "by the model's explanation",
     LOGIT_DIFFERENCE: "by shuffling, logit",
     AUC_INTERACTION: "by shuffling, AUC",
 }
@@ -26,14 +26,14 @@ KEPT = "recovery.json"
 
 
 def recover(rows: Sequence[Config], folder: pathlib.Path) -> None:
-    """Write `recovery.md`, `recovery.csv` and `recovery.png` on the finished runs of a sweep on synthetic data.
+    """Write `recovery.md`, `recovery.csv` and `recovery.png` for the finished runs of a sweep on synthetic data.
 
-    A share is the part of the planted pairs that is among as many strongest pairs, on 4,096 rows of the test split.
-    Measuring it takes seconds per run, so it is kept in the folder of the run.
+    With n planted pairs, a model's share is the fraction of them among its n strongest pairs, on 4,096 rows of the test
+    split. Measuring it takes seconds per run, so it is stored in the run's folder.
 
     Args:
         rows: The rows of a sweep, see `results.rows_of`.
-        folder: The folder of the sweep, where to write.
+        folder: The folder of the sweep; the files go there.
     """
     places = [(row, folder / row["group"] / f"seed_{row['seed']}") for row in rows if row["state"] == "finished"]
     places = [(row, place) for row, place in places if any((place / name).is_file() for name in (KEPT, "model.keras"))]
@@ -57,7 +57,7 @@ def _measured(workdir):
     if not data.truth:
         raise ValueError(f"The interacting pairs of {data.name} are unknown. Sweep over `synthetic`.")
     model = load_model(workdir, data.schema)
-    assert isinstance(model, CTRModel), "ctrzoo-train saves no other"
+    assert isinstance(model, CTRModel), "ctrzoo-train saves no other kind"
     total = data.num_rows[SPLIT]
     sample = np.random.default_rng(SEED).choice(total, min(NUM_ROWS, total), replace=False)
     analysis = analyse(model, *rows_of(data, SPLIT, np.sort(sample)), data.truth["pairs"], repeats=1, seed=SEED)
@@ -75,7 +75,7 @@ def _mean(label, found):
 
 
 def _markdown(table):
-    lines = ["# Planted pairs that were found", "", "Mean over seeds; – where a model explains no pairs.", ""]
+    lines = ["# Share of planted pairs found", "", "Mean over seeds; – if the model does not explain pairs.", ""]
     lines += [f"| model | seeds | AUC | {' | '.join(WAYS.values())} |", "|---" * (3 + len(WAYS)) + "|"]
     for row in table:
         shares = ["–" if row[way] is None else f"{row[way]:.0%}" for way in WAYS]
@@ -91,7 +91,7 @@ def _plot(table, path):
         axes.barh(places, [row[way] or 0 for row in table], height * 0.9, label=name)
     axes.set_yticks(range(len(table)), [row["label"] for row in table])
     axes.invert_yaxis()
-    axes.set(xlim=(0, 1), xlabel="share of the planted pairs among as many strongest pairs")
+    axes.set(xlim=(0, 1), xlabel="share of the n planted pairs among the n strongest pairs")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(WAYS), fontsize=8, frameon=False)
     with replaced(path) as temporary:
         figure.savefig(temporary, dpi=120)

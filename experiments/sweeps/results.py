@@ -1,4 +1,4 @@
-"""The results of a sweep: a row per run as CSV, mean and spread over seeds as Markdown and in the live table."""
+"""The results of a sweep: one row per run as CSV; mean and spread over seeds as Markdown and in the live table."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ COSTS = ("best_epoch", "epochs", "num_parameters", "seconds_per_epoch", "seconds
 
 
 def scores() -> dict[str, tuple[str, str]]:
-    """Return the split and the metric of each score of a run, by the name of its column."""
+    """Return the split and the metric of each score of a run, by column name."""
     return {f"{split}_{name}": (split, name) for split in SPLITS for name in main_metrics()}
 
 
 def titles_of(split: str) -> list[str]:
-    """Return what tables call the scores of a split."""
+    """Return the column titles of a split's scores."""
     return [f"{split} {metric.title}" for metric in main_metrics().values()]
 
 
 def rows_of(runs: Sequence[Run]) -> list[Config]:
-    """Return a dictionary for each run: what was chosen, its metrics (None until it is finished), time and command."""
+    """Return a dictionary for each run: its choices, metrics (None until it is finished), time and command."""
     varied = _varied(runs)
     return [_row(run, varied) for run in runs]
 
@@ -59,7 +59,7 @@ def _row(run, varied):
 
 
 def _varied(runs):
-    """Name the choices in which runs of one data set and label differ, the seed left out."""
+    """Describe the choices in which runs of one data set and label differ, except the seed."""
     values = {}
     for run in runs:
         for key in set(run.choices) - {"dataset", "seed"}:
@@ -71,7 +71,7 @@ def _varied(runs):
 def summary_of(rows: Sequence[Config]) -> list[Config]:
     """Return a dictionary for each group of runs that differ only in the seed: means, deviations, counts.
 
-    A standard deviation is that of a sample (divided by n - 1), None of fewer than two finished runs.
+    Standard deviations are sample deviations (divided by n - 1), or None with fewer than two finished runs.
     """
     groups = {}
     for row in rows:
@@ -92,7 +92,7 @@ def _summary(members):
 
 
 def write_results(rows: Sequence[Config], folder: pathlib.Path) -> None:
-    """Write `results.csv`, a row per run, and `results.md`: means over seeds, and the command of each run."""
+    """Write `results.csv` (one row per run) and `results.md` (means over seeds, and the command of each run)."""
     write_csv(folder / "results.csv", [{key: row[key] for key in row if key != "choices"} for row in rows])
     write_text(folder / "results.md", markdown(rows))
 
@@ -106,8 +106,8 @@ def markdown(rows: Sequence[Config]) -> str:
     lines = [
         "# Results",
         "",
-        f"{done} of {len(rows)} runs are finished, {hours:.2f} hours of wall time together. Test metrics are of the "
-        "whole split, with the weights of the epoch of the lowest validation log loss. Mean ± sample standard "
+        f"{done} of {len(rows)} runs are finished, {hours:.2f} hours of wall time in total. Test metrics cover the "
+        "whole split and use the weights of the epoch with the lowest validation log loss. Mean ± sample standard "
         "deviation over seeds.",
         "",
         f"| data set | label | variant | seeds | {' | '.join(shown.values())} | best epoch | min per run |",
@@ -147,12 +147,12 @@ def table_of(rows: Sequence[Config], at_work: Sequence[Run]) -> Table:
 
     Args:
         rows: What `rows_of` returns.
-        at_work: The runs at work in this process.
+        at_work: The runs that this process is executing.
     """
     states = [row["state"] for row in rows]
     title = f"{states.count('finished')} of {len(rows)} runs finished, {states.count('failed')} failed"
     working = [f"{run.name}, epoch {len(outcome.history_of(run)) + 1}" for run in at_work]
-    table = Table(title=title, caption="at work: " + "; ".join(working) if working else None)
+    table = Table(title=title, caption="running: " + "; ".join(working) if working else None)
     for column in ("data set", "runs", "seeds", *titles_of("test"), "min per run"):
         left = column in ("data set", "runs")
         table.add_column(column, justify="left" if left else "right", no_wrap=column != "runs")
@@ -168,7 +168,7 @@ def table_of(rows: Sequence[Config], at_work: Sequence[Run]) -> Table:
 
 
 def name_of(group: Config) -> str:
-    """Return what tables call a group of runs: its label, and what varies within the label."""
+    """Return the name of a group of runs in tables: its label, and what varies within the label."""
     return f"{group['label']} {group['variant']}".strip()
 
 

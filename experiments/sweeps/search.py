@@ -1,4 +1,4 @@
-"""Search of hyperparameters by Optuna: every trial is a run, judged by the log loss of the validation rows."""
+"""Hyperparameter search with Optuna: every trial is a run, scored by its validation log loss."""
 
 import contextlib
 import dataclasses
@@ -28,12 +28,12 @@ MOST_KILLED = 3
 
 @dataclasses.dataclass(frozen=True)
 class Between:
-    """A range to search; whole numbers if both ends are.
+    """A range to search; it yields whole numbers if both ends are whole numbers.
 
     Attributes:
-        low: Lower end, included.
-        high: Upper end, included.
-        log: Whether the logarithm is drawn evenly.
+        low: Lower end, inclusive.
+        high: Upper end, inclusive.
+        log: Whether to sample uniformly on a logarithmic scale.
     """
 
     low: float
@@ -41,29 +41,29 @@ class Between:
     log: bool = False
 
     def suggest(self, trial: optuna.Trial, name: str) -> int | float:
-        """Return the trial's value."""
+        """Return the value for a trial."""
         if isinstance(self.low, int) and isinstance(self.high, int):
             return trial.suggest_int(name, self.low, self.high, log=self.log)
         return trial.suggest_float(name, self.low, self.high, log=self.log)
 
 
 def open_study(folder: pathlib.Path, space: Mapping[str, Any], sampler: str = "tpe", seed: int = 0) -> optuna.Study:
-    """Open or make the study of a folder, `study.db`, which several processes may share.
+    """Open or create a folder's study, `study.db`, which several processes may share.
 
-    A trial whose process was killed shows no heartbeat; the next trial of any process does it again.
+    A trial whose process was killed shows no heartbeat; the next trial of any process repeats it.
 
     Args:
         folder: The folder.
         space: What `get_search()` returns: lists of values, `Between`s, and fixed values.
         sampler: `"tpe"`, `"random"` or `"grid"`.
-        seed: Seed of the sampler; processes that share a study need different ones.
+        seed: Seed for the sampler; processes that share a study need different seeds.
 
     Raises:
-        ValueError: If the sampler is unknown, a grid is to be made of a range, or the study is of another space.
+        ValueError: If the sampler is unknown, a grid search contains a range, or the study has another space.
     """
     ranges = [name for name, value in space.items() if isinstance(value, Between)]
     if sampler == "grid" and ranges:
-        raise ValueError(f"A grid needs lists of values. '{ranges[0]}' is a range; take the sampler tpe or random.")
+        raise ValueError(f"A grid needs lists of values, but '{ranges[0]}' is a range. Use the sampler tpe or random.")
     lists = {name: [repr(choice) for choice in value] for name, value in space.items() if isinstance(value, list)}
     samplers = {
         "tpe": lambda: optuna.samplers.TPESampler(seed=seed),
@@ -73,7 +73,7 @@ def open_study(folder: pathlib.Path, space: Mapping[str, Any], sampler: str = "t
     if sampler not in samplers:
         raise ValueError(f"The sampler must be one of {', '.join(samplers)}. Received: {sampler!r}.")
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):  # Optuna's tables are made by the first process, but not by two at once
+    with _locked(folder):  # the first process creates Optuna's tables; two at once would fail
         return _open(folder, space, samplers[sampler]())
 
 
@@ -105,7 +105,7 @@ def _open(folder, space, sampler):
 
 
 def _check_space(study, space, folder):
-    """Refuse to mix trials of different spaces, which do not compare."""
+    """Raise an error if the study's trials come from another space, because such trials are not comparable."""
     earlier = study.user_attrs.get("space")
     if earlier is None:
         study.set_user_attr("space", space)
@@ -121,7 +121,7 @@ class Killed(RuntimeError):
 
 
 class Search:
-    """Does trials of a study until it has enough.
+    """Runs trials of a study until it has enough.
 
     Args:
         study: The study.
@@ -129,7 +129,7 @@ class Search:
         folder: The folder of the search.
         data_dir: Folder of prepared data sets.
         raw: The raw file or folder of each data set that needs one.
-        train: The command that trains, to which a run's arguments are added.
+        train: The training command; a run's arguments are appended.
     """
 
     def __init__(
@@ -146,10 +146,10 @@ class Search:
         self._killed = 0
 
     def work(self, num_trials: int) -> None:
-        """Do trials until the study has `num_trials` that finished, failed or were pruned, by all processes.
+        """Run trials until `num_trials` of the study, over all processes, have finished, failed or been pruned.
 
         Args:
-            num_trials: That number.
+            num_trials: The number of trials.
 
         Raises:
             ChildProcessError: If training was killed several times in a row.
@@ -165,7 +165,7 @@ class Search:
     def _objective(self, trial):
         try:
             return self._value(trial)
-        except (KeyboardInterrupt, ChildProcessError, Killed):  # a grid would take the values for tried
+        except (KeyboardInterrupt, ChildProcessError, Killed):  # a grid would count the values as tried
             again = optuna.storages.RetryHeartbeatStaleTrialCallback()
             again(self.study, self.study.get_trials(deepcopy=False)[trial.number])
             raise
@@ -174,7 +174,7 @@ class Search:
         choice = {name: _suggest(trial, name, value) for name, value in self.space.items()}
         (run,) = plan([choice], self.folder / "trials", self.data_dir, self.raw)
         trial.set_user_attr("command", run.command)
-        while (lock := outcome.take(run)) is None:  # the same values by another process
+        while (lock := outcome.take(run)) is None:  # another process has the same values
             time.sleep(SECONDS_BETWEEN_LOOKS)
         epochs = 0
         with lock:
@@ -192,14 +192,14 @@ class Search:
             if self._killed == MOST_KILLED:
                 raise ChildProcessError(
                     f"Training was killed {MOST_KILLED} times in a row, perhaps for lack of memory. "
-                    f"The last was {run.command}"
+                    f"The last command was {run.command}"
                 )
             raise Killed
         self._killed = 0
         return outcome.metrics_of(run)["valid"]["log_loss"]
 
     def _train(self, run, lock, trial):
-        """Train; return how many epochs Optuna was told of."""
+        """Train; return the number of epochs reported to Optuna."""
         outcome.record_start(run)
         process, epochs = start_training(run, lock, self.train), 0
         try:
@@ -248,7 +248,7 @@ def _suggest(trial, name, value):
 
 
 def _report(run, trial, known):
-    """Tell Optuna of the epochs after the known ones; return how many there are."""
+    """Report new epochs to Optuna; return the total number of epochs."""
     history = outcome.history_of(run)
     for row in history[known:]:
         if row["valid_log_loss"]:

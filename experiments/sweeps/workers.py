@@ -1,4 +1,4 @@
-"""Run each training in its own process, several at a time, next to other sweeps on the same folder."""
+"""Run trainings in their own processes, several at a time; other sweeps may share the folder."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class _Busy:
 
 
 class Workers:
-    """Does all runs that are neither finished nor failed. Waits for runs that other sweeps are doing.
+    """Executes all runs that are neither finished nor failed; waits for runs that other sweeps are executing.
 
     Args:
         runs: The `Run`s.
-        number: How many to do at a time.
-        gpus: Ids of GPUs, given to the runs in turn; without any, each run chooses.
-        train: The command that trains, to which a run's arguments are added.
+        number: How many to execute at a time.
+        gpus: GPU ids, assigned to the runs in turn; without any, each run chooses.
+        train: The training command; a run's arguments are appended.
     """
 
     def __init__(self, runs: Iterable[Run], number: int = 1, gpus: Sequence[str] = (), train: Sequence[str] = TRAIN):
@@ -49,13 +49,13 @@ class Workers:
         changed: Callable[[list[Run]], object] = lambda runs_at_work: None,
         told: Callable[[str], object] = lambda text: None,
     ) -> None:
-        """Do the runs.
+        """Execute the runs.
 
         Args:
-            changed: Called with the runs at work in this process, when they change and every ten seconds.
+            changed: Called with this process' current runs, when they change and every ten seconds.
             told: Called with a sentence when a run ends.
 
-        An exception, such as `KeyboardInterrupt`, ends the runs at work. The next sweep resumes them from their last
+        An exception, such as `KeyboardInterrupt`, stops the current runs. The next sweep resumes them from their last
         checkpoints.
         """
         waiting, seen = list(self.runs), None
@@ -81,13 +81,13 @@ class Workers:
                 busy.lock.close()
 
     def _settled(self, run):
-        """Start the run if it is free and there is a place; tell whether this process is done with it."""
+        """Start the run if it and a worker are free; return whether this process is done with it."""
         if outcome.is_finished(run) or outcome.is_failed(run):
             return True
         if any(busy.run == run for busy in self._busy.values()):
             return False
         if run in self._tried:
-            return True  # killed from outside: the next sweep resumes it
+            return True  # killed externally: the next sweep resumes it
         place = next((place for place in range(self.number) if place not in self._busy), None)
         lock = None if place is None else outcome.take(run)
         if lock is None:

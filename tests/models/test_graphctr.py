@@ -45,7 +45,7 @@ def test_what_does_not_fit_is_refused(case):
         load_graphctr(HoAFM(schema, **sizes), variables)
     with pytest.raises(ValueError, match="no variable 'bn_0/gamma'"):
         load_graphctr(AutoInt(schema, units=(8, 8), deep_batch_norm=True, **sizes), variables)
-    with pytest.raises(ValueError, match="no checkpoint at"):
+    with pytest.raises(ValueError, match="No checkpoint exists at"):
         load_graphctr(case.model, "nowhere/model-3")
 
 
@@ -75,7 +75,7 @@ def test_layers_that_would_be_left_over_are_named(name, change, left):
 def test_an_ablation_of_graphfm_is_refused(part):
     case = Case("ctr_graphfm_base")
     ablated = type(case.model).from_config({**case.model.get_config(), part: False})
-    with pytest.raises(ValueError, match="GraphFM selects and multiplies"):
+    with pytest.raises(ValueError, match="GraphFM needs use_selection=True"):
         load_graphctr(ablated, case.section("var"))
 
 

@@ -1,1 +1,1 @@
-"""What the zoo's models are measured against. Each module has `prepare(work)`, which returns what is timed."""
+"""The baselines for the zoo's models. Each module has `prepare(work)`, which returns the function to time."""

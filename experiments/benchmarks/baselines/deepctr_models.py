@@ -1,6 +1,6 @@
-"""DeepCTR (TensorFlow with Keras 2): its models, compiled and stepped as its users do by `fit`.
+"""DeepCTR (TensorFlow with Keras 2): its models, compiled and trained as its users do with `fit`.
 
-It feeds numerical fields as plain numbers to the deep part and does not embed them.
+DeepCTR feeds numerical fields to the deep part as plain numbers, without embedding them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ MODELS = {
 
 
 def columns_of(schema: Schema) -> list[Any]:
-    """Describe the fields as DeepCTR wants them."""
+    """Describe the fields in DeepCTR's format."""
     columns = []
     for field in schema.fields:
         if field.kind == "numerical":
@@ -61,7 +61,7 @@ def columns_of(schema: Schema) -> list[Any]:
 
 
 def build(name: str, schema: Schema) -> tf.keras.Model:
-    """Build one of its models, without penalties."""
+    """Build one of DeepCTR's models, without penalties."""
     if name not in MODELS:
         raise NotImplementedError(f"DeepCTR has no model like '{name}'")
     make, sizes = MODELS[name]
@@ -73,7 +73,7 @@ def build(name: str, schema: Schema) -> tf.keras.Model:
 
 
 def prepare(work: Work) -> Callable[[int], object]:
-    """Return what is timed: the compiled training step, or `predict`."""
+    """Return the function to time: the compiled training step, or `predict`."""
     tf.config.threading.set_intra_op_parallelism_threads(len(work.cores))
     tf.config.threading.set_inter_op_parallelism_threads(len(work.cores))
     schema = work.make_schema()

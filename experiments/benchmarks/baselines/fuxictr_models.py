@@ -1,8 +1,8 @@
 """FuxiCTR (PyTorch): its training step on its own layers.
 
-Its wheel holds layers and the training step but not the models, so these are wired here as its model zoo does:
-what its layers offer is taken from them; FFM makes a set of tables for each field, HOFM lists all triples,
-Fi-GNN and InterHAt hold their graph and attention themselves. Sizes are those of `hyperparameters.py`.
+FuxiCTR's wheel holds layers and the training step but no models. This module connects the layers as FuxiCTR's model zoo
+does. As there, FFM makes a set of tables for each field, HOFM lists all triples, and Fi-GNN and InterHAt implement
+their graph and attention themselves. Sizes come from `hyperparameters.py`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DEEP_UNITS = [400, 400]
 
 
 class _Model(BaseModel):
-    """What all have in common; a subclass makes its layers in `make` and returns its logit from `logit`."""
+    """Base of all models; a subclass creates its layers in `make` and returns its logit from `logit`."""
 
     embedding_dim = EMBEDDING_DIM
 
@@ -324,7 +324,7 @@ MODELS = {
 
 
 def feature_map_of(schema: Schema) -> FeatureMap:
-    """Describe the fields as FuxiCTR wants them."""
+    """Describe the fields in FuxiCTR's format."""
     feature_map = FeatureMap("benchmark", ".")
     for field in schema.fields:
         specification = {"type": "numeric", "source": ""}
@@ -349,7 +349,7 @@ def batches_of(schema: Schema, num_rows: int, batch_size: int) -> list[dict[str,
 
 
 def prepare(work: Work) -> Callable[[int], object]:
-    """Return what is timed: its `train_step`, or its `predict`."""
+    """Return the function to time: FuxiCTR's `train_step` or `predict`."""
     logging.disable()
     torch.set_num_threads(len(work.cores))
     if work.model not in MODELS:

@@ -1,6 +1,6 @@
-"""GraphFM as its authors' code is built: for each layer a loop over fields, for each field its products with all."""
+"""GraphFM as in its authors' code: each layer loops over fields and computes each field's products with all fields."""
 
-# Keras gives its operations and a layer's weights no types.
+# Keras has no type hints for its operations or a layer's weights.
 # pyright: reportOptionalSubscript=false, reportOptionalOperand=false
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class LoopedGraphInteraction(ReferenceGraphInteraction):
-    """The weights and the function of `ReferenceGraphInteraction`, one field after the other."""
+    """The weights and the function of `ReferenceGraphInteraction`, computed one field after the other."""
 
     def call(self, inputs: Tensor, training: bool | None = None) -> tuple[Tensor, Tensor, Tensor]:
         outputs, attentions, edges = [], [], []
@@ -58,6 +58,6 @@ def build(name: str, schema: Schema, **hyperparameters: Any) -> CTRModel:
 
 
 def prepare(work: Work) -> Callable[[int], object]:
-    """Return what is timed; see `keras_calls.calls_of`."""
+    """Return the function to time; see `keras_calls.calls_of`."""
     limit_threads(work)
     return calls_of(build(work.model, work.make_schema(), **work.hyperparameters), make_optimizer(), work)

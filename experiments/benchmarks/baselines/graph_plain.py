@@ -1,6 +1,6 @@
 """GraphFM as its equations suggest: all products of all fields in one tensor `(batch, fields, fields, dim)`."""
 
-# Keras gives its operations and a layer's weights no types.
+# Keras has no type hints for its operations or a layer's weights.
 # pyright: reportOptionalSubscript=false, reportOptionalOperand=false
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class PlainGraphInteraction(ReferenceGraphInteraction):
-    """The weights and the function of `ReferenceGraphInteraction`, written down without any algebra."""
+    """The weights and the function of `ReferenceGraphInteraction`, written directly from the equations."""
 
     def call(self, inputs: Tensor, training: bool | None = None) -> tuple[Tensor, Tensor, Tensor]:
         products = ops.expand_dims(inputs, 2) * ops.expand_dims(inputs, 1)  # (b, i, j, d)
@@ -54,6 +54,6 @@ def build(name: str, schema: Schema, **hyperparameters: Any) -> CTRModel:
 
 
 def prepare(work: Work) -> Callable[[int], object]:
-    """Return what is timed; see `keras_calls.calls_of`."""
+    """Return the function to time; see `keras_calls.calls_of`."""
     limit_threads(work)
     return calls_of(build(work.model, work.make_schema(), **work.hyperparameters), make_optimizer(), work)

@@ -1,4 +1,4 @@
-"""The same models as one writes them in plain Keras: an Embedding layer for each field, dense Adam."""
+"""The same models in plain Keras: one Embedding layer per field, and dense Adam."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class FieldTables(keras.layers.Layer):
-    """Embed every field by its own layer; replaces `FieldEmbedding`, with the same numbers in and out.
+    """Embed every field with its own layer; a drop-in replacement for `FieldEmbedding`.
 
     Args:
         schema: The `Schema`.
@@ -29,7 +29,7 @@ class FieldTables(keras.layers.Layer):
         embeddings_initializer: Initial values of the tables.
         l2: Not supported, must be 0.
         embeddings_regularizer: Not supported, must be None.
-        **kwargs: Arguments of any layer.
+        **kwargs: Arguments common to all layers.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class FieldTables(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         if l2 or embeddings_regularizer:
-            raise ValueError(f"This baseline has no penalty. Received: {l2=}, {embeddings_regularizer=}.")
+            raise ValueError(f"This baseline does not support a penalty. Received: {l2=}, {embeddings_regularizer=}.")
         self.schema, self.dim = schema, dim
         initializer = embeddings_initializer or keras.initializers.RandomNormal(stddev=0.01)
-        table: Any = keras.layers.Embedding  # Keras hints its initializer as text only
+        table: Any = keras.layers.Embedding  # Keras' hint for the initializer allows only text
         self.tables = [table(field.vocabulary_size, dim, initializer, name=field.name) for field in schema.fields]
 
     def build(self, input_shape: Mapping[str, Shape]) -> None:
@@ -73,7 +73,7 @@ def build(name: str, schema: Schema, **hyperparameters: Any) -> CTRModel:
 
 
 def prepare(work: Work) -> Callable[[int], object]:
-    """Return what is timed; see `keras_calls.calls_of`."""
+    """Return the function to time; see `keras_calls.calls_of`."""
     limit_threads(work)
     model = build(work.model, work.make_schema(), **work.hyperparameters)
     return calls_of(model, keras.optimizers.Adam(1e-3), work)

@@ -1,4 +1,4 @@
-"""Build a model of the zoo with other layers in the place of its own."""
+"""Build a model of the zoo with some of its layers replaced."""
 
 import contextlib
 import sys
@@ -8,7 +8,7 @@ from unittest import mock
 
 @contextlib.contextmanager
 def replaced_layers(**layers: type) -> Iterator[None]:
-    """Let modules of `ctrzoo` find other classes under the given names while the context lasts.
+    """Within this context, let modules of `ctrzoo` find other classes under the given names.
 
     >>> from ctrzoo import layers, models
     >>> with replaced_layers(FieldEmbedding=int):

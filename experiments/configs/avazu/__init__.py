@@ -1,1 +1,1 @@
-"""Settings of avazu: a file for each model, and `defaults.py` for the others."""
+"""Settings of avazu: one file per model, and `defaults.py` for the others."""

@@ -1,7 +1,7 @@
-"""Any model on Avazu: a pass or two of its 32.3 million training rows are enough. A step updates only its own rows.
+"""Any model on Avazu: one or two passes over its 32.3 million training rows suffice. Each step updates only its rows.
 
 Command: `ctrzoo-train --dataset=avazu --model=deepfm --raw=train.csv`
-Expected times: `experiments/results/README.md`. No accuracy is known: it has not been trained on all rows.
+Expected times: `experiments/results/README.md`. The accuracy is unknown, because no model was trained on all rows.
 """
 
 from ctrzoo.types import Config

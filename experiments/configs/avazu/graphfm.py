@@ -1,4 +1,4 @@
-"""GraphFM on Avazu, with the neighbors of its paper; no dropout is needed on so many rows.
+"""GraphFM on Avazu, with its paper's numbers of neighbors; so many rows need no dropout.
 
 Command: `ctrzoo-train --dataset=avazu --model=graphfm --raw=train.csv`
 """

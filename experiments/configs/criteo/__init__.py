@@ -1,1 +1,1 @@
-"""Settings of criteo: a file for each model, and `defaults.py` for the others."""
+"""Settings of criteo: one file per model, and `defaults.py` for the others."""

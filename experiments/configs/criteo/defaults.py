@@ -1,7 +1,7 @@
-"""Any model on Criteo: a pass or two of its 36.7 million training rows are enough. A step updates only its own rows.
+"""Any model on Criteo: one or two passes over its 36.7 million training rows suffice. Each step updates only its rows.
 
 Command: `ctrzoo-train --dataset=criteo --model=deepfm --raw=train.txt`
-Expected times: `experiments/results/README.md`. No accuracy is known: it has not been trained on all rows.
+Expected times: `experiments/results/README.md`. The accuracy is unknown, because no model was trained on all rows.
 """
 
 from ctrzoo.types import Config

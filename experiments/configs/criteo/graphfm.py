@@ -1,7 +1,7 @@
-"""GraphFM on Criteo, with the neighbors of its paper; no dropout is needed on so many rows.
+"""GraphFM on Criteo, with its paper's numbers of neighbors; so many rows need no dropout.
 
 Command: `ctrzoo-train --dataset=criteo --model=graphfm --raw=train.txt`
-Expected time: a pass of ten hours of one core of a Zen 4 at 1,032 rows/s. Not yet trained on all rows.
+Expected time: ten hours per pass on one Zen 4 core, at 1,032 rows/s. Not yet trained on all rows.
 """
 
 from ctrzoo.types import Config

@@ -1,1 +1,1 @@
-"""Settings of movielens_1m: a file for each model, and `defaults.py` for the others."""
+"""Settings of movielens_1m: one file per model, and `defaults.py` for the others."""

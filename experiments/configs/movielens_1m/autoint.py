@@ -1,4 +1,4 @@
-"""AutoInt on MovieLens-1M: a penalty on the embeddings and a little dropout of them, where its authors use none.
+"""AutoInt on MovieLens-1M: an embedding penalty and a little embedding dropout, where its authors use none.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=autoint --raw=ml-1m.zip`
 Expected: test AUC 0.8508 ± 0.0009, log loss 0.3700 ± 0.0018 (three seeds)

@@ -1,4 +1,4 @@
-"""CIN (xDeepFM without its MLP) on MovieLens-1M: 64 maps per layer, a tenth of the work of the published 200.
+"""CIN (xDeepFM without its MLP) on MovieLens-1M: 64 maps per layer, a tenth of the work of 200 as published.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=cin --raw=ml-1m.zip`
 Expected: test AUC 0.8348 ± 0.0025, log loss 0.3883 ± 0.0029 (three seeds)

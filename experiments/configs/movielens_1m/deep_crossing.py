@@ -1,4 +1,4 @@
-"""Deep Crossing on MovieLens-1M: a penalty on the embeddings and a little dropout of them.
+"""Deep Crossing on MovieLens-1M: an embedding penalty and a little embedding dropout.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=deep_crossing --raw=ml-1m.zip`
 Expected: test AUC 0.8547 ± 0.0009, log loss 0.3659 ± 0.0006 (three seeds)

@@ -1,4 +1,4 @@
-"""FFM on MovieLens-1M: the penalty on the embeddings was chosen on validation rows.
+"""FFM on MovieLens-1M: embedding penalty chosen on validation rows.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=ffm --raw=ml-1m.zip`
 Expected: test AUC 0.8281 ± 0.0004, log loss 0.3950 ± 0.0005 (three seeds)

@@ -1,4 +1,4 @@
-"""Fi-GNN on MovieLens-1M: a penalty on the embeddings and a little dropout of them, chosen on validation rows.
+"""Fi-GNN on MovieLens-1M: an embedding penalty and a little embedding dropout, chosen on validation rows.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=fignn --raw=ml-1m.zip`
 Expected: test AUC 0.8501 ± 0.0019, log loss 0.3723 ± 0.0021 (three seeds)

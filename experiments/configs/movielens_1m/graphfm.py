@@ -1,4 +1,4 @@
-"""GraphFM on MovieLens-1M: a penalty on the embeddings instead of their dropout, and little attention dropout.
+"""GraphFM on MovieLens-1M: an embedding penalty instead of embedding dropout, and little attention dropout.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=graphfm --raw=ml-1m.zip`
 Expected: test AUC 0.8612 ± 0.0008, log loss 0.3592 ± 0.0003 (five seeds) after 20 epochs

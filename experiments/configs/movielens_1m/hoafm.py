@@ -1,4 +1,4 @@
-"""HoAFM on MovieLens-1M as its paper writes it: the released code's form stayed at AUC 0.5 in three epochs.
+"""HoAFM on MovieLens-1M in its paper's formulation: the released code's form stayed at AUC 0.5 for three epochs.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=hoafm --raw=ml-1m.zip`
 Expected: test AUC 0.8376 ± 0.0023, log loss 0.3861 ± 0.0020 (three seeds)

@@ -1,4 +1,4 @@
-"""HOFM on MovieLens-1M: the penalty on the embeddings was chosen on validation rows.
+"""HOFM on MovieLens-1M: embedding penalty chosen on validation rows.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=hofm --raw=ml-1m.zip`
 Expected: test AUC 0.8312 ± 0.0005, log loss 0.3923 ± 0.0002 (three seeds)

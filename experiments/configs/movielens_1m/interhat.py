@@ -1,4 +1,4 @@
-"""InterHAt on MovieLens-1M: a penalty on the embeddings and a little dropout of them, chosen on validation rows.
+"""InterHAt on MovieLens-1M: an embedding penalty and a little embedding dropout, chosen on validation rows.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=interhat --raw=ml-1m.zip`
 Expected: test AUC 0.8463 ± 0.0024, log loss 0.3767 ± 0.0023 (three seeds)

@@ -1,4 +1,4 @@
-"""LR on MovieLens-1M: learning rates of 0.001 and 0.01 are even on validation rows.
+"""LR on MovieLens-1M: learning rates of 0.001 and 0.01 do equally well on validation rows.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=lr --raw=ml-1m.zip`
 Expected: test AUC 0.7752 ± 0.0000, log loss 0.4387 ± 0.0000 (three seeds)

@@ -1,4 +1,4 @@
-"""NFM on MovieLens-1M: of dropout, batch normalisation and penalties, only a strong penalty on the embeddings helps.
+"""NFM on MovieLens-1M: of dropout, batch normalization and penalties, only a strong embedding penalty helps.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=nfm --raw=ml-1m.zip`
 Expected: test AUC 0.8372 ± 0.0011, log loss 0.3860 ± 0.0012 (three seeds)

@@ -1,1 +1,1 @@
-"""Sweeps that reproduce published tables and figures; `ctrzoo-sweep --config=<name>` finds them by name."""
+"""Sweeps that reproduce published tables and figures; run one with `ctrzoo-sweep --config=<name>`."""

@@ -2,9 +2,10 @@
 
 Command: `ctrzoo-sweep --config=ablation --raw=movielens_1m=ml-1m.zip --raw=criteo=train.txt --workers=2`
 
-`--set=dataset=movielens_1m` leaves Criteo out: 20 runs of 16 minutes on one core next to another run, less than
-three hours of two cores. The paper draws the order on both data sets as GraphFM, -S, then -I and -M, without numbers.
-Finished runs are in `experiments/results/ablation`, and `--folder=experiments/results/ablation` resumes from them.
+`--set=dataset=movielens_1m` leaves Criteo out. That makes 20 runs of 16 minutes on one core next to another run: less
+than three hours on two cores. The paper's figure gives the order on both data sets as GraphFM, -S, then -I and -M,
+without numbers. Finished runs are in `experiments/results/ablation`. Pass `--folder=experiments/results/ablation` to
+resume from them.
 """
 
 import pathlib
@@ -24,7 +25,7 @@ def get_sweep() -> list[Config]:
         "seed": [2018, 2019, 2020, 2021, 2022],
     }
     return (
-        grid(formulation="reference", **common)  # the very runs of `table2`
+        grid(formulation="reference", **common)  # the same runs as in `table2`
         + grid(label="graphfm(-S)", use_selection=False, **common)
         + grid(label="graphfm(-I)", use_interaction=False, **common)
         + grid(label="graphfm(-M)", num_heads=1, **common)

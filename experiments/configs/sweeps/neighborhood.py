@@ -1,11 +1,12 @@
-"""GraphFM's Figure 3: AUC by the numbers of neighbors of layers 2 and 3 on MovieLens-1M; three seeds.
+"""GraphFM's Figure 3: AUC by the number of neighbors in layers 2 and 3 on MovieLens-1M; three seeds.
 
 Command: `ctrzoo-sweep --config=neighborhood --raw=movielens_1m=ml-1m.zip --workers=2`
 
-49 cells of 3 runs, first those whose numbers are 1, 2, 4 or 7: 48 runs that cover the whole area. Cells are compared
-after ten epochs, half of those in `movielens_1m/graphfm.py`: 7 to 10 minutes per run on one core next to another run,
-three to four hours of two cores for the first 48 and ten for all; five minutes for 16 at a time on an H200
-(`--workers=16 --gpus=0`). The finished runs are in `experiments/results/neighborhood`.
+The sweep has 49 cells of 3 runs. The first 48 runs are the cells whose numbers are 1, 2, 4 or 7, which cover the whole
+area. Cells are compared after ten epochs, half of those in `movielens_1m/graphfm.py`. A run takes 7 to 10 minutes on
+one core next to another run. Two cores take three to four hours for the first 48 runs and ten hours for all. An H200
+takes five minutes for 16 runs at a time (`--workers=16 --gpus=0`). Finished runs are in
+`experiments/results/neighborhood`.
 """
 
 import pathlib
@@ -31,11 +32,11 @@ def _runs(cells):
         dataset="movielens_1m",
         model="graphfm",
         epochs=10,
-        seed=[2018, 2019, 2020],  # slowest, so that each seed gives a whole picture
+        seed=[2018, 2019, 2020],  # varies slowest, so each seed gives a whole picture
         num_neighbors=[(7, *cell) for cell in cells],
     )
 
 
 def write_report(rows: Sequence[Config], folder: pathlib.Path) -> None:
-    """Draw surfaces and heat maps, ours and the published, and test whether cells differ beyond the noise of seeds."""
+    """Draw our and the published surfaces and heat maps, and test whether cells differ beyond the noise of seeds."""
     report_neighborhood(rows, folder)

@@ -1,8 +1,8 @@
-"""Row-wise against dense Adam on MovieLens-1M: does the faster step cost accuracy? Five seeds each.
+"""Row-wise Adam compared with dense Adam on MovieLens-1M: does the faster step cost accuracy? Five seeds each.
 
 Command: `ctrzoo-sweep --config=optimizers --raw=movielens_1m=ml-1m.zip --workers=2`
 
-Without a penalty on the embeddings, which would give every row of the table a gradient. On Criteo and Avazu:
+The models have no embedding penalty, because it would give every row of the table a gradient. For Criteo and Avazu:
 `--set=dataset=criteo --raw=criteo=train.txt --folder=runs/optimizers_criteo`.
 """
 

@@ -1,8 +1,8 @@
-"""bfloat16 compared with float32 on MovieLens-1M: what the faster products cost in accuracy.
+"""bfloat16 compared with float32 on MovieLens-1M: do the faster products cost accuracy?
 
 Command: `ctrzoo-sweep --config=precision --raw=movielens_1m=ml-1m.zip`
 
-GraphFM in float32 is in `experiments/results/table2`, with the same seeds.
+The float32 runs of GraphFM, with the same seeds, are in `experiments/results/table2`.
 """
 
 import pathlib

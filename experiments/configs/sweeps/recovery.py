@@ -1,8 +1,8 @@
-"""The planted pairs of fields that each self-explaining model finds on synthetic clicks; three seeds.
+"""How many planted pairs of fields each self-explaining model finds on synthetic clicks; three seeds.
 
 Command: `ctrzoo-sweep --config=recovery --workers=2`
 
-The pairs of `synthetic` are known. So they can judge a model's own explanation of its pairs, and what shuffling shows.
+The pairs of `synthetic` are known, so they can validate both a model's own explanation and the permutation test.
 """
 
 import pathlib
@@ -14,7 +14,7 @@ from ...sweeps.grid import grid
 from ...sweeps.recovery import recover
 
 MODELS = ["poly2", "fm", "ffm", "afm", "hofm", "deepfm", "dlrm", "autoint", "fignn", "interhat", "hoafm"]
-# Selection of edges is their optimizer's or their penalty's work, and needs settings of its own.
+# In these models, the optimizer or the penalty selects edges, which needs special settings.
 GATED = ["autofis", "sign"]
 
 

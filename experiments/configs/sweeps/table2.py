@@ -1,11 +1,11 @@
-"""GraphFM's Table 2, and models that are not in it: three seeds each, five of GraphFM in both formulations.
+"""GraphFM's Table 2 and further models: three seeds each, five for GraphFM in both formulations.
 
 Command: `ctrzoo-sweep --config=table2 --raw=movielens_1m=ml-1m.zip --workers=2`
 
-Criteo and Avazu: `--set=dataset=criteo --raw=criteo=train.txt --folder=runs/table2_criteo` (or avazu, train.csv).
-Hyperparameters tuned on validation rows come from `configs/<data set>/<model>.py`. Finished runs, with times, are in
-`experiments/results/table2`, and `--folder=experiments/results/table2` resumes from them. The 61 runs took 8 hours
-on one core each, next to others.
+For Criteo and Avazu: `--set=dataset=criteo --raw=criteo=train.txt --folder=runs/table2_criteo` (or avazu, train.csv).
+Hyperparameters, tuned on validation rows, come from `configs/<data set>/<model>.py`. The 61 runs took 8 hours on one
+core each, next to other runs. Finished runs, with times, are in `experiments/results/table2`. Pass
+`--folder=experiments/results/table2` to resume from them.
 """
 
 import pathlib
@@ -24,7 +24,7 @@ def get_sweep() -> list[Config]:
     """Return the settings of each run."""
     common = {"dataset": "movielens_1m"}
     seeds = [2018, 2019, 2020]
-    # The bare equations stay below FM, so they get the residual and the normalisation of the released code.
+    # The plain equations stay below FM, so they get the residual and normalization of the released code.
     by_equations = {"formulation": "paper", "use_residual_norm": True}
     return (
         grid(model=TABLE + BESIDE, seed=seeds, **common)

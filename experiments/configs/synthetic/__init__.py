@@ -1,1 +1,1 @@
-"""Settings of synthetic: a file for each model, and `defaults.py` for the others."""
+"""Settings of synthetic: one file per model, and `defaults.py` for the others."""

@@ -1,4 +1,4 @@
-"""GraphFM on synthetic clicks, small enough for a first look: about a minute on two cores.
+"""GraphFM on synthetic clicks, small enough for a first try: about a minute on two cores.
 
 Command: `ctrzoo-train`
 """

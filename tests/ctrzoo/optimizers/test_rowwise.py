@@ -264,7 +264,7 @@ def test_averages_are_those_of_all_rows_after_each_step():
 
 @pytest.mark.parametrize("options", [{"gradient_accumulation_steps": 2}, {"loss_scale_factor": 8.0}])
 def test_what_needs_all_rows_is_refused_unless_all_rows_are_updated(options):
-    with pytest.raises(ValueError, match=f"has no `{list(options)[0]}`.*lazy=False"):
+    with pytest.raises(ValueError, match=f"does not support `{list(options)[0]}`.*lazy=False"):
         optimizers.LazyAdam(0.1, **options)
     assert not optimizers.LazyAdam(0.1, lazy=False, **options).lazy
 

@@ -59,7 +59,7 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_says_so(checkpoints):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(
-        OSError, match=r"0002.zip could not be written: No space left on device\. The one before it, 0+1"
+        OSError, match=r"0002.zip could not be written: No space left on device\. The previous one, 0+1"
     ):
         checkpoints.save(2, {"step": 2}, {"a": np.ones(10), "b": full})
     assert checkpoints.restore()[0] == {"step": 1}
@@ -81,7 +81,7 @@ except OSError as error:
 """
     assert resource.RLIMIT_FSIZE
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert "could not be written: File too large. The one before it, 000000000001.zip, is whole" in run.stdout
+    assert "could not be written: File too large. The previous one, 000000000001.zip, is intact" in run.stdout
     assert Checkpoints(tmp_path).restore()[0] == {"step": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["000000000001.zip"]
 

@@ -165,7 +165,7 @@ def test_the_learning_rate_grows_as_chosen():
 
 @pytest.mark.parametrize("setting", [{"global_clipnorm": 1.0}, {"clipnorm": 1.0}, {"gradient_accumulation_steps": 2}])
 def test_what_keras_computes_otherwise_on_several_devices_is_refused(setting):
-    with pytest.raises(ValueError, match=f"`{next(iter(setting))}`.*another training than on one device"):
+    with pytest.raises(ValueError, match=f"`{next(iter(setting))}`.*training differs from one device"):
         _check_optimizer(keras.optimizers.Adam(**setting))
 
 

@@ -240,7 +240,7 @@ def test_a_resumed_run_tells_callbacks_the_right_epoch(data, console, tmp_path):
 def test_callbacks_that_training_does_by_itself_are_refused(data, tmp_path):
     for callback, instead in (
         (keras.callbacks.ReduceLROnPlateau(), "plateau_factor"),
-        (keras.callbacks.BackupAndRestore(str(tmp_path)), "resumes by itself"),
+        (keras.callbacks.BackupAndRestore(str(tmp_path)), "resumes automatically"),
     ):
         with pytest.raises(ValueError, match=instead):
             train(fresh_model(data), data, callbacks=[callback])

@@ -146,7 +146,7 @@ def test_the_truth_lies_beside_the_rows(data):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"raw": "clicks.csv"}, "made up"), ({"num_rows": 9}, "`num_rows`"), ({"data_seed": -1}, "`data_seed`")],
+    [({"raw": "clicks.csv"}, "generated"), ({"num_rows": 9}, "`num_rows`"), ({"data_seed": -1}, "`data_seed`")],
 )
 def test_wrong_arguments_are_named(tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):

@@ -251,15 +251,15 @@ TEXT = HEADER + "".join(ROWS)
     [
         ("", ".csv", "clicks.csv is empty"),
         (HEADER, ".csv", "has no rows that can be used"),
-        ("\n" + TEXT, ".csv", "row 1: expected the names of the columns, the line is empty"),
-        ("".join(ROWS), ".csv", "Unknown label column 'click'.* seems to be no header"),
+        ("\n" + TEXT, ".csv", "row 1: expected the column names, but the line is empty"),
+        ("".join(ROWS), ".csv", "Unknown label column 'click'.* does not look like a header"),
         (TEXT.replace("site", "click", 1), ".csv", "header names these columns more than once: click"),
         (gzip.compress(TEXT.encode())[:-50], ".csv.gz", "clicks.csv.gz is damaged"),
         (TEXT, ".csv.gz", "clicks.csv.gz is damaged or of another kind"),
         (TEXT, ".csv.zip", "clicks.csv.zip is damaged or of another kind"),
         (TEXT, ".csv.zst", "clicks.csv.zst is damaged or of another kind"),
         (TEXT, ".parquet", "clicks.parquet is damaged or of another kind"),
-        (TEXT, ".xlsx", "expected a file that ends in .csv, .tsv, .txt, .parquet"),
+        (TEXT, ".xlsx", "the name must end in .csv, .tsv, .txt, .parquet"),
     ],
 )
 def test_a_wrong_file_is_named_in_one_line(prepared, tmp_path, content, suffix, message):
@@ -362,10 +362,10 @@ def test_rows_are_divided_by_a_column(prepared):
 @pytest.mark.parametrize(
     ("cells", "valid_from", "reason"),
     [
-        (["1", "", "9"], 5, "column 'day' says no split: it is empty"),
-        (["a", "", "z"], "m", "column 'day' says no split: it is empty"),
-        ([1.0, float("nan"), 9.0], 5, "column 'day' says no split: it is empty"),
-        ([1.0, float("nan"), 9.0], "m", "column 'day' says no split: it is empty"),
+        (["1", "", "9"], 5, "column 'day' gives no split: it is empty"),
+        (["a", "", "z"], "m", "column 'day' gives no split: it is empty"),
+        ([1.0, float("nan"), 9.0], 5, "column 'day' gives no split: it is empty"),
+        ([1.0, float("nan"), 9.0], "m", "column 'day' gives no split: it is empty"),
         (
             ["1", "2024-06-01", "9"],
             5,
@@ -385,7 +385,7 @@ def test_times_are_not_compared_with_a_number(tmp_path):
     days = [datetime.date(2024, 6, day) for day in range(1, 31)]
     pl.DataFrame({"click": [0, 1] * 15, "day": days}).write_parquet(tmp_path / "clicks.parquet")
     schema = {"label": "click", "fields": ["day"], "split": {"column": "day", "valid_from": 20240620}}
-    with pytest.raises(ValueError, match=r"'day' holds times \(Date\).* number 20240620. Write .*: 2024-06-20"):
+    with pytest.raises(ValueError, match=r"'day' holds times \(Date\).* number 20240620. .* times, such as 2024-06-20"):
         prepare_own_table(tmp_path / "prepared", "clicks", tmp_path / "clicks.parquet", schema)
 
 

@@ -42,7 +42,7 @@ def test_a_cell_that_never_ends_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "LONGEST_ROW", 1 << 16)
     (tmp_path / "clicks.csv").write_text("click,title\n1,a\n" + '1,"27 inch\n' + "0,b\n" * 50_000)
     source = TextSource((str(tmp_path / "clicks.csv"),), chunk_bytes=1 << 16)
-    with pytest.raises(ValueError, match="clicks.csv, row 3: no end of the row within .* `quote: null`"):
+    with pytest.raises(ValueError, match="clicks.csv, row 3: the row does not end within .* `quote: null`"):
         list(source.chunks([]))
 
 

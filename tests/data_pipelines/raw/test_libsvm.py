@@ -65,7 +65,7 @@ def test_a_libsvm_row_is_a_cell_of_weighted_features(tmp_path):
     [
         ("libffm", "1 0:12:1 1:3", "'1:3', expected field:feature:value"),
         ("libffm", "1 0:12:many", "'0:12:many', expected field:feature:value"),
-        ("libffm", "1 9:12:1", "'9:12:1' is of a field above 1, the last of the first rows"),
+        ("libffm", "1 9:12:1", "'9:12:1' has a field above 1, the last one in the first rows"),
         ("libsvm", "1 3:0.5 qid:1", "'qid:1', expected index:value"),
     ],
 )

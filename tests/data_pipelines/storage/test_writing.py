@@ -133,7 +133,7 @@ def test_a_running_writer_is_not_taken_for_a_leftover(tmp_path):
 
 
 def test_two_writers_of_one_folder_make_it_once(tmp_path):
-    with pytest.raises(FileExistsError, match="somebody else"):
+    with pytest.raises(FileExistsError, match="Another process created"):
         with PreparedWriter(tmp_path / "small", "small", SCHEMA) as slow:
             slow.add("train", random_block(3))
             with PreparedWriter(tmp_path / "small", "small", SCHEMA) as fast:
@@ -149,9 +149,9 @@ def test_two_writers_of_one_folder_make_it_once(tmp_path):
         (lambda block: block._replace(numerical=block.numerical * np.nan), "finite"),
         (lambda block: block._replace(numerical=block.numerical.astype(np.float64) + 1e39), "finite"),
         (lambda block: block._replace(ids=block.ids + 17), "Ids must lie in 0 to 17"),
-        (lambda block: block._replace(ids=block.ids * 0 + 1.9), "Ids must be whole numbers of 32 bits. Received: 1.9"),
-        (lambda block: block._replace(ids=block.ids * np.nan), "Ids must be whole numbers of 32 bits. Received: nan"),
-        (lambda block: block._replace(ids=block.ids.astype(np.int64) + 2**32), "Ids must be whole numbers of 32 bits"),
+        (lambda block: block._replace(ids=block.ids * 0 + 1.9), "Ids must be 32-bit whole numbers. Received: 1.9"),
+        (lambda block: block._replace(ids=block.ids * np.nan), "Ids must be 32-bit whole numbers. Received: nan"),
+        (lambda block: block._replace(ids=block.ids.astype(np.int64) + 2**32), "Ids must be 32-bit whole numbers"),
         (lambda block: block._replace(labels=[1] * 9 + [0.7]), "Row 9: the label 'label' must be 0 or 1, not 0.7"),
         (lambda block: block._replace(labels=[0, 5] * 5), "Row 1: the label 'label' must be 0 or 1, not 5"),
     ],

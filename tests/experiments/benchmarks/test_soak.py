@@ -15,7 +15,7 @@ def test_it_ends_by_itself_and_writes_what_it_saw(tmp_path):
     as_in_background = functools.partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
     done = subprocess.run(command + options, capture_output=True, text=True, timeout=300, preexec_fn=as_in_background)
     assert done.returncode == 0, done.stderr
-    assert "minutes are over" in done.stdout
+    assert "minutes are up" in done.stdout
     memory = pd.read_csv(folder / "memory.csv")
     assert len(memory) >= 3 and (memory["megabytes"] > 100).all()
     assert (folder / "memory.png").stat().st_size > 1000
