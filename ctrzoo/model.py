@@ -281,7 +281,8 @@ class CTRModel(keras.Model):
         config = dict(config)
         trainable, frozen = config.pop("trainable", True), config.pop("frozen", ())
         version = config.pop("ctrzoo_version", "0.1.0")
-        dtype = config.pop("precision", None) or config.pop("dtype", None)  # version 0.1.0 said `precision`
+        dtype = config.pop("dtype", None)
+        dtype = config.pop("precision", dtype)  # as version 0.1.0 called it
         try:
             model = cls(Schema.from_dict(config.pop("schema")), dtype=keras.dtype_policies.get(dtype), **config)
         except (ValueError, TypeError) as error:

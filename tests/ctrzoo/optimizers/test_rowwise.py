@@ -277,7 +277,7 @@ def small_model(embedding="ours", dtype=None, seed=0):
     ids = keras.Input((4,), dtype="int32")
     if embedding == "ours":
         schema = Schema([Field(f"field_{number}", vocabulary_size=6) for number in range(4)])
-        layer = FieldEmbedding(schema, 2, dtype=dtype, initializer="normal")
+        layer = FieldEmbedding(schema, 2, dtype=dtype, embeddings_initializer="normal")
         embedded = layer({"ids": ids, "values": keras.ops.ones_like(ids, "float32")})
     else:
         embedded = keras.layers.Embedding(25, 2, dtype=dtype)(ids)
