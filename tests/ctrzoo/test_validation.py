@@ -1,10 +1,13 @@
 """What a model refuses to be given: other schemas, other shapes, ids outside its table."""
 
+import types
+
 import numpy as np
 import pytest
 
 from ctrzoo import models
-from ctrzoo.validation import check_ids
+from ctrzoo.schema import Field, Schema
+from ctrzoo.validation import check_ids, check_schema
 
 
 @pytest.mark.parametrize("bad", [-1, 22, 2**31 - 1, -(2**31)])
@@ -39,3 +42,20 @@ def test_values_of_another_shape_are_refused(mixed_schema):
     features = {"ids": np.zeros((3, mixed_schema.num_slots), "int32"), "values": np.ones((3, 1), "float32")}
     with pytest.raises(ValueError, match=r"Values must have the shape of the ids, \(3, 6\). Received: \(3, 1\)"):
         models.build("lr", mixed_schema).predict(features, verbose=0)
+
+
+def test_data_of_another_schema_are_refused_with_three_differences_at_most(mixed_schema):
+    model = models.build("lr", mixed_schema)
+    check_schema(model, types.SimpleNamespace(schema=Schema.from_dict(mixed_schema.to_dict())))
+    other = Schema([Field(field.name, vocabulary_size=50) for field in mixed_schema.fields])
+    with pytest.raises(ValueError, match=r"`vocabulary_size` of field 'user' is 9 and 50; .* more \(model and data\)"):
+        check_schema(model, types.SimpleNamespace(schema=other))
+
+
+def test_ids_that_are_no_whole_numbers_are_refused(mixed_schema):
+    with pytest.raises(ValueError, match="Ids must be whole numbers. Received an array of float32: cast it to int32"):
+        check_ids({"ids": np.ones((2, mixed_schema.num_slots), "float32")}, mixed_schema)
+
+
+def test_a_batch_of_no_rows_passes(mixed_schema):
+    assert check_ids({"ids": np.ones((0, mixed_schema.num_slots), "int32")}, mixed_schema) is None
