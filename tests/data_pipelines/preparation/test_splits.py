@@ -60,13 +60,14 @@ def test_rows_are_divided_by_a_day_of_a_yaml_schema(prepared, tmp_path):
 
 def test_shares_are_exact_for_each_label():
     labels = np.array([0] * 700 + [1] * 300)
-    splits = Fractions(0.5, 0.25, 0.25).assign(0, labels, None, None)
+
+    def assigned(chunk=0, seed=0):
+        return Fractions(0.5, 0.25, 0.25, seed).assign(chunk, labels, None, None)
+
+    splits = assigned()
     assert [np.bincount(splits[labels == label]).tolist() for label in (0, 1)] == [[350, 175, 175], [150, 75, 75]]
-    np.testing.assert_array_equal(splits, Fractions(0.5, 0.25, 0.25).assign(0, labels, None, None))
-    for other in (
-        Fractions(0.5, 0.25, 0.25, seed=1).assign(0, labels, None, None),
-        Fractions(0.5, 0.25, 0.25).assign(1, labels, None, None),
-    ):
+    np.testing.assert_array_equal(splits, assigned())
+    for other in (assigned(seed=1), assigned(chunk=1)):
         assert (splits != other).mean() > 0.3
 
 
