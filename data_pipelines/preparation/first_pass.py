@@ -18,7 +18,8 @@ import pyarrow.compute as compute
 
 from ctrzoo.files import replaced, write_json
 
-from ..encoding.fields import LARGEST, codes_of, numbers_of, texts_of, tokens_of
+from ..encoding.cells import codes_of, numbers_of, texts_of, tokens_of
+from ..encoding.field import LARGEST
 from ..errors import check_labels
 
 if typing.TYPE_CHECKING:

@@ -17,7 +17,7 @@ from .state import replaced_folder
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Path
 
-    from ..encoding.fields import FieldEncoding
+    from ..encoding.field import FieldEncoding
     from .first_pass import ChunkFiles
 
 IDS, BEFORE = "ids.bin", "before.bin"

@@ -12,7 +12,7 @@ import numpy as np
 from ctrzoo.files import replaced, write_json
 
 from ..encoding.features import Block, number_slots, stored_slots
-from ..encoding.fields import pad, to_global
+from ..encoding.slots import pad, to_global
 
 if typing.TYPE_CHECKING:
     from ctrzoo.schema import Schema

@@ -19,7 +19,7 @@ import polars as pl
 
 from ctrzoo.suggest import unknown
 
-from ..encoding.fields import numbers_of, plain_texts
+from ..encoding.cells import numbers_of, plain_texts
 from ..errors import RowError
 from ..storage.writing import SPLITS
 
