@@ -97,10 +97,10 @@ class _Profiles:
     def join(self, frame):
         """Add gender and age, make clicks a label and user 0 missing."""
         users = frame["user_id"].cast(pl.Int64, strict=False).fill_null(0).to_numpy()
-        places = np.searchsorted(self.users, users).clip(max=len(self.users) - 1)
-        found = pl.Series(self.users[places] == users)
+        positions = np.searchsorted(self.users, users).clip(max=len(self.users) - 1)
+        found = pl.Series(self.users[positions] == users)
         profile = [
-            pl.select(pl.when(found).then(self.values[name].gather(places))).to_series().cast(pl.String).alias(name)
+            pl.select(pl.when(found).then(self.values[name].gather(positions))).to_series().cast(pl.String).alias(name)
             for name in PROFILE
         ]
         clicks = pl.col("click").cast(pl.Int64, strict=False)

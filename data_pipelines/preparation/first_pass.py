@@ -1,6 +1,6 @@
 """A chunk of rows in a compact form, between the two passes over a table.
 
-Text is read once: each chunk keeps a dictionary of the texts of each column, and for the rows their places in
+Text is read once: each chunk keeps a dictionary of the texts of each column, and for the rows their positions in
 it. So the ids that are known in the end are found by dictionary and not by row.
 """
 
@@ -122,22 +122,22 @@ class ChunkFiles:
     def __init__(self, folder: Path, chunk: int):
         self._arrays = pathlib.Path(folder) / f"{chunk:06d}.npz"
         self._texts = self._arrays.with_suffix(".arrow")
-        self._facts = self._arrays.with_suffix(".json")
+        self._stats = self._arrays.with_suffix(".json")
 
     def save(
-        self, arrays: Mapping[str, np.ndarray], dictionaries: Iterable[tuple[pl.Series, np.ndarray]], facts: Config
+        self, arrays: Mapping[str, np.ndarray], dictionaries: Iterable[tuple[pl.Series, np.ndarray]], stats: Config
     ) -> None:
-        """Write the chunk; its facts come last and say that it is complete."""
+        """Write the chunk; its stats come last and say that it is complete."""
         with replaced(self._arrays) as temporary:
             np.savez(temporary, **arrays)  # pyright: ignore[reportArgumentType]  (none is called allow_pickle)
         with replaced(self._texts) as temporary, pa.ipc.new_file(str(temporary), TEXTS) as writer:
             for texts, counts in dictionaries:
                 writer.write_batch(pa.record_batch([texts.to_arrow(), pa.array(counts, pa.int64())], schema=TEXTS))
-        write_json(self._facts, facts)
+        write_json(self._stats, stats)
 
-    def facts(self) -> Config | None:
+    def stats(self) -> Config | None:
         """Return what is known of the chunk, None if it is not complete."""
-        return json.loads(self._facts.read_text(encoding="utf-8")) if self._facts.is_file() else None
+        return json.loads(self._stats.read_text(encoding="utf-8")) if self._stats.is_file() else None
 
     def arrays(self) -> NpzFile:
         """Open the arrays of the rows; each is read when it is asked for."""
@@ -155,6 +155,6 @@ class ChunkFiles:
         return pl.Series(batch.column(0), dtype=pl.String), batch.column(1).to_numpy()
 
     def delete(self) -> None:
-        """Delete the rows and dictionaries; the facts stay."""
+        """Delete the rows and dictionaries; the stats stay."""
         self._arrays.unlink(missing_ok=True)
         self._texts.unlink(missing_ok=True)

@@ -185,8 +185,8 @@ class Folds:
         start = 0
         for label in classes:
             rows = np.flatnonzero(labels == label)
-            places = np.bincount(np.arange(start, start + len(rows)) % 10, minlength=10)
-            members = np.repeat(np.arange(10, dtype=np.int8), places)
+            sizes = np.bincount(np.arange(start, start + len(rows)) % 10, minlength=10)
+            members = np.repeat(np.arange(10, dtype=np.int8), sizes)
             generator.shuffle(members)
             folds[rows] = members
             start += len(rows)

@@ -90,10 +90,10 @@ def test_a_wrong_row_is_told_while_it_can_be_named(columns, row, reason):
 def test_files_of_a_chunk_hold_it_and_their_facts_say_that_they_are_complete(tmp_path):
     arrays, dictionaries = compacted("train")
     files = ChunkFiles(tmp_path, 7)
-    assert files.facts() is None
+    assert files.stats() is None
     files.save(arrays, dictionaries, {"rows": 3})
     again = ChunkFiles(tmp_path, 7)
-    assert again.facts() == {"rows": 3} and again.labels().tolist() == [1, 0, 1]
+    assert again.stats() == {"rows": 3} and again.labels().tolist() == [1, 0, 1]
     with again.arrays() as stored:
         assert {name: stored[name].tolist() for name in stored if name != "numbers_1"} == {
             name: array.tolist() for name, array in arrays.items() if name != "numbers_1"
@@ -102,4 +102,4 @@ def test_files_of_a_chunk_hold_it_and_their_facts_say_that_they_are_complete(tmp
         found = again.dictionary(index)
         assert found[0].to_list() == texts.to_list() and found[1].tolist() == counts.tolist()
     again.delete()
-    assert [path.name for path in tmp_path.iterdir()] == ["000007.json"] and ChunkFiles(tmp_path, 8).facts() is None
+    assert [path.name for path in tmp_path.iterdir()] == ["000007.json"] and ChunkFiles(tmp_path, 8).stats() is None

@@ -22,10 +22,10 @@ def chunks_of(folder, dictionaries=DICTIONARIES, **arrays):
     return files
 
 
-def fitted_to(tmp_path, field, files, facts=({"longest": [1]},) * 2, fit_on="train"):
+def fitted_to(tmp_path, field, files, stats=({"longest": [1]},) * 2, fit_on="train"):
     fitted = FittedField(tmp_path / "fields" / "0000", [len(texts) for texts, _ in DICTIONARIES])
     assert not fitted.is_complete
-    fitted.fit(field, 0, files, facts, fit_on)
+    fitted.fit(field, 0, files, stats, fit_on)
     assert fitted.is_complete
     return fitted
 
@@ -49,8 +49,8 @@ def test_how_often_a_text_occurred_in_the_chunks_before(tmp_path):
 
 @pytest.mark.parametrize(("chosen", "slots"), [(None, 4), (2, 2)])
 def test_a_multivalued_field_has_as_many_slots_as_its_longest_cell_unless_told(tmp_path, chosen, slots):
-    facts = [{"longest": [4]}, {"longest": [0]}]
-    fitted = fitted_to(tmp_path, FieldEncoding("site", "multivalued", max_values=chosen), chunks_of(tmp_path), facts)
+    stats = [{"longest": [4]}, {"longest": [0]}]
+    fitted = fitted_to(tmp_path, FieldEncoding("site", "multivalued", max_values=chosen), chunks_of(tmp_path), stats)
     assert fitted.encoding().max_values == slots
 
 

@@ -66,11 +66,11 @@ def test_rows_come_back_by_shard_in_their_order(tmp_path):
     block = block._replace(labels=block.labels.astype(np.uint8))
     shards[shards == 1] = 2  # a shard of no rows
     files = EncodedFiles(tmp_path, 5, SCHEMA)
-    assert files.facts() is None
+    assert files.stats() is None
     files.save(block, shards, 4, [[1, 2, 3, 4]])
-    facts = EncodedFiles(tmp_path, 5, SCHEMA).facts()
-    assert facts["counts"] == [[1, 2, 3, 4]] and facts["ends"][-1] == 40
+    stats = EncodedFiles(tmp_path, 5, SCHEMA).stats()
+    assert stats["counts"] == [[1, 2, 3, 4]] and stats["ends"][-1] == 40
     for shard in range(4):
-        found = files.read(shard, facts["ends"])
+        found = files.read(shard, stats["ends"])
         for array, expected in zip(found, block, strict=True):
             np.testing.assert_array_equal(array, expected[shards == shard])
