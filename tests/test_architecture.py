@@ -1,4 +1,4 @@
-"""The rooms of the house: imports point down, TensorFlow stays in its rooms, importing is quiet."""
+"""The rooms of the house: imports point down, TensorFlow stays in its rooms, tests mirror them, importing is quiet."""
 
 import ast
 import pathlib
@@ -47,6 +47,26 @@ FLOORS = {
 }
 # The rooms of the library that may use TensorFlow itself. The others run on every Keras backend.
 TENSORFLOW = ("ctrzoo/training", "ctrzoo/explanation", "ctrzoo/optimizers", "ctrzoo/lookup.py")
+# The folders of whose code files each has a test file of its own, at the same place within `tests/`. Folders within
+# them have lines of their own.
+MIRRORED = (
+    "ctrzoo",
+    "ctrzoo/optimizers",
+    "ctrzoo/training",
+    "data_pipelines",
+    "data_pipelines/datasets",
+    "data_pipelines/encoding",
+    "data_pipelines/preparation",
+    "data_pipelines/raw",
+    "data_pipelines/storage",
+    "experiments",
+    "experiments/sweeps",
+)
+# Code files of these folders without one, and why.
+WITHOUT_TESTS = {
+    "ctrzoo/types.py": "names of types, which pyright checks",
+    "experiments/explained_run.py": "`test_explain.py` tests it through `ctrzoo-explain`",
+}
 
 
 def test_no_circle_among_files_and_rooms():
@@ -93,6 +113,20 @@ def test_tensorflow_stays_in_its_rooms(path):
     if room_of(path) not in TENSORFLOW:
         for name, line in imported_names(path):
             assert name.split(".")[0] != "tensorflow", f"line {line}: {path} must not import TensorFlow"
+
+
+@pytest.mark.parametrize("folder", MIRRORED)
+def test_each_code_file_has_its_test_file(folder):
+    files = [path for path in (CHECKOUT / folder).glob("*.py") if path.name != "__init__.py"]
+    assert files, f"{folder} has no code files: correct MIRRORED"
+    for path in files:
+        mirrored = f"tests/{folder}/test_{path.name}"
+        expected = f"{folder}/{path.name}" not in WITHOUT_TESTS
+        assert (CHECKOUT / mirrored).is_file() == expected, f"write {mirrored}, or correct WITHOUT_TESTS"
+
+
+def test_files_without_tests_are_there():
+    assert [path for path in WITHOUT_TESTS if not (CHECKOUT / path).is_file()] == []
 
 
 def test_import_loads_nothing_heavy():

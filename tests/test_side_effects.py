@@ -58,3 +58,11 @@ def test_a_program_hides_the_notes_of_tensorflow(tmp_path):
     finished = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, timeout=300)
     assert finished.stderr.startswith("ctrzoo-train: Unknown setting 'num_hands'.")
     assert len(finished.stderr.splitlines()) == 1 and finished.stdout == ""
+
+
+def test_nothing_is_loaded_in_unsafe_ways():
+    for folder in ("ctrzoo", "models", "data_pipelines", "experiments"):
+        for path in (CHECKOUT / folder).rglob("*.py"):
+            text = path.read_text("utf-8")
+            for word in ("import pickle", "allow_pickle=True", "safe_mode=False", "enable_unsafe_deserialization"):
+                assert word not in text, f"{path}: {word}"

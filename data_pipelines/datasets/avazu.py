@@ -6,7 +6,7 @@ import typing
 
 import polars as pl
 
-from ..encoding.fields import FieldEncoding
+from ..encoding.field import FieldEncoding
 from ..preparation.engine import prepare_table
 from ..preparation.plan import TablePlan, check_protocol
 from ..preparation.splits import Folds, Fractions

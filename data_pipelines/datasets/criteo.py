@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 
-from ..encoding.fields import FieldEncoding
+from ..encoding.field import FieldEncoding
 from ..preparation.engine import prepare_table
 from ..preparation.plan import TablePlan, check_protocol
 from ..preparation.splits import Folds, Fractions

@@ -8,7 +8,7 @@ import typing
 import numpy as np
 import polars as pl
 
-from ..encoding.fields import FieldEncoding
+from ..encoding.field import FieldEncoding
 from ..preparation.engine import prepare_table
 from ..preparation.plan import TablePlan, check_protocol
 from ..preparation.splits import Folds, Fractions
@@ -97,10 +97,10 @@ class _Profiles:
     def join(self, frame):
         """Add gender and age, turn clicks into a label, and mark user 0 as missing."""
         users = frame["user_id"].cast(pl.Int64, strict=False).fill_null(0).to_numpy()
-        places = np.searchsorted(self.users, users).clip(max=len(self.users) - 1)
-        found = pl.Series(self.users[places] == users)
+        positions = np.searchsorted(self.users, users).clip(max=len(self.users) - 1)
+        found = pl.Series(self.users[positions] == users)
         profile = [
-            pl.select(pl.when(found).then(self.values[name].gather(places))).to_series().cast(pl.String).alias(name)
+            pl.select(pl.when(found).then(self.values[name].gather(positions))).to_series().cast(pl.String).alias(name)
             for name in PROFILE
         ]
         clicks = pl.col("click").cast(pl.Int64, strict=False)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from ..encoding.fields import FieldEncoding
+from ..encoding.field import FieldEncoding
 from ..preparation.engine import prepare_table
 from ..preparation.plan import TablePlan, check_protocol
 from ..preparation.splits import Fractions, Shuffled

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 import numpy as np
 import polars as pl
 
-from .fields import FieldEncoding, codes_of, numbers_of, texts_of, tokens_of
+from .cells import codes_of, numbers_of, texts_of, tokens_of
+from .field import FieldEncoding
 
 # The parts' counts are added up once this many rows are waiting, or twice as many as have been counted so far.
 PENDING_VALUES = 4_000_000

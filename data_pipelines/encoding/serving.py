@@ -16,8 +16,9 @@ import tensorflow as tf
 
 from ctrzoo.suggest import unknown
 
+from .cells import numbers_of, plain_texts
 from .features import assemble
-from .fields import TableEncoding, numbers_of, plain_texts
+from .fields import TableEncoding
 from .frame import FrameEncoder, series_of
 
 if typing.TYPE_CHECKING:

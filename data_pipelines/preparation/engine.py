@@ -148,7 +148,7 @@ class _Chunk(typing.NamedTuple):
     """A chunk after the first pass: its files and its facts."""
 
     files: ChunkFiles
-    facts: Config
+    stats: Config
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,8 +203,8 @@ def _prepare(job: _Job, folder: pathlib.Path, options: Config) -> Config:
     prepared = job.state / "prepared"
     write_metadata(prepared, job.name, encoding.schema, splits, options, encoding)
     counts = np.sum([chunk.counts for chunk in encoded], axis=0)
-    facts = [chunk.facts for chunk in chunks]
-    report = write_report(prepared, job.name, encoding, splits, facts, counts, seconds, start)
+    stats = [chunk.stats for chunk in chunks]
+    report = write_report(prepared, job.name, encoding, splits, stats, counts, seconds, start)
     publish(prepared, folder)
     return report
 
@@ -214,22 +214,22 @@ def _prepare(job: _Job, folder: pathlib.Path, options: Config) -> Config:
 
 def _read(job: _Job) -> list[_Chunk]:
     """Parse the raw table and store its chunks in compact form."""
-    places = []
-    while (facts := job.chunk(len(places)).facts()) is not None:
-        places.append(facts["place"])
+    positions = []
+    while (stats := job.chunk(len(positions)).stats()) is not None:
+        positions.append(stats["place"])
     needed = job.plan.needed_columns()
 
     def process(item):
         number, chunk = item
         files = job.chunk(number)
-        return files.facts() or _read_chunk(files, number, chunk, job.plan, needed, job.bad_rows)
+        return files.stats() or _read_chunk(files, number, chunk, job.plan, needed, job.bad_rows)
 
     chunks = []
     with StepProgress(f"{job.name}: reading") as progress:
-        for facts in in_order(process, enumerate(job.source.chunks(places))):
-            chunks.append(_Chunk(job.chunk(len(chunks)), facts))
-            progress.advance(facts["rows"], facts["place"]["share"])
-    if not sum(chunk.facts["rows"] for chunk in chunks):
+        for stats in in_order(process, enumerate(job.source.chunks(positions))):
+            chunks.append(_Chunk(job.chunk(len(chunks)), stats))
+            progress.advance(stats["rows"], stats["place"]["share"])
+    if not sum(chunk.stats["rows"] for chunk in chunks):
         raise ValueError(f"{job.source.describe()['files'][0][0]} has no rows that can be used.")
     return chunks
 
@@ -242,11 +242,11 @@ def _divide(job: _Job, chunks: list[_Chunk]) -> _Division:
             labels = np.concatenate([chunk.files.labels() for chunk in chunks])
             with replaced(path) as temporary:
                 np.save(temporary, job.plan.split.assign_all(labels))
-        ends = np.cumsum([chunk.facts["rows"] for chunk in chunks])
+        ends = np.cumsum([chunk.stats["rows"] for chunk in chunks])
         splits = np.split(np.load(path), ends[:-1])
         division = _Division(np.array([np.bincount(split, minlength=3) for split in splits]), splits)
     else:
-        division = _Division(np.array([chunk.facts["splits"] for chunk in chunks]), None)
+        division = _Division(np.array([chunk.stats["splits"] for chunk in chunks]), None)
     if not division.rows[:, 0].any():
         raise ValueError(f"Data set '{job.name}' has no row in the split 'train'. Change the split.")
     return division
@@ -254,15 +254,15 @@ def _divide(job: _Job, chunks: list[_Chunk]) -> _Division:
 
 def _fit(job: _Job, chunks: list[_Chunk]) -> tuple[TableEncoding, list[FittedField]]:
     """Fit vocabularies and scalings; return the encoding and, for each field, the ids of the chunks' dictionaries."""
-    facts, files = [chunk.facts for chunk in chunks], [chunk.files for chunk in chunks]
+    stats, files = [chunk.stats for chunk in chunks], [chunk.files for chunk in chunks]
     fitted = [
-        FittedField(job.state / "fields" / f"{index:04d}", [chunk["sizes"][index] for chunk in facts])
+        FittedField(job.state / "fields" / f"{index:04d}", [chunk["sizes"][index] for chunk in stats])
         for index in range(len(job.plan.fields))
     ]
 
     def process(index):
         if not fitted[index].is_complete:
-            fitted[index].fit(job.plan.fields[index], index, files, facts, job.plan.fit_on)
+            fitted[index].fit(job.plan.fields[index], index, files, stats, job.plan.fit_on)
         return fitted[index].encoding()
 
     fields = []
@@ -285,8 +285,8 @@ def _encode(
     files = [EncodedFiles(job.state / "rows", number, encoding.schema) for number in range(len(chunks))]
 
     def process(number):
-        facts = files[number].facts()
-        if facts is None:
+        stats = files[number].stats()
+        if stats is None:
             with chunks[number].files.arrays() as arrays:
                 try:
                     block, counts = encode_chunk(arrays, number, encoding, fitted)
@@ -295,16 +295,16 @@ def _encode(
                 splits = division.splits[number] if division.splits else arrays["split"]
             shards = _shards(job.seed, number, splits, before[number], division)
             files[number].save(block, shards, num_shards, counts)
-            facts = files[number].facts()
+            stats = files[number].stats()
         chunks[number].files.delete()
-        return facts
+        return stats
 
     encoded = []
-    total = sum(chunk.facts["rows"] for chunk in chunks)
+    total = sum(chunk.stats["rows"] for chunk in chunks)
     with StepProgress(f"{job.name}: encoding") as progress:
-        for number, facts in enumerate(in_order(process, range(len(chunks)))):
-            encoded.append(_Encoded(files[number], facts["ends"], facts["counts"]))
-            progress.advance(chunks[number].facts["rows"], progress.rows / total if total else 1)
+        for number, stats in enumerate(in_order(process, range(len(chunks)))):
+            encoded.append(_Encoded(files[number], stats["ends"], stats["counts"]))
+            progress.advance(chunks[number].stats["rows"], progress.rows / total if total else 1)
     return encoded
 
 
@@ -316,10 +316,10 @@ def _shards(seed: int, number: int, splits: np.ndarray, before: np.ndarray, divi
     for split in range(3):
         rows = np.flatnonzero(splits == split)
         if split == 0:
-            places = random_shards(len(rows), num_shards[0], random)
+            numbers = random_shards(len(rows), num_shards[0], random)
         else:
-            places = (before[split] + np.arange(len(rows))) // _shard_rows()
-        shards[rows] = first_shards[split] + places
+            numbers = (before[split] + np.arange(len(rows))) // _shard_rows()
+        shards[rows] = first_shards[split] + numbers
     return shards
 
 
@@ -329,13 +329,13 @@ def _write(job: _Job, division: _Division, encoding: TableEncoding, encoded: lis
     paths = [job.state / "prepared" / filename for filename in _filenames(job.name, division)]
 
     def process(shard):
-        facts_path = job.state / "rows" / f"shard-{shard:06d}.npy"
-        if not facts_path.is_file():
+        counts_path = job.state / "rows" / f"shard-{shard:06d}.npy"
+        if not counts_path.is_file():
             seed = job.seed if shard < division.num_shards[0] else None
-            facts = _write_shard(paths[shard], shard, encoded, tensors, seed)
-            with replaced(facts_path) as temporary:
-                np.save(temporary, facts)
-        return np.load(facts_path).tolist()
+            counts = _write_shard(paths[shard], shard, encoded, tensors, seed)
+            with replaced(counts_path) as temporary:
+                np.save(temporary, counts)
+        return np.load(counts_path).tolist()
 
     shards = []
     total = int(division.rows.sum())
@@ -378,7 +378,7 @@ def _write_shard(
 
 
 def _read_chunk(files, number, chunk, plan, needed, bad_rows):
-    """Parse and store a chunk; return its facts."""
+    """Parse and store a chunk; return its stats."""
     table, numbers, bad = chunk.parse(needed)
     while True:
         try:
@@ -394,14 +394,14 @@ def _read_chunk(files, number, chunk, plan, needed, bad_rows):
         raise ValueError(f"{chunk.path}, row {row:,}: {reason}. Pass --bad_rows=skip to skip such rows.")
     learn = arrays["split"] == 0 if plan.fit_on == "train" else np.ones(len(table), bool)
     lengths = [arrays.get(f"lengths_{index}", np.zeros(len(table), int))[learn] for index in range(len(plan.fields))]
-    facts = {
+    stats = {
         "rows": len(table),
         "bad": len(bad),
         "first_bad": f"{chunk.path}, row {min(bad)[0]:,}: {min(bad)[1]}" if bad else None,
-        "place": chunk.place,
+        "place": chunk.position,
         "sizes": [len(texts) for texts, _ in dictionaries],
         "longest": [int(field.max(initial=0)) for field in lengths],
         "splits": np.bincount(arrays["split"], minlength=3).tolist() if "split" in arrays else None,
     }
-    files.save(arrays, dictionaries, facts)
-    return facts
+    files.save(arrays, dictionaries, stats)
+    return stats

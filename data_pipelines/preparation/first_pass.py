@@ -18,7 +18,8 @@ import pyarrow.compute as compute
 
 from ctrzoo.files import replaced, write_json
 
-from ..encoding.fields import LARGEST, codes_of, numbers_of, texts_of, tokens_of
+from ..encoding.cells import codes_of, numbers_of, texts_of, tokens_of
+from ..encoding.field import LARGEST
 from ..errors import check_labels
 
 if typing.TYPE_CHECKING:
@@ -121,22 +122,22 @@ class ChunkFiles:
     def __init__(self, folder: Path, chunk: int):
         self._arrays = pathlib.Path(folder) / f"{chunk:06d}.npz"
         self._texts = self._arrays.with_suffix(".arrow")
-        self._facts = self._arrays.with_suffix(".json")
+        self._stats = self._arrays.with_suffix(".json")
 
     def save(
-        self, arrays: Mapping[str, np.ndarray], dictionaries: Iterable[tuple[pl.Series, np.ndarray]], facts: Config
+        self, arrays: Mapping[str, np.ndarray], dictionaries: Iterable[tuple[pl.Series, np.ndarray]], stats: Config
     ) -> None:
-        """Write the chunk; its facts come last and mark it as complete."""
+        """Write the chunk; its stats come last and mark it as complete."""
         with replaced(self._arrays) as temporary:
             np.savez(temporary, **arrays)  # pyright: ignore[reportArgumentType]  (none is called allow_pickle)
         with replaced(self._texts) as temporary, pa.ipc.new_file(str(temporary), TEXTS) as writer:
             for texts, counts in dictionaries:
                 writer.write_batch(pa.record_batch([texts.to_arrow(), pa.array(counts, pa.int64())], schema=TEXTS))
-        write_json(self._facts, facts)
+        write_json(self._stats, stats)
 
-    def facts(self) -> Config | None:
-        """Return the chunk's facts, or None if it is not complete."""
-        return json.loads(self._facts.read_text(encoding="utf-8")) if self._facts.is_file() else None
+    def stats(self) -> Config | None:
+        """Return the chunk's stats, or None if it is not complete."""
+        return json.loads(self._stats.read_text(encoding="utf-8")) if self._stats.is_file() else None
 
     def arrays(self) -> NpzFile:
         """Open the arrays of the rows; each is read on access."""
@@ -154,6 +155,6 @@ class ChunkFiles:
         return pl.Series(batch.column(0), dtype=pl.String), batch.column(1).to_numpy()
 
     def delete(self) -> None:
-        """Delete the rows and dictionaries; the facts stay."""
+        """Delete the rows and dictionaries; the stats stay."""
         self._arrays.unlink(missing_ok=True)
         self._texts.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from .state import replaced_folder
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Path
 
-    from ..encoding.fields import FieldEncoding
+    from ..encoding.field import FieldEncoding
     from .first_pass import ChunkFiles
 
 IDS, BEFORE = "ids.bin", "before.bin"
@@ -41,7 +41,7 @@ class FittedField:
         return self._folder.is_dir()
 
     def fit(
-        self, field: FieldEncoding, index: int, chunks: Sequence[ChunkFiles], facts: Sequence[Config], fit_on: str
+        self, field: FieldEncoding, index: int, chunks: Sequence[ChunkFiles], stats: Sequence[Config], fit_on: str
     ) -> None:
         """Fit a field to all chunks and write its files.
 
@@ -49,11 +49,11 @@ class FittedField:
             field: The `FieldEncoding`.
             index: Its position among the fields.
             chunks: The `ChunkFiles`.
-            facts: The facts of each chunk.
+            stats: What `ChunkFiles.stats` returns of each chunk.
             fit_on: `"train"` or `"all"`.
         """
         if field.kind == "multivalued" and field.max_values is None:
-            field = dataclasses.replace(field, max_values=max(1, *(chunk["longest"][index] for chunk in facts)))
+            field = dataclasses.replace(field, max_values=max(1, *(chunk["longest"][index] for chunk in stats)))
         if field.uses_vocabulary:
             field = fit_vocabulary(field, (chunk.dictionary(index) for chunk in chunks))
         elif field.transformer.is_fitted:

@@ -6,7 +6,7 @@ import dataclasses
 import typing
 from collections.abc import Sequence
 
-from ..encoding.fields import FieldEncoding
+from ..encoding.field import FieldEncoding
 from .splits import Fractions
 
 if typing.TYPE_CHECKING:

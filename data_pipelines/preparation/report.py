@@ -43,7 +43,7 @@ def write_report(
         name: Name of the data set.
         encoding: The `TableEncoding`.
         splits: `{split: Split}`.
-        chunks: The facts of each chunk.
+        chunks: The stats of each chunk.
         counts: For each field `[missing, rows, rare, values]`; see `encode_chunk`.
         seconds: Duration of each step in seconds.
         start: When this process began, from `time.monotonic`.

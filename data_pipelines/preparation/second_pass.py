@@ -12,7 +12,7 @@ import numpy as np
 from ctrzoo.files import replaced, write_json
 
 from ..encoding.features import Block, number_slots, stored_slots
-from ..encoding.fields import pad, to_global
+from ..encoding.slots import pad, to_global
 
 if typing.TYPE_CHECKING:
     from ctrzoo.schema import Schema
@@ -91,8 +91,8 @@ def _side_by_side(columns, rows, dtype):
     table = np.empty((rows, len(columns)), dtype)
     for start in range(0, rows, PIECE_ROWS):
         piece = slice(start, start + PIECE_ROWS)
-        for index, (values, places) in enumerate(columns):
-            table[piece, index] = values[piece] if places is None else values[places[piece]]
+        for index, (values, positions) in enumerate(columns):
+            table[piece, index] = values[piece] if positions is None else values[positions[piece]]
     return table
 
 
@@ -107,7 +107,7 @@ class EncodedFiles:
 
     def __init__(self, folder: Path, chunk: int, schema: Schema):
         self._rows = pathlib.Path(folder) / f"{chunk:06d}.rows"
-        self._facts = self._rows.with_suffix(".json")
+        self._stats = self._rows.with_suffix(".json")
         self._widths = (("<i4", len(stored_slots(schema))), ("<f4", len(number_slots(schema))), ("u1", 1))
 
     def save(self, block: Block, shards: np.ndarray, num_shards: int, counts: list[list[int]]) -> None:
@@ -124,11 +124,11 @@ class EncodedFiles:
             for array in block:
                 file.write(np.ascontiguousarray(array[order]).data)
         ends = np.cumsum(np.bincount(shards, minlength=num_shards))
-        write_json(self._facts, {"ends": ends.tolist(), "counts": counts})
+        write_json(self._stats, {"ends": ends.tolist(), "counts": counts})
 
-    def facts(self) -> Config | None:
+    def stats(self) -> Config | None:
         """Return where each shard's rows end, and the counts; None if the chunk is not complete."""
-        return json.loads(self._facts.read_text(encoding="utf-8")) if self._facts.is_file() else None
+        return json.loads(self._stats.read_text(encoding="utf-8")) if self._stats.is_file() else None
 
     def read(self, shard: int, ends: Sequence[int]) -> Block:
         """Return the rows of a shard as a `Block`."""

@@ -18,7 +18,7 @@ import polars as pl
 
 from ctrzoo.suggest import unknown
 
-from ..encoding.fields import numbers_of, plain_texts
+from ..encoding.cells import numbers_of, plain_texts
 from ..errors import RowError
 from ..storage.writing import SPLITS
 
@@ -184,8 +184,8 @@ class Folds:
         start = 0
         for label in classes:
             rows = np.flatnonzero(labels == label)
-            places = np.bincount(np.arange(start, start + len(rows)) % 10, minlength=10)
-            members = np.repeat(np.arange(10, dtype=np.int8), places)
+            sizes = np.bincount(np.arange(start, start + len(rows)) % 10, minlength=10)
+            members = np.repeat(np.arange(10, dtype=np.int8), sizes)
             generator.shuffle(members)
             folds[rows] = members
             start += len(rows)

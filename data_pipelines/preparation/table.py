@@ -13,7 +13,7 @@ import yaml
 
 from ctrzoo.suggest import unknown
 
-from ..encoding.fields import FITTED, FieldEncoding
+from ..encoding.field import FITTED, FieldEncoding
 from ..raw.delimited import Format
 from ..raw.libsvm import SparseTextSource
 from ..raw.sources import COMPRESSIONS, ParquetSource, TextSource

@@ -117,15 +117,15 @@ class Format:
         assert self.quote is not None  # called only for formats with quotes
         quote, before = self.quote.encode(), (self.separator.encode()[0], ord("\n"))
         closing = re.compile(rb"(?:[^%b]++|%b%b)*+%b" % (4 * (re.escape(quote),)))
-        place = content.find(quote)
-        while place >= 0:
-            after = place + 1
-            if place == 0 or content[place - 1] in before:
+        position = content.find(quote)
+        while position >= 0:
+            after = position + 1
+            if position == 0 or content[position - 1] in before:
                 end = closing.match(content, after)
                 if not end:
-                    return place
+                    return position
                 after = end.end()
-            place = content.find(quote, after)
+            position = content.find(quote, after)
         return len(content)
 
 

@@ -40,13 +40,13 @@ class Chunk(typing.NamedTuple):
     Args:
         path: The file that contains them.
         parse: Function that takes the needed columns, `{name: whether numbers}`, and returns `Rows`.
-        place: What the source needs to resume after this chunk, JSON-serializable.
+        position: What the source needs to resume after this chunk, JSON-serializable.
         split: The split that the rows belong to; None if the file does not determine it.
     """
 
     path: str
     parse: typing.Callable
-    place: dict
+    position: dict
     split: str | None
 
 
@@ -97,7 +97,7 @@ class TextSource:
         """Yield the chunks.
 
         Args:
-            finished: The places of the chunks that were finished earlier, in order. They are skipped: each yields
+            finished: The positions of the chunks that were finished earlier, in order. They are skipped: each yields
                 None.
 
         Raises:
@@ -105,7 +105,7 @@ class TextSource:
             OSError: If a file cannot be read.
         """
         columns = self.columns()
-        places = collections.deque(finished)
+        positions = collections.deque(finished)
         for index, path in enumerate(self.paths):
             split = self.splits[index] if self.splits else None
             if self.format.columns is None and self._header(path) != columns:
@@ -117,9 +117,9 @@ class TextSource:
                 if self.format.columns is None:
                     read = offset = len(_first_line(file))
                     line = 2
-                while places and places[0]["file"] == index:
-                    place = places.popleft()
-                    line, offset = place["line"], place["offset"]
+                while positions and positions[0]["file"] == index:
+                    position = positions.popleft()
+                    line, offset = position["line"], position["offset"]
                     yield None
                 _go_to(file, read, offset)
                 rest, is_last = b"", False
@@ -134,8 +134,8 @@ class TextSource:
                         continue
                     first, line, offset = line, line + content.count(b"\n"), offset + len(content)
                     share = (index + share_read()) / len(self.paths)
-                    place = {"file": index, "line": line, "offset": offset, "share": share}
-                    yield Chunk(str(path), _parser(self.format, columns, content, first), place, split)
+                    position = {"file": index, "line": line, "offset": offset, "share": share}
+                    yield Chunk(str(path), _parser(self.format, columns, content, first), position, split)
 
     def _header(self, path):
         with readable(path), open_raw(path) as (file, _):
@@ -179,7 +179,7 @@ class ParquetSource:
 
     def chunks(self, finished: list[Config]) -> Iterator[Chunk | None]:
         """Yield the chunks; see `TextSource.chunks`."""
-        places = [(place["file"], place["start"]) for place in finished]
+        positions = [(position["file"], position["start"]) for position in finished]
         for index, path in enumerate(self.paths):
             split = self.splits[index] if self.splits else None
             with readable(path):
@@ -188,13 +188,13 @@ class ParquetSource:
             if not rows:
                 raise ValueError(f"{path} has no rows. Leave it out, or correct the path.")
             for start in range(0, rows, self.chunk_rows):
-                if (index, start) in places:
+                if (index, start) in positions:
                     yield None
                 else:
                     share = (index + min(1, (start + self.chunk_rows) / rows)) / len(self.paths)
-                    place = {"file": index, "start": start, "share": share}
+                    position = {"file": index, "start": start, "share": share}
                     parse_chunk = _parquet_parser(path, columns, start, self.chunk_rows)
-                    yield Chunk(str(path), parse_chunk, place, split)
+                    yield Chunk(str(path), parse_chunk, position, split)
 
 
 def _parquet_parser(path, columns, start, chunk_rows):
@@ -238,8 +238,8 @@ class FrameSource:
             frame = self.frame.slice(start, self.chunk_rows)
             numbers = np.arange(start + 1, start + 1 + len(frame))
             parse_chunk = _constant(Rows(frame.to_arrow(), numbers, []))
-            place = {"start": start, "share": min(1, (start + self.chunk_rows) / len(self.frame))}
-            yield None if index < done else Chunk(str(self.path), parse_chunk, place, None)
+            position = {"start": start, "share": min(1, (start + self.chunk_rows) / len(self.frame))}
+            yield None if index < done else Chunk(str(self.path), parse_chunk, position, None)
 
 
 @dataclasses.dataclass(frozen=True)

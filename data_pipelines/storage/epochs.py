@@ -198,8 +198,9 @@ def read_blocks(index: BlockIndex, decode: Callable[[tf.Tensor], dict[str, Tenso
         record = tf.data.experimental.from_variant(records, tf.TensorSpec([], tf.string)).take(1)
         return tf.data.Dataset.zip(record, tf.data.Dataset.from_tensors(part))
 
-    places = [tf.gather(column, parts[:, 0]) for column in (index.paths, index.offsets)]
-    records = tf.data.Dataset.from_tensor_slices((*places, parts)).flat_map(read).prefetch(2)  # pyright: ignore[reportArgumentType]
+    paths, offsets = (tf.gather(column, parts[:, 0]) for column in (index.paths, index.offsets))
+    located = tf.data.Dataset.from_tensor_slices((paths, offsets, parts))
+    records = located.flat_map(read).prefetch(2)  # pyright: ignore[reportArgumentType]
     return records.map(lambda block, part: _slice(decode(block), part[1], part[2]))
 
 

@@ -191,48 +191,24 @@ class PreparedData:
             ValueError: If the split is unknown, a number is out of range, or there are too few rows for
                 so many shards.
         """
-        import tensorflow as tf
-
         self._check_split(split)
         share = ShardPlan(self.num_rows[split], batch_size, drop_remainder, num_shards, shard_index)
-        if start_epoch < 0 or not 0 <= skip_batches < max(share.num_batches, 1):
-            raise ValueError(
-                f"`start_epoch` must be at least 0, `skip_batches` at least 0 and less than the {share.num_batches} "
-                f"batches of an epoch. Received: {start_epoch}, {skip_batches}."
-            )
+        _check_start(start_epoch, skip_batches, share.num_batches)
         shuffle = split == "train" if shuffle is None else shuffle
-        if cache is None:
-            cache = self.num_rows[split] * (8 * self.schema.num_slots + 4) <= self.cache_bytes
-        read, to_features = self._from_memory(split) if cache else self._from_files(split)
-        rows_of_epoch = shuffled_rows if shuffle else stored_rows
+        read, to_features = self._from_memory(split) if self._is_cached(split, cache) else self._from_files(split)
+        rows_of_epoch = functools.partial(shuffled_rows if shuffle else stored_rows, self._index(split), read, seed)
+        batches_of_epoch = functools.partial(
+            _batches_of_epoch, share, rows_of_epoch, to_features, (start_epoch, skip_batches)
+        )
+        batches = _epoch_numbers(start_epoch, repeat, shuffle).flat_map(batches_of_epoch)
+        if repeat or skip_batches == 0:
+            batches = _with_length(batches, None if repeat else share.num_batches)
+        return batches.prefetch(8).with_options(_options(is_sharded=num_shards > 1))
 
-        def batches_of_epoch(number):
-            skipped = tf.where(number == start_epoch, np.int64(skip_batches), np.int64(0))
-            rows = rows_of_epoch(self._index(split), read, seed, number, share.start, share.stop, skipped * batch_size)
-            sizes = batch_size if drop_remainder else tf.constant(share.batch_sizes)[skipped:]
-            return rows.map(to_features).prefetch(1).rebatch(sizes, drop_remainder=drop_remainder)
-
-        if repeat:
-            passes = tf.data.Dataset.range(start_epoch, np.iinfo(np.int64).max)
-        elif shuffle:
-            numbers = itertools.count(start_epoch)
-            passes = tf.data.Dataset.from_generator(
-                lambda: [next(numbers)], output_signature=tf.TensorSpec([], tf.int64)
-            )
-        else:
-            passes = tf.data.Dataset.from_tensors(np.int64(start_epoch))
-        batches = passes.flat_map(batches_of_epoch)
-        if repeat:
-            batches = batches.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-        elif skip_batches == 0:
-            batches = batches.apply(tf.data.experimental.assert_cardinality(share.num_batches))
-        options = tf.data.Options()
-        # What is not sharded yet is sharded by rows and not by files, as passes know no files.
-        policy = tf.data.experimental.AutoShardPolicy
-        options.experimental_distribute.auto_shard_policy = policy.DATA if num_shards == 1 else policy.OFF
-        # Autotuning waits for seconds at the end of each pass, with nothing here to tune.
-        options.autotune.enabled = False
-        return batches.prefetch(8).with_options(options)
+    def _is_cached(self, split, cache):
+        """Tell whether the rows of a split are kept in memory: as asked for, else if they fit."""
+        fits = self.num_rows[split] * (8 * self.schema.num_slots + 4) <= self.cache_bytes
+        return fits if cache is None else cache
 
     def _index(self, split):
         if split not in self._indices:
@@ -313,6 +289,65 @@ class PreparedData:
 def load(folder: Path, cache_bytes: int = 0) -> PreparedData:
     """Open a prepared folder; see `PreparedData`."""
     return PreparedData(folder, cache_bytes)
+
+
+def _check_start(start_epoch, skip_batches, num_batches):
+    if start_epoch < 0 or not 0 <= skip_batches < max(num_batches, 1):
+        raise ValueError(
+            f"`start_epoch` must be at least 0, `skip_batches` at least 0 and less than the {num_batches} "
+            f"batches of an epoch. Received: {start_epoch}, {skip_batches}."
+        )
+
+
+def _epoch_numbers(start_epoch, repeat, shuffle):
+    """Return a dataset of the numbers of epochs: all, the next one of each iteration, or always the first."""
+    import tensorflow as tf
+
+    if repeat:
+        return tf.data.Dataset.range(start_epoch, np.iinfo(np.int64).max)
+    if shuffle:
+        numbers = itertools.count(start_epoch)
+        return tf.data.Dataset.from_generator(lambda: [next(numbers)], output_signature=tf.TensorSpec([], tf.int64))
+    return tf.data.Dataset.from_tensors(np.int64(start_epoch))
+
+
+def _batches_of_epoch(share, rows_of_epoch, to_features, start, number):
+    """Return the batches of an epoch as a dataset.
+
+    Args:
+        share: The `ShardPlan`.
+        rows_of_epoch: `shuffled_rows` or `stored_rows` with its first arguments given.
+        to_features: Function from rows to features and labels.
+        start: The first epoch, and how many of its batches are left out.
+        number: The number of the epoch, an int64 tensor.
+    """
+    import tensorflow as tf
+
+    start_epoch, skip_batches = start
+    skipped = tf.where(number == start_epoch, np.int64(skip_batches), np.int64(0))
+    rows = rows_of_epoch(number, share.start, share.stop, skipped * share.batch_size)
+    sizes = share.batch_size if share.drop_remainder else tf.constant(share.batch_sizes)[skipped:]
+    return rows.map(to_features).prefetch(1).rebatch(sizes, drop_remainder=share.drop_remainder)
+
+
+def _with_length(batches, num_batches):
+    """State the number of batches, None if there is no end."""
+    import tensorflow as tf
+
+    length = tf.data.INFINITE_CARDINALITY if num_batches is None else num_batches
+    return batches.apply(tf.data.experimental.assert_cardinality(length))
+
+
+def _options(is_sharded):
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    # What is not sharded yet is sharded by rows and not by files, as passes know no files.
+    policy = tf.data.experimental.AutoShardPolicy
+    options.experimental_distribute.auto_shard_policy = policy.OFF if is_sharded else policy.DATA
+    # Autotuning waits for seconds at the end of each pass, with nothing here to tune.
+    options.autotune.enabled = False
+    return options
 
 
 def _raw_cells(encoding, features):

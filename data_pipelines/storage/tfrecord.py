@@ -81,7 +81,7 @@ def write_tfds_metadata(
     }
     classes = {"pythonClassName": f"{FEATURES}.features_dict.FeaturesDict"}
     _write(folder / "features.json", {"featuresDict": {"features": features}, **classes})
-    infos = [
+    split_infos = [
         {
             "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
             "name": split,
@@ -90,8 +90,9 @@ def write_tfds_metadata(
         }
         for split, written in splits.items()
     ]
-    facts = {"description": description, "fileFormat": "tfrecord", "name": name, "splits": infos, "version": "1.0.0"}
-    _write(folder / "dataset_info.json", facts)
+    info = {"description": description, "fileFormat": "tfrecord", "name": name}
+    info |= {"splits": split_infos, "version": "1.0.0"}
+    _write(folder / "dataset_info.json", info)
 
 
 def _write(path, content):

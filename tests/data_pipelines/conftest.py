@@ -3,9 +3,12 @@
 import os
 import pathlib
 
+import polars as pl
 import pytest
 
-from ctrzoo.data_pipelines import PreparedWriter
+from ctrzoo.data_pipelines import PreparedWriter, load
+from ctrzoo.data_pipelines.preparation.table import prepare_own_table
+from tests.data_pipelines import clicks_table
 from tests.data_pipelines.small_table import SCHEMA
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -22,6 +25,33 @@ def write(tmp_path):
         return tmp_path / name
 
     return write
+
+
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """Leave out the picture of the fields, which takes longer than the preparation of a small table."""
+    monkeypatch.setattr("ctrzoo.data_pipelines.preparation.report.draw_fields", lambda report, path: None)
+
+
+@pytest.fixture
+def prepared(tmp_path, without_pictures):
+    """Return a function that writes a table and prepares it."""
+
+    def prepare(content, schema=clicks_table.SCHEMA, suffix=".csv", **options):
+        path = tmp_path / f"clicks{suffix}"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        report = prepare_own_table(tmp_path / "prepared", "clicks", path, schema, **options)
+        return load(tmp_path / "prepared"), report
+
+    return prepare
+
+
+@pytest.fixture
+def typed(tmp_path, without_pictures):
+    """Return the path of a Parquet file of unusual types, the label last."""
+    label = pl.Series(["0", "1"] * 50, dtype=pl.Categorical)
+    pl.DataFrame({**clicks_table.TYPED, "click": label}).write_parquet(tmp_path / "typed.parquet")
+    return tmp_path / "typed.parquet"
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
+"""Data sets by name: a folder for each choice of options, made once."""
+
 import json
-import os
 import subprocess
 import sys
-import textwrap
 
 import pytest
 
@@ -55,22 +55,3 @@ def test_every_data_set_has_options_that_json_can_hold(name):
 def test_importing_does_not_load_tensorflow():
     script = "import sys, ctrzoo.data_pipelines; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], timeout=60).returncode == 0
-
-
-def test_two_processes_that_want_a_data_set_make_it_once(tmp_path):
-    (tmp_path / "clicks.csv").write_text("click,site\n" + "0,a\n1,b\n" * 2000)
-    script = """
-        import pathlib, sys
-        from ctrzoo.data_pipelines.preparation import state
-        from ctrzoo.data_pipelines.preparation.table import prepare_own_table
-        folder = pathlib.Path(sys.argv[1]) / "clicks"
-        try:
-            prepare_own_table(folder, "clicks", sys.argv[1] + "/clicks.csv", {"label": "click", "fields": ["site"]})
-            print("made")
-        except FileExistsError:
-            print("found", folder.is_dir())
-    """
-    command = [sys.executable, "-c", textwrap.dedent(script), tmp_path]
-    environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(2)]
-    assert sorted(process.communicate(timeout=120)[0].strip() for process in processes) == ["found True", "made"]

@@ -8,7 +8,6 @@ import sys
 
 import pytest
 
-from ctrzoo.experiments import cli as command
 from ctrzoo.experiments import prepare
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
@@ -89,22 +88,3 @@ def test_the_next_command_trains_on_what_was_prepared(tmp_path, monkeypatch, cap
     prepare.run()
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.endswith(": ctrzoo-train --dataset=synthetic '--data_dir=my data' --set=num_rows=600 --set=data_seed=5")
-
-
-def test_a_home_is_found_behind_the_sign_of_a_flag(monkeypatch):
-    monkeypatch.setenv("HOME", "/home/me")
-    given = [
-        "--raw=~/a.zip",
-        "--raw=movielens_1m=~/b.zip",
-        "criteo=~/c.txt",
-        "--set=name=x~/y",
-        "--workdir=a/~",
-        "--dir=~",
-    ]
-    assert command.with_homes(given) == [
-        "--raw=/home/me/a.zip",
-        "--raw=movielens_1m=/home/me/b.zip",
-        "criteo=/home/me/c.txt",
-        *given[3:5],
-        "--dir=/home/me",
-    ]

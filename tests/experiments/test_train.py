@@ -6,17 +6,12 @@ import os
 import pathlib
 import subprocess
 import sys
-import types
 
 import keras
 import pytest
 import tensorflow as tf
 
-from ctrzoo import models
 from ctrzoo.experiments import experiment as experiment
-from ctrzoo.experiments.settings import Settings
-from ctrzoo.schema import Field, Schema
-from tests.small_data import SmallData
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 SMALL = ("--epochs=2", "--set", "num_rows=3000", "--set", "units=(8, 8)", "--batch_size=128", "--config=none")
@@ -145,16 +140,3 @@ def test_failures_are_one_line_and_leave_nothing(arguments, message, tmp_path):
     assert "Traceback" not in run.stderr
     assert not (tmp_path / "work").exists()
     assert not (tmp_path / "data" / "movielens_1m").exists()
-
-
-def test_data_without_rows_to_choose_the_epoch_by_are_refused(monkeypatch):
-    data = types.SimpleNamespace(folder="d", num_rows={"train": 5, "valid": 0})
-    monkeypatch.setattr(experiment.data_pipelines, "load", lambda folder, **_: data)
-    with pytest.raises(ValueError, match="d has no rows in valid and test.*change `split`"):
-        experiment._load(Settings(dataset="d"), None, None)
-
-
-def test_one_field_has_no_pairs_to_draw(tmp_path):
-    schema = Schema([Field("a", vocabulary_size=3)])
-    assert experiment._explain(models.build("fm", schema), SmallData(schema), tmp_path) == []
-    assert not any(tmp_path.iterdir())

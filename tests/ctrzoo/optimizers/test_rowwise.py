@@ -269,9 +269,6 @@ def test_what_needs_all_rows_is_refused_unless_all_rows_are_updated(options):
     assert not optimizers.LazyAdam(0.1, lazy=False, **options).lazy
 
 
-# Whole models
-
-
 def small_model(embedding="ours", dtype=None, seed=0):
     keras.utils.set_random_seed(seed)
     ids = keras.Input((4,), dtype="int32")
@@ -381,8 +378,3 @@ def test_two_replicas_learn_what_one_device_learns(tmp_path):
     two = np.load(tmp_path / "weights.npz")
     for number, weight in enumerate(one.get_weights()):
         np.testing.assert_allclose(weight, two[f"arr_{number}"], atol=2e-6)
-
-
-def test_an_unknown_name_is_refused_with_the_near_one():
-    with pytest.raises(ValueError, match="Unknown optimizer 'adams'. Did you mean 'adam'?"):
-        optimizers.build("adams", 0.1)

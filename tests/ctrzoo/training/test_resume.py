@@ -13,7 +13,6 @@ import keras
 import pytest
 
 from ctrzoo.training.checkpoints import Checkpoints
-from ctrzoo.training.run_state import check_same_run
 from tests.ctrzoo.training.interrupted import SCHEMA, run
 from tests.small_data import SmallData
 
@@ -92,12 +91,6 @@ def test_a_batch_that_replicas_do_not_divide_is_refused(tmp_path):
         run(tmp_path, cpu_replicas=3)
 
 
-@pytest.mark.parametrize("falling", [("constant", 0.5), ("cosine", 1.0)])
-def test_a_falling_learning_rate_of_ftrl_is_refused(tmp_path, falling):
-    with pytest.raises(ValueError, match="FTRL computes weights from its state and the learning rate"):
-        run(tmp_path, optimizer="ftrl", learning_rate_schedule=falling[0], plateau_factor=falling[1])
-
-
 def test_a_killed_run_equals_the_undisturbed_one(undisturbed, tmp_path):
     chance = random.Random(5)
     for _ in range(KILLS):
@@ -153,11 +146,3 @@ def test_a_schedule_of_keras_continues_at_the_right_step(tmp_path):
     with pytest.raises(Interruption):
         run(killed, data=FailingData(SCHEMA, num_rows=1500, fail_in=(1, 61)), **settings())
     assert run(killed, **settings())[0] == run(whole, **settings())[0]
-
-
-def test_a_checkpoint_of_version_0_1_is_resumed_or_names_the_version_to_install():
-    now = {"optimizer": "LazyAdam", "plateau_factor": 1.0, "epochs": 3}
-    earlier = {"optimizer": "Adam", "learning_rate_decay": 1.0, "epochs": 3}
-    check_same_run(earlier, now, "folder", "0.1.0")
-    with pytest.raises(ValueError, match=r"epochs was 4, is 3\. .*install ctrzoo 0\.1\.0"):
-        check_same_run({**earlier, "epochs": 4}, now, "folder", "0.1.0")

@@ -10,17 +10,14 @@ import tensorflow as tf
 from rich.console import Console
 
 from ctrzoo import metrics, models
-from ctrzoo.experiments.experiment import _explain
 from ctrzoo.experiments.report import report
 from ctrzoo.experiments.settings import Settings
 from ctrzoo.experiments.sweeps.results import scores, titles_of
 from ctrzoo.experiments.train import table_of
 from ctrzoo.explanation.explainer import mean_explanations
-from ctrzoo.metrics import auc, log_loss
+from ctrzoo.metrics import log_loss
 from ctrzoo.schema import Field, Schema
 from ctrzoo.training import TrainingOptions, set_seed, train
-from ctrzoo.training.run_state import describe_run
-from ctrzoo.training.trainer import Evaluator
 from tests.small_data import SmallData
 
 
@@ -46,22 +43,6 @@ def test_the_order_of_sums_is_fixed_but_for_xla_on_a_gpu(gpus, jit_compile, is_f
     monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: fixed.append(True))
     set_seed(1, jit_compile)
     assert fixed == [True] * is_fixed
-
-
-@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"epochs": -1}, {"patience": 0}])
-def test_no_epoch_is_refused(wrong):
-    with pytest.raises(ValueError, match="must be a whole number of at least 1"):
-        TrainingOptions(**wrong)
-
-
-def test_field_names_with_dollars_commas_and_quotes(console, tmp_path):
-    schema = Schema([Field("$_in_$", vocabulary_size=9), Field('b "x", c', vocabulary_size=9)])
-    data = SmallData(schema)
-    train(fresh_model(data), data, TrainingOptions(epochs=1), folder=tmp_path, console=console)
-    _explain(fresh_model(data), data, tmp_path)
-    with open(tmp_path / "interactions.csv", newline="") as file:
-        (pair,) = csv.DictReader(file)
-    assert {pair["field"], pair["other_field"]} == set(schema.names)
 
 
 def test_it_learns_and_reports(mixed_schema, console):
@@ -134,15 +115,6 @@ def test_one_seed_gives_one_result(data, console):
     assert np.abs(first - weights(4)).max() > 0
 
 
-def test_metrics_are_those_of_the_whole_split(data):
-    model = fresh_model(data)
-    features, labels = data.arrays("test")
-    scores = model.predict(features, verbose=0)
-    whole = Evaluator(model).evaluate(data.dataset("test", 7, shuffle=False))
-    assert whole["auc"] == pytest.approx(auc(labels, scores), abs=1e-6)
-    assert whole["log_loss"] == pytest.approx(log_loss(labels, scores), abs=1e-6)
-
-
 def test_another_schema_is_refused(data, console):
     other = Schema([Field("user", vocabulary_size=99), *data.schema.fields[1:]])
     model = models.build("fm", other)
@@ -153,18 +125,6 @@ def test_another_schema_is_refused(data, console):
 def test_another_task_is_refused(data, console):
     with pytest.raises(ValueError, match="must be 'classification'"):
         train(models.build("fm", data.schema, task="ranking"), data, console=console)
-
-
-def test_an_unknown_schedule_is_refused():
-    with pytest.raises(ValueError, match="must be one of constant, cosine. Received: 'cosin'"):
-        TrainingOptions(learning_rate_schedule="cosin")
-
-
-def test_the_precision_of_a_run_is_that_of_its_model(data):
-    model = models.FM.from_config({**fresh_model(data).get_config(), "precision": "mixed_bfloat16"})
-    model.compile()
-    description = describe_run(model, data, TrainingOptions())
-    assert (description["precision"], keras.config.dtype_policy().name) == ("mixed_bfloat16", "float32")
 
 
 def test_divergence_stops_the_run(data, console):

@@ -1,5 +1,4 @@
 import datetime
-import decimal
 import json
 
 import numpy as np
@@ -8,9 +7,6 @@ import polars as pl
 import pytest
 
 from ctrzoo.data_pipelines import FrameEncoder, PreparedWriter, load
-from ctrzoo.data_pipelines.encoding.fields import FieldEncoding, TableEncoding, plain_texts
-from ctrzoo.data_pipelines.encoding.fitting import fit_field
-from ctrzoo.data_pipelines.encoding.frame import series_of
 
 FRAME = pd.DataFrame(
     {
@@ -78,44 +74,8 @@ def test_a_value_is_the_same_as_number_and_text():
         np.testing.assert_array_equal(fitted.features(pd.DataFrame({"zone": zones}))["ids"], [[1], [2]])
 
 
-def test_decimals_are_the_numbers_that_they_are():
-    texts = ["7", "7.5", "100", "0", None]
-    numbers = [text and decimal.Decimal(text) for text in texts]
-    for scale in (1, 2):
-        assert plain_texts(pl.Series(numbers, dtype=pl.Decimal(10, scale))).to_list() == texts
-    assert plain_texts(pl.Series([100, 7], dtype=pl.Decimal(10, 0))).to_list() == ["100", "7"]
-    fitted = FrameEncoder(categorical=["zone"]).fit(pd.DataFrame({"zone": numbers}))
-    assert fitted.encoding.fields[0].values.to_list() == ["0", "100", "7", "7.5"]
-    lists = pd.DataFrame({"zones": [[decimal.Decimal("7.00")], [decimal.Decimal("100"), 7]]})
-    fitted = FrameEncoder(multivalued=["zones"]).fit(lists)
-    assert fitted.encoding.fields[0].values.to_list() == ["100", "7"]
-
-
 TIMES = [datetime.datetime(2024, 6, 1, 3), datetime.datetime(2024, 6, 2), None]
 DATES = [datetime.date(2024, 6, 1), datetime.date(2024, 6, 2), None]
-SPANS = [datetime.timedelta(hours=1), datetime.timedelta(1), None]
-
-
-@pytest.mark.parametrize(
-    ("prepared", "cells"),
-    [
-        *((pl.Series(TIMES), pd.Series(TIMES).astype(f"datetime64[{unit}]")) for unit in ("s", "us", "ns")),
-        (pl.Series(TIMES).cast(pl.Datetime("ms")), pd.Series(TIMES).astype("datetime64[ns]")),
-        (pl.Series(TIMES).dt.replace_time_zone("UTC"), pd.Series(TIMES).dt.tz_localize("UTC")),
-        (pl.Series(TIMES), pd.Series(TIMES, dtype=object)),
-        (pl.Series(TIMES), pd.Series(TIMES, dtype="category")),
-        (pl.Series(DATES), pd.Series(DATES)),
-        (pl.Series(SPANS), pd.Series(SPANS).astype("timedelta64[ns]")),
-        (pl.Series(SPANS), pd.Series(SPANS, dtype=object)),
-    ],
-)
-def test_times_are_encoded_as_those_that_were_prepared(prepared, cells):
-    fields = [FieldEncoding("day"), FieldEncoding("number", "numerical", column="day", transform="min_max")]
-    encoding = TableEncoding([fit_field(field, prepared) for field in fields])
-    frame = pl.DataFrame([series_of("day", cells)])
-    ids, numbers = encoding.encode(frame)
-    np.testing.assert_array_equal(ids, [[1], [2], [0]])
-    np.testing.assert_array_equal(numbers, [[0], [1], [0]])
 
 
 def test_a_frame_of_times_is_encoded():
@@ -303,14 +263,6 @@ def test_wrong_frames_are_named(change, message):
 def test_wrong_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         FrameEncoder(**arguments)
-
-
-def test_a_table_encoding_asks_for_polars():
-    encoding = encoder().fit(FRAME).encoding
-    with pytest.raises(ValueError, match=r"takes a polars frame. Received: pandas DataFrame.*polars.from_pandas"):
-        encoding.encode(FRAME)
-    ids, _ = encoding.encode(pl.from_pandas(FRAME))
-    np.testing.assert_array_equal(ids[0], [2, 4, 7, 6, 0])  # the ids of the design, without that of the price
 
 
 def test_an_unfitted_encoder_says_so():

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from ctrzoo.data_pipelines import FrameEncoder, load
 from ctrzoo.data_pipelines.encoding.features import assemble
-from ctrzoo.data_pipelines.encoding.fields import FieldEncoding, TableEncoding
+from ctrzoo.data_pipelines.encoding.fields import TableEncoding
 from ctrzoo.data_pipelines.encoding.fitting import fit_field
 from ctrzoo.data_pipelines.encoding.serving import ServingEncoder
 from ctrzoo.data_pipelines.encoding.transforms import TRANSFORMS, transforms_of
@@ -100,21 +100,3 @@ def test_numpy_and_the_graph_do_the_same_in_float64(kind, name):
 def test_sqrt_by_hand():
     expected = [-2, 0, 1.5, 10, np.nan]
     np.testing.assert_array_equal(TRANSFORMS["sqrt"]().transform(np.array([-4, 0, 2.25, 100, np.nan])), expected)
-
-
-def test_the_keys_of_version_0_1_0_are_read():
-    config = {"name": "x", "min_count": 3, "rare": True, "running": True}
-    field = TableEncoding.from_dict({"format_version": 1, "label": "y", "fields": [config]}).fields[0]
-    assert field.oov is True and field.assign_ids_online
-
-
-@pytest.mark.parametrize("kind", ["numerical", "categorical", "multivalued"])
-def test_an_unknown_transform_is_refused(kind):
-    others = [name for name in TRANSFORMS if name not in transforms_of(kind)]
-    for name in ("cube_root", *others):
-        with pytest.raises(ValueError, match=rf"`transform` of a {kind} field must be one of .*'{name}'"):
-            FieldEncoding("x", kind, transform=name)
-        with pytest.raises(ValueError, match="`transform`"):
-            TableEncoding.from_dict(
-                {"format_version": 1, "label": "y", "fields": [{"name": "x", "kind": kind, "transform": name}]}
-            )

@@ -11,8 +11,6 @@ import textwrap
 
 import pytest
 
-from ctrzoo.data_pipelines.preparation import state
-
 KILLS = 20
 # The parent only imports; each child prepares the table and is killed by a timer of its own.
 PREPARE = """
@@ -104,12 +102,3 @@ def test_killed_at_twenty_random_moments_it_gives_the_bytes_of_an_undisturbed_ru
         finishes += 1
     assert list(tmp_path.iterdir()) == [tmp_path / "undisturbed"]
     assert finishes < KILLS  # work was kept from one kill to the next
-
-
-def test_the_files_of_a_folder_are_on_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
-    steps = []
-    monkeypatch.setattr(state, "synchronize", lambda path: steps.append(path.name))
-    with state.replaced_folder(tmp_path / "fields" / "0000") as folder:
-        (folder / "ids.bin").write_bytes(b"1")
-        monkeypatch.setattr(state.os, "replace", lambda *_: steps.append("replaced"))
-    assert steps == ["ids.bin", ".0000", "replaced", "fields"]

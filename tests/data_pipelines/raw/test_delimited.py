@@ -5,9 +5,8 @@ import dataclasses
 import pytest
 
 from ctrzoo.data_pipelines.preparation.table import KEYS
-from ctrzoo.data_pipelines.raw import sources
 from ctrzoo.data_pipelines.raw.delimited import Format, header_of, parse
-from ctrzoo.data_pipelines.raw.sources import TextSource
+from tests.data_pipelines.clicks_table import ROWS, SCHEMA, TEXT
 
 
 @pytest.mark.parametrize(
@@ -25,25 +24,6 @@ from ctrzoo.data_pipelines.raw.sources import TextSource
 def test_chunks_end_at_the_end_of_a_row(whole, rest, separator):
     whole, rest = (text.replace(b",", separator.encode()) for text in (whole, rest))
     assert Format(separator).last_line_end(whole + rest) == len(whole)
-
-
-def test_a_stray_quote_does_not_stop_the_reading(tmp_path):
-    lines = [f"{number % 2},27 inch,{number}\n" for number in range(20_000)]
-    lines[0] = '0,27" monitor,0\n'
-    (tmp_path / "clicks.csv").write_text("click,title,price\n" + "".join(lines))
-    source = TextSource((str(tmp_path / "clicks.csv"),), chunk_bytes=1 << 16)
-    chunks = [chunk.parse({"title": False, "price": True}) for chunk in source.chunks([])]
-    assert len(chunks) > 2
-    titles = [title for rows in chunks for title in rows.table["title"].to_pylist()]
-    assert titles == ['27" monitor'] + ["27 inch"] * 19_999
-
-
-def test_a_cell_that_never_ends_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "LONGEST_ROW", 1 << 16)
-    (tmp_path / "clicks.csv").write_text("click,title\n1,a\n" + '1,"27 inch\n' + "0,b\n" * 50_000)
-    source = TextSource((str(tmp_path / "clicks.csv"),), chunk_bytes=1 << 16)
-    with pytest.raises(ValueError, match="clicks.csv, row 3: the row does not end within .* `quote: null`"):
-        list(source.chunks([]))
 
 
 def test_every_option_is_a_key_of_a_schema_file_and_holds_for_header_and_rows():
@@ -88,3 +68,32 @@ def test_a_text_is_one_missing_cell_and_not_its_letters(missing, expected):
 def test_missing_cells_and_names_are_texts(arguments, message):
     with pytest.raises(ValueError, match=message):
         Format(**arguments)
+
+
+TABBED = "click\tsite\n" + '1\t"half\n0\twhole\n' * 20
+
+
+@pytest.mark.parametrize(("suffix", "options"), [(".tsv", {}), (".txt", {}), (".csv", {"separator": "\t"})])
+def test_a_quote_between_tabs_is_text_and_swallows_no_line(prepared, suffix, options):
+    data, report = prepared(TABBED, {"label": "click", "fields": ["site"], **options}, suffix=suffix)
+    assert (report["rows"], report["bad_rows"]) == (40, 0)
+    assert data.encoding.fields[0].values.to_list() == ['"half', "whole"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "separator", "options"),
+    [(".csv", ",", {}), (".txt", ",", {"separator": ","}), (".tsv", "\t", {"quote": '"'})],
+)
+def test_quotes_hold_a_separator_elsewhere_or_if_the_schema_says_so(prepared, suffix, separator, options):
+    lines = [f'{row % 2}{separator}"Rome{separator}""Italy"""\n' for row in range(40)]
+    content = f"click{separator}site\n" + "".join(lines)
+    data, _ = prepared(content, {"label": "click", "fields": ["site"], **options}, suffix=suffix)
+    assert data.encoding.fields[0].values.to_list() == [f'Rome{separator}"Italy"']
+
+
+def test_a_table_without_its_header_says_so_in_its_first_row(prepared):
+    columns = ["click", "site", "price", "tags"]
+    with pytest.raises(ValueError, match=r"row 1: the label .* not 'click' \(a header in the wrong place\?\)"):
+        prepared(TEXT, {**SCHEMA, "columns": columns})
+    data, _ = prepared("".join(ROWS), {**SCHEMA, "columns": columns})
+    assert sum(data.num_rows.values()) == 100

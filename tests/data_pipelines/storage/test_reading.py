@@ -1,143 +1,19 @@
+"""Prepared folders as batches, arrays, frames and texts; what is damaged is refused."""
+
 import json
 import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
-import tensorflow_datasets as tfds
 
 from ctrzoo import __version__
 from ctrzoo.data_pipelines import Block, FrameEncoder, PreparedWriter, load
 from ctrzoo.data_pipelines.preparation.table import prepare_own_table
 from ctrzoo.data_pipelines.storage import reading
-from ctrzoo.data_pipelines.storage import writing as records
-from ctrzoo.data_pipelines.storage.epochs import ShardPlan
 from ctrzoo.schema import Field, Schema
-from tests.data_pipelines.small_table import SCHEMA, random_block
-
-ROWS = 70_000
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """A split of several files whose labels are sorted, larger than the buffer that rows are shuffled in."""
-    folder = tmp_path_factory.mktemp("prepared") / "small"
-    block = random_block(ROWS)._replace(labels=np.arange(ROWS) >= ROWS // 2)
-    with pytest.MonkeyPatch.context() as patch, PreparedWriter(folder, "small", SCHEMA) as writer:
-        patch.setattr(records, "SHARD_BLOCKS", 4)
-        writer.add("train", block)
-        writer.add("valid", Block(*(array[:1000] for array in block)))
-    return load(folder)
-
-
-def test_a_large_split_has_several_files(data):
-    # 70,000 rows are 18 blocks, in files of 4.
-    names = [path.name for path in sorted(data.folder.glob("*-train.*"))]
-    assert names == [f"small-train.tfrecord-0000{index}-of-00005" for index in range(5)]
-    assert tfds.builder_from_directory(str(data.folder)).info.splits["train"].shard_lengths == [4, 4, 4, 4, 2]
-
-
-def rows_and_labels(dataset):
-    """The row numbers, which are the prices, and labels in the order of one pass."""
-    batches = [(features["values"][:, 3], labels[:, 0]) for features, labels in dataset.as_numpy_iterator()]
-    return [np.concatenate(part) for part in zip(*batches, strict=True)]
-
-
-def test_every_row_comes_once_a_pass_in_another_order(data):
-    dataset = data.dataset("train", 512)
-    passes = [rows_and_labels(dataset)[0] for _ in range(2)]
-    for rows in passes:
-        np.testing.assert_array_equal(np.sort(rows), np.arange(ROWS))
-    assert (passes[0] == passes[1]).mean() < 0.01
-
-
-def test_the_seed_gives_the_orders(data):
-    first, again = data.dataset("train", 512, seed=3), data.dataset("train", 512, seed=3)
-    for _ in range(2):
-        np.testing.assert_array_equal(rows_and_labels(first)[0], rows_and_labels(again)[0])
-    other = data.dataset("train", 512, seed=4)
-    assert (rows_and_labels(data.dataset("train", 512, seed=3))[0] == rows_and_labels(other)[0]).mean() < 0.01
-
-
-def batches_of(dataset, count=None):
-    """All of some batches, a row each: ids, values, label."""
-    batches = [
-        np.concatenate([features["ids"], features["values"], labels], axis=1)
-        for features, labels in dataset.take(-1 if count is None else count).as_numpy_iterator()
-    ]
-    return batches
-
-
-def assert_same_batches(found, expected):
-    assert len(found) == len(expected) > 0
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
-# A pass has 7 batches; chunks of 65,536 rows end within batch 6.
-@pytest.mark.parametrize(
-    ("start_epoch", "skip_batches", "batch_size", "options"),
-    [
-        (0, 3, 10_500, {}),
-        (1, 6, 10_500, {}),
-        (2, 0, 11_000, {"drop_remainder": True}),
-        (0, 6, 5_250, {"num_shards": 2, "shard_index": 1}),
-    ],
-)
-def test_a_run_goes_on_from_any_batch_as_if_it_had_not_stopped(data, start_epoch, skip_batches, batch_size, options):
-    whole = data.dataset("train", batch_size, seed=5, repeat=True, **options)
-    per_pass = 6 if options.get("drop_remainder") else 7
-    position = {"start_epoch": start_epoch, "skip_batches": skip_batches}
-    tf.random.set_seed(99)
-    rest = data.dataset("train", batch_size, seed=5, repeat=True, **position, **options)
-    passed = start_epoch * per_pass + skip_batches
-    assert_same_batches(batches_of(rest, 3), batches_of(whole, passed + 3)[passed:])
-
-
-def test_an_endless_iteration_is_the_passes_one_after_another(data):
-    endless = data.dataset("train", 10_500, repeat=True)
-    single = data.dataset("train", 10_500)
-    expected = [batch for _ in range(2) for batch in batches_of(single)]
-    for _ in range(2):
-        assert_same_batches(batches_of(endless, 14), expected)
-
-
-def test_the_first_iteration_may_start_in_the_middle_of_a_pass(data):
-    whole = data.dataset("train", 10_500)
-    expected = [batch for _ in range(3) for batch in batches_of(whole)]
-    rest = data.dataset("train", 10_500, start_epoch=1, skip_batches=4)
-    assert_same_batches(batches_of(rest), expected[11:14])
-    assert_same_batches(batches_of(rest), expected[14:])
-
-
-def test_stored_order_starts_at_any_batch_too(data):
-    rows, _ = rows_and_labels(data.dataset("valid", 64, skip_batches=5))
-    np.testing.assert_array_equal(rows, np.arange(5 * 64, 1000))
-
-
-# 1000 rows are 250 for each of 4 shards; each of 3 has 333 = 3 * 111, and one of them a row more.
-@pytest.mark.parametrize(
-    ("shuffle", "drop_remainder", "batch_size", "num_shards"),
-    [(False, False, 111, 3), (True, False, 111, 3), (True, True, 111, 3), (True, False, 60, 4)],
-)
-def test_shards_share_each_pass(data, shuffle, drop_remainder, batch_size, num_shards):
-    options = {"shuffle": shuffle, "drop_remainder": drop_remainder, "num_shards": num_shards}
-    shards = [data.dataset("valid", batch_size, shard_index=index, **options) for index in range(num_shards)]
-    for _ in range(2):
-        batches = [batches_of(shard) for shard in shards]
-        assert {len(shard) for shard in batches} == {len(shards[0])}
-        rows = np.sort(np.concatenate([batch[:, 8 + 3] for shard in batches for batch in shard]))
-        if drop_remainder:
-            assert len(set(rows)) == len(rows) == len(shards[0]) * batch_size * num_shards
-        else:
-            np.testing.assert_array_equal(rows, np.arange(1000))
-
-
-def test_shards_of_which_one_has_a_row_more_have_equally_many_batches():
-    # 13 rows in 3 shards: 4, 4 and 5. The third needs 3 batches of 2, the others cut their second into two.
-    sizes = [ShardPlan(13, 2, num_shards=3, shard_index=index).batch_sizes.tolist() for index in range(3)]
-    assert sizes == [[2, 1, 1], [2, 1, 1], [2, 2, 1]]
+from tests.data_pipelines.small_table import random_block
+from tests.data_pipelines.storage.batches import assert_same_batches, batches_of, rows_and_labels
 
 
 @pytest.mark.parametrize(
@@ -172,23 +48,6 @@ def test_splits_that_fit_are_kept_in_memory_and_read_once(data, monkeypatch):
     batches_of(found.dataset("train", 10_500), 1)
     batches_of(found.dataset("train", 10_500), 1)
     assert len(reads) == 4
-
-
-def test_rows_travel_far(data):
-    _, labels = rows_and_labels(data.dataset("train", 512))
-    assert abs(np.corrcoef(labels[1:], labels[:-1])[0, 1]) < 0.02
-    means = labels[: ROWS // 1000 * 1000].reshape(-1, 1000).mean(axis=1)
-    assert means.std() < 1.5 * np.sqrt(0.25 / 1000)
-
-
-def test_reading_alone_mixes_rows_that_lie_sorted(write):
-    # 70,000 rows are 18 blocks: 16 of them, from the whole split, are permuted together.
-    block = random_block(ROWS)._replace(labels=np.arange(ROWS) >= ROWS // 2)
-    folder = write(train=random_block(10), valid=block)
-    rows, labels = rows_and_labels(load(folder).dataset("valid", 512, shuffle=True))
-    assert abs(np.corrcoef(labels[1:], labels[:-1])[0, 1]) < 0.1
-    # A row of a perfectly shuffled table is a third of the table away from its place.
-    np.testing.assert_allclose(np.abs(rows - np.arange(ROWS)).mean() / ROWS, 1 / 3, atol=0.05)
 
 
 def test_without_shuffling_rows_keep_their_order(data):

@@ -1,3 +1,5 @@
+""""""
+
 import fcntl
 import json
 import subprocess
@@ -174,3 +176,10 @@ def test_without_training_rows_nothing_is_written(tmp_path, write):
     with pytest.raises(ValueError, match="Did you mean 'valid'"):
         write(vaild=random_block(3))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_large_split_has_several_files(data):
+    # 70,000 rows are 18 blocks, in files of 4.
+    names = [path.name for path in sorted(data.folder.glob("*-train.*"))]
+    assert names == [f"small-train.tfrecord-0000{index}-of-00005" for index in range(5)]
+    assert tfds.builder_from_directory(str(data.folder)).info.splits["train"].shard_lengths == [4, 4, 4, 4, 2]

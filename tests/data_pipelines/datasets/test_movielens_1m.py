@@ -1,3 +1,5 @@
+"""MovieLens-1M: the protocol of the original, and raw files that are wrong."""
+
 import io
 import re
 import urllib.error

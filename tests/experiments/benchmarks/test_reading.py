@@ -1,6 +1,8 @@
+"""How fast rows are read, and how well they are shuffled."""
+
 import numpy as np
 
-from ctrzoo.experiments.benchmarks import preparing, reading
+from ctrzoo.experiments.benchmarks import reading
 
 
 def test_reading_is_measured_against_an_example_a_row():
@@ -18,9 +20,3 @@ def test_the_quality_of_a_shuffle_of_known_orders():
     np.testing.assert_allclose(random["share_deviation"], 1, atol=0.15)
     # Reversed, a row travels |n - 1 - 2i|: half the table on average.
     assert reading.shuffle_quality(np.arange(10_000)[::-1])["mean_travel"] == 0.5
-
-
-def test_the_plain_script_finds_the_vocabulary_of_the_original_protocol():
-    found = preparing.measure(rows=3000)
-    assert found["ctrzoo"]["feature_size"] == found["plain"]["feature_size"] > 14
-    assert found["ratio"] == found["ctrzoo"]["rows_per_second"] / found["plain"]["rows_per_second"]

@@ -1,3 +1,5 @@
+"""Rows in the format and with the statistics of Criteo."""
+
 import numpy as np
 import pytest
 

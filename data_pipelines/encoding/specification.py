@@ -1,0 +1,131 @@
+"""What a user says of a field, and its checks."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ctrzoo.schema import KINDS, POOLINGS
+
+from .transforms import TRANSFORMS, transforms_of
+
+MISSING = ("absent", "category", "reserved")
+LEAST = {"min_count": 1, "hash_buckets": 1, "num_buckets": 2, "max_values": 1, "unused_ids": 0}
+TYPES = {
+    "column": (str | None, "a text"),
+    "oov": (bool | None, "true or false"),
+    "assign_ids_online": (bool, "true or false"),
+    "separator": (str, "a text, in quotes"),
+    "weight_separator": (str | None, "a text, in quotes"),
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FieldSpecification:
+    """How one column is to become ids or numbers, before anything is fitted.
+
+    Args:
+        name: Name of the field.
+        kind: `"categorical"`, `"numerical"` or `"multivalued"`, as in the `Schema`.
+        column: The column of the raw table; by default of the field's name.
+        min_count: Values that occur less often share the OOV id with unseen values; each place in a multi-valued
+            cell counts. With 1 the field has no OOV id and an unseen value is absent, unless `oov` says otherwise.
+        oov: Whether the field has an OOV id; by default if `min_count` is above 1.
+        missing: What a missing or empty cell is: `"absent"` (id 0, value 0), `"category"` (a value like
+            others: the empty text), `"reserved"` (absent, although the empty text is counted and gets an
+            id, as in the original preparation of Criteo).
+        hash_buckets: Ids are 1 + FarmHash64(text) mod `hash_buckets`, as `keras.layers.Hashing` has
+            them, and nothing is counted.
+        transform: What becomes of a number, see `ctrzoo.data_pipelines.encoding.transforms`: for a numerical field
+            `"log_squared"`, `"log1p"`, `"sqrt"`, `"min_max"`, `"standard"` or None; for a categorical field
+            `"quantile"` or `"log_squared_bucket"` turns numbers into categories, None takes text.
+        num_buckets: The most buckets of `"quantile"`.
+        separator: What separates the values of a multi-valued cell of text.
+        weight_separator: What separates a value from its weight within a multi-valued cell; None if
+            there are no weights.
+        max_values: The most values kept of a multi-valued cell; by default the most seen.
+        pooling: `"mean"` or `"sum"` of the values of a multi-valued cell.
+        unused_ids: Ids that no value has, but that count in the field's vocabulary size.
+        assign_ids_online: Whether ids were assigned while the rows were read: in the prepared rows the first
+            `min_count - 1` occurrences of each value have the OOV id. Later rows get the final ids.
+
+    Raises:
+        ValueError: If an argument is none of these or does not fit the kind.
+
+    >>> FieldSpecification("site", min_count=3).has_oov_id, FieldSpecification("site").has_oov_id
+    (True, False)
+    """
+
+    name: str
+    kind: str = "categorical"
+    column: str | None = None
+    min_count: int = 1
+    oov: bool | None = None
+    missing: str = "absent"
+    hash_buckets: int | None = None
+    transform: str | None = None
+    num_buckets: int = 20
+    separator: str = "|"
+    weight_separator: str | None = None
+    max_values: int | None = None
+    pooling: str = "mean"
+    unused_ids: int = 0
+    assign_ids_online: bool = False
+
+    def __post_init__(self):
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"A field's name must be a non-empty text. Received: {self.name!r}.")
+        where = f"Field '{self.name}'"
+        for key, allowed in (("kind", KINDS), ("missing", MISSING), ("pooling", POOLINGS)):
+            if getattr(self, key) not in allowed:
+                raise ValueError(f"{where}: `{key}` must be one of {', '.join(allowed)}. Got {getattr(self, key)!r}.")
+        allowed = transforms_of(self.kind)
+        if self.transform not in allowed:
+            raise ValueError(
+                f"{where}: `transform` of a {self.kind} field must be one of {', '.join(map(str, allowed))}. "
+                f"Received: {self.transform!r}."
+            )
+        for key, least in LEAST.items():
+            number = getattr(self, key)
+            is_none = number is None and key in ("hash_buckets", "max_values")
+            if not is_none and (not isinstance(number, int) or isinstance(number, bool) or number < least):
+                raise ValueError(f"{where}: `{key}` must be a whole number of at least {least}. Received: {number!r}.")
+        for key, (types, what) in TYPES.items():
+            if not isinstance(getattr(self, key), types):
+                raise ValueError(f"{where}: `{key}` must be {what}. Received: {getattr(self, key)!r}.")
+        for key in ("separator", "weight_separator"):
+            if self.kind == "multivalued" and getattr(self, key) == "":
+                raise ValueError(f"{where}: `{key}` of a multi-valued field must not be empty. Write one, such as ';'.")
+        if self.kind == "multivalued" and self.missing != "absent":
+            raise ValueError(f"{where}: a multi-valued field without values is absent. Remove `missing`.")
+        if self.assign_ids_online and not self.has_oov_id:
+            raise ValueError(
+                f"{where}: `assign_ids_online` needs an OOV id and counted values. Set `min_count` above 1."
+            )
+        if self.hash_buckets and (self.kind == "numerical" or self.makes_ids):
+            raise ValueError(f"{where}: numbers are not hashed. Remove `hash_buckets` or make the field categorical.")
+        object.__setattr__(self, "column", self.column or self.name)
+
+    @property
+    def makes_ids(self) -> bool:
+        """Whether the transform turns numbers into ids."""
+        return TRANSFORMS[self.transform].makes_ids
+
+    @property
+    def has_oov_id(self) -> bool:
+        """Whether out-of-vocabulary values, the rare and the unseen, have an id."""
+        return self.uses_vocabulary and (self.min_count > 1 if self.oov is None else self.oov)
+
+    @property
+    def uses_vocabulary(self) -> bool:
+        """Whether ids come from counted values."""
+        return self.kind != "numerical" and not self.hash_buckets and not self.makes_ids
+
+    @property
+    def reads_numbers(self) -> bool:
+        """Whether the raw cells must be numbers."""
+        return self.kind == "numerical" or self.transform is not None
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether values of a multi-valued cell have weights."""
+        return self.weight_separator is not None and self.kind == "multivalued"

@@ -1,0 +1,90 @@
+"""The two passes over a table: wrong rows, full disks, folders that exist."""
+
+import contextlib
+import errno
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ctrzoo.data_pipelines.preparation import first_pass as compact
+from tests.data_pipelines.clicks_table import HEADER, IDS, ROWS, TEXT, all_rows
+from tests.data_pipelines.small_table import stored_block
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("1,s1,2\n", "3 columns, expected 4"),
+        ("1,s1,2,a:1,5\n", "5 columns, expected 4"),
+        ("1,s1,cheap,a:1\n", "column 'price' must hold finite numbers, not 'cheap'"),
+        ("1,s1,-inf,a:1\n", "column 'price' must hold finite numbers, not -inf"),
+        ("1,s1,-1e39,a:1\n", r"column 'price' must hold numbers of at most 3.4e\+38 once scaled, not -1e\+39"),
+        ("1,s1,2,a:many\n", "weights: column 'tags' must hold finite numbers, not 'many'"),
+        ("1,s1,2,b:2|a:\n", "weights: column 'tags' must hold finite numbers, not ''"),
+        ("1,s1,2,a:nan\n", "weights: column 'tags' must hold finite numbers, not 'nan'"),
+        ("1,s1,2,a:1e39\n", "weights: column 'tags' must hold finite numbers, not '1e39'"),
+        (b"1,s\xff1,2,a:1\n", "column 'site' is not UTF-8 text"),
+        ("2,s1,2,a:1\n", "the label 'click' must be 0 or 1, not 2"),
+        (",s1,2,a:1\n", "the label 'click' must be 0 or 1, not None"),
+        (HEADER, r"the label 'click' must be 0 or 1, not 'click' \(a header in the wrong place\?\)"),
+    ],
+)
+def test_a_wrong_row_is_named_or_left_out(prepared, tmp_path, line, reason):
+    before, after = (HEADER + "".join(ROWS[:50])).encode(), "".join(ROWS[50:]).encode()
+    content = before + (line if isinstance(line, bytes) else line.encode()) + after
+    # The header is row 1, so the line after 50 rows is row 52.
+    with pytest.raises(ValueError, match=rf"clicks.csv, row 52: {reason}. Pass --bad_rows=skip") as caught:
+        prepared(content)
+    assert "\n" not in str(caught.value) and not (tmp_path / "prepared").exists()
+    data, report = prepared(content, bad_rows="skip")
+    assert (report["rows"], report["bad_rows"]) == (100, 1) and "row 52" in report["first_bad_row"]
+    np.testing.assert_array_equal(all_rows(data)[0], IDS)
+
+
+def test_a_large_number_is_taken_if_its_transform_makes_it_small(prepared):
+    schema = {"label": "click", "fields": [{"name": "price", "kind": "numerical", "transform": "log1p"}]}
+    data, _ = prepared(HEADER + "1,s,1e39,a\n" * 10, schema)
+    np.testing.assert_allclose(stored_block(data.folder).numerical, [[39 * np.log(10)]] * 10, rtol=1e-6)
+
+
+def test_a_number_that_what_was_learned_makes_too_large_is_refused(prepared):
+    fields = [{"name": "price", "kind": "numerical", "transform": "min_max"}]
+    schema = {"label": "click", "fields": fields, "split": {"column": "price", "valid_from": 1}}
+    rows = "".join(f"{row % 2},s,{row / 1e6},a\n" for row in range(10))
+    with pytest.raises(ValueError, match=r"clicks: column 'price' must hold numbers of at most .* not 1e\+36. Choose"):
+        prepared(HEADER + rows + "1,s,1e36,a\n", schema)
+
+
+@pytest.fixture(params=["rows", "vocabularies"])
+def full_disk(request, monkeypatch):
+    """Return a context in which the disk is full when these are written."""
+
+    def fail(file, **arrays):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    @contextlib.contextmanager
+    def full():
+        with monkeypatch.context() as patch:
+            if request.param == "rows":
+                patch.setattr(compact.np, "savez", fail)
+            else:
+                write = pl.DataFrame.write_parquet
+                patch.setattr(pl.DataFrame, "write_parquet", lambda frame, path: write(frame, "/dev/full"))
+            yield
+
+    return full
+
+
+def test_a_full_disk_is_one_line_and_the_preparation_goes_on_later(prepared, tmp_path, full_disk):
+    with full_disk(), pytest.raises(OSError, match="the disk of .*prepared is full. Free space and rerun the command"):
+        prepared(TEXT)
+    assert not (tmp_path / "prepared").exists()
+    assert sum(prepared(TEXT)[0].num_rows.values()) == 100
+    assert not list(tmp_path.glob(".prepared*"))
+
+
+def test_an_existing_folder_is_not_overwritten(prepared):
+    prepared(TEXT)
+    with pytest.raises(FileExistsError, match="Delete it"):
+        prepared(TEXT)

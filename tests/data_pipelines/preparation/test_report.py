@@ -1,0 +1,62 @@
+"""What a preparation found: shares of cells, rows left out, the tables and the picture."""
+
+import io
+import json
+import time
+
+import pytest
+from rich.console import Console
+
+from ctrzoo.data_pipelines.encoding.fields import FieldEncoding, TableEncoding
+from ctrzoo.data_pipelines.preparation.report import tables_of, write_report
+from ctrzoo.data_pipelines.storage.writing import Split
+
+ENCODING = TableEncoding(
+    [
+        FieldEncoding("$site", min_count=2, values=["a", "b"]),
+        FieldEncoding("tags", "multivalued", values=["x"], max_values=3),
+        FieldEncoding("price", "numerical"),
+        FieldEncoding("empty", "multivalued"),
+    ]
+)
+SPLITS = {"train": Split(6, 2, {"a": 100, "b": 60}, [1, 1]), "test": Split(2, 1, {"c": 40}, [1])}
+BAD = {"bad": 2, "first_bad": "clicks.csv, row 3: 1 columns, expected 4"}
+
+
+@pytest.fixture
+def report(tmp_path):
+    chunks = [{"bad": 0, "first_bad": None}, BAD, {"bad": 1, "first_bad": "clicks.csv, row 9: the same"}]
+    counts = [[2, 8, 1, 8], [2, 8, 3, 12], [0, 8, 0, 8], [8, 8, 0, 0]]
+    report = write_report(tmp_path, "clicks", ENCODING, SPLITS, chunks, counts, {"read": 0.5}, time.monotonic() - 2)
+    assert json.loads((tmp_path / "report.json").read_text()) == report
+    assert (tmp_path / "fields.png").read_bytes().startswith(b"\x89PNG")
+    return report
+
+
+def test_numbers_by_hand(report):
+    assert (report["rows"], report["positives"], report["num_ids"]) == (8, 3, 1 + 3 + 1 + 1 + 1)
+    assert report["bytes_per_row"] == 200 / 8
+    assert (report["bad_rows"], report["first_bad_row"]) == (3, BAD["first_bad"])
+    assert 2 <= report["seconds"] < 60 and report["rows_per_second"] == 8 / report["seconds"]
+    site, tags, price, empty = report["fields"]
+    assert (site["vocabulary_size"], site["missing_share"], site["rare_share"], site["min_count"]) == (
+        3,
+        0.25,
+        0.125,
+        2,
+    )
+    # 3 of the 12 values in 8 cells are rare; no cell of the last field has a value, so that none is.
+    assert (tags["num_slots"], tags["missing_share"], tags["rare_share"]) == (3, 2 / 8, 3 / 12)
+    assert (empty["missing_share"], empty["rare_share"]) == (1, 0)
+    assert (price["kind"], price["vocabulary_size"], price["missing_share"]) == ("numerical", 1, 0)
+
+
+@pytest.mark.parametrize("bad_rows", [3, 0])
+def test_tables_for_the_screen(report, bad_rows):
+    console = Console(file=io.StringIO(), width=120)
+    for table in tables_of({**report, "bad_rows": bad_rows}):
+        console.print(table)
+    text = console.file.getvalue()
+    for words in ("clicks: 8 rows prepared", "train 6 (2 positive), test 2 (1 positive)", "3 (37.50%)", "12.50%"):
+        assert words in text
+    assert ("3; the first: clicks.csv, row 3" in text) == (bad_rows > 0)

@@ -1,0 +1,76 @@
+"""A chunk as ids and numbers, and its rows by shard."""
+
+import collections
+import types
+
+import numpy as np
+import pytest
+
+from ctrzoo.data_pipelines.encoding.fields import FieldEncoding, TableEncoding
+from ctrzoo.data_pipelines.preparation import second_pass
+from ctrzoo.data_pipelines.preparation.second_pass import EncodedFiles, encode_chunk
+from tests.data_pipelines.small_table import SCHEMA, random_block
+
+
+def fitted(ids, before=()):
+    """Stand for a `FittedField` of one chunk."""
+    return types.SimpleNamespace(ids=lambda chunk: np.array(ids, np.int32), before=lambda chunk: np.array(before))
+
+
+@pytest.mark.parametrize("piece_rows", [2, 4096])  # rows are put together in pieces
+def test_ids_numbers_and_counts_by_hand(monkeypatch, piece_rows):
+    monkeypatch.setattr(second_pass, "PIECE_ROWS", piece_rows)
+    # Ids: site 1 to 3 (1 is rare), price 4, size 5 to 7, tags 8 and 9.
+    encoding = TableEncoding(
+        [
+            FieldEncoding("site", min_count=2, values=["a", "b"]),
+            FieldEncoding("price", "numerical", transform="min_max", offset=1.0, scale=2.0),
+            FieldEncoding("size", transform="quantile", boundaries=(1.0, 2.0)),
+            FieldEncoding("tags", "multivalued", weight_separator=":", values=["x", "y"], max_values=2),
+        ]
+    )
+    arrays = {
+        "label": np.array([1, 0, 1], np.uint8),
+        "codes_0": np.array([2, 0, 1], np.uint8),  # missing, "b", rare
+        "numbers_1": np.array([1.0, np.nan, 4.0], np.float32),
+        "numbers_2": np.array([0.5, 2.0, np.nan]),
+        "lengths_3": np.array([2, 0, 3], np.uint8),
+        "codes_3": np.array([1, 0, 0, 2, 1], np.uint8),  # y x | | x unknown y
+        "weights_3": np.array([5, 6, 7, 8, 9], np.float32),
+    }
+    parts = [fitted([3, 1, 0]), None, None, fitted([1, 2, 0])]
+    block, counts = encode_chunk(arrays, 0, encoding, parts)
+    np.testing.assert_array_equal(block.ids, [[0, 5, 9, 8], [3, 7, 0, 0], [1, 0, 8, 9]])
+    np.testing.assert_array_equal(block.numerical, [[0, 5, 6], [0, 0, 0], [1.5, 7, 9]])
+    assert block.ids.dtype == np.int32 and block.numerical.dtype == np.float32 and block.labels.tolist() == [1, 0, 1]
+    # Missing cells among rows, rare values among values. An unknown tag is absent: the field has no rare id.
+    assert counts == [[1, 3, 1, 3], [1, 3, 0, 3], [1, 3, 0, 3], [1, 3, 0, 5]]
+
+
+def test_ids_that_are_assigned_while_reading():
+    encoding = TableEncoding([FieldEncoding("site", min_count=3, assign_ids_online=True, values=["a", "b"])])
+    random = np.random.default_rng(0)
+    codes, before = random.integers(0, 4, 50), np.array([0, 1, 7, 0])
+    arrays = {"label": np.zeros(50, np.uint8), "codes_0": codes}
+    block, counts = encode_chunk(arrays, 0, encoding, [fitted([2, 3, 1, 0], before)])  # a, b, rare, missing
+    occurred, expected = collections.Counter(dict(enumerate(before))), []
+    for code in codes:
+        expected.append([2, 3, 1, 0][code] if occurred[code] >= 2 else min(1, [2, 3, 1, 0][code]))
+        occurred[code] += 1
+    assert block.ids[:, 0].tolist() == expected
+    assert counts == [[expected.count(0), 50, expected.count(1), 50]]
+
+
+def test_rows_come_back_by_shard_in_their_order(tmp_path):
+    block, shards = random_block(40), np.random.default_rng(1).integers(0, 3, 40)
+    block = block._replace(labels=block.labels.astype(np.uint8))
+    shards[shards == 1] = 2  # a shard of no rows
+    files = EncodedFiles(tmp_path, 5, SCHEMA)
+    assert files.stats() is None
+    files.save(block, shards, 4, [[1, 2, 3, 4]])
+    stats = EncodedFiles(tmp_path, 5, SCHEMA).stats()
+    assert stats["counts"] == [[1, 2, 3, 4]] and stats["ends"][-1] == 40
+    for shard in range(4):
+        found = files.read(shard, stats["ends"])
+        for array, expected in zip(found, block, strict=True):
+            np.testing.assert_array_equal(array, expected[shards == shard])

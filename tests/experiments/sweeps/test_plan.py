@@ -1,0 +1,41 @@
+"""From the configuration of a sweep to its runs."""
+
+import pytest
+
+from ctrzoo.experiments.sweeps.grid import grid
+from ctrzoo.experiments.sweeps.plan import CONFIGS, plan, read_sweep
+from ctrzoo.experiments.sweeps.results import rows_of
+
+
+def test_runs_that_differ_in_the_seed_alone_share_a_folder():
+    one, two, other = plan(grid(model="lr", epochs=[3, 4], seed=[1, 2])[:3], "sweep", "data")
+    assert one.folder.parent == two.folder.parent != other.folder.parent
+
+
+def test_overrides_hold_for_all_runs_and_equal_runs_are_done_once():
+    runs = plan(grid(model=["lr", "fm"], seed=[1, 2]), "sweep", "data", overrides={"seed": 5})
+    assert [(run.settings.model, run.settings.seed) for run in runs] == [("lr", 5), ("fm", 5)]
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [({"modle": "lr"}, "Did you mean 'model'"), ({"model": "lr", "epochs": 0}, "'epochs' must be a whole number")],
+)
+def test_a_wrong_choice_names_its_run(choice, message):
+    with pytest.raises(ValueError, match="The run {.*" + message):
+        plan([choice], "sweep", "data")
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in CONFIGS.glob("[a-z]*.py")))
+def test_each_sweep_of_the_project_can_be_planned_and_reported(name, tmp_path):
+    choices, write_report = read_sweep(name)
+    runs = plan(choices, tmp_path, tmp_path)
+    assert len(runs) == len(choices)
+    rows = [{**row, "state": "finished", "test_auc": 0.85, "test_log_loss": 0.4} for row in rows_of(runs)]
+    write_report(rows, tmp_path)
+    assert any(path.suffix == ".png" for path in tmp_path.iterdir())
+
+
+def test_a_sweep_that_is_not_there():
+    with pytest.raises(ValueError, match="Unknown sweep table3.*table2"):
+        read_sweep("table3")
