@@ -51,6 +51,8 @@ TENSORFLOW = ("ctrzoo/training", "ctrzoo/explanation", "ctrzoo/optimizers", "ctr
 # them have lines of their own.
 MIRRORED = (
     "ctrzoo",
+    "ctrzoo/explanation",
+    "ctrzoo/layers",
     "ctrzoo/optimizers",
     "ctrzoo/training",
     "data_pipelines",
