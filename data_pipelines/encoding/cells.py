@@ -8,11 +8,34 @@ import numpy as np
 import polars as pl
 
 from ..errors import RowError, plain_cells
+from .cell_types import SPACES, number_texts, time_texts
 
 if typing.TYPE_CHECKING:
     import pyarrow as pa
 
     from .field import FieldEncoding
+    from .specification import FieldSpecification
+
+
+def present(field: FieldSpecification, cells: pl.Series) -> pl.Series:
+    """Return cells with null for each that holds one of the field's texts for a missing cell.
+
+    A number is compared as a number: `"-1"` stands for -1 and -1.0. Of multi-valued cells only whole ones are compared.
+
+    >>> from ctrzoo.data_pipelines.encoding.specification import FieldSpecification
+    >>> present(FieldSpecification("price", "numerical", missing_texts=("-1",)), pl.Series([2.5, -1.0])).to_list()
+    [2.5, None]
+    """
+    if not field.missing_texts or cells.dtype.is_nested():
+        return cells
+    cells = plain_cells(cells)
+    texts = pl.Series(field.missing_texts, dtype=pl.String)
+    if cells.dtype.is_numeric():
+        markers = texts.cast(pl.Float64, strict=False).drop_nulls()
+        is_missing = cells.cast(pl.Float64, strict=False).is_in(markers.implode())
+    else:
+        is_missing = plain_texts(cells).is_in(texts.implode())
+    return cells.set(is_missing.fill_null(False), None)
 
 
 def numbers_of(cells: pl.Series) -> np.ndarray:
@@ -48,9 +71,17 @@ def _finite(weights):
 
 def texts_of(field: FieldEncoding, cells: pl.Series) -> pl.Series:
     """Return the categories of a categorical field as text, null where a cell is missing."""
+    cells = present(field, cells)
     if field.transform:
         buckets = field.transformer.transform(numbers_of(cells))
         return pl.Series(buckets).fill_nan(None).cast(pl.Int64).cast(pl.String)
+    return written_texts(field, cells)
+
+
+def written_texts(field: FieldSpecification, cells: pl.Series) -> pl.Series:
+    """Return cells as text. Times are written in UTC, unless the field takes texts as they are written."""
+    if field.type is not None and cells.dtype == pl.Datetime:
+        return time_texts(cells.dt.cast_time_unit("us"))
     return plain_texts(cells)
 
 
@@ -62,12 +93,7 @@ def plain_texts(cells: pl.Series) -> pl.Series:
     if cells.dtype == pl.String:
         return cells.replace("", None)
     if cells.dtype.is_float():
-        whole = cells.is_finite() & (cells == cells.round()) & (cells.abs() < 2**63)
-        numbers = cells.fill_nan(None)
-        frame = pl.DataFrame({"whole": whole, "number": numbers})
-        as_integer = pl.col("number").cast(pl.Int64, strict=False).cast(pl.String)
-        text = pl.when("whole").then(as_integer).otherwise(pl.col("number").cast(pl.String))
-        return frame.select(text.alias("text"))["text"]
+        return number_texts(cells)
     return cells.cast(pl.String).replace("", None)
 
 
@@ -92,14 +118,18 @@ def tokens_of(field: FieldEncoding, cells: pl.Series) -> tuple[np.ndarray, pl.Se
         RowError: If a value is not text, or a weight not a finite number.
         ValueError: If a value is a list or structure itself.
     """
-    if isinstance(cells.dtype, (pl.List, pl.Array)):
+    is_text = not isinstance(cells.dtype, (pl.List, pl.Array))
+    if not is_text:
         lists = cells.cast(pl.List(cells.dtype.inner))
     else:
-        lists = plain_texts(cells).str.split(field.separator)
+        lists = split_texts(field, written_texts(field, present(field, cells)))
     rows = pl.DataFrame({"row": np.arange(len(lists), dtype=np.int64), "token": lists})
     rows = rows.explode("token")
     try:
-        rows = rows.with_columns(plain_texts(rows["token"].alias(cells.name)).alias("token")).drop_nulls("token")
+        tokens = written_texts(field, rows["token"].alias(cells.name))
+        if is_text and field.type is not None:
+            tokens = tokens.str.replace_all(SPACES, "").replace("", None)
+        rows = rows.with_columns(tokens.alias("token")).drop_nulls("token")
     except RowError as error:
         raise RowError(np.unique(rows["row"].to_numpy()[error.rows]), error.reason) from None
     weights = None
@@ -113,3 +143,33 @@ def tokens_of(field: FieldEncoding, cells: pl.Series) -> tuple[np.ndarray, pl.Se
             raise RowError(np.unique(rows["row"].to_numpy()[error.rows]), f"weights: {error.reason}") from None
     lengths = np.bincount(rows["row"].to_numpy(), minlength=len(lists))
     return lengths, rows["token"], weights
+
+
+# A cell that is written as a list, such as by pandas or JSON; its ends; what is between two values of which one is in
+# quotes; the quotes at the ends. A serving graph takes the same steps.
+LIST = r"(?s)^[\s\p{Z}]*\[.*\][\s\p{Z}]*$"
+LIST_ENDS = r"^[\s\p{Z}]*\[[\s\p{Z}]*|[\s\p{Z}]*\][\s\p{Z}]*$"
+BETWEEN_QUOTED = r"""['"][\s\p{Z}]*,[\s\p{Z}]*['"]?|,[\s\p{Z}]*['"]"""
+QUOTES = r"""^['"]|['"]$"""
+# Separates values where the separator may be a part of a value.
+UNIT = "\x1f"
+
+
+def split_texts(field: FieldSpecification, texts: pl.Series) -> pl.Series:
+    """Split multi-valued cells of text into lists of values.
+
+    A cell in square brackets is the list that it looks like: `[1, 2]` and `['a', 'b']` hold two values each. A field
+    without a `type` is split at its separator only, as in version 0.1.
+
+    >>> from ctrzoo.data_pipelines.encoding.specification import FieldSpecification
+    >>> tags = FieldSpecification("tags", "multivalued", separator=";", type="text")
+    >>> split_texts(tags, pl.Series(["a;b", "['c', 'd, e']", "[1, 2]"])).to_list()
+    [['a', 'b'], ['c', 'd, e'], ['1', '2']]
+    """
+    is_list = texts.str.contains(LIST).fill_null(False)
+    if field.type is None or not is_list.any():
+        return texts.str.split(field.separator)
+    inside = texts.str.replace_all(LIST_ENDS, "")
+    quoted = inside.str.replace_all(BETWEEN_QUOTED, UNIT).str.replace_all(QUOTES, "")
+    listed = quoted.zip_with(inside.str.contains("['\"]"), inside.str.replace_all(",", UNIT, literal=True))
+    return listed.zip_with(is_list, texts.str.replace_all(field.separator, UNIT, literal=True)).str.split(UNIT)

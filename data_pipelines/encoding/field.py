@@ -93,11 +93,12 @@ class FieldEncoding(FieldSpecification):
         Args:
             texts: A series of strings.
         """
+        texts = self.cell_type.canonical(texts)
         missing = texts.is_null().to_numpy()
         if self.missing == "category":
             texts, missing = texts.fill_null(""), False
         if self.hash_buckets:
-            ids = 1 + _farm_hash(texts, self.hash_buckets)
+            ids = 1 + _farm_hash(self.cell_type.hash_texts(texts), self.hash_buckets)
         else:
             found = texts.to_frame("text").join(self._lookup, on="text", how="left", maintain_order="left")["id"]
             ids = found.fill_null(1 if self.has_oov_id else 0).to_numpy()

@@ -19,7 +19,7 @@ from ctrzoo import __version__
 from ctrzoo.schema import Schema
 from ctrzoo.suggest import unknown
 
-from .cells import codes_of, numbers_of, texts_of, tokens_of
+from .cells import codes_of, numbers_of, present, texts_of, tokens_of
 from .field import RENAMED, FieldEncoding
 from .slots import pad, to_global
 
@@ -86,7 +86,7 @@ class TableEncoding:
                 raise ValueError(unknown("column", field.column, frame.columns))
             cells = frame[field.column]
             if field.kind == "numerical":
-                numbers.append(field.stored_numbers(numbers_of(cells))[:, None])
+                numbers.append(field.stored_numbers(numbers_of(present(field, cells)))[:, None])
                 continue
             if field.kind == "categorical":
                 local = self._categories(field, cells)[:, None]
@@ -101,7 +101,7 @@ class TableEncoding:
 
     def _categories(self, field, cells):
         if field.transformer.makes_ids:
-            return field.bucket_ids(numbers_of(cells))
+            return field.bucket_ids(numbers_of(present(field, cells)))
         codes, uniques = codes_of(texts_of(field, cells))
         return field.local_ids(uniques)[codes]
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 import numpy as np
 import polars as pl
 
-from .cells import codes_of, numbers_of, texts_of, tokens_of
+from .cell_types import AUTO, type_of
+from .cells import codes_of, numbers_of, present, texts_of, tokens_of
 from .field import FieldEncoding
 
 # The parts' counts are added up once this many rows are waiting, or twice as many as have been counted so far.
@@ -30,7 +31,7 @@ def fit_field(field: FieldEncoding, cells: pl.Series) -> FieldEncoding:
     ['Oslo', 'Rome']
     """
     if field.kind == "numerical" or field.transformer.makes_ids:
-        numbers = numbers_of(cells)
+        numbers = numbers_of(present(field, cells))
         if field.kind == "numerical":
             field.stored_numbers(numbers)  # rejects numbers that cannot be stored
         return fit_numbers(field, [numbers])
@@ -39,10 +40,21 @@ def fit_field(field: FieldEncoding, cells: pl.Series) -> FieldEncoding:
         field = dataclasses.replace(field, max_values=field.max_values or max(1, int(lengths.max(initial=0))))
     else:
         texts = texts_of(field, cells)
+    codes, uniques = codes_of(texts)
+    field = decide_type(field, [uniques])
     if not field.uses_vocabulary:
         return field
-    codes, uniques = codes_of(texts)
     return fit_vocabulary(field, [(uniques, np.bincount(codes, minlength=len(uniques)))])
+
+
+def decide_type(field: FieldEncoding, parts: Iterable[pl.Series]) -> FieldEncoding:
+    """Return a field whose type is decided by its cells, if it is `"auto"`.
+
+    Args:
+        field: The `FieldEncoding`.
+        parts: The different texts of each part of the column.
+    """
+    return dataclasses.replace(field, type=type_of(parts)) if field.type == AUTO else field
 
 
 def fit_vocabulary(field: FieldEncoding, parts: Iterable[tuple[pl.Series, np.ndarray]]) -> FieldEncoding:
@@ -55,6 +67,7 @@ def fit_vocabulary(field: FieldEncoding, parts: Iterable[tuple[pl.Series, np.nda
     total = pl.DataFrame(schema={"text": pl.String, "count": pl.Int64})
     pending, waiting = [], 0
     for texts, counts in parts:
+        texts = field.cell_type.canonical(texts)
         if field.missing != "absent":
             texts = texts.fill_null("")
         part = pl.DataFrame({"text": texts, "count": pl.Series(counts, dtype=pl.Int64)})

@@ -14,6 +14,7 @@ from ctrzoo.schema import Field, Schema
 from ctrzoo.suggest import unknown
 
 from ..errors import check_labels
+from .cell_types import AUTO
 from .features import Block, assemble
 from .fields import FieldEncoding, TableEncoding
 from .fitting import fit_field
@@ -156,9 +157,9 @@ class FrameEncoder:
             return FieldEncoding(name, "numerical", transform=_of(self.scaling, name, "standard"))
         min_count = _of(self.min_count, name, 1)
         if name in self.categorical:
-            return FieldEncoding(name, min_count=min_count)
+            return FieldEncoding(name, min_count=min_count, type=AUTO)
         options = {"separator": self.separator, "max_values": self.max_values, "pooling": self.pooling}
-        return FieldEncoding(name, "multivalued", min_count=min_count, **options)
+        return FieldEncoding(name, "multivalued", min_count=min_count, type=AUTO, **options)
 
     def _ids_and_numbers(self, frame):
         encoding = self._fitted()
@@ -215,8 +216,8 @@ def series_of(name: str, cells: pd.Series, separator: str | None = None) -> pl.S
 
 def _values(cell, separator):
     """Return the values of a multi-valued cell, as texts."""
-    if isinstance(cell, str):
-        return cell.split(separator)
+    if isinstance(cell, (str, bytes)):
+        return _text(cell).split(separator)
     return [_text(value) for value in cell] if pd.api.types.is_list_like(cell) else [_text(cell)]
 
 
@@ -228,6 +229,11 @@ def _text(value):
         return str(value).lower()
     if isinstance(value, (float, np.floating)) and value.is_integer():
         return str(int(value))
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise ValueError(f"Bytes in a cell must be UTF-8 text. Received: {value!r}.") from None
     if isinstance(value, decimal.Decimal):
         return f"{value.normalize():f}"
     return str(value)

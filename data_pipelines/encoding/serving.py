@@ -16,7 +16,8 @@ import tensorflow as tf
 
 from ctrzoo.suggest import unknown
 
-from .cells import numbers_of, plain_texts
+from .cell_types import SPACES, Decimal, time_texts
+from .cells import BETWEEN_QUOTED, LIST, LIST_ENDS, QUOTES, UNIT, numbers_of, plain_texts
 from .features import assemble
 from .fields import TableEncoding
 from .frame import FrameEncoder, series_of
@@ -110,7 +111,7 @@ class ServingEncoder(keras.layers.Layer):
 
     def _categories(self, field, cells):
         if field.transform is None:
-            return self._local_ids(field, _texts(cells))
+            return self._local_ids(field, _texts(field, cells))
         numbers = _numbers(field, cells)[:, 0]
         missing = tf.math.is_nan(numbers)
         buckets = field.transformer.graph(tf.where(missing, tf.zeros_like(numbers), numbers))
@@ -123,7 +124,7 @@ class ServingEncoder(keras.layers.Layer):
         """Return local ids `(batch, slots)`, and a list that is empty or holds their weights `(batch, slots)`."""
         tokens = cells
         if not isinstance(cells, tf.RaggedTensor):
-            tokens = tf.strings.split(_texts(cells), field.separator)
+            tokens = _split(field, _texts(field, cells))
         tokens = tf.ragged.boolean_mask(tokens, tokens != "")
         texts, weights = tokens.flat_values, None
         if field.is_weighted:
@@ -141,9 +142,15 @@ class ServingEncoder(keras.layers.Layer):
 
     def _local_ids(self, field, texts, empty_is_missing=True):
         if field.hash_buckets:
-            ids = 1 + tf.cast(tf.strings.to_hash_bucket_fast(texts, field.hash_buckets), tf.int32)
+            hashed = tf.strings.to_hash_bucket_fast(field.cell_type.graph(texts), field.hash_buckets)
+            ids = 1 + tf.cast(hashed, tf.int32)
+        elif isinstance(field.cell_type, Decimal):
+            is_number, numbers = field.cell_type.graph_numbers(texts)
+            ids = self._tables[field.name].lookup(tf.bitcast(numbers, tf.int64))
+            # The empty text, which is a category of its own in some fields, is the last value of the table.
+            ids = tf.where(is_number, ids, tf.where(texts == "", _id_of(field, ""), int(field.has_oov_id)))
         else:
-            ids = self._tables[field.name].lookup(texts)
+            ids = self._tables[field.name].lookup(field.cell_type.graph(texts))
         if empty_is_missing and field.missing != "category":
             ids = tf.where(texts == "", 0, ids)
         return ids
@@ -217,14 +224,16 @@ class ServingModel(keras.Model):
         if not isinstance(x, (Mapping, pd.DataFrame, pl.DataFrame)):
             return super().predict(x, batch_size, verbose, steps, callbacks)
         assert isinstance(self.input, dict)
-        cells = {column: _cells(x, column, tensor.dtype) for column, tensor in self.input.items()}
+        encoder: Any = next(layer for layer in self.layers if isinstance(layer, ServingEncoder))
+        in_utc = {field.column for field in encoder.encoding.fields if field.type is not None}
+        cells = {column: _cells(x, column, tensor.dtype, column in in_utc) for column, tensor in self.input.items()}
         rows = tf.data.Dataset.from_tensor_slices(cells)  # pyright: ignore[reportArgumentType]
         rows = rows.batch(batch_size or PREDICTION_BATCH)
         return super().predict(rows, None, verbose, steps, callbacks)
 
 
-def _cells(table, column, dtype):
-    """Return a column of a table as a tensor `(rows, 1)`."""
+def _cells(table, column, dtype, in_utc):
+    """Return a column of a table as a tensor `(rows, 1)`; `in_utc` is whether times are written in UTC."""
     if column not in table:
         raise ValueError(unknown("column", column, getattr(table, "columns", table)))
     cells = table[column]
@@ -234,7 +243,12 @@ def _cells(table, column, dtype):
         cells = pd.Series(np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array)
     if isinstance(cells, pd.Series):
         cells = series_of(column, cells)
-    values = numbers_of(cells) if dtype == "float64" else plain_texts(cells).fill_null("").to_list()
+    if dtype == "float64":
+        values = numbers_of(cells)
+    elif in_utc and cells.dtype == pl.Datetime:
+        values = time_texts(cells.dt.cast_time_unit("us")).fill_null("").to_list()
+    else:
+        values = plain_texts(cells).fill_null("").to_list()
     return tf.reshape(tf.constant(values, dtype), (-1, 1))
 
 
@@ -260,24 +274,55 @@ def _table(field):
     texts, ids = field.values.to_list(), range(default + 1, default + 1 + len(field.values))
     if not texts:  # TensorFlow rejects tables without keys
         texts, ids = [""], [default]
-    initializer = tf.lookup.KeyValueTensorInitializer(tf.constant(texts, tf.string), tf.constant(ids, tf.int32))
+    keys = tf.constant(texts, tf.string)
+    if isinstance(field.cell_type, Decimal):  # TensorFlow writes numbers in other words, so their bits are looked up
+        numbers = np.array([float(text) if text else np.nan for text in texts])
+        keys = tf.constant((numbers + 0.0).view(np.int64))
+    initializer = tf.lookup.KeyValueTensorInitializer(keys, tf.constant(ids, tf.int32))
     return tf.lookup.StaticHashTable(initializer, default_value=default)
 
 
-def _texts(cells):
-    """Return cells as texts `(batch,)`; whole numbers have no decimal point, as in `TableEncoding.encode`."""
+def _id_of(field, text):
+    """Return the local id of a text, or that of an unseen one."""
+    found = field.values.index_of(text)
+    return int(field.has_oov_id) if found is None else 1 + int(field.has_oov_id) + found
+
+
+def _texts(field, cells):
+    """Return cells as texts `(batch,)`, empty where one is missing; whole numbers have no decimal point."""
     cells = tf.reshape(tf.convert_to_tensor(cells), [-1])
     if cells.dtype == tf.string:
-        return cells
+        return _without_markers(field, cells)
     if cells.dtype.is_floating:
         raise ValueError(f"Categories must be texts or whole numbers. Received: {cells.dtype.name}.")
-    return tf.strings.as_string(cells)
+    return _without_markers(field, tf.strings.as_string(cells))
+
+
+def _split(field, texts):
+    """Split cells into values, as `split_texts` does."""
+    if field.type is None:
+        return tf.strings.split(texts, field.separator)
+    inside = tf.strings.regex_replace(texts, LIST_ENDS, "")
+    quoted = tf.strings.regex_replace(tf.strings.regex_replace(inside, BETWEEN_QUOTED, UNIT), QUOTES, "")
+    has_quotes = tf.strings.regex_full_match(inside, "(?s).*['\"].*")
+    listed = tf.where(has_quotes, quoted, tf.strings.regex_replace(inside, ",", UNIT))
+    separated = tf.strings.regex_replace(texts, re.escape(field.separator), UNIT)
+    tokens = tf.strings.split(tf.where(tf.strings.regex_full_match(texts, LIST), listed, separated), UNIT)
+    return tokens.with_flat_values(tf.strings.regex_replace(tokens.flat_values, SPACES, ""))
+
+
+def _without_markers(field, texts):
+    """Return texts with the empty one for each that stands for a missing cell."""
+    for marker in field.missing_texts:
+        texts = tf.where(texts == marker, "", texts)
+    return texts
 
 
 def _numbers(field, cells):
     """Return cells as float64 `(batch, 1)`; missing cells are NaN."""
     cells = tf.reshape(tf.convert_to_tensor(cells), [-1, 1])
     if cells.dtype == tf.string:
+        cells = _without_markers(field, cells)
         cells = tf.strings.regex_replace(cells, r"^[\s\p{Z}]+|[\s\p{Z}]+$", "")
         # TensorFlow would also parse hexadecimal numbers, which nobody intends.
         are_numbers = tf.reduce_all(tf.strings.regex_full_match(cells, NUMBER))
@@ -285,6 +330,8 @@ def _numbers(field, cells):
             numbers = tf.strings.to_number(tf.where(cells == "", "nan", cells), tf.float64)
     else:
         numbers = tf.cast(cells, tf.float64)
+        for marker in pl.Series(field.missing_texts, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls():
+            numbers = tf.where(numbers == marker, np.float64(np.nan), numbers)
     return tf.where(tf.math.is_nan(numbers), numbers, _zero_if_missing(field, numbers))
 
 

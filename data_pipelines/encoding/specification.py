@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from ctrzoo.schema import KINDS, POOLINGS
+from ctrzoo.suggest import unknown
 
+from .cell_types import AUTO, CELL_TYPES, CellType
 from .transforms import TRANSFORMS, transforms_of
 
 MISSING = ("absent", "category", "reserved")
@@ -47,6 +49,10 @@ class FieldSpecification:
         unused_ids: Ids that no value has, but that count in the field's vocabulary size.
         assign_ids_online: Whether ids were assigned while the rows were read: in the prepared rows the first
             `min_count - 1` occurrences of each value have the OOV id. Later rows get the final ids.
+        type: The type of the values, see `ctrzoo.data_pipelines.encoding.cell_types`: `"integer"`, `"decimal"`,
+            `"boolean"`, `"time"` or `"text"`, so that 8 and 8.0 are one value. `"auto"` decides it by all cells when
+            the field is fitted. None takes text as it is written.
+        missing_texts: Texts that stand for a missing cell, in addition to the empty one, such as `("NULL", "-1")`.
 
     Raises:
         ValueError: If an argument is none of these or does not fit the kind.
@@ -70,8 +76,11 @@ class FieldSpecification:
     pooling: str = "mean"
     unused_ids: int = 0
     assign_ids_online: bool = False
+    type: str | None = None
+    missing_texts: tuple[str, ...] = ()
 
     def __post_init__(self):
+        object.__setattr__(self, "missing_texts", tuple(self.missing_texts))
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"A field's name must be a non-empty text. Received: {self.name!r}.")
         where = f"Field '{self.name}'"
@@ -103,7 +112,18 @@ class FieldSpecification:
             )
         if self.hash_buckets and (self.kind == "numerical" or self.makes_ids):
             raise ValueError(f"{where}: numbers are not hashed. Remove `hash_buckets` or make the field categorical.")
+        if self.type not in (None, AUTO, *CELL_TYPES):
+            raise ValueError(f"{where}: {unknown('type', str(self.type), (*CELL_TYPES, AUTO))}")
+        if self.type is not None and self.reads_numbers:
+            raise ValueError(f"{where}: `type` is for categories, and this field takes numbers. Remove `type`.")
+        if self.assign_ids_online and self.type not in (None, "text"):
+            raise ValueError(f"{where}: `assign_ids_online` takes texts as they are written. Remove `type`.")
         object.__setattr__(self, "column", self.column or self.name)
+
+    @property
+    def cell_type(self) -> CellType:
+        """The object that writes each value in one way."""
+        return CELL_TYPES["text" if self.type in (None, AUTO) else self.type]
 
     @property
     def makes_ids(self) -> bool:

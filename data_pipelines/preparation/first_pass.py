@@ -18,7 +18,7 @@ import pyarrow.compute as compute
 
 from ctrzoo.files import replaced, write_json
 
-from ..encoding.cells import codes_of, numbers_of, texts_of, tokens_of
+from ..encoding.cells import codes_of, numbers_of, present, texts_of, tokens_of
 from ..encoding.field import LARGEST
 from ..errors import check_labels
 
@@ -62,7 +62,7 @@ def compact(
         assert field.column is not None
         dictionary = pl.Series(dtype=pl.String), np.empty(0, np.int64)
         if field.kind == "numerical" or field.transformer.makes_ids:
-            numbers = numbers_of(column(table, field.column))
+            numbers = numbers_of(present(field, column(table, field.column)))
             if field.kind == "numerical" and (np.abs(numbers) > LARGEST).any():
                 field.stored_numbers(numbers)  # rejects rows now, while they can be reported and skipped
             arrays[f"numbers_{index}"] = _small_numbers(numbers)
@@ -90,7 +90,7 @@ def column(table: pa.Table, name: str) -> pl.Series:
 def _texts(field, table):
     """Return a field's categories; plain text bypasses polars, which would copy it twice."""
     cells = table[field.column]
-    if pa.types.is_string(cells.type) and not field.transform:
+    if pa.types.is_string(cells.type) and not field.transform and not field.missing_texts:
         is_empty = compute.equal(cells, "")  # pyright: ignore[reportAttributeAccessIssue]
         if not compute.any(is_empty).as_py():  # pyright: ignore[reportAttributeAccessIssue]
             return cells.combine_chunks()

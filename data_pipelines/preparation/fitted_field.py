@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from ..encoding.fields import TableEncoding
-from ..encoding.fitting import PENDING_VALUES, fit_numbers, fit_vocabulary
+from ..encoding.fitting import PENDING_VALUES, decide_type, fit_numbers, fit_vocabulary
 from .state import replaced_folder
 
 if typing.TYPE_CHECKING:
@@ -54,6 +54,7 @@ class FittedField:
         """
         if field.kind == "multivalued" and field.max_values is None:
             field = dataclasses.replace(field, max_values=max(1, *(chunk["longest"][index] for chunk in stats)))
+        field = decide_type(field, (chunk.dictionary(index)[0] for chunk in chunks))
         if field.uses_vocabulary:
             field = fit_vocabulary(field, (chunk.dictionary(index) for chunk in chunks))
         elif field.transformer.is_fitted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import glob
 import json
 import pathlib
@@ -13,6 +14,7 @@ import yaml
 
 from ctrzoo.suggest import unknown
 
+from ..encoding.cell_types import AUTO
 from ..encoding.field import FITTED, FieldEncoding
 from ..raw.delimited import Format
 from ..raw.libsvm import SparseTextSource
@@ -178,6 +180,7 @@ def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool 
         raise ValueError(f"Schema: `fields` must be a list, such as [site, price]. Received: {config['fields']!r}.")
     if config["label"] not in columns:
         raise ValueError(f"Schema: {unknown('label column', config['label'], columns)}{_headless(columns)}")
+    missing = Format.from_schema(config, ",").missing
     fields = []
     for entry in config["fields"]:
         field = FieldEncoding.from_dict({"name": entry} if isinstance(entry, str) else entry)
@@ -188,11 +191,20 @@ def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool 
             )
         if field.column not in columns:
             raise ValueError(f"Schema: {unknown('column', field.column, columns)}{_headless(columns)}")
-        fields.append(field)
+        fields.append(_of_this_table(field, missing))
     split = ByFile() if by_file else split_from_dict(config.get("split", {}), seed)
     if by_file and "split" in config:
         raise ValueError("Schema: separate files determine the splits. Remove the key 'split'.")
     return TablePlan(fields, config["label"], split, config.get("fit_on", "train"))
+
+
+def _of_this_table(field, missing):
+    """Return a field that knows the table's texts for missing cells, and whose type is decided if it has none."""
+    is_text = not field.reads_numbers and not field.assign_ids_online
+    missing_texts = tuple(dict.fromkeys([*missing, *field.missing_texts]))
+    return dataclasses.replace(
+        field, missing_texts=missing_texts, type=AUTO if is_text and field.type is None else field.type
+    )
 
 
 def _headless(columns):
