@@ -72,15 +72,15 @@ def test_parquet_files_of_typed_columns(tmp_path):
     [
         ("", ".csv", "clicks.csv is empty"),
         (HEADER, ".csv", "has no rows that can be used"),
-        ("\n" + TEXT, ".csv", "row 1: expected the names of the columns, the line is empty"),
-        ("".join(ROWS), ".csv", "Unknown label column 'click'.* seems to be no header"),
+        ("\n" + TEXT, ".csv", "row 1: expected the column names, but the line is empty"),
+        ("".join(ROWS), ".csv", "Unknown label column 'click'.* does not look like a header"),
         (TEXT.replace("site", "click", 1), ".csv", "header names these columns more than once: click"),
         (gzip.compress(TEXT.encode())[:-50], ".csv.gz", "clicks.csv.gz is damaged"),
         (TEXT, ".csv.gz", "clicks.csv.gz is damaged or of another kind"),
         (TEXT, ".csv.zip", "clicks.csv.zip is damaged or of another kind"),
         (TEXT, ".csv.zst", "clicks.csv.zst is damaged or of another kind"),
         (TEXT, ".parquet", "clicks.parquet is damaged or of another kind"),
-        (TEXT, ".xlsx", "expected a file that ends in .csv, .tsv, .txt, .parquet"),
+        (TEXT, ".xlsx", "the name must end in .csv, .tsv, .txt, .parquet"),
     ],
 )
 def test_a_wrong_file_is_named_in_one_line(prepared, tmp_path, content, suffix, message):
@@ -122,5 +122,5 @@ def test_a_cell_that_never_ends_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "LONGEST_ROW", 1 << 16)
     (tmp_path / "clicks.csv").write_text("click,title\n1,a\n" + '1,"27 inch\n' + "0,b\n" * 50_000)
     source = TextSource((str(tmp_path / "clicks.csv"),), chunk_bytes=1 << 16)
-    with pytest.raises(ValueError, match="clicks.csv, row 3: no end of the row within .* `quote: null`"):
+    with pytest.raises(ValueError, match="clicks.csv, row 3: the row does not end within .* `quote: null`"):
         list(source.chunks([]))
