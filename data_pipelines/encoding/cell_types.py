@@ -114,7 +114,7 @@ class Decimal(_Pattern):
     def hash_texts(self, texts: pl.Series) -> pl.Series:
         numbers = texts.cast(pl.Float64, strict=False)
         written = [None if number is None else f"{number:.17e}" for number in numbers]
-        return pl.Series(texts.name, written, dtype=pl.String).fill_null(texts)
+        return pl.Series(texts.name, written, dtype=pl.String).zip_with(self.fits(texts).fill_null(False), texts)
 
     def graph(self, texts: tf.Tensor) -> Tensor:
         """Return what `hash_texts` returns, because TensorFlow writes numbers in other words than polars."""

@@ -30,12 +30,11 @@ def present(field: FieldSpecification, cells: pl.Series) -> pl.Series:
         return cells
     cells = plain_cells(cells)
     texts = pl.Series(field.missing_texts, dtype=pl.String)
-    if cells.dtype.is_numeric():
+    is_missing = plain_texts(cells).is_in(texts.implode()).fill_null(False)
+    if cells.dtype.is_numeric() or field.reads_numbers:
         markers = texts.cast(pl.Float64, strict=False).drop_nulls()
-        is_missing = cells.cast(pl.Float64, strict=False).is_in(markers.implode())
-    else:
-        is_missing = plain_texts(cells).is_in(texts.implode())
-    return cells.set(is_missing.fill_null(False), None)
+        is_missing |= cells.cast(pl.Float64, strict=False).is_in(markers.implode()).fill_null(False)
+    return cells.set(is_missing, None)
 
 
 def numbers_of(cells: pl.Series) -> np.ndarray:
@@ -119,7 +118,7 @@ def tokens_of(field: FieldEncoding, cells: pl.Series) -> tuple[np.ndarray, pl.Se
         ValueError: If a value is a list or structure itself.
     """
     is_text = not isinstance(cells.dtype, (pl.List, pl.Array))
-    if not is_text:
+    if isinstance(cells.dtype, (pl.List, pl.Array)):
         lists = cells.cast(pl.List(cells.dtype.inner))
     else:
         lists = split_texts(field, written_texts(field, present(field, cells)))

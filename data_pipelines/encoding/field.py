@@ -93,7 +93,7 @@ class FieldEncoding(FieldSpecification):
         Args:
             texts: A series of strings.
         """
-        texts = self.cell_type.canonical(texts)
+        texts = self.canonical(texts)
         missing = texts.is_null().to_numpy()
         if self.missing == "category":
             texts, missing = texts.fill_null(""), False
@@ -103,6 +103,14 @@ class FieldEncoding(FieldSpecification):
             found = texts.to_frame("text").join(self._lookup, on="text", how="left", maintain_order="left")["id"]
             ids = found.fill_null(1 if self.has_oov_id else 0).to_numpy()
         return np.where(missing, 0, ids).astype(np.int32)
+
+    def canonical(self, texts: pl.Series) -> pl.Series:
+        """Return the one text of each value; null for those that stand for a missing cell, in whatever way."""
+        written = self.cell_type.canonical(texts)
+        if not self.missing_texts:
+            return written
+        markers = self.cell_type.canonical(pl.Series(self.missing_texts, dtype=pl.String))
+        return written.set(written.is_in(markers.implode()).fill_null(False), None)
 
     @property
     def missing_bucket(self) -> int:

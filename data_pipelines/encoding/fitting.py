@@ -67,7 +67,7 @@ def fit_vocabulary(field: FieldEncoding, parts: Iterable[tuple[pl.Series, np.nda
     total = pl.DataFrame(schema={"text": pl.String, "count": pl.Int64})
     pending, waiting = [], 0
     for texts, counts in parts:
-        texts = field.cell_type.canonical(texts)
+        texts = field.canonical(texts)
         if field.missing != "absent":
             texts = texts.fill_null("")
         part = pl.DataFrame({"text": texts, "count": pl.Series(counts, dtype=pl.Int64)})

@@ -217,7 +217,7 @@ def series_of(name: str, cells: pd.Series, separator: str | None = None) -> pl.S
 def _values(cell, separator):
     """Return the values of a multi-valued cell, as texts."""
     if isinstance(cell, (str, bytes)):
-        return _text(cell).split(separator)
+        return (cell if isinstance(cell, str) else _text(cell) or "").split(separator)
     return [_text(value) for value in cell] if pd.api.types.is_list_like(cell) else [_text(cell)]
 
 

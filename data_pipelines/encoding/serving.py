@@ -16,8 +16,8 @@ import tensorflow as tf
 
 from ctrzoo.suggest import unknown
 
-from .cell_types import SPACES, Decimal, time_texts
-from .cells import BETWEEN_QUOTED, LIST, LIST_ENDS, QUOTES, UNIT, numbers_of, plain_texts
+from .cell_types import SPACES, Decimal
+from .cells import BETWEEN_QUOTED, LIST, LIST_ENDS, QUOTES, UNIT, numbers_of, present, written_texts
 from .features import assemble
 from .fields import TableEncoding
 from .frame import FrameEncoder, series_of
@@ -141,6 +141,7 @@ class ServingEncoder(keras.layers.Layer):
         return padded[0], padded[1:]
 
     def _local_ids(self, field, texts, empty_is_missing=True):
+        texts = _without_markers(field, texts)
         if field.hash_buckets:
             hashed = tf.strings.to_hash_bucket_fast(field.cell_type.graph(texts), field.hash_buckets)
             ids = 1 + tf.cast(hashed, tf.int32)
@@ -225,15 +226,16 @@ class ServingModel(keras.Model):
             return super().predict(x, batch_size, verbose, steps, callbacks)
         assert isinstance(self.input, dict)
         encoder: Any = next(layer for layer in self.layers if isinstance(layer, ServingEncoder))
-        in_utc = {field.column for field in encoder.encoding.fields if field.type is not None}
-        cells = {column: _cells(x, column, tensor.dtype, column in in_utc) for column, tensor in self.input.items()}
+        fields = {field.column: field for field in encoder.encoding.fields}
+        cells = {column: _cells(x, fields[column], tensor.dtype) for column, tensor in self.input.items()}
         rows = tf.data.Dataset.from_tensor_slices(cells)  # pyright: ignore[reportArgumentType]
         rows = rows.batch(batch_size or PREDICTION_BATCH)
         return super().predict(rows, None, verbose, steps, callbacks)
 
 
-def _cells(table, column, dtype, in_utc):
-    """Return a column of a table as a tensor `(rows, 1)`; `in_utc` is whether times are written in UTC."""
+def _cells(table, field, dtype):
+    """Return the column of a field as a tensor `(rows, 1)`."""
+    column = field.column
     if column not in table:
         raise ValueError(unknown("column", column, getattr(table, "columns", table)))
     cells = table[column]
@@ -243,12 +245,8 @@ def _cells(table, column, dtype, in_utc):
         cells = pd.Series(np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array)
     if isinstance(cells, pd.Series):
         cells = series_of(column, cells)
-    if dtype == "float64":
-        values = numbers_of(cells)
-    elif in_utc and cells.dtype == pl.Datetime:
-        values = time_texts(cells.dt.cast_time_unit("us")).fill_null("").to_list()
-    else:
-        values = plain_texts(cells).fill_null("").to_list()
+    cells = present(field, cells)
+    values = numbers_of(cells) if dtype == "float64" else written_texts(field, cells).fill_null("").to_list()
     return tf.reshape(tf.constant(values, dtype), (-1, 1))
 
 
@@ -312,9 +310,13 @@ def _split(field, texts):
 
 
 def _without_markers(field, texts):
-    """Return texts with the empty one for each that stands for a missing cell."""
-    for marker in field.missing_texts:
-        texts = tf.where(texts == marker, "", texts)
+    """Return texts with the empty one for each that stands for a missing cell, in whatever way it is written."""
+    if not field.missing_texts:
+        return texts
+    written, kind = field.cell_type.graph(texts), field.cell_type
+    markers = kind.hash_texts(kind.canonical(pl.Series(field.missing_texts, dtype=pl.String)))
+    for marker in {*field.missing_texts, *markers}:
+        texts = tf.where((written == marker) | (texts == marker), "", texts)
     return texts
 
 
@@ -330,8 +332,8 @@ def _numbers(field, cells):
             numbers = tf.strings.to_number(tf.where(cells == "", "nan", cells), tf.float64)
     else:
         numbers = tf.cast(cells, tf.float64)
-        for marker in pl.Series(field.missing_texts, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls():
-            numbers = tf.where(numbers == marker, np.float64(np.nan), numbers)
+    for marker in pl.Series(field.missing_texts, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls():
+        numbers = tf.where(numbers == marker, np.float64(np.nan), numbers)
     return tf.where(tf.math.is_nan(numbers), numbers, _zero_if_missing(field, numbers))
 
 

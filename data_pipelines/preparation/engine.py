@@ -179,7 +179,7 @@ class _Encoded(typing.NamedTuple):
 
     files: EncodedFiles
     ends: list[int]
-    counts: list[list[int]]
+    counts: list[list[list[int]]]
 
 
 def _prepare(job: _Job, folder: pathlib.Path, options: Config) -> Config:
@@ -289,10 +289,10 @@ def _encode(
         if stats is None:
             with chunks[number].files.arrays() as arrays:
                 try:
-                    block, counts = encode_chunk(arrays, number, encoding, fitted)
+                    splits = division.splits[number] if division.splits else arrays["split"]
+                    block, counts = encode_chunk(arrays, number, encoding, fitted, splits)
                 except RowError as error:  # the fitted scale makes a number too large
                     raise ValueError(f"{job.name}: {error.reason}. Choose another `transform`.") from None
-                splits = division.splits[number] if division.splits else arrays["split"]
             shards = _shards(job.seed, number, splits, before[number], division)
             files[number].save(block, shards, num_shards, counts)
             stats = files[number].stats()

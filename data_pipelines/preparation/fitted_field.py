@@ -21,6 +21,8 @@ if typing.TYPE_CHECKING:
     from .first_pass import ChunkFiles
 
 IDS, BEFORE = "ids.bin", "before.bin"
+# The id of a text that is a value, but has no id: unlike a missing cell, it is reported.
+UNSEEN = -1
 
 
 class FittedField:
@@ -76,14 +78,16 @@ class FittedField:
                     np.add.at(occurred, ids, counts)
             else:
                 for texts in _grouped(chunk.dictionary(index)[0] for chunk in chunks):
-                    ids_file.write(field.local_ids(texts).tobytes())
+                    ids = field.local_ids(texts)
+                    is_value = (texts.is_not_null() & (texts != "").fill_null(False)).to_numpy()
+                    ids_file.write(np.where((ids == 0) & is_value, np.int32(UNSEEN), ids).tobytes())
 
     def encoding(self) -> FieldEncoding:
         """Return the field's encoding."""
         return TableEncoding.load(self._folder).fields[0]
 
     def ids(self, chunk: int) -> np.ndarray:
-        """Return the local id of each text in a chunk's dictionary, int32."""
+        """Return the local id of each text in a chunk's dictionary, int32; `UNSEEN` is a value without an id."""
         return self._slice(IDS, np.int32, chunk)
 
     def before(self, chunk: int) -> np.ndarray:

@@ -13,6 +13,8 @@ from ctrzoo.files import replaced, write_json
 from ctrzoo.memory import peak_bytes
 from ctrzoo.plot_text import plain
 
+from ..storage.writing import SPLITS
+
 if typing.TYPE_CHECKING:
     import pathlib
 
@@ -24,6 +26,8 @@ if typing.TYPE_CHECKING:
     from ..storage.writing import Split
 
 REPORT_FILE, PICTURE_FILE = "report.json", "fields.png"
+# A warning names each split of which a smaller share of the values has an id of its own.
+LEAST_KNOWN = 0.5
 
 
 def write_report(
@@ -32,7 +36,7 @@ def write_report(
     encoding: TableEncoding,
     splits: Mapping[str, Split],
     chunks: Sequence[Config],
-    counts: Sequence[Sequence[int]] | np.ndarray,
+    counts: np.ndarray,
     seconds: Mapping[str, float],
     start: float,
 ) -> Config:
@@ -44,7 +48,7 @@ def write_report(
         encoding: The `TableEncoding`.
         splits: `{split: Split}`.
         chunks: The stats of each chunk.
-        counts: For each field `[missing, rows, rare, values]`; see `encode_chunk`.
+        counts: What `encode_chunk` counted, `(fields, splits, 5)`.
         seconds: Duration of each step in seconds.
         start: When this process began, from `time.monotonic`.
 
@@ -56,12 +60,21 @@ def write_report(
     total = time.monotonic() - start
     bad = [chunk["first_bad"] for chunk in chunks if chunk["bad"]]
     fields = []
-    for field, description, (missing, cells, rare, values) in zip(
-        encoding.schema.fields, encoding.fields, counts, strict=True
-    ):
-        shares = {"missing_share": missing / cells, "rare_share": rare / max(values, 1)}
+    for field, description, of_splits in zip(encoding.schema.fields, encoding.fields, counts, strict=True):
         sizes = {"vocabulary_size": field.vocabulary_size, "num_slots": field.num_slots}
-        fields.append({"name": field.name, "kind": field.kind, **sizes, "min_count": description.min_count, **shares})
+        by_split = {name: _shares(of_split) for name, of_split in zip(SPLITS, of_splits, strict=True) if of_split[1]}
+        config = {"type": description.type} if description.type else {}
+        fields.append(
+            {
+                "name": field.name,
+                "kind": field.kind,
+                **config,
+                **sizes,
+                "min_count": description.min_count,
+                **_shares(of_splits.sum(axis=0)),
+                "splits": by_split,
+            }
+        )
     report = {
         "name": name,
         "rows": rows,
@@ -76,10 +89,42 @@ def write_report(
         "seconds_of_steps": seconds,
         "peak_memory_bytes": peak_bytes(),
         "fields": fields,
+        "warnings": warnings_of(fields),
     }
     write_json(folder / REPORT_FILE, report)
     draw_fields(report, folder / PICTURE_FILE)
     return report
+
+
+def _shares(counts):
+    missing, rows, rare, unseen, values = (int(count) for count in counts)
+    values = max(values, 1)
+    return {"missing_share": missing / rows, "rare_share": rare / values, "unseen_share": unseen / values}
+
+
+def warnings_of(fields: Sequence[Config]) -> list[str]:
+    """Return a sentence for each split of whose values few have an id of their own, unlike the training rows.
+
+    Args:
+        fields: The fields of a report.
+    """
+    warnings = []
+    for field in fields:
+        known = {name: _known_share(field["kind"], shares) for name, shares in field["splits"].items()}
+        for name, share in known.items():
+            if share < LEAST_KNOWN <= known.get("train", 0.0):
+                warnings.append(
+                    f"Field '{field['name']}': only {share:.1%} of the values in the split '{name}' have an id of "
+                    f"their own, compared with {known['train']:.1%} of the training values. Check that both are "
+                    "written alike."
+                )
+    return warnings
+
+
+def _known_share(kind, shares):
+    """Return the share of the values, without missing cells, that have an id of their own."""
+    present = 1 if kind == "multivalued" else 1 - shares["missing_share"]
+    return 1 - (shares["rare_share"] + shares["unseen_share"]) / present if present > 0 else 1.0
 
 
 def tables_of(report: Config) -> tuple[Table, Table]:
@@ -97,12 +142,16 @@ def tables_of(report: Config) -> tuple[Table, Table]:
     table = Table()
     table.add_column("field")
     table.add_column("kind")
-    for column in ("ids", "min count", "rare", "missing"):
+    splits = list(report["splits"])
+    for column in ("ids", "min count", f"% rare or unseen: {' / '.join(splits)}", "missing"):
         table.add_column(column, justify="right")
     for field in report["fields"]:
-        shares = (f"{field['rare_share']:.2%}", f"{field['missing_share']:.2%}")
-        size = f"{field['vocabulary_size']:,}"
-        table.add_row(field["name"], field["kind"], size, str(field["min_count"]), *shares)
+        shares = [field["splits"][split] for split in splits]
+        rare = " / ".join(f"{100 * (share['rare_share'] + share['unseen_share']):.1f}" for share in shares)
+        row = (field["kind"], f"{field['vocabulary_size']:,}", str(field["min_count"]), rare)
+        table.add_row(field["name"], *row, f"{field['missing_share']:.2%}")
+    for warning in report["warnings"]:
+        head.add_row("warning", warning)
     return head, table
 
 
@@ -121,7 +170,9 @@ def draw_fields(report: Config, path: Path) -> None:
     sizes.tick_params(labelsize=7)
     missing = [field["missing_share"] for field in fields]
     rare = [
-        field["rare_share"] * (1 - field["missing_share"] if field["kind"] == "multivalued" else 1) for field in fields
+        (field["rare_share"] + field["unseen_share"])
+        * (1 - field["missing_share"] if field["kind"] == "multivalued" else 1)
+        for field in fields
     ]
     known = [1 - m - r for m, r in zip(missing, rare, strict=True)]
     left = [0.0] * len(fields)

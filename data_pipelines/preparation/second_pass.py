@@ -13,6 +13,8 @@ from ctrzoo.files import replaced, write_json
 
 from ..encoding.features import Block, number_slots, stored_slots
 from ..encoding.slots import pad, to_global
+from ..storage.writing import SPLITS
+from .fitted_field import UNSEEN
 
 if typing.TYPE_CHECKING:
     from ctrzoo.schema import Schema
@@ -26,8 +28,12 @@ PIECE_ROWS = 4096
 
 
 def encode_chunk(
-    arrays: Mapping[str, np.ndarray], chunk: int, encoding: TableEncoding, fitted: Sequence[FittedField]
-) -> tuple[Block, list[list[int]]]:
+    arrays: Mapping[str, np.ndarray],
+    chunk: int,
+    encoding: TableEncoding,
+    fitted: Sequence[FittedField],
+    splits: np.ndarray,
+) -> tuple[Block, list[list[list[int]]]]:
     """Return a compact chunk as a `Block`, with counts of its missing and rare cells.
 
     Args:
@@ -35,44 +41,54 @@ def encode_chunk(
         chunk: The number of the chunk.
         encoding: The `TableEncoding`.
         fitted: The `FittedField` of each field.
+        splits: The index in `SPLITS` of each row.
 
     Returns:
-        The `Block`, and for each field `[missing, rows, rare, values]`: the number of rows whose cell is missing, of
-        all rows, of values with the rare id, and of all values. A multi-valued cell has any number of values, other
-        cells have one.
+        The `Block`, and for each field a list per split, `[missing, rows, rare, unseen, values]`: the number of rows
+        whose cell is missing, of all rows, of values with the rare id, of values that are left out because they have no
+        id, and of all values. A multi-valued cell has any number of values, other cells have one.
     """
     labels = arrays["label"]
+    of_split = [splits == split for split in range(len(SPLITS))]
     id_columns, number_columns, counts = [], [], []
     for index, (field, first) in enumerate(zip(encoding.fields, encoding.schema.first_ids, strict=True)):
-        if field.kind == "numerical":
+        if field.kind == "numerical" or field.transformer.makes_ids:
             numbers = arrays[f"numbers_{index}"].astype(np.float64)
-            number_columns.append((field.stored_numbers(numbers), None))
-            counts.append([int(np.isnan(numbers).sum()), len(labels), 0, len(labels)])
-            continue
-        if field.transformer.makes_ids:
-            numbers = arrays[f"numbers_{index}"].astype(np.float64)
-            id_columns.append((to_global(field.bucket_ids(numbers), first), None))
-            counts.append([int(np.isnan(numbers).sum()), len(labels), 0, len(labels)])
+            if field.kind == "numerical":
+                number_columns.append((field.stored_numbers(numbers), None))
+            else:
+                id_columns.append((to_global(field.bucket_ids(numbers), first), None))
+            missing = np.isnan(numbers)
+            counts.append([[int(missing[rows].sum()), int(rows.sum()), 0, 0, int(rows.sum())] for rows in of_split])
             continue
         ids, codes = fitted[index].ids(chunk), arrays[f"codes_{index}"]
+        unseen = ids == UNSEEN
+        ids = np.maximum(ids, 0)
         if field.assign_ids_online:
             local = np.where(
                 _is_early(codes, fitted[index].before(chunk), field.min_count), np.sign(ids[codes]), ids[codes]
             )
-            ids, codes = local, np.arange(len(codes))
-        cells = np.bincount(codes, minlength=len(ids))
-        missing, rare = int(cells[ids == 0].sum()), int(cells[ids == 1].sum()) if field.has_oov_id else 0
-        if field.kind == "categorical":
+            unseen, ids, codes = unseen[codes], local, np.arange(len(codes))
+        lengths = arrays[f"lengths_{index}"].astype(np.int64) if field.kind == "multivalued" else None
+        cells = [
+            np.bincount(codes[rows if lengths is None else np.repeat(rows, lengths)], minlength=len(ids))
+            for rows in of_split
+        ]
+        rare = (ids == 1) & field.has_oov_id
+        found = [[int(some[rare].sum()), int(some[unseen].sum()), int(some.sum())] for some in cells]
+        if lengths is None:
             id_columns.append((to_global(ids, first), codes))
-            counts.append([missing, len(labels), rare, len(labels)])
+            absent = (ids == 0) & ~unseen
+            missing = [int(some[absent].sum()) for some in cells]
         else:
             weights = arrays[f"weights_{index}"] if field.is_weighted else None
-            local, weights = pad(
-                arrays[f"lengths_{index}"].astype(np.int64), ids[codes], weights, field.max_values or 1
-            )
+            local, weights = pad(lengths, ids[codes], weights, field.max_values or 1)
             id_columns += [(column, None) for column in to_global(local, first).T]
             number_columns += [] if weights is None else [(column, None) for column in weights.T]
-            counts.append([int((local == 0).all(axis=1).sum()), len(labels), rare, len(codes)])
+            missing = [int((local[rows] == 0).all(axis=1).sum()) for rows in of_split]
+        counts.append(
+            [[absent, int(rows.sum()), *values] for absent, rows, values in zip(missing, of_split, found, strict=True)]
+        )
     ids = _side_by_side(id_columns, len(labels), np.int32)
     return Block(ids, _side_by_side(number_columns, len(labels), np.float32), labels), counts
 
@@ -110,7 +126,7 @@ class EncodedFiles:
         self._stats = self._rows.with_suffix(".json")
         self._widths = (("<i4", len(stored_slots(schema))), ("<f4", len(number_slots(schema))), ("u1", 1))
 
-    def save(self, block: Block, shards: np.ndarray, num_shards: int, counts: list[list[int]]) -> None:
+    def save(self, block: Block, shards: np.ndarray, num_shards: int, counts: list[list[list[int]]]) -> None:
         """Write a block.
 
         Args:

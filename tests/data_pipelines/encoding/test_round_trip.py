@@ -15,13 +15,17 @@ from ctrzoo.data_pipelines.preparation.table import prepare_own_table
 from tests.data_pipelines.small_table import stored_block
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"), max_size=5)
+# Spaces around a value are no part of it, and square brackets around a cell make it a list.
 TOKENS = st.lists(
-    st.text(st.characters(codec="utf-8", exclude_characters="\x00\r\n|:"), min_size=1, max_size=3), max_size=4
+    st.text(
+        st.characters(codec="utf-8", exclude_characters="|:[]", exclude_categories=("Cc", "Z")), min_size=1, max_size=3
+    ),
+    max_size=4,
 )
 WEIGHTED = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 9)), max_size=3)
 NUMBERS = st.none() | st.floats(-1e4, 1e4, width=32)
 KINDS = {
-    "text": (TEXT, st.fixed_dictionaries({"kind": st.just("categorical")})),
+    "text": (TEXT, st.just({"kind": "categorical", "type": "text"})),
     "number": (
         NUMBERS,
         st.fixed_dictionaries(
@@ -30,7 +34,13 @@ KINDS = {
     ),
     "tokens": (
         TOKENS,
-        st.fixed_dictionaries({"kind": st.just("multivalued"), "pooling": st.sampled_from(["mean", "sum"])}),
+        st.fixed_dictionaries(
+            {
+                "kind": st.just("multivalued"),
+                "pooling": st.sampled_from(["mean", "sum"]),
+                "type": st.just("text"),
+            }
+        ),
     ),
     "weighted": (
         WEIGHTED,

@@ -4,6 +4,7 @@ import io
 import json
 import time
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -26,8 +27,17 @@ BAD = {"bad": 2, "first_bad": "clicks.csv, row 3: 1 columns, expected 4"}
 @pytest.fixture
 def report(tmp_path):
     chunks = [{"bad": 0, "first_bad": None}, BAD, {"bad": 1, "first_bad": "clicks.csv, row 9: the same"}]
-    counts = [[2, 8, 1, 8], [2, 8, 3, 12], [0, 8, 0, 8], [8, 8, 0, 0]]
-    report = write_report(tmp_path, "clicks", ENCODING, SPLITS, chunks, counts, {"read": 0.5}, time.monotonic() - 2)
+    # Of train, valid and test: missing, rows, rare, unseen, values.
+    none = [0, 0, 0, 0, 0]
+    counts = [
+        [[2, 6, 0, 0, 6], none, [0, 2, 1, 1, 2]],
+        [[2, 6, 2, 0, 9], none, [0, 2, 1, 0, 3]],
+        [[0, 6, 0, 0, 6], none, [0, 2, 0, 0, 2]],
+        [[6, 6, 0, 0, 0], none, [2, 2, 0, 0, 0]],
+    ]
+    report = write_report(
+        tmp_path, "clicks", ENCODING, SPLITS, chunks, np.array(counts), {"read": 0.5}, time.monotonic() - 2
+    )
     assert json.loads((tmp_path / "report.json").read_text()) == report
     assert (tmp_path / "fields.png").read_bytes().startswith(b"\x89PNG")
     return report
@@ -48,6 +58,12 @@ def test_numbers_by_hand(report):
     # 3 of the 12 values in 8 cells are rare; no cell of the last field has a value, so that none is.
     assert (tags["num_slots"], tags["missing_share"], tags["rare_share"]) == (3, 2 / 8, 3 / 12)
     assert (empty["missing_share"], empty["rare_share"]) == (1, 0)
+    assert site["splits"]["train"] == {"missing_share": 2 / 6, "rare_share": 0, "unseen_share": 0}
+    assert site["splits"]["test"] == {"missing_share": 0, "rare_share": 0.5, "unseen_share": 0.5}
+    assert list(tags["splits"]) == ["train", "test"]
+    (warning,) = report["warnings"]
+    assert warning.startswith("Field '$site': only 0.0% of the values in the split 'test' have an id of their own, ")
+    assert "compared with 100.0% of the training values" in warning
     assert (price["kind"], price["vocabulary_size"], price["missing_share"]) == ("numerical", 1, 0)
 
 
@@ -57,6 +73,12 @@ def test_tables_for_the_screen(report, bad_rows):
     for table in tables_of({**report, "bad_rows": bad_rows}):
         console.print(table)
     text = console.file.getvalue()
-    for words in ("clicks: 8 rows prepared", "train 6 (2 positive), test 2 (1 positive)", "3 (37.50%)", "12.50%"):
+    for words in (
+        "clicks: 8 rows prepared",
+        "train 6 (2 positive), test 2 (1 positive)",
+        "3 (37.50%)",
+        "0.0 / 100.0",
+        "only 0.0%",
+    ):
         assert words in text
     assert ("3; the first: clicks.csv, row 3" in text) == (bad_rows > 0)

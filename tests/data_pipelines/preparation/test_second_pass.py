@@ -8,6 +8,7 @@ import pytest
 
 from ctrzoo.data_pipelines.encoding.fields import FieldEncoding, TableEncoding
 from ctrzoo.data_pipelines.preparation import second_pass
+from ctrzoo.data_pipelines.preparation.fitted_field import UNSEEN
 from ctrzoo.data_pipelines.preparation.second_pass import EncodedFiles, encode_chunk
 from tests.data_pipelines.small_table import SCHEMA, random_block
 
@@ -38,13 +39,20 @@ def test_ids_numbers_and_counts_by_hand(monkeypatch, piece_rows):
         "codes_3": np.array([1, 0, 0, 2, 1], np.uint8),  # y x | | x unknown y
         "weights_3": np.array([5, 6, 7, 8, 9], np.float32),
     }
-    parts = [fitted([3, 1, 0]), None, None, fitted([1, 2, 0])]
-    block, counts = encode_chunk(arrays, 0, encoding, parts)
+    parts = [fitted([3, 1, 0]), None, None, fitted([1, 2, UNSEEN])]
+    splits = np.array([0, 2, 0], np.uint8)
+    block, counts = encode_chunk(arrays, 0, encoding, parts, splits)
     np.testing.assert_array_equal(block.ids, [[0, 5, 9, 8], [3, 7, 0, 0], [1, 0, 8, 9]])
     np.testing.assert_array_equal(block.numerical, [[0, 5, 6], [0, 0, 0], [1.5, 7, 9]])
     assert block.ids.dtype == np.int32 and block.numerical.dtype == np.float32 and block.labels.tolist() == [1, 0, 1]
-    # Missing cells among rows, rare values among values. An unknown tag is absent: the field has no rare id.
-    assert counts == [[1, 3, 1, 3], [1, 3, 0, 3], [1, 3, 0, 3], [1, 3, 0, 5]]
+    # By split: missing cells, rows, rare values, unseen values, values. An unseen tag is left out: the field has no
+    # rare id.
+    assert counts == [
+        [[1, 2, 1, 0, 2], [0, 0, 0, 0, 0], [0, 1, 0, 0, 1]],
+        [[0, 2, 0, 0, 2], [0, 0, 0, 0, 0], [1, 1, 0, 0, 1]],
+        [[1, 2, 0, 0, 2], [0, 0, 0, 0, 0], [0, 1, 0, 0, 1]],
+        [[0, 2, 0, 1, 5], [0, 0, 0, 0, 0], [1, 1, 0, 0, 0]],
+    ]
 
 
 def test_ids_that_are_assigned_while_reading():
@@ -52,13 +60,15 @@ def test_ids_that_are_assigned_while_reading():
     random = np.random.default_rng(0)
     codes, before = random.integers(0, 4, 50), np.array([0, 1, 7, 0])
     arrays = {"label": np.zeros(50, np.uint8), "codes_0": codes}
-    block, counts = encode_chunk(arrays, 0, encoding, [fitted([2, 3, 1, 0], before)])  # a, b, rare, missing
+    splits = np.repeat(np.array([0, 1], np.uint8), 25)
+    block, counts = encode_chunk(arrays, 0, encoding, [fitted([2, 3, 1, 0], before)], splits)  # a, b, rare, missing
     occurred, expected = collections.Counter(dict(enumerate(before))), []
     for code in codes:
         expected.append([2, 3, 1, 0][code] if occurred[code] >= 2 else min(1, [2, 3, 1, 0][code]))
         occurred[code] += 1
     assert block.ids[:, 0].tolist() == expected
-    assert counts == [[expected.count(0), 50, expected.count(1), 50]]
+    for rows, found in ((expected[:25], counts[0][0]), (expected[25:], counts[0][1])):
+        assert found == [rows.count(0), 25, rows.count(1), 0, 25]
 
 
 def test_rows_come_back_by_shard_in_their_order(tmp_path):
