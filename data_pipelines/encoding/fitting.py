@@ -15,6 +15,8 @@ from .cell_types import AUTO, type_of
 from .cells import codes_of, numbers_of, present, texts_of, tokens_of
 from .field import FieldEncoding
 
+# Cells with more values than this are cut, if fewer than one in a thousand has as many.
+MOST_SLOTS, KEPT_WHOLE = 50, 0.999
 # The parts' counts are added up once this many rows are waiting, or twice as many as have been counted so far.
 PENDING_VALUES = 4_000_000
 
@@ -37,7 +39,7 @@ def fit_field(field: FieldEncoding, cells: pl.Series) -> FieldEncoding:
         return fit_numbers(field, [numbers])
     if field.kind == "multivalued":
         lengths, texts, _ = tokens_of(field, cells)
-        field = dataclasses.replace(field, max_values=field.max_values or max(1, int(lengths.max(initial=0))))
+        field = dataclasses.replace(field, max_values=field.max_values or max_values_of([lengths]))
     else:
         texts = texts_of(field, cells)
     codes, uniques = codes_of(texts)
@@ -45,6 +47,29 @@ def fit_field(field: FieldEncoding, cells: pl.Series) -> FieldEncoding:
     if not field.uses_vocabulary:
         return field
     return fit_vocabulary(field, [(uniques, np.bincount(codes, minlength=len(uniques)))])
+
+
+def max_values_of(parts: Iterable[np.ndarray]) -> int:
+    """Return how many values of a multi-valued cell to keep.
+
+    That is the most of any cell, up to `MOST_SLOTS`. Each row is padded to this size, so a few longer cells are cut to
+    what 99.9 % of the cells have.
+
+    Args:
+        parts: Numbers of values of the cells, in parts.
+
+    >>> max_values_of([np.array([3, 7])]), max_values_of([np.full(5000, 2), np.array([3000])])
+    (7, 50)
+    """
+    counts = np.zeros(1, np.int64)
+    for lengths in parts:
+        found = np.bincount(lengths, minlength=len(counts))
+        found[: len(counts)] += counts
+        counts = found
+    longest = max(len(counts) - 1, 1)
+    if longest <= MOST_SLOTS:
+        return longest
+    return max(MOST_SLOTS, int(np.searchsorted(np.cumsum(counts), KEPT_WHOLE * counts.sum())))
 
 
 def decide_type(field: FieldEncoding, parts: Iterable[pl.Series]) -> FieldEncoding:

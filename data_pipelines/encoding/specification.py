@@ -44,7 +44,8 @@ class FieldSpecification:
         separator: What separates the values of a multi-valued cell of text.
         weight_separator: What separates a value from its weight within a multi-valued cell; None if
             there are no weights.
-        max_values: The most values kept of a multi-valued cell; by default the most seen.
+        max_values: The most values kept of a multi-valued cell; by default the most seen. Beyond 50, a few longer
+            cells are cut to what 99.9 % of the cells have, and the report says how many values were cut.
         pooling: `"mean"` or `"sum"` of the values of a multi-valued cell.
         unused_ids: Ids that no value has, but that count in the field's vocabulary size.
         assign_ids_online: Whether ids were assigned while the rows were read: in the prepared rows the first
@@ -119,6 +120,21 @@ class FieldSpecification:
         if self.assign_ids_online and self.type not in (None, "text"):
             raise ValueError(f"{where}: `assign_ids_online` takes texts as they are written. Remove `type`.")
         object.__setattr__(self, "column", self.column or self.name)
+
+    def idle(self) -> dict[str, str]:
+        """Return the options that have no effect on this field, and which fields they are for."""
+        idle = {}
+        if self.kind != "multivalued":
+            idle |= dict.fromkeys(("separator", "weight_separator", "max_values", "pooling"), "multi-valued fields")
+        if self.transform != "quantile":
+            idle["num_buckets"] = "fields with the transform 'quantile'"
+        if self.reads_numbers and not self.uses_vocabulary:
+            idle |= dict.fromkeys(("min_count", "oov"), "fields whose values are counted")
+        if self.hash_buckets:
+            idle |= dict.fromkeys(("min_count", "oov"), "fields whose values are counted, not hashed")
+        if self.kind == "numerical":
+            idle |= dict.fromkeys(("missing", "unused_ids"), "fields with ids")
+        return idle
 
     @property
     def cell_type(self) -> CellType:

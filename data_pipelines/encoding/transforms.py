@@ -32,7 +32,8 @@ class Transform:
 
     Args:
         offset: Subtracted after the transform's curve.
-        scale: Divides the difference.
+        scale: Divides the difference. Zero says that the column was empty where it was fitted: its scale is not known,
+            and all later numbers count as missing.
         boundaries: Where each next bucket begins, ascending.
         num_buckets: Maximum number of buckets that `fit` makes.
 
@@ -74,6 +75,8 @@ class Transform:
 
         The results are values for a numerical field, and whole numbers that name buckets for a categorical field.
         """
+        if not self.scale:  # there was nothing to fit, so every number counts as missing
+            return np.full_like(numbers, np.nan, dtype=np.float64)
         return (self.curve(numbers) - self.offset) / self.scale
 
     def inverse_transform(self, numbers: np.ndarray) -> np.ndarray:
@@ -82,6 +85,8 @@ class Transform:
 
     def graph(self, numbers: tf.Tensor) -> tf.Tensor:
         """Compute `transform` in a TensorFlow graph."""
+        if not self.scale:
+            return numbers * np.float64(np.nan)
         return (self.graph_curve(numbers) - self.offset) / self.scale
 
     def curve(self, numbers: np.ndarray) -> np.ndarray:
@@ -286,8 +291,8 @@ class _Moments:
         self.rows, self.low, self.high = rows, min(self.low, part.min()), max(self.high, part.max())
 
     def of_a_constant(self) -> dict[str, float]:
-        """Return offset and scale of a constant column exactly; its mean and deviation would have rounding errors."""
-        return _offset_and_scale(self.low if self.rows else 0.0, 1.0)
+        """Return offset and scale of a column of equal numbers: their mean and deviation would be rounded to 1e-17."""
+        return _offset_and_scale(self.low, 1.0) if self.rows else {"offset": 0.0, "scale": 0.0}
 
 
 def _offset_and_scale(offset: float, scale: float) -> dict[str, float]:

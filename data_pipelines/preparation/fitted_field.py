@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from ..encoding.fields import TableEncoding
-from ..encoding.fitting import PENDING_VALUES, decide_type, fit_numbers, fit_vocabulary
+from ..encoding.fitting import MOST_SLOTS, PENDING_VALUES, decide_type, fit_numbers, fit_vocabulary, max_values_of
 from .state import replaced_folder
 
 if typing.TYPE_CHECKING:
@@ -55,7 +55,10 @@ class FittedField:
             fit_on: `"train"` or `"all"`.
         """
         if field.kind == "multivalued" and field.max_values is None:
-            field = dataclasses.replace(field, max_values=max(1, *(chunk["longest"][index] for chunk in stats)))
+            longest = max(1, *(chunk["longest"][index] for chunk in stats))
+            if longest > MOST_SLOTS:
+                longest = max_values_of(_lengths(index, chunks))
+            field = dataclasses.replace(field, max_values=longest)
         field = decide_type(field, (chunk.dictionary(index)[0] for chunk in chunks))
         if field.uses_vocabulary:
             field = fit_vocabulary(field, (chunk.dictionary(index) for chunk in chunks))
@@ -97,6 +100,12 @@ class FittedField:
     def _slice(self, filename, dtype, chunk):
         start, stop = self._starts[chunk : chunk + 2]
         return np.fromfile(self._folder / filename, dtype, stop - start, offset=start * np.dtype(dtype).itemsize)
+
+
+def _lengths(index, chunks):
+    for chunk in chunks:
+        with chunk.arrays() as arrays:
+            yield arrays[f"lengths_{index}"]
 
 
 def _numbers(index, chunks, fit_on):

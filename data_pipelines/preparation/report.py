@@ -48,7 +48,7 @@ def write_report(
         encoding: The `TableEncoding`.
         splits: `{split: Split}`.
         chunks: The stats of each chunk.
-        counts: What `encode_chunk` counted, `(fields, splits, 5)`.
+        counts: What `encode_chunk` counted, `(fields, splits, 6)`.
         seconds: Duration of each step in seconds.
         start: When this process began, from `time.monotonic`.
 
@@ -63,7 +63,9 @@ def write_report(
     for field, description, of_splits in zip(encoding.schema.fields, encoding.fields, counts, strict=True):
         sizes = {"vocabulary_size": field.vocabulary_size, "num_slots": field.num_slots}
         by_split = {name: _shares(of_split) for name, of_split in zip(SPLITS, of_splits, strict=True) if of_split[1]}
-        config = {"type": description.type} if description.type else {}
+        config: Config = {"type": description.type} if description.type else {}
+        if field.kind == "multivalued":
+            config["cut_values"] = int(of_splits[:, 5].sum())
         fields.append(
             {
                 "name": field.name,
@@ -97,7 +99,7 @@ def write_report(
 
 
 def _shares(counts):
-    missing, rows, rare, unseen, values = (int(count) for count in counts)
+    missing, rows, rare, unseen, values, _ = (int(count) for count in counts)
     values = max(values, 1)
     return {"missing_share": missing / rows, "rare_share": rare / values, "unseen_share": unseen / values}
 
@@ -110,6 +112,18 @@ def warnings_of(fields: Sequence[Config]) -> list[str]:
     """
     warnings = []
     for field in fields:
+        if field.get("cut_values"):
+            warnings.append(
+                f"Field '{field['name']}': {field['cut_values']:,} values were cut, because their cells have more than "
+                f"{field['num_slots']} values. Set `max_values` to keep more or fewer."
+            )
+        missing = {name: shares["missing_share"] for name, shares in field["splits"].items()}
+        if missing.get("train") == 1 and min(missing.values()) < 1:
+            other = min(missing, key=lambda name: missing[name])
+            warnings.append(
+                f"Field '{field['name']}' is missing in all training rows, but not in the split '{other}'. A model "
+                "cannot learn what it means. Leave the field out, or split the rows in another way."
+            )
         known = {name: _known_share(field["kind"], shares) for name, shares in field["splits"].items()}
         for name, share in known.items():
             if share < LEAST_KNOWN <= known.get("train", 0.0):

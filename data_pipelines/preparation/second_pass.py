@@ -44,9 +44,10 @@ def encode_chunk(
         splits: The index in `SPLITS` of each row.
 
     Returns:
-        The `Block`, and for each field a list per split, `[missing, rows, rare, unseen, values]`: the number of rows
-        whose cell is missing, of all rows, of values with the rare id, of values that are left out because they have no
-        id, and of all values. A multi-valued cell has any number of values, other cells have one.
+        The `Block`, and for each field a list per split, `[missing, rows, rare, unseen, values, cut]`: the number of
+        rows whose cell is missing, of all rows, of values with the rare id, of values that are left out because they
+        have no id, of all values, and of values cut from long cells. A multi-valued cell has any number of values,
+        other cells have one.
     """
     labels = arrays["label"]
     of_split = [splits == split for split in range(len(SPLITS))]
@@ -59,7 +60,7 @@ def encode_chunk(
             else:
                 id_columns.append((to_global(field.bucket_ids(numbers), first), None))
             missing = np.isnan(numbers)
-            counts.append([[int(missing[rows].sum()), int(rows.sum()), 0, 0, int(rows.sum())] for rows in of_split])
+            counts.append([[int(missing[rows].sum()), int(rows.sum()), 0, 0, int(rows.sum()), 0] for rows in of_split])
             continue
         ids, codes = fitted[index].ids(chunk), arrays[f"codes_{index}"]
         unseen = ids == UNSEEN
@@ -79,15 +80,22 @@ def encode_chunk(
         if lengths is None:
             id_columns.append((to_global(ids, first), codes))
             absent = (ids == 0) & ~unseen
-            missing = [int(some[absent].sum()) for some in cells]
+            missing, cut = [int(some[absent].sum()) for some in cells], [0] * len(SPLITS)
         else:
             weights = arrays[f"weights_{index}"] if field.is_weighted else None
             local, weights = pad(lengths, ids[codes], weights, field.max_values or 1)
             id_columns += [(column, None) for column in to_global(local, first).T]
             number_columns += [] if weights is None else [(column, None) for column in weights.T]
             missing = [int((local[rows] == 0).all(axis=1).sum()) for rows in of_split]
+            cut = [
+                int(some[ids > 0].sum() - np.count_nonzero(local[rows]))
+                for some, rows in zip(cells, of_split, strict=True)
+            ]
         counts.append(
-            [[absent, int(rows.sum()), *values] for absent, rows, values in zip(missing, of_split, found, strict=True)]
+            [
+                [absent, int(rows.sum()), *values, more]
+                for absent, rows, values, more in zip(missing, of_split, found, cut, strict=True)
+            ]
         )
     ids = _side_by_side(id_columns, len(labels), np.int32)
     return Block(ids, _side_by_side(number_columns, len(labels), np.float32), labels), counts

@@ -6,9 +6,11 @@ to the training rows. `Folds` and `Shuffled`, which divided published data, firs
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import random
+import re
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +20,7 @@ import polars as pl
 
 from ctrzoo.suggest import unknown
 
+from ..encoding.cell_types import CELL_TYPES, SPACES
 from ..encoding.cells import numbers_of, plain_texts
 from ..errors import RowError
 from ..storage.writing import SPLITS
@@ -88,26 +91,39 @@ class Fractions:
 class ByColumn:
     """Split rows by a column, such as the day: later rows are for validation and test.
 
+    Bounds that are numbers are compared with numbers, bounds that are times with times, and other bounds with text.
+    A cell that is not of the bounds' kind is an error, and so is an empty cell.
+
     Args:
         column: The column; it need not be a field.
-        valid_from: The smallest value of validation rows. If all values are numbers, they are compared as numbers,
-            otherwise as text, which suits dates such as 2014-10-29. Empty cells are errors.
+        valid_from: The smallest value of validation rows. Times are written as 2024-10-29 or 2024-10-29 12:00:00, with
+            an offset such as +02:00 or in UTC, or as `format` says.
         test_from: The smallest value of test rows; by default the split has no test rows.
+        format: How the cells write times, if not as 2024-10-29: `"%m/%d/%Y"` and the like, or `"epoch_seconds"` or
+            `"epoch_milliseconds"` for numbers since 1970.
 
     Raises:
-        ValueError: If test rows would begin before validation rows.
+        ValueError: If test rows would begin before validation rows, or a bound is no time of the format.
+
+    >>> dates = pl.DataFrame({"day": ["6/1/2024", "12/31/2024"]}).to_arrow()
+    >>> ByColumn("day", "2024-06-15", format="%m/%d/%Y").assign(0, np.zeros(2), dates, None).tolist()
+    [0, 1]
     """
 
     column: str
     valid_from: float | str
     test_from: float | str | None = None
+    format: str | None = None
     needs_all_labels = False
 
     def __post_init__(self):
         _check_type("column", self.column, str, "the name of a column, in quotes")
         _check_type("valid_from", self.valid_from, (int, float, str), "a number or text")
         _check_type("test_from", self.test_from, (int, float, str, type(None)), "a number or text")
-        bounds = self._bounds()
+        _check_type("format", self.format, (str, type(None)), "a text such as '%d.%m.%Y'")
+        kind, bounds = self._bounds()
+        if kind == "text":
+            self._refuse_other_dates(bounds)
         if bounds != sorted(bounds):
             raise ValueError(
                 "A split by column needs the validation rows before the test rows. "
@@ -117,11 +133,15 @@ class ByColumn:
     def assign(self, chunk: int, labels: np.ndarray, table: pa.Table | None, source: str | None) -> np.ndarray:
         """Return each row's index in `SPLITS`; see `Fractions.assign`."""
         assert table is not None
-        bounds = self._bounds()
+        kind, bounds = self._bounds()
         cells = pl.Series(self.column, table[self.column])
-        cells = self._numbers(cells) if isinstance(bounds[0], float) else plain_texts(cells)
-        if cells.null_count():
-            raise RowError(cells.is_null().arg_true().to_numpy(), f"column '{self.column}' gives no split: it is empty")
+        empty = cells.is_null() | ((cells == "") if cells.dtype == pl.String else False)
+        if cells.dtype.is_float():
+            empty |= cells.is_nan().fill_null(True)
+        if empty.any():
+            raise RowError(empty.arg_true().to_numpy(), f"column '{self.column}' gives no split: it is empty")
+        read = {"number": self._numbers, "time": self._times, "text": self._texts}[kind]
+        cells = read(cells)
         return np.asarray(np.sum([(cells >= bound).to_numpy() for bound in bounds], axis=0, dtype=np.uint8))
 
     def _numbers(self, cells):
@@ -136,13 +156,134 @@ class ByColumn:
             reason = f"{error.reason}, as valid_from is the number {self.valid_from}: write both alike"
             raise RowError(error.rows, reason) from None
 
+    def _times(self, cells):
+        if cells.dtype.is_numeric() and self.format not in EPOCHS:
+            raise ValueError(
+                f"Column '{self.column}' holds numbers, such as {cells[0]}, but valid_from is the time "
+                f"{self.valid_from}. If they count seconds since 1970, write `format: epoch_seconds` into the split."
+            )
+        times = times_of(cells, self.format)
+        if times.null_count():
+            wrong = times.is_null().arg_true().to_numpy()
+            written = "such as 2024-06-20 12:00:00" if self.format is None else f"in the format '{self.format}'"
+            hint = ". Write the `format` of the cells into the split" if self.format is None else ""
+            reason = f"column '{self.column}' must hold times {written}, not {str(cells[int(wrong[0])])!r}{hint}"
+            raise RowError(wrong, reason)
+        return times
+
+    def _texts(self, cells):
+        if cells.dtype.is_temporal() or cells.dtype.is_numeric():
+            raise ValueError(
+                f"Column '{self.column}' holds {cells.dtype}, but valid_from is the text {self.valid_from!r}. Write "
+                "valid_from and test_from as the cells are: a number, or a time such as 2024-06-20."
+            )
+        return plain_texts(cells)
+
     def _bounds(self):
-        """Return where validation and test rows begin; as numbers if all of them are numbers."""
+        """Return the kind of the bounds, and where validation and test rows begin."""
         bounds = [bound for bound in (self.valid_from, self.test_from) if bound is not None]
-        try:
-            return [float(bound) for bound in bounds]
-        except ValueError:
-            return [str(bound) for bound in bounds]
+        if self.format is None:
+            with contextlib.suppress(ValueError):
+                return "number", [float(bound) for bound in bounds]
+        texts = pl.Series([str(bound) for bound in bounds])
+        times = times_of(texts, None)
+        if self.format is not None:
+            in_format = times_of(pl.Series(bounds) if self.format in EPOCHS else texts, self.format)
+            times = times.zip_with(times.is_not_null(), in_format)
+            if times.null_count():
+                raise ValueError(f"The bounds of a split must be times such as 2024-06-20. Received: {bounds}.")
+        return ("text", texts.to_list()) if times.null_count() else ("time", times.to_list())
+
+    def _refuse_other_dates(self, bounds):
+        for bound in bounds:
+            if re.fullmatch(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}([T ].*)?", bound):
+                raise ValueError(
+                    f"The bound {bound!r} of a split is a date in an order of its own. Write it as 2024-06-20, and how "
+                    "the cells are written as `format`, such as '%m/%d/%Y' or '%d.%m.%Y'."
+                )
+
+
+# Units of times that are numbers, in microseconds.
+EPOCHS = {"epoch_seconds": 10**6, "epoch_milliseconds": 10**3}
+
+
+def times_of(cells: pl.Series, format: str | None) -> pl.Series:
+    """Return cells as times in UTC, microseconds; null where a cell is no time of the format.
+
+    Args:
+        cells: Times, dates, texts, or numbers with a format of `EPOCHS`.
+        format: As in `ByColumn`.
+
+    >>> times_of(pl.Series(["2024-06-01T02:00+02:00", "31.12.2024"]), None).to_list()
+    [datetime.datetime(2024, 6, 1, 0, 0), None]
+    """
+    if format in EPOCHS:
+        numbers = cells.cast(pl.Float64, strict=False)
+        return (numbers * EPOCHS[format]).round().cast(pl.Int64, strict=False).cast(pl.Datetime("us"))
+    if cells.dtype == pl.Date:
+        return cells.cast(pl.Datetime("us"))
+    if cells.dtype == pl.Datetime:
+        in_utc = cells.dt.convert_time_zone("UTC") if getattr(cells.dtype, "time_zone", None) else cells
+        return in_utc.dt.replace_time_zone(None).dt.cast_time_unit("us")
+    texts = plain_texts(cells).str.replace_all(SPACES, "")
+    if format is not None:
+        return texts.str.to_datetime(format, time_unit="us", strict=False)
+    kind = CELL_TYPES["time"]
+    written = kind.canonical(texts).str.replace(r"^(.{10})$", "${1} 00:00:00")
+    times = written.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+    return times.set(~kind.fits(texts).fill_null(False), None)
+
+
+# What a column may call the splits.
+NAMES = {"train": ("train", "training"), "valid": ("valid", "val", "validation", "dev"), "test": ("test", "testing")}
+
+
+@dataclasses.dataclass(frozen=True)
+class ByName:
+    """Split rows by a column that names the split of each.
+
+    Args:
+        column: The column. It should not be a field.
+        train: What the column calls the training rows, a text or several; in any case.
+        valid: What it calls the validation rows.
+        test: What it calls the test rows.
+
+    Raises:
+        ValueError: If a name stands for two splits.
+
+    >>> parts = pl.DataFrame({"fold": ["train", "dev", "TEST"]}).to_arrow()
+    >>> ByName("fold").assign(0, np.zeros(3), parts, None).tolist()
+    [0, 1, 2]
+    """
+
+    column: str
+    train: str | tuple[str, ...] = NAMES["train"]
+    valid: str | tuple[str, ...] = NAMES["valid"]
+    test: str | tuple[str, ...] = NAMES["test"]
+    needs_all_labels = False
+
+    def __post_init__(self):
+        _check_type("column", self.column, str, "the name of a column, in quotes")
+        for split in SPLITS:
+            names = getattr(self, split)
+            names = (names,) if isinstance(names, (str, int, float)) else tuple(names)
+            object.__setattr__(self, split, tuple(str(name) for name in names))
+        names = [name.lower() for split in SPLITS for name in getattr(self, split)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"Each name must stand for one split. Received: {', '.join(twice)} twice.")
+
+    def assign(self, chunk: int, labels: np.ndarray, table: pa.Table | None, source: str | None) -> np.ndarray:
+        """Return each row's index in `SPLITS`; see `Fractions.assign`."""
+        assert table is not None
+        names = plain_texts(pl.Series(self.column, table[self.column])).str.to_lowercase()
+        splits = {name.lower(): index for index, split in enumerate(SPLITS) for name in getattr(self, split)}
+        found = names.replace_strict(splits, default=None, return_dtype=pl.UInt8)
+        if found.null_count():
+            rows = found.is_null().arg_true().to_numpy()
+            reason = f"column '{self.column}' must hold {', '.join(splits)}, not {names[int(rows[0])]!r}"
+            raise RowError(rows, f"{reason}; to split by its values, give `valid_from`")
+        return found.to_numpy()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,11 +355,11 @@ class Shuffled:
         return splits
 
 
-def split_from_dict(config: Mapping[str, Any], seed: int = 0) -> Fractions | ByColumn:
+def split_from_dict(config: Mapping[str, Any], seed: int = 0) -> Fractions | ByColumn | ByName:
     """Build a split from a user's schema: shares, or a column and its bounds.
 
     Args:
-        config: Arguments of `Fractions` or `ByColumn`.
+        config: Arguments of `Fractions`, `ByColumn` or `ByName`.
         seed: Seed for a random split, if `config` gives none.
 
     Raises:
@@ -226,10 +367,11 @@ def split_from_dict(config: Mapping[str, Any], seed: int = 0) -> Fractions | ByC
     """
     if not isinstance(config, Mapping):
         raise ValueError(
-            "Schema: `split` must be shares, {train: 0.8, valid: 0.1, test: 0.1}, or a column and its bounds. "
+            "Schema: `split` must be shares, {train: 0.8, valid: 0.1, test: 0.1}, a column and its bounds, or a column "
+            "that names the splits. "
             f"Received: {config!r}."
         )
-    kind = ByColumn if "column" in config else Fractions
+    kind = Fractions if "column" not in config else ByName if set(config) <= {"column", *SPLITS} else ByColumn
     known = [entry.name for entry in dataclasses.fields(kind)]
     for key in config:
         if key not in known:
@@ -240,4 +382,4 @@ def split_from_dict(config: Mapping[str, Any], seed: int = 0) -> Fractions | ByC
         raise ValueError(f"A split by column needs the keys column and valid_from. Missing: {', '.join(missing)}.")
     if kind is ByColumn:  # YAML reads 2024-06-01 as a date
         return kind(**{key: str(value) if isinstance(value, datetime.date) else value for key, value in config.items()})
-    return kind(**{"seed": seed, **config})
+    return kind(**({"seed": seed, **config} if kind is Fractions else config))

@@ -49,7 +49,7 @@ def prepare_own_table(
             `.svm`, `.libffm` or `.ffm` (see `SparseTextSource` for their columns);
             text may be compressed (`.gz`, `.bz2`, `.zst`, `.zip`).
         schema: Path of the schema file (JSON or YAML), or its content as a mapping: `label`, `fields`
-            (arguments of `FieldEncoding`), `split` (arguments of `Fractions` or `ByColumn`), `fit_on`, and
+            (arguments of `FieldEncoding`), `split` (arguments of `Fractions`, `ByColumn` or `ByName`), `fit_on`, and
             for text `separator`, `columns` (if the files have no header), `quote` (by default none for tab-separated
             text, otherwise `"`) and `missing`.
         bad_rows: What to do with rows that cannot be used: `"error"` or `"skip"`.
@@ -133,6 +133,10 @@ def table_source(
     if len(kinds) > 1:
         raise ValueError(f"All files must be of the same kind. Received: {', '.join(sorted(kinds))}.")
     kind = kinds.pop()
+    if kind not in ("csv", "tsv"):
+        idle = sorted({"separator", "columns", "quote"} & set(config))
+        if idle:
+            raise ValueError(f"Schema: {', '.join(idle)} is for CSV and TSV files. Received: {kind}. Remove it.")
     if kind == "parquet":
         return ParquetSource(files, splits)
     if kind in ("libsvm", "libffm"):
@@ -189,6 +193,12 @@ def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool 
             raise ValueError(
                 f"Schema, field '{field.name}': {', '.join(fitted)} is fitted by the preparation. Remove it."
             )
+        for key, fields_of in field.idle().items():
+            if isinstance(entry, Mapping) and key in entry:
+                raise ValueError(
+                    f"Schema, field '{field.name}': `{key}` has no effect, it is for {fields_of}. Remove it, or "
+                    f"correct the kind, which is '{field.kind}'."
+                )
         if field.column not in columns:
             raise ValueError(f"Schema: {unknown('column', field.column, columns)}{_headless(columns)}")
         fields.append(_of_this_table(field, missing))

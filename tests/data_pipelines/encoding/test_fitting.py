@@ -73,3 +73,12 @@ def test_a_number_that_cannot_be_stored_is_refused_while_its_row_is_known():
         fitting.fit_field(FieldEncoding("x", "numerical"), pl.Series([1.0, 1e39]))
     standard = fitting.fit_field(FieldEncoding("x", "numerical", transform="standard"), pl.Series([1.0, 3.0, None]))
     assert (standard.offset, standard.scale) == (2.0, 1.0)
+
+
+def test_a_few_long_cells_are_cut_to_what_nearly_all_have():
+    from ctrzoo.data_pipelines.encoding.fitting import max_values_of
+
+    assert max_values_of([np.array([0, 50])]) == 50  # small sizes are kept whole
+    lengths = np.r_[np.full(9980, 60), np.full(19, 70), 3000]
+    assert max_values_of([lengths[:5000], lengths[5000:]]) == 70  # 9,999 of 10,000 cells have at most 70 values
+    assert max_values_of([np.full(10, 80)]) == 80 and max_values_of([]) == 1

@@ -50,7 +50,10 @@ def assert_equal(found, expected):
 @pytest.mark.parametrize("missing", ["absent", "category"])
 @pytest.mark.parametrize(("kind", "name"), TRANSFORMED)
 def test_all_that_encode_agree_row_by_row(prepare, kind, name, missing):
-    data, prepared = prepare(kind, name, missing=missing, **({"num_buckets": 5} if name == "quantile" else {}))
+    if kind == "numerical" and missing == "category":
+        pytest.skip("a numerical field has no ids")
+    options = {"num_buckets": 5} if name == "quantile" else {}
+    data, prepared = prepare(kind, name, **options, **({} if kind == "numerical" else {"missing": missing}))
     rows = np.arange(len(CELLS))
     for cells in (CELLS, NUMBERS):
         ids, numbers = data.encoding.encode(pl.DataFrame({"row": rows, "x": cells}))

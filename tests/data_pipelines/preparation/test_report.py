@@ -27,13 +27,13 @@ BAD = {"bad": 2, "first_bad": "clicks.csv, row 3: 1 columns, expected 4"}
 @pytest.fixture
 def report(tmp_path):
     chunks = [{"bad": 0, "first_bad": None}, BAD, {"bad": 1, "first_bad": "clicks.csv, row 9: the same"}]
-    # Of train, valid and test: missing, rows, rare, unseen, values.
-    none = [0, 0, 0, 0, 0]
+    # Of train, valid and test: missing, rows, rare, unseen, values, values cut.
+    none = [0, 0, 0, 0, 0, 0]
     counts = [
-        [[2, 6, 0, 0, 6], none, [0, 2, 1, 1, 2]],
-        [[2, 6, 2, 0, 9], none, [0, 2, 1, 0, 3]],
-        [[0, 6, 0, 0, 6], none, [0, 2, 0, 0, 2]],
-        [[6, 6, 0, 0, 0], none, [2, 2, 0, 0, 0]],
+        [[2, 6, 0, 0, 6, 0], none, [0, 2, 1, 1, 2, 0]],
+        [[2, 6, 2, 0, 9, 4], none, [0, 2, 1, 0, 3, 1]],
+        [[0, 6, 0, 0, 6, 0], none, [0, 2, 0, 0, 2, 0]],
+        [[6, 6, 0, 0, 0, 0], none, [2, 2, 0, 0, 0, 0]],
     ]
     report = write_report(
         tmp_path, "clicks", ENCODING, SPLITS, chunks, np.array(counts), {"read": 0.5}, time.monotonic() - 2
@@ -61,7 +61,10 @@ def test_numbers_by_hand(report):
     assert site["splits"]["train"] == {"missing_share": 2 / 6, "rare_share": 0, "unseen_share": 0}
     assert site["splits"]["test"] == {"missing_share": 0, "rare_share": 0.5, "unseen_share": 0.5}
     assert list(tags["splits"]) == ["train", "test"]
-    (warning,) = report["warnings"]
+    warning, cut = report["warnings"]
+    assert tags["cut_values"] == 5 and cut.startswith(
+        "Field 'tags': 5 values were cut, because their cells have more than 3"
+    )
     assert warning.startswith("Field '$site': only 0.0% of the values in the split 'test' have an id of their own, ")
     assert "compared with 100.0% of the training values" in warning
     assert (price["kind"], price["vocabulary_size"], price["missing_share"]) == ("numerical", 1, 0)

@@ -45,13 +45,13 @@ def test_ids_numbers_and_counts_by_hand(monkeypatch, piece_rows):
     np.testing.assert_array_equal(block.ids, [[0, 5, 9, 8], [3, 7, 0, 0], [1, 0, 8, 9]])
     np.testing.assert_array_equal(block.numerical, [[0, 5, 6], [0, 0, 0], [1.5, 7, 9]])
     assert block.ids.dtype == np.int32 and block.numerical.dtype == np.float32 and block.labels.tolist() == [1, 0, 1]
-    # By split: missing cells, rows, rare values, unseen values, values. An unseen tag is left out: the field has no
-    # rare id.
+    # By split: missing cells, rows, rare values, unseen values, values, values cut. An unseen tag is left out, because
+    # the field has no rare id.
     assert counts == [
-        [[1, 2, 1, 0, 2], [0, 0, 0, 0, 0], [0, 1, 0, 0, 1]],
-        [[0, 2, 0, 0, 2], [0, 0, 0, 0, 0], [1, 1, 0, 0, 1]],
-        [[1, 2, 0, 0, 2], [0, 0, 0, 0, 0], [0, 1, 0, 0, 1]],
-        [[0, 2, 0, 1, 5], [0, 0, 0, 0, 0], [1, 1, 0, 0, 0]],
+        [[1, 2, 1, 0, 2, 0], [0, 0, 0, 0, 0, 0], [0, 1, 0, 0, 1, 0]],
+        [[0, 2, 0, 0, 2, 0], [0, 0, 0, 0, 0, 0], [1, 1, 0, 0, 1, 0]],
+        [[1, 2, 0, 0, 2, 0], [0, 0, 0, 0, 0, 0], [0, 1, 0, 0, 1, 0]],
+        [[0, 2, 0, 1, 5, 0], [0, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0]],
     ]
 
 
@@ -68,7 +68,7 @@ def test_ids_that_are_assigned_while_reading():
         occurred[code] += 1
     assert block.ids[:, 0].tolist() == expected
     for rows, found in ((expected[:25], counts[0][0]), (expected[25:], counts[0][1])):
-        assert found == [rows.count(0), 25, rows.count(1), 0, 25]
+        assert found == [rows.count(0), 25, rows.count(1), 0, 25, 0]
 
 
 def test_rows_come_back_by_shard_in_their_order(tmp_path):

@@ -7,8 +7,20 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
+import tensorflow as tf
 
-from ctrzoo.data_pipelines.preparation.splits import ByColumn, ByFile, Folds, Fractions, Shuffled, split_from_dict
+from ctrzoo.data_pipelines import load
+from ctrzoo.data_pipelines.encoding.serving import ServingEncoder
+from ctrzoo.data_pipelines.errors import RowError
+from ctrzoo.data_pipelines.preparation.splits import (
+    ByColumn,
+    ByFile,
+    ByName,
+    Folds,
+    Fractions,
+    Shuffled,
+    split_from_dict,
+)
 from ctrzoo.data_pipelines.preparation.table import prepare_own_table
 from tests.data_pipelines.clicks_table import SCHEMA, TEXT
 from tests.data_pipelines.small_table import stored_block
@@ -26,7 +38,6 @@ def test_rows_are_divided_by_a_column(prepared):
         (["1", "", "9"], 5, "column 'day' gives no split: it is empty"),
         (["a", "", "z"], "m", "column 'day' gives no split: it is empty"),
         ([1.0, float("nan"), 9.0], 5, "column 'day' gives no split: it is empty"),
-        ([1.0, float("nan"), 9.0], "m", "column 'day' gives no split: it is empty"),
         (
             ["1", "2024-06-01", "9"],
             5,
@@ -118,3 +129,104 @@ def test_a_schema_gives_shares_or_a_column():
     assert split_from_dict({"train": 1, "valid": 0, "test": 0, "seed": 2}, seed=3) == Fractions(1, 0, 0, 2)
     day = split_from_dict({"column": "day", "valid_from": datetime.date(2024, 6, 1)})
     assert day == ByColumn("day", "2024-06-01")
+
+
+HOURS = [datetime.datetime(2024, 6, 1) + datetime.timedelta(hours=hour) for hour in range(240)]
+DAYS = [datetime.datetime(2024, 1, 1) + datetime.timedelta(days=day) for day in range(366)]
+NEW_YORK = datetime.timezone(datetime.timedelta(hours=-5))
+NOON = datetime.datetime(2024, 6, 5, 12)
+
+
+def assigned(cells, **options):
+    """Return how many rows come before the validation rows."""
+    table = pl.DataFrame({"ts": cells}).to_arrow()
+    splits = ByColumn("ts", **options).assign(0, np.zeros(len(cells)), table, None)
+    assert (np.diff(splits.astype(int)) >= 0).all()
+    return int((splits == 0).sum())
+
+
+@pytest.mark.parametrize(
+    "bound", ["2024-06-05 12:00:00", "2024-06-05T12:00", "2024-06-05T12:00:00Z", "2024-06-05 14:00+02:00"]
+)
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda time: f"{time:%Y-%m-%d %H:%M:%S}",
+        lambda time: f"{time:%Y-%m-%dT%H:%M:%SZ}",
+        lambda time: f"{time:%Y-%m-%d %H:%M}",
+        lambda time: f"{time.replace(tzinfo=datetime.UTC).astimezone(NEW_YORK):%Y-%m-%dT%H:%M:%S%z}",
+        lambda time: time,
+        lambda time: time.replace(tzinfo=datetime.UTC),
+    ],
+)
+def test_times_are_compared_as_times(bound, write):
+    assert assigned([write(time) for time in HOURS], valid_from=bound) == sum(time < NOON for time in HOURS) == 108
+
+
+@pytest.mark.parametrize(
+    ("write", "format"),
+    [
+        (lambda day: f"{day.month}/{day.day}/{day.year}", "%m/%d/%Y"),
+        (lambda day: f"{day:%d.%m.%Y}", "%d.%m.%Y"),
+        (lambda day: int(day.replace(tzinfo=datetime.UTC).timestamp()), "epoch_seconds"),
+        (lambda day: str(int(day.replace(tzinfo=datetime.UTC).timestamp()) * 1000), "epoch_milliseconds"),
+        (lambda day: day.date(), None),
+    ],
+)
+def test_other_ways_to_write_times_are_declared(write, format):
+    cells = [write(day) for day in DAYS]
+    assert assigned(cells, valid_from="2024-06-15", format=format) == 166
+    if format is None:
+        return
+    with pytest.raises(ValueError, match="`?format`?"):
+        assigned(cells, valid_from="2024-06-15")
+    if not format.startswith("epoch"):
+        assert assigned(cells, valid_from=write(datetime.datetime(2024, 6, 15)), format=format) == 166
+
+
+@pytest.mark.parametrize(
+    ("options", "cells", "message"),
+    [
+        ({"valid_from": "6/15/2024"}, ["6/1/2024"], "a date in an order of its own. Write it as 2024-06-20"),
+        ({"valid_from": "15.06.2024"}, ["1.6.2024"], "a date in an order of its own"),
+        ({"valid_from": "2024-06-15"}, ["2024-06-01", "June 2"], "Row 1: column 'ts' must hold times .* not 'June 2'"),
+        ({"valid_from": "2024-06-15"}, ["2024-02-30"], "must hold times such as .* not '2024-02-30'"),
+        ({"valid_from": "2024-06-15"}, [1717200000], "If they count seconds since 1970, write `format: epoch_seconds`"),
+        ({"valid_from": "m"}, [1.5], "holds Float64, but valid_from is the text 'm'"),
+        (
+            {"valid_from": "soon", "format": "%d.%m.%Y"},
+            ["1.6.2024"],
+            "must be times such as 2024-06-20. Received: ..soon",
+        ),
+        ({"valid_from": "2024-06-15", "test_from": "2024-06-01"}, [], "the validation rows before the test rows"),
+        ({"valid_from": "2024-06-15 23:00+02:00", "test_from": "2024-06-15 20:00Z"}, [], "before the test rows"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(options, cells, message):
+    with pytest.raises(ValueError, match=message):
+        assigned(cells, **options)
+
+
+def test_a_column_may_name_the_splits():
+    table = pl.DataFrame({"fold": ["train", "Valid", "TEST", "dev", "2"]}).to_arrow()
+    split = split_from_dict({"column": "fold", "test": ["test", 2]})
+    assert split.assign(0, np.zeros(5), table, None).tolist() == [0, 1, 2, 1, 2]
+    with pytest.raises(RowError, match="Row 4: column 'fold' must hold train, training, valid, .* not '2'"):
+        ByName("fold").assign(0, np.zeros(5), table, None)
+    with pytest.raises(ValueError, match="Each name must stand for one split. Received: dev twice"):
+        split_from_dict({"column": "fold", "test": ["dev"]})
+    with pytest.raises(ValueError, match="Unknown key of `split` 'valid_form'. Did you mean 'valid_from'"):
+        split_from_dict({"column": "fold", "valid_form": 3})
+
+
+def test_a_number_that_no_training_row_has_counts_as_missing(tmp_path):
+    rows = "".join(f"{day},{'' if day < 30 else 1e6 + day},{day % 2}\n" for day in range(40))
+    (tmp_path / "t.csv").write_text(f"day,dwell,click\n{rows}")
+    field = {"name": "dwell", "kind": "numerical", "transform": "standard"}
+    schema = {"label": "click", "fields": ["day", field], "split": {"column": "day", "valid_from": 30, "test_from": 35}}
+    report = prepare_own_table(tmp_path / "data", "t", str(tmp_path / "t.csv"), schema)
+    data = load(tmp_path / "data")
+    assert not data.arrays("test")[0]["values"][:, 1].any()
+    assert any("Field 'dwell' is missing in all training rows, but not in" in text for text in report["warnings"])
+    served = ServingEncoder(data.encoding)({"day": tf.constant(["35"]), "dwell": tf.constant([1e6])})
+    assert served["values"].numpy()[0, 1] == 0

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from ctrzoo.data_pipelines import load
-from ctrzoo.data_pipelines.preparation.table import prepare_own_table
+from ctrzoo.data_pipelines.preparation.table import prepare_own_table, table_plan
 from tests.data_pipelines.clicks_table import HEADER, IDS, NUMBERS, ROWS, SCHEMA, TEXT, all_rows
 from tests.data_pipelines.small_table import stored_block
 
@@ -46,8 +46,11 @@ def test_a_text_table_becomes_the_features_of_the_design(prepared):
         ({"fields": []}, "the key 'fields' is missing"),
         ({"feilds": []}, "Unknown key 'feilds'. Did you mean 'fields'?"),
         ({"split": {"colum": "price"}}, "Unknown key of `split` 'colum'. Did you mean 'column'?"),
-        ({"split": {"column": "price"}}, "Missing: valid_from"),
-        ({"split": {"column": "price", "valid_from": None, "test_from": 9}}, "Missing: valid_from"),
+        ({"split": {"column": "price"}}, "to split by its values, give `valid_from`"),
+        (
+            {"split": {"column": "price", "valid_from": None, "test_from": 9}},
+            "to split by its values, give `valid_from`",
+        ),
         (
             {"split": {"column": "price", "valid_from": 30, "test_from": "4"}},
             "validation rows before the test rows. Received: valid_from 30, test_from '4'",
@@ -63,7 +66,7 @@ def test_a_text_table_becomes_the_features_of_the_design(prepared):
         ({"learn_from": "all"}, "the key 'learn_from' was renamed to 'fit_on'"),
         ({"fields": [{"name": "site", "rare": True}]}, "Field 'site': the key 'rare' was renamed to 'oov'"),
         ({"fields": [{"name": "site", "running": True}]}, "the key 'running' was renamed to 'assign_ids_online'"),
-        ({"split": None}, r"`split` must be shares, .* or a column and its bounds. Received: None"),
+        ({"split": None}, r"`split` must be shares, .* a column and its bounds, or .*. Received: None"),
         ({"split": {"train": 0.8, "valid": 0.2, "test": None}}, "`test` of a split must be a number. Received: None"),
         ({"split": {"train": "0.8"}}, "`train` of a split must be a number. Received: '0.8'"),
         ({"split": {"seed": "one"}}, "`seed` of a split must be a whole number. Received: 'one'"),
@@ -153,3 +156,29 @@ def test_every_transform_and_hashing_by_schema(prepared):
     np.testing.assert_array_equal(ids[:, 2] - first[7], np.ravel(hashed))
     # s0 is in 34 rows, s1 and s2 in 33: rare.
     np.testing.assert_array_equal(ids[:, 3] - first[8], [row % 3 == 0 for row in range(100)])
+
+
+@pytest.mark.parametrize(
+    ("field", "key"),
+    [
+        ({"name": "site", "separator": ","}, "separator"),
+        ({"name": "site", "max_values": 3}, "max_values"),
+        ({"name": "site", "pooling": "sum"}, "pooling"),
+        ({"name": "site", "num_buckets": 5}, "num_buckets"),
+        ({"name": "site", "hash_buckets": 5, "min_count": 2}, "min_count"),
+        ({"name": "price", "kind": "numerical", "min_count": 2}, "min_count"),
+        ({"name": "price", "kind": "numerical", "missing": "category"}, "missing"),
+    ],
+)
+def test_options_that_do_nothing_are_refused(field, key):
+    with pytest.raises(ValueError, match=f"field '{field['name']}': `{key}` has no effect, it is for .* Remove it"):
+        table_plan({"label": "click", "fields": [field]}, ["click", "site", "price"])
+
+
+@pytest.mark.parametrize("key", ["separator", "columns", "quote"])
+def test_options_of_text_are_refused_for_other_files(key, tmp_path):
+    pl.DataFrame({"click": [0, 1], "site": ["a", "b"]}).write_parquet(tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match=f"Schema: {key} is for CSV and TSV files. Received: parquet"):
+        prepare_own_table(
+            tmp_path / "d", "t", str(tmp_path / "t.parquet"), {"label": "click", "fields": ["site"], key: ";"}
+        )
