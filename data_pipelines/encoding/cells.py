@@ -162,7 +162,7 @@ def split_texts(field: FieldSpecification, texts: pl.Series) -> pl.Series:
 
     >>> from ctrzoo.data_pipelines.encoding.specification import FieldSpecification
     >>> tags = FieldSpecification("tags", "multivalued", separator=";", type="text")
-    >>> split_texts(tags, pl.Series(["a;b", "['c', 'd, e']", "[1, 2]"])).to_list()
+    >>> split_texts(tags, pl.Series(["a;b", "['c', 'd, e']", "[1,2]"])).to_list()
     [['a', 'b'], ['c', 'd, e'], ['1', '2']]
     """
     is_list = texts.str.contains(LIST).fill_null(False)

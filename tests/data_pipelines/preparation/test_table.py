@@ -47,10 +47,7 @@ def test_a_text_table_becomes_the_features_of_the_design(prepared):
         ({"feilds": []}, "Unknown key 'feilds'. Did you mean 'fields'?"),
         ({"split": {"colum": "price"}}, "Unknown key of `split` 'colum'. Did you mean 'column'?"),
         ({"split": {"column": "price"}}, "to split by its values, give `valid_from`"),
-        (
-            {"split": {"column": "price", "valid_from": None, "test_from": 9}},
-            "to split by its values, give `valid_from`",
-        ),
+        ({"split": {"column": "price", "valid_from": None, "test_from": 9}}, "Missing: valid_from"),
         (
             {"split": {"column": "price", "valid_from": 30, "test_from": "4"}},
             "validation rows before the test rows. Received: valid_from 30, test_from '4'",
