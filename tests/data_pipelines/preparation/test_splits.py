@@ -23,10 +23,10 @@ def test_rows_are_divided_by_a_column(prepared):
 @pytest.mark.parametrize(
     ("cells", "valid_from", "reason"),
     [
-        (["1", "", "9"], 5, "column 'day' says no split: it is empty"),
-        (["a", "", "z"], "m", "column 'day' says no split: it is empty"),
-        ([1.0, float("nan"), 9.0], 5, "column 'day' says no split: it is empty"),
-        ([1.0, float("nan"), 9.0], "m", "column 'day' says no split: it is empty"),
+        (["1", "", "9"], 5, "column 'day' gives no split: it is empty"),
+        (["a", "", "z"], "m", "column 'day' gives no split: it is empty"),
+        ([1.0, float("nan"), 9.0], 5, "column 'day' gives no split: it is empty"),
+        ([1.0, float("nan"), 9.0], "m", "column 'day' gives no split: it is empty"),
         (
             ["1", "2024-06-01", "9"],
             5,
@@ -46,7 +46,7 @@ def test_times_are_not_compared_with_a_number(tmp_path):
     days = [datetime.date(2024, 6, day) for day in range(1, 31)]
     pl.DataFrame({"click": [0, 1] * 15, "day": days}).write_parquet(tmp_path / "clicks.parquet")
     schema = {"label": "click", "fields": ["day"], "split": {"column": "day", "valid_from": 20240620}}
-    with pytest.raises(ValueError, match=r"'day' holds times \(Date\).* number 20240620. Write .*: 2024-06-20"):
+    with pytest.raises(ValueError, match=r"'day' holds times \(Date\).* number 20240620. Write .*such as 2024-06-20"):
         prepare_own_table(tmp_path / "prepared", "clicks", tmp_path / "clicks.parquet", schema)
 
 
@@ -118,3 +118,11 @@ def test_a_schema_gives_shares_or_a_column():
     assert split_from_dict({"train": 1, "valid": 0, "test": 0, "seed": 2}, seed=3) == Fractions(1, 0, 0, 2)
     day = split_from_dict({"column": "day", "valid_from": datetime.date(2024, 6, 1)})
     assert day == ByColumn("day", "2024-06-01")
+
+
+@pytest.mark.parametrize("share", [float("nan"), float("inf"), -float("inf")])
+def test_shares_and_bounds_are_finite(share):
+    with pytest.raises(ValueError, match="whole hundredths that add up to 1. Received: .*(nan|inf)"):
+        Fractions(share, 0.1, 0.1)
+    with pytest.raises(ValueError, match="must be finite, or a text that is not a number. Received: .*(nan|inf)"):
+        ByColumn("day", share)
