@@ -113,7 +113,8 @@ class Schema:
             largest = max(fields, key=lambda field: field.vocabulary_size)
             raise ValueError(
                 f"A schema can have at most {MOST_IDS:,} ids, because ids have 32 bits. Received: {self.num_ids:,}. "
-                f"The field '{largest.name}' has {largest.vocabulary_size:,}: hash to fewer buckets or raise `min_count`."
+                f"The field '{largest.name}' has {largest.vocabulary_size:,}. Set fewer `hash_buckets` "
+                "or `unused_ids`, or a higher `min_count`."
             )
         if self.label in names:
             raise ValueError(f"The label '{self.label}' must not be a field: the model would see the answer.")

@@ -251,8 +251,8 @@ def _divide(job: _Job, chunks: list[_Chunk]) -> _Division:
     empty = [split for split in job.plan.split.requested() if not division.rows[:, SPLITS.index(split)].any()]
     if empty and isinstance(job.plan.split, ByColumn):
         raise ValueError(
-            f"Data set '{job.name}' has no row in the split '{empty[0]}'. Compare `valid_from` and `test_from` with the "
-            f"values of the column '{job.plan.split.column}'."
+            f"Data set '{job.name}' has no row in the split '{empty[0]}'. Compare `valid_from` and `test_from` with "
+            f"the values of the column '{job.plan.split.column}'."
         )
     if empty:
         console.print(f"{job.name}: the table is too small for rows in the split {' and '.join(map(repr, empty))}")
