@@ -42,7 +42,7 @@ from ..storage.writing import (
 )
 from .first_pass import ChunkFiles, compact
 from .fitted_field import FittedField
-from .parallel import in_order
+from .parallel import ARRAY_LOCK, in_order
 from .report import write_report
 from .second_pass import EncodedFiles, encode_chunk
 from .splits import ByColumn
@@ -342,7 +342,8 @@ def _write(job: _Job, division: _Division, encoding: TableEncoding, encoded: lis
             counts = _write_shard(paths[shard], shard, encoded, tensors, seed)
             with replaced(counts_path) as temporary:
                 np.save(temporary, counts)
-        return np.load(counts_path).tolist()
+        with ARRAY_LOCK:
+            return np.load(counts_path).tolist()
 
     shards = []
     total = int(division.rows.sum())

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 from rich.table import Table
+from rich.text import Text
 
 from ctrzoo.files import replaced, write_json
 from ctrzoo.memory import peak_bytes
@@ -93,7 +94,7 @@ def tables_of(report: Config) -> tuple[Table, Table]:
     head.add_row("time", f"{report['seconds']:,.1f} s, {report['rows_per_second']:,.0f} rows/s")
     head.add_row("peak memory", f"{report['peak_memory_bytes'] / 2**20:,.0f} MiB")
     if report["bad_rows"]:
-        head.add_row("rows skipped", f"{report['bad_rows']:,}; the first: {report['first_bad_row']}")
+        head.add_row("rows skipped", Text(f"{report['bad_rows']:,}; the first: {report['first_bad_row']}"))
     table = Table()
     table.add_column("field")
     table.add_column("kind")
@@ -102,7 +103,7 @@ def tables_of(report: Config) -> tuple[Table, Table]:
     for field in report["fields"]:
         shares = (f"{field['rare_share']:.2%}", f"{field['missing_share']:.2%}")
         size = f"{field['vocabulary_size']:,}"
-        table.add_row(field["name"], field["kind"], size, str(field["min_count"]), *shares)
+        table.add_row(Text(field["name"]), field["kind"], size, str(field["min_count"]), *shares)
     return head, table
 
 
