@@ -93,12 +93,12 @@ def test_the_next_command_trains_on_what_was_prepared(tmp_path, monkeypatch, cap
 
 def test_names_and_paths_with_square_brackets_are_shown(clicks):
     (clicks / "a [b].csv").write_text((clicks / "clicks.csv").read_text().replace("price", "price [/kg]"))
-    table = ("--table=a [b].csv", "--schema=schema [/c].yaml")
+    table = ("--table=a [b].csv", "--schema=schema [c].yaml")
     drafted = run("prepare", *table, "--infer_schema", folder=clicks)
-    assert drafted.returncode == 0 and "schema [/c].yaml: label 'click', 2 fields" in drafted.stdout, drafted.stderr
-    prepared = run("prepare", *table, f"--data_dir={clicks / 'data [/d]'}", "--name=clicks", folder=clicks)
+    assert drafted.returncode == 0 and "schema [c].yaml: label 'click', 2 fields" in drafted.stdout, drafted.stderr
+    prepared = run("prepare", *table, f"--data_dir={clicks / 'data [d]'}", "--name=clicks", folder=clicks)
     assert prepared.returncode == 0, prepared.stderr
-    assert "price [/kg]" in prepared.stdout and "data [/d]/clicks" in prepared.stdout
+    assert "price [/kg]" in prepared.stdout and "data [d]/clicks" in prepared.stdout
 
 
 def test_the_download_of_criteo_is_to_be_unpacked(tmp_path):
