@@ -21,6 +21,7 @@ from ctrzoo.types import Config
 KINDS = ("categorical", "numerical", "multivalued")
 POOLINGS = ("mean", "sum")
 FORMAT_VERSION = 1
+MOST_IDS = 2**31 - 1
 SCHEMA_KEYS = ("format_version", "ctrzoo_version", "label", "fields")
 
 
@@ -108,6 +109,13 @@ class Schema:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"Field names must differ. Received more than once: {', '.join(twice)}.")
+        if self.num_ids > MOST_IDS:
+            largest = max(fields, key=lambda field: field.vocabulary_size)
+            raise ValueError(
+                f"A schema can have at most {MOST_IDS:,} ids, because ids have 32 bits. Received: {self.num_ids:,}. "
+                f"The field '{largest.name}' has {largest.vocabulary_size:,}. Set fewer `hash_buckets` "
+                "or `unused_ids`, or a higher `min_count`."
+            )
         if self.label in names:
             raise ValueError(f"The label '{self.label}' must not be a field: the model would see the answer.")
 

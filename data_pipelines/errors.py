@@ -21,6 +21,17 @@ class RowError(ValueError):
         self.rows, self.reason = np.asarray(rows), reason
 
 
+def unsupported(column: str, dtype: object) -> str:
+    """Return the message for a column of a type that no field reads.
+
+    >>> unsupported("month", "period")
+    "Column 'month' holds period, which no field reads. Convert it to numbers or text, or leave the field out."
+    """
+    return (
+        f"Column '{column}' holds {dtype}, which no field reads. Convert it to numbers or text, or leave the field out."
+    )
+
+
 def plain_cells(cells: pl.Series) -> pl.Series:
     """Return a column as numbers, times or text; codes and bytes become text.
 
@@ -34,6 +45,8 @@ def plain_cells(cells: pl.Series) -> pl.Series:
     >>> plain_cells(pl.Series("site", ["a", None], dtype=pl.Categorical)).to_list()
     ['a', None]
     """
+    if isinstance(cells.dtype, pl.BaseExtension):
+        raise ValueError(unsupported(cells.name, cells.dtype.ext_name()))
     if cells.dtype.is_nested() or cells.dtype == pl.Object:
         raise ValueError(
             f"Column '{cells.name}' must hold one number or text per cell, not {cells.dtype}. Make lists of numbers or "
@@ -62,7 +75,8 @@ def check_labels(cells: pl.Series) -> np.ndarray:
     array([1, 0], dtype=uint8)
     """
     cells = plain_cells(cells)
-    numbers = cells.cast(pl.Float64, strict=False).fill_null(-1).to_numpy()
+    plain = cells.str.strip_chars() if cells.dtype == pl.String else cells
+    numbers = plain.cast(pl.Float64, strict=False).fill_null(-1).to_numpy()
     wrong = np.flatnonzero((numbers != 0) & (numbers != 1))
     if len(wrong):
         cell = cells[int(wrong[0])]

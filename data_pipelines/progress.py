@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 HEARTBEAT_SECONDS = 30
-console = Console(stderr=True, highlight=False)
+# Names and paths may hold square brackets, which rich would take for its markup.
+console = Console(stderr=True, highlight=False, markup=False)
 
 
 @contextlib.contextmanager
@@ -22,7 +23,7 @@ def rows_progress(description: str, total: int | None) -> Iterator[Callable[[int
         total: Number of rows; None if unknown.
     """
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
@@ -50,7 +51,7 @@ class StepProgress:
 
     def __init__(self, description: str):
         self.description, self.rows = description, 0
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"))
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[state]}"))
         self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
     def __enter__(self):

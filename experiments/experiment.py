@@ -60,7 +60,7 @@ def run_experiment(
     _check_workdir(workdir, settings)
     distribution = make_strategy(strategy, num_devices, settings.cpu_replicas)
     chief = is_chief(distribution)
-    console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=not chief)
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True, quiet=not chief)
     data = _load(settings, data_dir, raw)
     console.print(f"{data!r}")
     if settings.jit_compile:

@@ -55,7 +55,7 @@ def main(argv: list[str]) -> None:
     load_keras_quietly()
     from .explained_run import explain_run  # slow: it loads TensorFlow
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     report = explain_run(
         workdir,
         pathlib.Path(FLAGS.output) if FLAGS.output else workdir / "explanations",

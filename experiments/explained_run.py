@@ -120,7 +120,7 @@ def _worth_a_look(model, rows, count):
 
 def _print(console, message):
     if console:
-        console.print(message)
+        console.print(message, markup=False)
 
 
 def rows_of(

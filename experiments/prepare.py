@@ -46,7 +46,7 @@ def main(argv: list[str]) -> None:
         raise ValueError(f"Unknown argument '{argv[1]}'. Pass everything as flags, such as --dataset=criteo.")
     if (FLAGS.dataset is None) == (FLAGS.table is None):
         raise ValueError("Pass either --dataset for a benchmark or --table for your own table. See --help.")
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     folder = _prepare_benchmark() if FLAGS.dataset else _prepare_table(console)
     if folder is None:
         return

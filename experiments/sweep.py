@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> None:
     outcome.check_same_data(runs)
     if FLAGS.retry_failed:
         _forget_failures(runs)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     with Live(console=console, refresh_per_second=2) as live:
         try:
             Workers(runs, FLAGS.workers or max(1, len(FLAGS.gpus)), FLAGS.gpus).work(

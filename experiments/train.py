@@ -84,7 +84,7 @@ def main(argv: list[str]) -> None:
     named = {*given, *(text.partition("=")[0] for text in FLAGS.set)}
     if FLAGS.config in (None, "none") and not named & {"model", "baselines"}:
         given["baselines"] = "lr,fm"
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     settings, config = resolve(given, FLAGS.set, FLAGS.config)
     if config:
         console.print(f"Using the settings of {config} (--config=none uses the defaults).")

@@ -28,8 +28,12 @@ class TrainingProgress:
 
     def __init__(self, name: str, num_rows: int, epochs: int, console: Console | None = None) -> None:
         self.name, self.num_rows, self.epochs = name, num_rows, epochs
-        self.console = console or Console(stderr=True, highlight=False)
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[state]}"))
+        self.console = console or Console(stderr=True, highlight=False, markup=False)
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[state]}"),
+        )
         self._bar = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
 
     def __enter__(self) -> TrainingProgress:
@@ -57,7 +61,7 @@ class TrainingProgress:
         state = f"{rate:,.0f} rows/s, {(self.num_rows - rows) / rate:.0f} s left, loss {loss:.4f}"
         self._bar.update(self._task, completed=rows, state=state)
         if not self.console.is_terminal:
-            self.console.print(f"{self._title}: {rows / self.num_rows:.0%}, {state}")
+            self.console.print(f"{self._title}: {rows / self.num_rows:.0%}, {state}", markup=False)
 
     def end_epoch(self, row: Mapping[str, float]) -> None:
         """Show the finished epoch's row of the history."""
@@ -65,4 +69,4 @@ class TrainingProgress:
         metrics = main_metrics().items()
         found = ", ".join(f"{metric.title} {metric.format.format(row[f'valid_{name}'])}" for name, metric in metrics)
         speed = f"{row['rows_per_second']:,.0f} rows/s, {row['seconds']:.1f} s"
-        self.console.print(f"{self._title}: loss {row['loss']:.4f}, valid {found} ({speed})")
+        self.console.print(f"{self._title}: loss {row['loss']:.4f}, valid {found} ({speed})", markup=False)

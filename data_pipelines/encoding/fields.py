@@ -31,6 +31,16 @@ __all__ = ["FieldEncoding", "TableEncoding"]
 FORMAT_VERSION = 1
 ENCODING_FILE = "encoding.json"
 VOCABULARY_FILE = "vocabulary.parquet"
+# What reading damaged files raises: they are not JSON, hold other keys or types, or make polars panic.
+DAMAGES = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
+)
 
 
 class TableEncoding:
@@ -186,12 +196,12 @@ class TableEncoding:
         try:
             config = json.loads((folder / ENCODING_FILE).read_text(encoding="utf-8"))
             table = pl.read_parquet(folder / VOCABULARY_FILE, glob=False)
-        except (json.JSONDecodeError, pl.exceptions.PolarsError) as error:
-            reason = str(error).splitlines()[0]
+            vocabularies = table.partition_by("field", as_dict=True)
+            for field in config["fields"]:
+                rows = vocabularies.get((field["name"],))
+                if rows is not None:
+                    field.update(values=rows["value"], counts=rows["count"].drop_nulls())
+        except DAMAGES as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             raise ValueError(f"The encoding in {folder} is damaged ({reason}). Prepare the data again.") from None
-        vocabularies = table.partition_by("field", as_dict=True)
-        for field in config["fields"]:
-            rows = vocabularies.get((field["name"],))
-            if rows is not None:
-                field.update(values=rows["value"], counts=rows["count"].drop_nulls())
         return cls.from_dict(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import decimal
 import typing
 from collections.abc import Mapping, Sequence
@@ -9,11 +10,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 
 from ctrzoo.schema import Field, Schema
 from ctrzoo.suggest import unknown
 
-from ..errors import check_labels
+from ..errors import check_labels, unsupported
 from .cell_types import AUTO
 from .features import Block, assemble
 from .fields import FieldEncoding, TableEncoding
@@ -102,6 +104,7 @@ class FrameEncoder:
         Raises:
             ValueError: If the frame is empty, lacks a column, or has text where a number should be.
         """
+        _check_frame(frame)
         if not len(frame):
             raise ValueError("The frame has no rows to fit to.")
         fields = [fit_field(field, _cells_of(field, frame)) for field in self._fields]
@@ -132,7 +135,11 @@ class FrameEncoder:
 
     def block(self, frame: pd.DataFrame) -> Block:
         """Encode a frame as a `Block`, for `PreparedWriter.add`."""
-        numbers = pd.Series(pd.to_numeric(_column(frame, self.label), errors="coerce"))
+        _check_frame(frame)
+        try:
+            numbers = pd.Series(pd.to_numeric(_dense(_column(frame, self.label)), errors="coerce"))
+        except TypeError as error:  # lists
+            raise ValueError(f"The label '{self.label}' must be 0 or 1 in each row ({error}).") from None
         labels = check_labels(pl.Series(self.label, numbers.to_numpy(np.float64)))
         return Block(*self._ids_and_numbers(frame), labels)
 
@@ -163,6 +170,7 @@ class FrameEncoder:
 
     def _ids_and_numbers(self, frame):
         encoding = self._fitted()
+        _check_frame(frame)
         return encoding.encode(pl.DataFrame([_cells_of(field, frame) for field in encoding.fields]))
 
 
@@ -176,10 +184,38 @@ def _of(option, name, default):
     return option.get(name, default) if isinstance(option, Mapping) else option
 
 
+def _check_frame(frame):
+    if isinstance(frame, pd.DataFrame):
+        return
+    how = "frame.to_pandas()" if isinstance(frame, pl.DataFrame) else "pandas.DataFrame(...)"
+    raise ValueError(
+        f"A FrameEncoder takes a pandas frame. Received: {type(frame).__module__.split('.')[0]} "
+        f"{type(frame).__name__}. Turn it into one by `{how}`."
+    )
+
+
 def _column(frame, name):
     if name not in frame.columns:
         raise ValueError(unknown("column", name, frame.columns))
-    return frame[name]
+    return one_column(frame[name], name)
+
+
+def one_column(cells: pd.Series | pd.DataFrame, name: str) -> pd.Series:
+    """Return a column of a pandas frame, which is a frame itself if several columns have its name.
+
+    Raises:
+        ValueError: If several columns have the name.
+
+    >>> one_column(pd.DataFrame({"site": ["a"]})["site"], "site").to_list()
+    ['a']
+    """
+    if isinstance(cells, pd.DataFrame):
+        raise ValueError(f"{cells.shape[1]} columns are named '{name}'. Rename all but one.")
+    return cells
+
+
+def _dense(cells):
+    return cells.sparse.to_dense() if isinstance(cells.dtype, pd.SparseDtype) else cells
 
 
 def _cells_of(field, frame):
@@ -195,12 +231,18 @@ def series_of(name: str, cells: pd.Series, separator: str | None = None) -> pl.S
         cells: The pandas series.
         separator: What separates the values of a text cell, if cells may have several; then lists are also accepted.
     """
+    cells = _dense(cells)
     if isinstance(cells.dtype, pd.CategoricalDtype):
         cells = cells.astype(object)
+    if isinstance(cells.dtype, pd.DatetimeTZDtype) and isinstance(cells.dtype.tz, datetime.timezone):
+        cells = cells.dt.tz_convert("UTC")  # polars knows no offset such as +05:30
     is_time = cells.dtype.kind in "mM"
     is_known = cells.dtype == object and pd.api.types.infer_dtype(cells, skipna=True) in POLARS_KINDS
     if pd.api.types.is_numeric_dtype(cells.dtype) or is_time or is_known:
-        return pl.from_pandas(cells.reset_index(drop=True)).alias(name)
+        try:
+            return pl.from_pandas(cells.reset_index(drop=True)).alias(name)
+        except (pa.ArrowException, pl.exceptions.PolarsError):
+            raise ValueError(unsupported(name, cells.dtype)) from None
     if separator is not None and pd.api.types.infer_dtype(cells, skipna=True) != "string":
         missing = cells.isna()
         lists = [None if absent else _values(cell, separator) for cell, absent in zip(cells, missing, strict=True)]

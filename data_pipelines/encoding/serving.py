@@ -20,7 +20,7 @@ from .cell_types import SPACES, Decimal
 from .cells import BETWEEN_QUOTED, LIST, LIST_ENDS, QUOTES, UNIT, numbers_of, present, written_texts
 from .features import assemble
 from .fields import TableEncoding
-from .frame import FrameEncoder, series_of
+from .frame import FrameEncoder, one_column, series_of
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Tensor
@@ -228,26 +228,56 @@ class ServingModel(keras.Model):
         encoder: Any = next(layer for layer in self.layers if isinstance(layer, ServingEncoder))
         fields = {field.column: field for field in encoder.encoding.fields}
         cells = {column: _cells(x, fields[column], tensor.dtype) for column, tensor in self.input.items()}
+        lengths = {column: len(column_cells) for column, column_cells in cells.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"All columns must have equally many rows. Received: {lengths}.")
+        if not any(lengths.values()):
+            raise ValueError("`predict` needs at least one row. Received: none.")
         rows = tf.data.Dataset.from_tensor_slices(cells)  # pyright: ignore[reportArgumentType]
         rows = rows.batch(batch_size or PREDICTION_BATCH)
         return super().predict(rows, None, verbose, steps, callbacks)
 
 
 def _cells(table, field, dtype):
-    """Return the column of a field as a tensor `(rows, 1)`."""
-    column = field.column
+    """Return the column of a field as a tensor `(rows, 1)`; cells of a multi-valued field may be lists."""
+    column, separator = field.column, field.separator if field.kind == "multivalued" else None
     if column not in table:
         raise ValueError(unknown("column", column, getattr(table, "columns", table)))
     cells = table[column]
+    if isinstance(table, pd.DataFrame):
+        cells = one_column(cells, column)
+    elif separator is not None and isinstance(cells, (list, tuple)):
+        cells = pd.Series(list(cells), dtype=object)  # NumPy would take lists of one length for a matrix
     if not isinstance(cells, (pd.Series, pl.Series)):
         is_text = tf.is_tensor(cells) and cells.dtype == tf.string
         array = np.ravel(np.asarray(cells, "S" if is_text else None))
         cells = pd.Series(np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array)
     if isinstance(cells, pd.Series):
-        cells = series_of(column, cells)
+        cells = series_of(column, cells, separator)
     cells = present(field, cells)
+    if separator is not None and isinstance(cells.dtype, (pl.List, pl.Array)):
+        cells = _joined(field, cells)
     values = numbers_of(cells) if dtype == "float64" else written_texts(field, cells).fill_null("").to_list()
     return tf.reshape(tf.constant(values, dtype), (-1, 1))
+
+
+def _joined(field, lists):
+    """Return lists as the texts that the graph splits.
+
+    Raises:
+        ValueError: If a value contains the separator: the graph would split it.
+    """
+    separator = field.separator
+    rows = pl.DataFrame({"row": np.arange(len(lists)), "value": lists.cast(pl.List(lists.dtype.inner))})
+    values = rows.explode("value")
+    texts = written_texts(field, values["value"].alias(lists.name))
+    wrong = texts.filter(texts.str.contains(separator, literal=True))
+    if len(wrong):
+        raise ValueError(
+            f"Column '{lists.name}': the value {wrong[0]!r} contains the separator {separator!r}. Replace it."
+        )
+    joined = values.with_columns(texts.alias("value")).group_by("row").agg(pl.col("value").str.join(separator))
+    return rows.select("row").join(joined, on="row", how="left", maintain_order="left")["value"].alias(lists.name)
 
 
 def _input_names(columns):

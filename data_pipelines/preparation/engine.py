@@ -21,12 +21,12 @@ import polars as pl
 import pyarrow as pa
 
 from ctrzoo.files import replaced
-from ctrzoo.suggest import unknown
 
 from ..encoding.features import Block
 from ..encoding.fields import TableEncoding
 from ..errors import RowError
-from ..progress import StepProgress
+from ..progress import StepProgress, console
+from ..raw.sources import check_needed
 from ..storage.shuffling import order_within_shard, random_shards
 from ..storage.writing import (
     BLOCK_ROWS,
@@ -42,9 +42,10 @@ from ..storage.writing import (
 )
 from .first_pass import ChunkFiles, compact
 from .fitted_field import FittedField
-from .parallel import in_order
+from .parallel import ARRAY_LOCK, in_order
 from .report import write_report
 from .second_pass import EncodedFiles, encode_chunk
+from .splits import ByColumn
 from .state import kept_state
 
 if typing.TYPE_CHECKING:
@@ -89,9 +90,7 @@ def prepare_table(
     if bad_rows not in BAD_ROWS:
         raise ValueError(f"`bad_rows` must be 'error' or 'skip'. Received: {bad_rows!r}.")
     known = source.columns()
-    for column in plan.needed_columns():
-        if column not in known:
-            raise ValueError(f"{source.describe()['files'][0][0]}: {unknown('column', column, known)}")
+    check_needed(source.describe()["files"][0][0], plan.needed_columns(), known)
     folder = pathlib.Path(folder).absolute()
     options = options or {}
     description = {
@@ -249,6 +248,14 @@ def _divide(job: _Job, chunks: list[_Chunk]) -> _Division:
         division = _Division(np.array([chunk.stats["splits"] for chunk in chunks]), None)
     if not division.rows[:, 0].any():
         raise ValueError(f"Data set '{job.name}' has no row in the split 'train'. Change the split.")
+    empty = [split for split in job.plan.split.requested() if not division.rows[:, SPLITS.index(split)].any()]
+    if empty and isinstance(job.plan.split, ByColumn):
+        raise ValueError(
+            f"Data set '{job.name}' has no row in the split '{empty[0]}'. Compare `valid_from` and `test_from` with "
+            f"the values of the column '{job.plan.split.column}'."
+        )
+    if empty:
+        console.print(f"{job.name}: the table is too small for rows in the split {' and '.join(map(repr, empty))}")
     return division
 
 
@@ -335,7 +342,8 @@ def _write(job: _Job, division: _Division, encoding: TableEncoding, encoded: lis
             counts = _write_shard(paths[shard], shard, encoded, tensors, seed)
             with replaced(counts_path) as temporary:
                 np.save(temporary, counts)
-        return np.load(counts_path).tolist()
+        with ARRAY_LOCK:
+            return np.load(counts_path).tolist()
 
     shards = []
     total = int(division.rows.sum())

@@ -6,10 +6,11 @@ are then looked up per dictionary entry, not per row.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import polars as pl
@@ -21,6 +22,7 @@ from ctrzoo.files import replaced, write_json
 from ..encoding.cells import codes_of, numbers_of, present, texts_of, tokens_of
 from ..encoding.field import LARGEST
 from ..errors import check_labels
+from .parallel import ARRAY_LOCK
 
 if typing.TYPE_CHECKING:
     from numpy.lib.npyio import NpzFile
@@ -111,6 +113,33 @@ def _small_numbers(numbers):
 TEXTS = pa.schema([("text", pa.large_string()), ("count", pa.int64())])
 
 
+class Arrays(Mapping[str, np.ndarray]):
+    """The arrays of an open `.npz` file, for use in threads.
+
+    Args:
+        file: What `numpy.load` returned.
+
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> np.savez(file, label=np.array([0, 1]))
+    >>> dict(Arrays(np.load(io.BytesIO(file.getvalue()))))
+    {'label': array([0, 1])}
+    """
+
+    def __init__(self, file: NpzFile):
+        self._file = file
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        with ARRAY_LOCK:
+            return self._file[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._file.files)
+
+    def __len__(self) -> int:
+        return len(self._file.files)
+
+
 class ChunkFiles:
     """The files of one compact chunk.
 
@@ -139,9 +168,11 @@ class ChunkFiles:
         """Return the chunk's stats, or None if it is not complete."""
         return json.loads(self._stats.read_text(encoding="utf-8")) if self._stats.is_file() else None
 
-    def arrays(self) -> NpzFile:
+    @contextlib.contextmanager
+    def arrays(self) -> Iterator[Arrays]:
         """Open the arrays of the rows; each is read on access."""
-        return np.load(self._arrays)
+        with np.load(self._arrays) as file:
+            yield Arrays(file)
 
     def labels(self) -> np.ndarray:
         """Return the labels of all rows."""

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import contextlib
 import os
+import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
+
+# Before Python 3.11.8, NumPy fails now and then if two threads read the headers of arrays at a time:
+# https://github.com/python/cpython/issues/106905.
+ARRAY_LOCK = threading.Lock() if sys.version_info < (3, 11, 8) else contextlib.nullcontext()
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

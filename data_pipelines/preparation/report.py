@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 from rich.table import Table
+from rich.text import Text
 
 from ctrzoo.files import replaced, write_json
 from ctrzoo.memory import peak_bytes
@@ -152,7 +153,7 @@ def tables_of(report: Config) -> tuple[Table, Table]:
     head.add_row("time", f"{report['seconds']:,.1f} s, {report['rows_per_second']:,.0f} rows/s")
     head.add_row("peak memory", f"{report['peak_memory_bytes'] / 2**20:,.0f} MiB")
     if report["bad_rows"]:
-        head.add_row("rows skipped", f"{report['bad_rows']:,}; the first: {report['first_bad_row']}")
+        head.add_row("rows skipped", Text(f"{report['bad_rows']:,}; the first: {report['first_bad_row']}"))
     table = Table()
     table.add_column("field")
     table.add_column("kind")
@@ -163,9 +164,9 @@ def tables_of(report: Config) -> tuple[Table, Table]:
         shares = [field["splits"][split] for split in splits]
         rare = " / ".join(f"{100 * (share['rare_share'] + share['unseen_share']):.1f}" for share in shares)
         row = (field["kind"], f"{field['vocabulary_size']:,}", str(field["min_count"]), rare)
-        table.add_row(field["name"], *row, f"{field['missing_share']:.2%}")
+        table.add_row(Text(field["name"]), *row, f"{field['missing_share']:.2%}")
     for warning in report["warnings"]:
-        head.add_row("warning", warning)
+        head.add_row("warning", Text(warning))
     return head, table
 
 

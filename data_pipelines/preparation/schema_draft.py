@@ -12,6 +12,7 @@ import yaml
 from ctrzoo.files import write_text
 
 from ..errors import plain_cells
+from ..raw.sources import usable_columns
 from .table import find_tables, kind_of, table_source
 
 if typing.TYPE_CHECKING:
@@ -47,7 +48,7 @@ def draft_schema(tables: Path, path: Path) -> Config:
     first = next(source.chunks([]), None)
     if first is None:
         raise ValueError(f"{files[0]} has no rows below its header.")
-    table = first.parse(dict.fromkeys(source.columns(), False)).table
+    table = first.parse(dict.fromkeys(usable_columns(source), False)).table
     frame = pl.DataFrame(pl.from_arrow(table.slice(0, SAMPLE_ROWS)))
     kind = kind_of(files[0])
     schema = draft_sparse(frame) if kind in ("libsvm", "libffm") else draft(frame)

@@ -66,7 +66,8 @@ class Fractions:
             _check_type(key, getattr(self, key), (int, float), "a number")
         _check_type("seed", self.seed, int, "a whole number")
         shares = np.array([self.train, self.valid, self.test]) * GROUP
-        if (shares < 0).any() or not np.allclose(shares, shares.round()) or round(shares.sum()) != GROUP:
+        are_whole = np.isfinite(shares).all() and np.allclose(shares, shares.round())
+        if not are_whole or (shares < 0).any() or round(shares.sum()) != GROUP:
             raise ValueError(
                 f"The shares of a split must be whole hundredths that add up to 1. Received: {self.train}, "
                 f"{self.valid}, {self.test}."
@@ -85,6 +86,10 @@ class Fractions:
             groups = np.tile(group, (-(-len(rows) // len(group)), 1))
             splits[rows] = generator.permuted(groups, axis=1).ravel()[: len(rows)]
         return splits
+
+    def requested(self) -> list[str]:
+        """Return the splits that should have rows."""
+        return [split for split in SPLITS if getattr(self, split)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,6 +127,11 @@ class ByColumn:
         _check_type("test_from", self.test_from, (int, float, str, type(None)), "a number or text")
         _check_type("format", self.format, (str, type(None)), "a text such as '%d.%m.%Y'")
         kind, bounds = self._bounds()
+        if kind == "number" and not np.isfinite(bounds).all():
+            raise ValueError(
+                "`valid_from` and `test_from` of a split must be finite, or a text that is not a number. "
+                f"Received: {self.valid_from!r}, {self.test_from!r}."
+            )
         if kind == "text":
             self._refuse_other_dates(bounds)
         if bounds != sorted(bounds):
@@ -143,6 +153,10 @@ class ByColumn:
         read = {"number": self._numbers, "time": self._times, "text": self._texts}[kind]
         cells = read(cells)
         return np.asarray(np.sum([(cells >= bound).to_numpy() for bound in bounds], axis=0, dtype=np.uint8))
+
+    def requested(self) -> list[str]:
+        """Return the splits that should have rows."""
+        return list(SPLITS if self.test_from is not None else SPLITS[:2])
 
     def _numbers(self, cells):
         if cells.dtype.is_temporal() and cells.dtype != pl.Duration:
@@ -296,6 +310,10 @@ class ByFile:
         """Return each row's index in `SPLITS`; see `Fractions.assign`."""
         return np.full(len(labels), SPLITS.index(source), np.uint8)
 
+    def requested(self) -> list[str]:
+        """Return the splits that should have rows; the files determine that."""
+        return []
+
 
 @dataclasses.dataclass(frozen=True)
 class Folds:
@@ -314,6 +332,10 @@ class Folds:
     def assign_all(self, labels: np.ndarray) -> np.ndarray:
         """Return the index in `SPLITS` of every row, given all labels, uint8 `(rows,)`."""
         return np.array([2, 1, *[0] * 8], np.uint8)[self.folds(labels)]
+
+    def requested(self) -> list[str]:
+        """Return the splits that should have rows."""
+        return list(SPLITS)
 
     def folds(self, labels: np.ndarray) -> np.ndarray:
         """Return the fold of every row, 0 to 9, `(rows,)`."""
@@ -353,6 +375,10 @@ class Shuffled:
         splits[order[train : train + valid]] = 1
         splits[order[train + valid :]] = 2
         return splits
+
+    def requested(self) -> list[str]:
+        """Return the splits that should have rows."""
+        return list(SPLITS)
 
 
 def split_from_dict(config: Mapping[str, Any], seed: int = 0) -> Fractions | ByColumn | ByName:

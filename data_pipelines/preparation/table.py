@@ -16,9 +16,10 @@ from ctrzoo.suggest import unknown
 
 from ..encoding.cell_types import AUTO
 from ..encoding.field import FITTED, FieldEncoding
+from ..encoding.fields import TableEncoding
 from ..raw.delimited import Format
 from ..raw.libsvm import SparseTextSource
-from ..raw.sources import COMPRESSIONS, ParquetSource, TextSource
+from ..raw.sources import COMPRESSIONS, TARS, ParquetSource, TextSource
 from ..storage.writing import SPLITS
 from .engine import prepare_table
 from .plan import TablePlan
@@ -27,6 +28,9 @@ from .splits import ByFile, split_from_dict
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Path
 
+LARGEST_SCHEMA = 1 << 24
+DEEPEST_SCHEMA = 50
+MOST_VALUES = 1_000_000
 KEYS = ("label", "fields", "split", "fit_on", *Format.keys())
 
 
@@ -79,14 +83,67 @@ def read_schema(path: Path) -> Mapping[str, Any]:
     path = pathlib.Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"The schema {path} does not exist. Draft one with --infer_schema.")
+    size = path.stat().st_size
+    if size > LARGEST_SCHEMA:
+        raise ValueError(f"The schema {path} has {size:,} bytes, more than any schema needs. Correct the path.")
     try:
         text = path.read_text(encoding="utf-8")
-        config = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
+        config = json.loads(text) if path.suffix == ".json" else yaml.load(text, _SchemaLoader)
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"The schema {path} cannot be read: {' '.join(str(error).split())}.") from None
     if not isinstance(config, Mapping):
         raise ValueError(f"The schema {path} must be a mapping with the keys label and fields.")
     return config
+
+
+class _SchemaLoader(yaml.SafeLoader):
+    """Reads YAML, but no deep nesting, and no references that stand for more values than any schema has."""
+
+    _depth = 0
+
+    def compose_node(self, parent, index):
+        self._depth += 1
+        if self._depth > DEEPEST_SCHEMA:
+            raise yaml.YAMLError(f"it is nested more than {DEEPEST_SCHEMA} deep")
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def get_single_node(self):
+        node = super().get_single_node()
+        if node is not None and _num_values(node, {}) > MOST_VALUES:
+            raise yaml.YAMLError(f"its references (*) stand for more than {MOST_VALUES:,} values; write them out")
+        return node
+
+
+def _num_values(node, counted):
+    """Return the number of values of a YAML node, references written out."""
+    if id(node) not in counted:
+        counted[id(node)] = MOST_VALUES  # what a node that holds itself has at least
+        parts = node.value if isinstance(node, yaml.CollectionNode) else ()
+        parts = [part for pair in parts for part in pair] if isinstance(node, yaml.MappingNode) else parts
+        counted[id(node)] = 1 + sum(_num_values(part, counted) for part in parts)
+    return counted[id(node)]
+
+
+def _check_names(config):
+    """Raise an error for names that YAML reads as something else than text, such as `no`."""
+    entries = config["fields"]
+    names = [("`label`", config["label"])]
+    for entry in entries:
+        keys = ("name", "column") if isinstance(entry, Mapping) else (None,)
+        names += [(f"`{key}` of a field" if key else "a field", entry.get(key, "") if key else entry) for key in keys]
+    if isinstance(config.get("split"), Mapping):
+        names.append(("`column` of a split", config["split"].get("column")))
+    for what, name in names:
+        if not isinstance(name, (str, type(None), Mapping, list, tuple)):
+            written = (
+                "'no', 'off', 'false'" if name is False else "'yes', 'on', 'true'" if name is True else f"'{name}'"
+            )
+            raise ValueError(
+                f"Schema: {what} must be a text. Received: {name!r}. YAML reads words such as no, on and 1 as other "
+                f"values: write the name in quotes ({written})."
+            )
 
 
 def find_tables(tables: Path | Mapping[str, Path]) -> tuple[tuple[pathlib.Path, ...], tuple[str, ...]]:
@@ -151,8 +208,8 @@ def kind_of(path: Path) -> str:
         ValueError: If the extension is unknown.
     """
     path = pathlib.Path(path)
-    if path.suffix in (*COMPRESSIONS, ".zip"):
-        path = path.with_suffix("")
+    packed = next((ending for ending in (*TARS, *COMPRESSIONS, ".zip") if path.name.endswith(ending)), "")
+    path = path.with_name(path.name.removesuffix(packed))
     kinds = {".csv": "csv", ".tsv": "tsv", ".txt": "tsv", ".parquet": "parquet"}
     kinds |= {".libsvm": "libsvm", ".svm": "libsvm", ".libffm": "libffm", ".ffm": "libffm"}
     if path.suffix not in kinds:
@@ -178,10 +235,11 @@ def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool 
         if key not in KEYS:
             raise ValueError(f"Schema: {unknown('key', key, KEYS)}")
     for key in ("label", "fields"):
-        if not config.get(key):
+        if config.get(key) in (None, "", [], ()):
             raise ValueError(f"Schema: the key '{key}' is missing.")
     if not isinstance(config["fields"], (list, tuple)):
         raise ValueError(f"Schema: `fields` must be a list, such as [site, price]. Received: {config['fields']!r}.")
+    _check_names(config)
     if config["label"] not in columns:
         raise ValueError(f"Schema: {unknown('label column', config['label'], columns)}{_headless(columns)}")
     missing = Format.from_schema(config, ",").missing
@@ -202,6 +260,7 @@ def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool 
         if field.column not in columns:
             raise ValueError(f"Schema: {unknown('column', field.column, columns)}{_headless(columns)}")
         fields.append(_of_this_table(field, missing))
+    TableEncoding(fields, config["label"])  # finds names that occur twice and more ids than fit
     split = ByFile() if by_file else split_from_dict(config.get("split", {}), seed)
     if by_file and "split" in config:
         raise ValueError("Schema: separate files determine the splits. Remove the key 'split'.")

@@ -160,7 +160,6 @@ def header_of(path: Path, line: bytes, format: Format) -> list[str]:
         raise ValueError(f"{path}, row 1: the header is not a line of a table ({error}).") from None
     if not any(names):
         raise ValueError(f"{path}, row 1: expected the column names, but the line is empty.")
-    _check_once(f"{path}, row 1: the header names", names)
     return names
 
 
@@ -184,17 +183,45 @@ def parse(
     if first == 1 and content.startswith(b"\xef\xbb\xbf"):
         content = content[3:]
     types = {name: pa.float64() if is_number else pa.string() for name, is_number in needed.items()}
-    try:
-        table = _read(content, columns, types, format)
-        return table, _row_numbers(content, first, len(table)), []
-    except pa.ArrowInvalid:
-        return _parse_carefully(content, columns, needed, format, first)
+    content, bad = _without_stray_returns(content, format, first)
+    if not bad:
+        try:
+            table = _read(content, columns, types, format)
+            return table, _row_numbers(content, first, len(table)), []
+        except pa.ArrowInvalid:
+            pass
+    table, numbers, others = _parse_carefully(content, columns, needed, format, first)
+    return table, numbers, sorted(bad + others)
 
 
-def _read(content, columns, types, format, handler=None):
+def _without_stray_returns(content, format, first):
+    """Empty the rows with a carriage return that ends no line: pyarrow would cut them into two rows.
+
+    Returns:
+        The other rows with their lines, and `(number, reason)` of each row that was emptied.
+    """
+    bad = []
+    if content.count(b"\r") == content.count(b"\r\n") or b"\n" not in content:
+        return content, bad
+    quoted = re.compile(rb"%b[^%b]*+%b" % (3 * (re.escape((format.quote or "\n").encode()),)))
+    lines = content.split(b"\n")
+    begin = 0
+    while begin < len(lines):
+        end, row = begin + 1, lines[begin]
+        while format.quote and end < len(lines) and format._open_quote(row) < len(row):
+            row, end = row + b"\n" + lines[end], end + 1
+        plain = quoted.sub(b"", row.rstrip(b"\r")) if format.quote else row.rstrip(b"\r")
+        if b"\r" in plain:
+            bad.append((first + begin, "a carriage return (\\r) stands within the row. Remove it"))
+            lines[begin:end] = [b""] * (end - begin)
+        begin = end
+    return b"\n".join(lines), bad
+
+
+def _read(content, columns, types, format, handler=None, block_size=PARSE_BYTES):
     return pyarrow_csv.read_csv(
         pa.py_buffer(content),
-        pyarrow_csv.ReadOptions(use_threads=False, block_size=PARSE_BYTES, column_names=columns),
+        pyarrow_csv.ReadOptions(use_threads=False, block_size=block_size, column_names=columns),
         format.parse_options(handler),
         format.convert_options(types),
     )
@@ -208,7 +235,9 @@ def _parse_carefully(content, columns, needed, format, first):
         bad.append((row.number, f"{row.actual_columns} columns, expected {len(columns)}"))
         return "skip"
 
-    table = _read(content, columns, dict.fromkeys(needed, pa.binary()), format, note)
+    # In one block, because a row must not be longer than a block.
+    block_size = max(len(content), PARSE_BYTES)
+    table = _read(content, columns, dict.fromkeys(needed, pa.binary()), format, note, block_size)
     lines = _row_numbers(content, first, len(table) + len(bad))
     is_bad = np.zeros(len(lines), bool)
     is_bad[[number - 1 for number, _ in bad]] = True

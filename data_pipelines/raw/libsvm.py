@@ -7,6 +7,7 @@ A libsvm line is `label index:value ...`: one multi-valued field of weighted fea
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing
 from collections.abc import Iterator, Sequence
 
@@ -22,6 +23,8 @@ if typing.TYPE_CHECKING:
     from .sources import Chunk
 
 FIRST_BYTES = 4 << 20
+# Each field becomes two columns.
+MOST_FIELDS = 10_000
 NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 TOKENS = {"libsvm": rf"^\d+:{NUMBER}$", "libffm": rf"^\d+:[^:]+:{NUMBER}$"}
 SHAPES = {"libsvm": "index:value", "libffm": "field:feature:value"}
@@ -83,10 +86,19 @@ class SparseTextSource:
         path = self.paths[0]
         with readable(path), open_raw(path) as (file, _):
             text = file.read(FIRST_BYTES).decode(errors="replace")
-        fields = pl.Series([text]).str.extract_all(r"\s\d+:").explode().str.extract(r"(\d+)").cast(pl.Int64)
-        if fields.null_count() == len(fields):
+        texts = pl.Series([text]).str.extract_all(r"\s\d+:").explode().str.extract(r"(\d+)").drop_nulls().unique()
+        if not len(texts):
             raise ValueError(f"{path} is not libffm text: expected `label field:feature:value ...`.")
-        return int(np.nanmax(fields.to_numpy())) + 1
+        fields = {int(text): text for text in texts}
+        largest = max(fields)
+        if largest >= MOST_FIELDS:
+            before = re.split(rf"\s{fields[largest]}:", text, maxsplit=1)[0]
+            row = 1 + before.count("\n")
+            raise ValueError(
+                f"{path}, row {row:,}: the field number {largest} is too large. Number the fields from 0 to at most "
+                f"{MOST_FIELDS - 1:,}."
+            )
+        return largest + 1
 
     def _parser(self, parse_lines, num_fields):
         def parse(needed):
@@ -117,6 +129,7 @@ class SparseTextSource:
         bad = {row: f"{token!r}, expected {SHAPES[self.kind]}" for row, token in reversed(wrong.rows())}
         if self.kind == "libffm":
             fields = pl.col("token").str.extract(r"^(\d+):").cast(pl.Int64, strict=False)
+            fields = fields.fill_null(np.iinfo(np.int64).max)
             for row, token in reversed(tokens.filter(fields >= num_fields).rows()):
                 bad.setdefault(row, f"{token!r} has a field above {num_fields - 1}, the last one in the first rows")
         return bad

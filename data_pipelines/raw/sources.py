@@ -9,11 +9,15 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import io
+import itertools
+import lzma
 import pathlib
+import tarfile
 import typing
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +27,7 @@ import pyarrow.parquet as parquet
 
 from ctrzoo.suggest import unknown
 
+from ..errors import unsupported
 from .delimited import Format, header_of, parse
 
 if typing.TYPE_CHECKING:
@@ -30,8 +35,11 @@ if typing.TYPE_CHECKING:
 
 CHUNK_BYTES = 64 << 20
 CHUNK_ROWS = 262_144
+LARGEST_PRECISION = 38
 LONGEST_ROW = 64 << 20
+LONGEST_HEADER = 1 << 24
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+TARS = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".tbz2", ".txz", ".tar")
 
 
 class Chunk(typing.NamedTuple):
@@ -115,7 +123,7 @@ class TextSource:
             with readable(path), open_raw(path) as (file, share_read):
                 line, offset, read = 1, 0, 0
                 if self.format.columns is None:
-                    read = offset = len(_first_line(file))
+                    read = offset = len(_first_line(path, file))
                     line = 2
                 while positions and positions[0]["file"] == index:
                     position = positions.popleft()
@@ -135,11 +143,11 @@ class TextSource:
                     first, line, offset = line, line + content.count(b"\n"), offset + len(content)
                     share = (index + share_read()) / len(self.paths)
                     position = {"file": index, "line": line, "offset": offset, "share": share}
-                    yield Chunk(str(path), _parser(self.format, columns, content, first), position, split)
+                    yield Chunk(str(path), _parser(path, self.format, columns, content, first), position, split)
 
     def _header(self, path):
         with readable(path), open_raw(path) as (file, _):
-            return header_of(path, _first_line(file), self.format)
+            return header_of(path, _first_line(path, file), self.format)
 
 
 def _check_length(path, line, length):
@@ -150,8 +158,19 @@ def _check_length(path, line, length):
         )
 
 
-def _parser(format, columns, content, first):
-    return lambda needed: Rows(*parse(content, columns, needed, format, first))
+def _parser(path, format, columns, content, first):
+    def parse_chunk(needed):
+        check_needed(path, needed, columns)
+        try:
+            return Rows(*parse(content, columns, needed, format, first))
+        except pa.ArrowInvalid as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"{path}, row {first:,} or later: not rows of a table ({reason}). Look for a quote that is never "
+                "closed, or write `quote: null` into the schema."
+            ) from None
+
+    return parse_chunk
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,17 +193,14 @@ class ParquetSource:
 
     def columns(self) -> list[str]:
         """Return the names of the columns of the first file."""
-        with readable(self.paths[0]):
-            return parquet.ParquetFile(self.paths[0]).schema_arrow.names
+        return [name for name, _ in _parquet_columns(self.paths[0])[0]]
 
     def chunks(self, finished: list[Config]) -> Iterator[Chunk | None]:
         """Yield the chunks; see `TextSource.chunks`."""
         positions = [(position["file"], position["start"]) for position in finished]
         for index, path in enumerate(self.paths):
             split = self.splits[index] if self.splits else None
-            with readable(path):
-                file = parquet.ParquetFile(path)
-                rows, columns = file.metadata.num_rows, file.schema_arrow.names
+            columns, rows = _parquet_columns(path)
             if not rows:
                 raise ValueError(f"{path} has no rows. Leave it out, or correct the path.")
             for start in range(0, rows, self.chunk_rows):
@@ -197,16 +213,77 @@ class ParquetSource:
                     yield Chunk(str(path), parse_chunk, position, split)
 
 
+def _parquet_columns(path):
+    """Return `[(name, type)]` of a Parquet file's columns, and its number of rows."""
+    with readable(path):
+        try:
+            file = parquet.ParquetFile(path)
+            schema = file.schema_arrow
+        except pa.ArrowNotImplementedError:  # polars writes integers of 128 bits, which pyarrow does not open
+            scan = pl.scan_parquet(path, glob=False)
+            return list(scan.collect_schema().items()), scan.select(pl.len()).collect().item()
+        return list(zip(schema.names, schema.types, strict=True)), file.metadata.num_rows
+
+
 def _parquet_parser(path, columns, start, chunk_rows):
+    names = [name for name, _ in columns]
+    # polars refuses a whole file for these, even if the columns are not needed.
+    by_pyarrow = len(set(names)) < len(names) or any(_has_unknown_zone(dtype) for _, dtype in columns)
+
     def parse_chunk(needed):
-        for column in needed:
-            if column not in columns:
-                raise ValueError(f"{path}, unlike the first file: {unknown('column', column, columns)}")
+        check_needed(path, needed, names, ", unlike the first file")
+        for name, dtype in columns:
+            if name in needed and not _is_supported(dtype):
+                raise ValueError(f"{path}: {unsupported(name, dtype)}")
         with readable(path):
-            frame = pl.scan_parquet(path, glob=False).slice(start, chunk_rows).select(list(needed)).collect()
-        return Rows(frame.to_arrow(), np.arange(start + 1, start + 1 + len(frame)), [])
+            if by_pyarrow:
+                table = _rows_by_pyarrow(path, list(needed), start, chunk_rows)
+            else:
+                scan = pl.scan_parquet(path, glob=False)
+                table = scan.slice(start, chunk_rows).select(list(needed)).collect().to_arrow()
+        return Rows(table, np.arange(start + 1, start + 1 + len(table)), [])
 
     return parse_chunk
+
+
+def _has_unknown_zone(dtype):
+    """Tell whether a type has times in a zone that polars does not know, such as +05:30."""
+    if not isinstance(dtype, pa.DataType):
+        return False
+    if isinstance(dtype, pa.BaseExtensionType):
+        return _has_unknown_zone(dtype.storage_type)
+    if pa.types.is_timestamp(dtype) and dtype.tz:
+        try:
+            pl.Series(dtype=pl.Datetime("us", dtype.tz))
+        except pl.exceptions.PolarsError:
+            return True
+    return any(_has_unknown_zone(dtype.field(index).type) for index in range(dtype.num_fields))
+
+
+def _is_supported(dtype):
+    """Tell whether polars and pyarrow can both hold the cells of a type."""
+    if not isinstance(dtype, pa.DataType):
+        return dtype not in (pl.Int128, pl.UInt128)
+    is_large = pa.types.is_decimal(dtype) and dtype.precision > LARGEST_PRECISION
+    if is_large or isinstance(dtype, pa.BaseExtensionType):
+        return False
+    inner = [dtype.field(index).type for index in range(dtype.num_fields)]
+    return all(_is_supported(part) and not _has_unknown_zone(part) for part in inner)
+
+
+def _rows_by_pyarrow(path, names, start, rows):
+    """Read rows of a Parquet file; times of any zone are in UTC."""
+    file = parquet.ParquetFile(path)
+    ends = np.cumsum([file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)])
+    first, last = np.searchsorted(ends, [start, min(start + rows, ends[-1]) - 1], side="right")
+    groups = list(range(first, last + 1))
+    table = file.read_row_groups(groups, columns=names, use_threads=False).select(names)
+    table = table.slice(start - ([0, *ends])[first], rows)
+    for index, field in enumerate(table.schema):
+        if _has_unknown_zone(field.type):
+            times = table.column(index).cast(pa.timestamp(field.type.unit, "UTC"))
+            table = table.set_column(index, field.name, times)
+    return table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -316,6 +393,42 @@ def raw_files(raw: Path | None, what: str) -> tuple[pathlib.Path, ...]:
     return (pathlib.Path(raw),)
 
 
+def check_needed(path: Path, needed: Iterable[str], columns: Sequence[str], where: str = "") -> None:
+    """Raise an error if a needed column is missing, or if several columns have its name.
+
+    Args:
+        path: The file, for the message.
+        needed: Names of the needed columns.
+        columns: Names of all columns.
+        where: What else to say of the file.
+
+    Raises:
+        ValueError: If a column does not occur exactly once.
+
+    >>> check_needed("clicks.csv", ["site"], ["click", "site", "b", "b"])
+    """
+    for column in needed:
+        if column not in columns:
+            raise ValueError(f"{path}{where}: {unknown('column', column, columns)}")
+        if columns.count(column) > 1:
+            raise ValueError(f"{path}: {columns.count(column)} columns are named '{column}'. Rename all but one.")
+
+
+def usable_columns(source: Source) -> list[str]:
+    """Return the names of a source's columns that a field can read: named, once, and of a type with a meaning here.
+
+    >>> usable_columns(FrameSource("/dev/null", pl.DataFrame({"": [1], "site": ["a"]})))
+    ['site']
+    """
+    names = source.columns()
+    dtypes = dict(_parquet_columns(source.paths[0])[0]) if isinstance(source, ParquetSource) else {}
+    return [
+        name
+        for name in names
+        if name and names.count(name) == 1 and (name not in dtypes or _is_supported(dtypes[name]))
+    ]
+
+
 def _constant(rows):
     return lambda needed: rows
 
@@ -339,18 +452,30 @@ def open_raw(path: Path) -> Iterator[tuple[Any, Callable[[], float]]]:
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            if len(entries) != 1:
-                raise ValueError(
-                    f"{path} holds {len(entries)} files, expected one table. Unpack it and pass the table's path."
-                )
+            _check_one_table(path, [entry.filename for entry in entries])
             with open_entry(archive, entries[0]) as file:
                 yield file, lambda: file.tell() / max(entries[0].file_size, 1)
+    elif path.name.endswith(TARS):
+        with tarfile.open(path) as archive:
+            # A second file suffices for the message: to list all of a large archive takes minutes.
+            members = list(itertools.islice((member for member in archive if member.isfile()), 2))
+            _check_one_table(path, [member.name for member in members])
+            file = archive.extractfile(members[0])
+            assert file is not None  # it is a file
+            with file:
+                yield file, lambda: file.tell() / max(members[0].size, 1)
     elif path.suffix in COMPRESSIONS:
-        with pa.OSFile(str(path)) as raw, pa.CompressedInputStream(raw, COMPRESSIONS[path.suffix]) as file:
-            yield file, lambda: raw.tell() / size
+        with pa.OSFile(str(path)) as raw, pa.CompressedInputStream(raw, COMPRESSIONS[path.suffix]) as stream:
+            yield io.BufferedReader(stream), lambda: raw.tell() / size  # pyright: ignore[reportArgumentType]
     else:
         with open(path, "rb") as file:
             yield file, lambda: file.tell() / size
+
+
+def _check_one_table(path, names):
+    if len(names) != 1:
+        held = f"several files, such as {' and '.join(names[:2])}" if names else "no file"
+        raise ValueError(f"{path} holds {held}; expected one table. Unpack it and pass the table's path.")
 
 
 def open_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo | str) -> typing.IO[bytes]:
@@ -366,6 +491,19 @@ def open_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo | str) -> typing
         raise ValueError(message) from None
 
 
+# What libraries raise for damaged files; polars also panics.
+DAMAGES = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    pa.ArrowException,
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
+)
+
+
 class readable:  # noqa: N801  (used like a function)
     """Turns the errors that libraries raise for damaged files into one line that names the file."""
 
@@ -376,33 +514,32 @@ class readable:  # noqa: N801  (used like a function)
         path = pathlib.Path(self.path)
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist. Correct the path.")
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a folder. Pass its files, such as '{path}/*{path.suffix or '.csv'}'.")
         if path.is_file() and not path.stat().st_size:
-            raise ValueError(f"{path} is empty.")
+            raise ValueError(f"{path} is empty. Leave it out, or correct the path.")
         return self
 
     def __exit__(self, kind, error, traceback):
-        if isinstance(
-            error, (zipfile.BadZipFile, zlib.error, EOFError, pa.ArrowException, pl.exceptions.PolarsError)
-        ) or (isinstance(error, OSError) and error.errno is None):
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).splitlines()[0] if str(error) else kind and kind.__name__
+        if isinstance(error, pa.ArrowNotImplementedError):
+            raise ValueError(f"{self.path} has content that cannot be read here ({reason}). Write it anew.") from None
+        if isinstance(error, DAMAGES) or (isinstance(error, OSError) and error.errno is None):
             raise ValueError(
                 f"{self.path} is damaged or of another kind ({reason}). Download or unpack it again."
             ) from None
 
 
-def _first_line(file):
-    line = b""
-    while not line.endswith(b"\n"):
-        byte = file.read(1)
-        if not byte:
-            break
-        line += byte
+def _first_line(path, file):
+    line = file.readline(LONGEST_HEADER + 1)
+    if len(line) > LONGEST_HEADER:
+        raise ValueError(f"{path}, row 1: the line does not end within {LONGEST_HEADER:,} bytes. Is it a text table?")
     return line
 
 
 def _go_to(file, position, offset):
     """Move from a position to an offset in the decompressed bytes; a compressed stream is read up to there."""
-    if isinstance(file, pa.CompressedInputStream):
+    if isinstance(file, io.BufferedReader) and isinstance(file.raw, pa.CompressedInputStream):
         while position < offset:
             position += len(file.read(min(offset - position, 1 << 24)))
     else:

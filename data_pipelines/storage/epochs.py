@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from .tfrecord import RECORD_OVERHEAD, read_record
+
 if typing.TYPE_CHECKING:
     import tensorflow as tf
 
@@ -21,9 +23,6 @@ if typing.TYPE_CHECKING:
 
 # From parts of blocks, int64 `(parts, 3)`, to a dataset of their rows.
 BlockReader: typing.TypeAlias = "Callable[[tf.Tensor], tf.data.Dataset]"
-
-# A TFRecord is its length (8 bytes), a checksum (4), the content, and another checksum (4).
-RECORD_OVERHEAD = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,8 +66,12 @@ def index_blocks(paths: Iterable[str], count_rows: Callable[[bytes], int]) -> Bl
                 if length < 0 or _record_length(file, offset) != length:
                     raise ValueError(f"{path} is not a shard of equal blocks. Delete the folder and prepare it again.")
                 if length not in rows_by_length:
-                    file.seek(offset + 12)
-                    rows_by_length[length] = count_rows(file.read(length))
+                    block = read_record(file, offset)
+                    if block is None:
+                        raise ValueError(
+                            f"{path} is damaged at byte {offset:,}. Delete the folder and prepare it again."
+                        )
+                    rows_by_length[length] = count_rows(block)
         found += [(path, number * step, rows_by_length[length]) for number, length in enumerate(lengths)]
     shards, offsets, rows = zip(*found, strict=True)
     return BlockIndex(np.array(shards), np.array(offsets, np.int64), np.array(rows, np.int64))

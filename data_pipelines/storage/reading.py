@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import itertools
@@ -17,6 +18,7 @@ from ctrzoo.suggest import unknown
 
 from ..encoding.features import assemble, number_slots, stored_slots, stored_widths
 from ..encoding.fields import ENCODING_FILE, VOCABULARY_FILE, FieldEncoding, TableEncoding
+from .checksums import check_checksums
 from .epochs import (
     ShardPlan,
     blocks_of_epoch,
@@ -27,6 +29,7 @@ from .epochs import (
     stored_rows,
 )
 from .shuffling import shuffled_rows
+from .tfrecord import check_records
 from .writing import FORMAT_VERSION, SPLITS
 
 if typing.TYPE_CHECKING:
@@ -71,6 +74,7 @@ class PreparedData:
             raise FileNotFoundError(
                 f"{self.folder} has no preparation.json, so it is not a prepared data set. Prepare it again, elsewhere."
             )
+        check_checksums(self.folder)
         preparation = self._read_json("preparation.json")
         version = preparation.get("format_version")
         if version != FORMAT_VERSION:
@@ -123,7 +127,7 @@ class PreparedData:
             raise FileNotFoundError(f"{path} is missing. Delete the folder and prepare it again.")
         try:
             return json.loads(path.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{path} is not valid JSON ({error}). Delete the folder and prepare it again.") from None
 
     def _check_shard(self, shard, size):
@@ -233,7 +237,7 @@ class PreparedData:
 
         if split not in self._cached:
             read, to_features = self._from_files(split)
-            with tf.device("CPU:0"):
+            with tf.device("CPU:0"), self._naming_damage():
                 pieces = list(read(blocks_of_epoch(self._index(split), None, 0, self.num_rows[split])).map(to_features))
                 self._cached[split] = tf.nest.map_structure(lambda *columns: tf.concat(columns, axis=0), *pieces)
         whole = self._cached[split]
@@ -250,9 +254,32 @@ class PreparedData:
             ValueError: If the split is unknown.
         """
         self._check_split(split)
-        batches = list(self.dataset(split, ARRAY_ROWS, shuffle=False).as_numpy_iterator())
+        with self._naming_damage():
+            batches = list(self.dataset(split, ARRAY_ROWS, shuffle=False).as_numpy_iterator())
         features = {key: np.concatenate([batch[key] for batch, _ in batches]) for key in ("ids", "values")}
         return features, np.concatenate([labels for _, labels in batches])
+
+    def check_shards(self) -> None:
+        """Read all rows, and compare them with the checksums that were stored with them.
+
+        Reading a damaged shard raises TensorFlow's `DataLossError`, which does not name the shard; this does.
+
+        Raises:
+            ValueError: If a shard is damaged.
+        """
+        for shards in self._shards.values():
+            for shard in shards:
+                check_records(self.folder / shard)
+
+    @contextlib.contextmanager
+    def _naming_damage(self):
+        import tensorflow as tf
+
+        try:
+            yield
+        except tf.errors.DataLossError:
+            self.check_shards()
+            raise
 
     def frame(self, split: str) -> pd.DataFrame:
         """Return a whole split as a pandas frame: raw cells as far as `encoding.decode` knows them, and the label.

@@ -27,6 +27,7 @@ from ctrzoo.suggest import unknown
 
 from ..encoding.features import Block, stored_widths
 from ..errors import check_labels
+from .checksums import write_checksums
 from .shuffling import Shuffler
 from .tfrecord import write_example, write_tfds_metadata
 
@@ -124,11 +125,12 @@ def write_metadata(
 
 
 def publish(partial: pathlib.Path, folder: pathlib.Path) -> None:
-    """Rename a complete folder to its final name, once all of it is on disk.
+    """Rename a complete folder to its final name, with its checksums, once all of it is on disk.
 
     Raises:
         FileExistsError: If another process has created the folder in the meantime.
     """
+    write_checksums(partial)
     for path in (*partial.iterdir(), partial):
         synchronize(path)
     try:

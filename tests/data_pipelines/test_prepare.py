@@ -35,6 +35,7 @@ def test_a_folder_of_other_options_is_not_used(tmp_path):
     preparation = json.loads((folder / "preparation.json").read_text())
     preparation["options"]["data_seed"] = 7
     (folder / "preparation.json").write_text(json.dumps(preparation))
+    (folder / "checksums.json").unlink()
     with pytest.raises(ValueError, match="Delete the folder"):
         prepare("synthetic", tmp_path, num_rows=100)
 

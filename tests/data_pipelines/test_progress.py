@@ -49,3 +49,8 @@ def test_rows_are_a_bar_on_a_terminal_and_nothing_in_a_file(written):
             advance(10)
             advance(30)
         assert ("writing" in text.getvalue() and "40/40" in text.getvalue()) == is_terminal
+
+
+def test_square_brackets_are_shown_as_they_are(capsys):
+    progress.console.print("price [/kg] [eur]")
+    assert capsys.readouterr().err == "price [/kg] [eur]\n"

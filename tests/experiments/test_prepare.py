@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tarfile
 
 import pytest
 
@@ -88,3 +89,22 @@ def test_the_next_command_trains_on_what_was_prepared(tmp_path, monkeypatch, cap
     prepare.run()
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.endswith(": ctrzoo-train --dataset=synthetic '--data_dir=my data' --set=num_rows=600 --set=data_seed=5")
+
+
+def test_names_and_paths_with_square_brackets_are_shown(clicks):
+    (clicks / "a [b].csv").write_text((clicks / "clicks.csv").read_text().replace("price", "price [/kg]"))
+    table = ("--table=a [b].csv", "--schema=schema [c].yaml")
+    drafted = run("prepare", *table, "--infer_schema", folder=clicks)
+    assert drafted.returncode == 0 and "schema [c].yaml: label 'click', 2 fields" in drafted.stdout, drafted.stderr
+    prepared = run("prepare", *table, f"--data_dir={clicks / 'data [d]'}", "--name=clicks", folder=clicks)
+    assert prepared.returncode == 0, prepared.stderr
+    assert "price [/kg]" in prepared.stdout and "data [d]/clicks" in prepared.stdout
+
+
+def test_the_download_of_criteo_is_to_be_unpacked(tmp_path):
+    with tarfile.open(tmp_path / "dac.tar.gz", "w:gz") as archive:
+        for name in ("readme.txt", "train.txt", "test.txt"):
+            archive.addfile(tarfile.TarInfo(name))
+    refused = run("prepare", "--dataset=criteo", "--raw=dac.tar.gz", folder=tmp_path)
+    assert refused.returncode == 1 and len(refused.stderr.splitlines()) == 1
+    assert "dac.tar.gz holds several files, such as readme.txt and train.txt; expected one table" in refused.stderr

@@ -268,3 +268,46 @@ def test_wrong_arguments_are_named(arguments, message):
 def test_an_unfitted_encoder_says_so():
     with pytest.raises(ValueError, match="Call `fit` first"):
         encoder().features(FRAME)
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (pl.from_pandas(FRAME), "Received: polars DataFrame. .* `frame.to_pandas\\(\\)`"),
+        (FRAME.to_dict("list"), "Received: builtins dict. .* `pandas.DataFrame"),
+        (None, "takes a pandas frame"),
+        (pd.concat([FRAME, FRAME[["city"]]], axis=1), "2 columns are named 'city'. Rename all but one"),
+        (FRAME.assign(price=FRAME.price + 1j), "Column 'price' holds complex128, which no field reads"),
+    ],
+)
+def test_what_is_no_frame_of_cells_is_named(frame, message):
+    with pytest.raises(ValueError, match=message):
+        encoder().fit(frame)
+    with pytest.raises(ValueError, match=message):
+        encoder().fit(FRAME).features(frame)
+
+
+@pytest.mark.parametrize("click", [[1, 1], [[1], [0]]])
+def test_labels_in_two_columns_or_in_lists_are_refused(click):
+    frame = pd.DataFrame({"city": ["Rome", "Oslo"]})
+    fitted = FrameEncoder("click", ["city"]).fit(frame)
+    labels = pd.DataFrame({"click": click}) if isinstance(click[0], list) else pd.DataFrame([click] * 2)
+    with pytest.raises(ValueError, match="2 columns are named 'click'|the label 'click' must be 0 or 1"):
+        fitted.encode(pd.concat([frame, labels.set_axis(["click"] * labels.shape[1], axis=1)], axis=1))
+
+
+def test_sparse_columns_are_read_as_dense_ones():
+    frame = pd.DataFrame({"city": [0, 1, 0, 0], "price": [0.0, 0.0, 2.0, 0.0], "click": [0, 1, 0, 0]})
+    sparse = frame.astype({name: pd.SparseDtype(dtype, 0) for name, dtype in frame.dtypes.items()})
+    fitted = FrameEncoder("click", ["city"], ["price"]).fit(frame)
+    for ours, theirs in zip(fitted.block(sparse), fitted.block(frame), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_times_with_an_offset_are_taken_in_utc():
+    times = pd.date_range("2024-01-01", periods=4, tz="+05:30")
+    frame = pd.DataFrame({"time": times, "click": [0, 1, 0, 1]})
+    in_utc = frame.assign(time=times.tz_convert("UTC"))
+    for arguments in ({"categorical": ["time"]}, {"numerical": ["time"]}):
+        fitted = FrameEncoder("click", **arguments).fit(in_utc)
+        np.testing.assert_equal(fitted.features(frame), fitted.features(in_utc))

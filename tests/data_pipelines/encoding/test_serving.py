@@ -264,3 +264,39 @@ def test_a_fresh_process_predicts_the_same_from_raw_cells(tmp_path):
     found = np.load(tmp_path / "found.npz")
     for way in ("exported", "loaded"):
         np.testing.assert_allclose(found[way], expected, rtol=1e-6, err_msg=way)
+
+
+@pytest.fixture(scope="module")
+def listed():
+    frame = pd.DataFrame({"tags": [["a", "b"], ["c"], [], None] * 10, "price": np.arange(40.0), "click": [0, 1] * 20})
+    encoder = FrameEncoder("click", [], ["price"], ["tags"]).fit(frame)
+    model = build("fm", encoder.schema)
+    return frame, serving_model(model, encoder), model.predict(encoder.features(frame), verbose=0)
+
+
+@pytest.mark.parametrize("form", [lambda frame: frame, pl.from_pandas, lambda frame: frame.to_dict("list")])
+def test_cells_may_be_lists(listed, form):
+    frame, server, expected = listed
+    np.testing.assert_allclose(server.predict(form(frame), verbose=0), expected, atol=1e-6)
+
+
+def test_lists_of_one_length_are_no_matrix(listed):
+    frame, server, expected = listed
+    found = server.predict({"tags": [["a", "b"]] * 40, "price": np.arange(40.0)}, verbose=0)
+    np.testing.assert_allclose(found[0], expected[0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda frame: frame[:0], "needs at least one row"),
+        (lambda frame: pl.from_pandas(frame)[:0], "needs at least one row"),
+        (lambda frame: {**frame.to_dict("list"), "price": [1.0]}, "equally many rows. Received: {.*'price': 1.*}"),
+        (lambda frame: pd.concat([frame, frame[["price"]]], axis=1), "2 columns are named 'price'"),
+        (lambda frame: frame.assign(tags=[["a|b"]] * 40), "'tags': the value 'a\\|b' contains the separator '\\|'"),
+    ],
+)
+def test_cells_that_cannot_be_served_are_named(listed, change, message):
+    frame, server, _ = listed
+    with pytest.raises(ValueError, match=message):
+        server.predict(change(frame), verbose=0)

@@ -1,12 +1,16 @@
 """A chunk of rows in its compact form: codes and dictionaries, small numbers, files."""
 
+import contextlib
+import sys
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from ctrzoo.data_pipelines.encoding.fields import FieldEncoding
 from ctrzoo.data_pipelines.errors import RowError
-from ctrzoo.data_pipelines.preparation.first_pass import ChunkFiles, compact
+from ctrzoo.data_pipelines.preparation.first_pass import Arrays, ChunkFiles, compact
+from ctrzoo.data_pipelines.preparation.parallel import ARRAY_LOCK, in_order
 from ctrzoo.data_pipelines.preparation.plan import TablePlan
 from ctrzoo.data_pipelines.preparation.splits import ByFile, Shuffled
 
@@ -103,3 +107,15 @@ def test_files_of_a_chunk_hold_it_and_their_facts_say_that_they_are_complete(tmp
         assert found[0].to_list() == texts.to_list() and found[1].tolist() == counts.tolist()
     again.delete()
     assert [path.name for path in tmp_path.iterdir()] == ["000007.json"] and ChunkFiles(tmp_path, 8).stats() is None
+
+
+def test_arrays_are_read_in_threads(tmp_path):
+    with open(tmp_path / "0.npz", "wb") as file:
+        np.savez(file, **{f"codes_{index}": np.full(3, index) for index in range(200)})
+
+    def total(_):
+        with np.load(tmp_path / "0.npz") as file:
+            return sum(int(array.sum()) for array in Arrays(file).values())
+
+    assert set(in_order(total, range(20))) == {3 * sum(range(200))}
+    assert isinstance(ARRAY_LOCK, contextlib.nullcontext) == (sys.version_info >= (3, 11, 8))

@@ -85,3 +85,14 @@ def test_tables_for_the_screen(report, bad_rows):
     ):
         assert words in text
     assert ("3; the first: clicks.csv, row 3" in text) == (bad_rows > 0)
+
+
+@pytest.mark.parametrize("name", ["price [/kg]", "price [eur]", "[bold]", "price [/]"])
+def test_square_brackets_are_shown_as_they_are(report, name):
+    fields = [{**report["fields"][0], "name": name}]
+    console = Console(file=io.StringIO(), width=160)
+    for table in tables_of(
+        {**report, "first_bad_row": f"clicks.csv, row 3: column '{name}' is wrong", "fields": fields}
+    ):
+        console.print(table)
+    assert console.file.getvalue().count(name) == 2

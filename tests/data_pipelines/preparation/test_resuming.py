@@ -78,8 +78,8 @@ def prepare(folder, raw, delays):
 
 
 def digests(folder):
-    """What was prepared; the report holds times and is not the same twice."""
-    files = [path for path in folder.rglob("*") if path.name != "report.json"]
+    """What was prepared; the report, and so its checksum, holds times and is not the same twice."""
+    files = [path for path in folder.rglob("*") if path.name not in ("report.json", "checksums.json")]
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 

@@ -230,3 +230,11 @@ def test_a_number_that_no_training_row_has_counts_as_missing(tmp_path):
     assert any("Field 'dwell' is missing in all training rows, but not in" in text for text in report["warnings"])
     served = ServingEncoder(data.encoding)({"day": tf.constant(["35"]), "dwell": tf.constant([1e6])})
     assert served["values"].numpy()[0, 1] == 0
+
+
+@pytest.mark.parametrize("share", [float("nan"), float("inf"), -float("inf")])
+def test_shares_and_bounds_are_finite(share):
+    with pytest.raises(ValueError, match="whole hundredths that add up to 1. Received: .*(nan|inf)"):
+        Fractions(share, 0.1, 0.1)
+    with pytest.raises(ValueError, match="must be finite, or a text that is not a number. Received: .*(nan|inf)"):
+        ByColumn("day", share)

@@ -1,13 +1,14 @@
 """Tables of your own: their files, their schema, and what their rows become."""
 
 import json
+import time
 
 import numpy as np
 import polars as pl
 import pytest
 
 from ctrzoo.data_pipelines import load
-from ctrzoo.data_pipelines.preparation.table import prepare_own_table, table_plan
+from ctrzoo.data_pipelines.preparation.table import prepare_own_table, read_schema, table_plan
 from tests.data_pipelines.clicks_table import HEADER, IDS, NUMBERS, ROWS, SCHEMA, TEXT, all_rows
 from tests.data_pipelines.small_table import stored_block
 
@@ -68,12 +69,12 @@ def test_a_text_table_becomes_the_features_of_the_design(prepared):
         ({"split": {"train": "0.8"}}, "`train` of a split must be a number. Received: '0.8'"),
         ({"split": {"seed": "one"}}, "`seed` of a split must be a whole number. Received: 'one'"),
         ({"split": {"column": "price", "valid_from": [5]}}, r"`valid_from` of a split must be a number or text"),
-        ({"split": {"column": 5, "valid_from": 5}}, r"`column` of a split must be the name of a column, in quotes"),
+        ({"split": {"column": 5, "valid_from": 5}}, r"`column` of a split must be a text. .* in quotes"),
         ({"fields": "site"}, "`fields` must be a list, such as .* Received: 'site'"),
         ({"fields": [TAGS | {"separator": 1}]}, "`separator` must be a text, in quotes. Received: 1"),
         ({"fields": [TAGS | {"separator": ""}]}, "`separator` of a multi-valued field must not be empty"),
         ({"fields": [TAGS | {"weight_separator": 5}]}, "`weight_separator` must be a text, in quotes. Received: 5"),
-        ({"fields": [{"name": "site", "column": 5}]}, "`column` must be a text. Received: 5"),
+        ({"fields": [{"name": "site", "column": 5}]}, "`column` of a field must be a text. Received: 5"),
         ({"fields": [{"name": "site", "oov": "no"}]}, "`oov` must be true or false. Received: 'no'"),
         (
             {"fields": [{"name": "site", "assign_ids_online": 1}]},
@@ -179,3 +180,103 @@ def test_options_of_text_are_refused_for_other_files(key, tmp_path):
         prepare_own_table(
             tmp_path / "d", "t", str(tmp_path / "t.parquet"), {"label": "click", "fields": ["site"], key: ";"}
         )
+
+
+def read(tmp_path, text):
+    (tmp_path / "schema.yaml").write_text(text)
+    return table_plan(read_schema(tmp_path / "schema.yaml"), ["no", "1", "on", "site", "click"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("label: click\nfields: [no]", "a field must be a text. Received: False. .* in quotes \\('no', "),
+        ("label: click\nfields: [1]", "a field must be a text. Received: 1. .* in quotes \\('1'\\)"),
+        ("label: click\nfields: [{name: on}]", "`name` of a field must be a text. Received: True. .*'on'"),
+        ("label: click\nfields: [{name: site, column: 1}]", "`column` of a field must be a text. Received: 1"),
+        ("label: no\nfields: [site]", "`label` must be a text. Received: False"),
+        ("label: 1\nfields: [site]", "`label` must be a text. Received: 1"),
+        (
+            "label: click\nfields: [site]\nsplit: {column: on, valid_from: 3}",
+            "`column` of a split must be a text. .*True",
+        ),
+    ],
+)
+def test_names_that_yaml_reads_as_other_values_are_to_be_quoted(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message):
+        read(tmp_path, text)
+    quoted = read(tmp_path, "label: click\nfields: ['no', {name: '1'}, {name: a, column: 'on'}]")
+    assert list(quoted.needed_columns()) == ["click", "no", "1", "on"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: " + "[" * 500 + "]" * 500, "nested more than 50 deep"),
+        (
+            "a: &a [1, 2]\n"
+            + "".join(
+                f"b{n}: &b{n} [*{o}, *{o}]\n"
+                for n, o in zip(range(40), ["a", *(f"b{n}" for n in range(39))], strict=True)
+            )
+            + "label: click\nfields: [site]\nfit_on: *b39",
+            "references .* stand for more than 1,000,000 values",
+        ),
+        (
+            "a: &a {x: 1}\n"
+            + "".join(
+                f"b{n}: &b{n}\n  <<: [*{o}, *{o}]\n"
+                for n, o in zip(range(40), ["a", *(f"b{n}" for n in range(39))], strict=True)
+            ),
+            "references .* stand for more than",
+        ),
+        ("a: &a [*a]", "references .* stand for more than"),
+        ("label: !!python/object:os.system x", "cannot be read"),
+        ("label: [", "cannot be read"),
+        ("label: \0", "cannot be read"),
+        ("just text", "must be a mapping"),
+    ],
+)
+def test_a_schema_file_that_is_none_is_refused_at_once(tmp_path, text, message):
+    start = time.monotonic()
+    with pytest.raises(ValueError, match=rf"The schema .*schema.yaml .*{message}") as caught:
+        read(tmp_path, text)
+    assert "\n" not in str(caught.value) and time.monotonic() - start < 5
+
+
+def test_a_deep_json_schema_and_a_large_file_are_refused(tmp_path):
+    (tmp_path / "schema.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match="schema.json cannot be read: maximum recursion depth"):
+        read_schema(tmp_path / "schema.json")
+    with open(tmp_path / "schema.json", "wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ValueError, match="schema.json has 1,099,511,627,776 bytes, more than any schema needs"):
+        read_schema(tmp_path / "schema.json")
+
+
+def test_references_in_a_schema_are_read(tmp_path):
+    plan = read(tmp_path, "label: click\nfields: [{name: site, <<: &rare {min_count: 3}}, {name: 'on', <<: *rare}]")
+    assert [field.min_count for field in plan.fields] == [3, 3]
+
+
+@pytest.mark.parametrize("options", [{"hash_buckets": 3_000_000_000}, {"unused_ids": 3_000_000_000}])
+def test_more_ids_than_32_bits_hold_are_refused(options):
+    schema = {"label": "click", "fields": [{"name": "site", **options}]}
+    with pytest.raises(ValueError, match="at most 2,147,483,647 ids.* The field 'site' has 3,000,000,00"):
+        table_plan(schema, ["click", "site"])
+
+
+@pytest.mark.parametrize(
+    ("split", "empty"),
+    [({"valid_from": 200}, "valid"), ({"valid_from": 50, "test_from": 200}, "test"), ({"valid_from": "x"}, "valid")],
+)
+def test_a_bound_that_no_row_reaches_is_refused(prepared, split, empty):
+    text = "click,day\n" + "".join(f"{day % 2},{day}\n" for day in range(100))
+    with pytest.raises(ValueError, match=f"no row in the split '{empty}'. Compare `valid_from` .* column 'day'"):
+        prepared(text, {"label": "click", "fields": ["day"], "split": {"column": "day", **split}})
+
+
+def test_a_table_too_small_for_a_split_is_prepared_and_told(prepared, capsys):
+    data, _ = prepared("click,site\n1,a\n0,b\n", {"label": "click", "fields": ["site"], "fit_on": "all"})
+    assert set(data.num_rows) < {"train", "valid", "test"}
+    assert "too small for rows in the split" in capsys.readouterr().err

@@ -95,3 +95,12 @@ def test_a_libffm_file_is_prepared_as_a_table_is(tmp_path):
     assert [field.vocabulary_size for field in data.schema.fields] == [5, 1, 4]
     features, labels = data.arrays("train")
     np.testing.assert_array_equal(features["values"][:, 2:], np.float32([[2 / 3, 1 / 3]] * len(labels)))
+
+
+@pytest.mark.parametrize("number", [10_000, 10**9, 10**30])
+def test_a_field_number_that_is_too_large_is_named(tmp_path, number):
+    (tmp_path / "rows.ffm").write_text(f"1 0:12:1\n0 1:3:1 {number}:5:1\n")
+    with pytest.raises(ValueError, match=rf"rows.ffm, row 2: the field number {number} is too large. .* at most 9,999"):
+        SparseTextSource((tmp_path / "rows.ffm",), "libffm").columns()
+    *_, rows = rows_of(SparseTextSource((tmp_path / "rows.ffm",), "libffm", num_fields=2))[1]
+    assert rows.bad == [(2, f"'{number}:5:1' has a field above 1, the last one in the first rows")]

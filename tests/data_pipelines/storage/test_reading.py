@@ -129,6 +129,7 @@ def edit(filename, change):
         content = json.loads((folder / filename).read_text())
         change(content)
         (folder / filename).write_text(json.dumps(content))
+        (folder / "checksums.json").unlink()  # as in a folder of another version
 
     return damage
 
@@ -144,7 +145,9 @@ def truncate(folder):
         (shutil.rmtree, FileNotFoundError, "There is no folder .* `prepare`"),
         (lambda folder: (folder / "preparation.json").unlink(), FileNotFoundError, "Prepare it again"),
         (lambda folder: (folder / "schema.json").unlink(), FileNotFoundError, "schema.json is missing"),
-        (lambda folder: (folder / "schema.json").write_text("{"), ValueError, "not valid JSON"),
+        (lambda folder: (folder / "schema.json").write_text("{"), ValueError, "schema.json was damaged or edited"),
+        (lambda folder: (folder / "checksums.json").write_text("{"), ValueError, "checksums.json is damaged"),
+        (lambda folder: (folder / "checksums.json").write_text("[]"), ValueError, "checksums.json is damaged"),
         (lambda folder: next(folder.glob("*valid*")).unlink(), FileNotFoundError, "small-valid.* is missing"),
         (truncate, ValueError, "bytes, it was written with .* prepare it again"),
         (
@@ -182,6 +185,7 @@ def test_every_file_says_which_version_wrote_it_and_the_fingerprint_does_not_dep
     for filename in ("preparation.json", "encoding.json", "schema.json"):
         content = (tmp_path / "cities" / filename).read_text()
         assert json.loads(content)["ctrzoo_version"] == __version__
+        (tmp_path / "cities" / "checksums.json").unlink(missing_ok=True)
         (tmp_path / "cities" / filename).write_text(content.replace(f'"{__version__}"', '"7.0"'))
     data = load(tmp_path / "cities")
     assert data.fingerprint == before and data.encoding.fields[0].values.to_list() == ["Oslo", "Rome"]
