@@ -434,8 +434,8 @@ def _constant(rows):
 
 
 def _stamp(path):
-    """Describe a file: its name, and what changes when it is rewritten."""
-    with readable(path):
+    """Describe a file, or the folder of a data set: its name, and what changes when it is rewritten."""
+    with contextlib.nullcontext() if pathlib.Path(path).is_dir() else readable(path):
         status = pathlib.Path(path).stat()
     return [str(pathlib.Path(path).absolute()), status.st_size, status.st_mtime_ns]
 
