@@ -204,4 +204,7 @@ class TableEncoding:
         except DAMAGES as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise ValueError(f"The encoding in {folder} is damaged ({reason}). Prepare the data again.") from None
-        return cls.from_dict(config)
+        try:
+            return cls.from_dict(config)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"The encoding in {folder} is damaged ({error}). Prepare the data again.") from None

@@ -25,7 +25,7 @@ def write_checksums(folder: Path) -> None:
     >>> _ = (folder / "schema.json").write_text("{}")
     >>> write_checksums(folder)
     >>> (folder / "checksums.json").read_text()
-    '{\\n  "schema.json": "f1aea885"\\n}'
+    '{\n  "schema.json": "297bd0aa"\n}'
     """
     folder = pathlib.Path(folder)
     names = sorted(path.name for path in folder.iterdir() if path.is_file())

@@ -75,6 +75,15 @@ class PreparedData:
                 f"{self.folder} has no preparation.json, so it is not a prepared data set. Prepare it again, elsewhere."
             )
         check_checksums(self.folder)
+        try:
+            self._read_metadata()
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{self.folder}: preparation.json or schema.json is damaged ({error!r}). Delete the folder and prepare "
+                "it again."
+            ) from None
+
+    def _read_metadata(self):
         preparation = self._read_json("preparation.json")
         version = preparation.get("format_version")
         if version != FORMAT_VERSION:
