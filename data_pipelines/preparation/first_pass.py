@@ -20,7 +20,6 @@ from ctrzoo.files import replaced, write_json
 
 from ..encoding.cells import codes_of, numbers_of, texts_of, tokens_of
 from ..encoding.field import LARGEST
-from ..errors import check_labels
 
 if typing.TYPE_CHECKING:
     from numpy.lib.npyio import NpzFile
@@ -50,7 +49,7 @@ def compact(
         RowError: If rows are invalid.
         ValueError: If a column is missing.
     """
-    labels = check_labels(column(table, plan.label))
+    labels = plan.label.read(column(table, plan.label.column))
     arrays = {"label": labels}
     learn = np.ones(len(table), bool)
     if not plan.split.needs_all_labels:
