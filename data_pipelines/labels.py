@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -145,6 +145,36 @@ class Label:
         positive, _ = self._keys()
         return sorted(values, key=lambda value: _canonical(value) not in positive)[:MOST_SHOWN]
 
+    def counts(self, cells: pl.Series) -> dict[str, int]:
+        """Return how often each value of a column occurs; an empty cell is the empty text.
+
+        >>> Label("click").counts(pl.Series("click", ["no", None, "yes", "no"]))
+        {'no': 2, '': 1, 'yes': 1}
+        """
+        values, codes = _distinct(cells)
+        counts: dict[str, int] = {}
+        for value, count in zip(values, np.bincount(codes, minlength=len(values)).tolist(), strict=True):
+            text = "" if _is_missing(value) else _text(value)
+            counts[text] = counts.get(text, 0) + count
+        return counts
+
+    def meaning(self, text: str) -> int | None:
+        """Return 1 for a positive value, 0 for a negative one, None for another.
+
+        >>> [Label("click").meaning(text) for text in ("1.0", "-1", "True", "yes")]
+        [1, 0, 1, None]
+        """
+        meaning = int(self._meaning([text])[0])
+        return None if meaning < 0 else meaning
+
+    def is_ambiguous(self, values: Iterable[str]) -> bool:
+        """Return whether values hold 0 and -1, but none is named as positive: -1 might mean that nothing is known.
+
+        >>> Label("click").is_ambiguous(["1", "0", "-1"]), Label("click", positive=1).is_ambiguous(["0", "-1"])
+        (True, False)
+        """
+        return not self.positive and {0.0, -1.0} <= {_canonical(value) for value in values}
+
     def check_found(self, values: Sequence[str]) -> None:
         """Check the values found in a whole table, of which `read` sees parts.
 
@@ -161,7 +191,7 @@ class Label:
                 f"No cell of the label '{self.column}' is {' or '.join(map(repr, self.values[0]))}. "
                 f"Values found: {shown}. Correct `positive`."
             )
-        if not self.positive and {0.0, -1.0} <= keys:
+        if self.is_ambiguous(values):
             raise ValueError(
                 f"The label '{self.column}' holds both 0 and -1. If both are negative, write "
                 f"label: {{column: {self.column}, positive: 1}}."

@@ -9,10 +9,13 @@ it and gives the same bytes.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import errno
+import json
 import os
 import pathlib
+import re
 import time
 import typing
 
@@ -40,6 +43,7 @@ from ..storage.writing import (
     write_blocks,
     write_metadata,
 )
+from .column_draft import MARKER
 from .first_pass import ChunkFiles, column, compact
 from .fitted_field import FittedField
 from .parallel import in_order
@@ -413,6 +417,13 @@ def _write_shard(
     return [len(arrays[2]), int(arrays[2].sum()), blocks]
 
 
+def _marker(reason):
+    """Return the text that stands for a missing number, if this is why a row cannot be used."""
+    match = re.match("column .* must hold finite numbers, not (['\"].*['\"])$", reason)
+    cell = ast.literal_eval(match[1]) if match else ""
+    return cell if re.search(MARKER, cell) else None
+
+
 def _read_chunk(files, number, chunk, plan, needed, bad_rows):
     """Parse and store a chunk; return its stats."""
     table, numbers, bad = chunk.parse(needed)
@@ -430,6 +441,11 @@ def _read_chunk(files, number, chunk, plan, needed, bad_rows):
     row, reason = min(bad) if bad else (0, "")
     if bad and bad_rows == "error":
         few = len(bad) <= MOST_SKIPPED * (len(bad) + len(table))
+        if marker := _marker(reason):
+            advice[reason] = (
+                f"If {marker!r} marks a missing number, write missing: [{json.dumps(marker)}] into the schema"
+            )
+            few = False
         one_class = bool(advice.get(reason)) and len(np.unique(arrays["label"])) < 2
         mend = "Pass --bad_rows=skip to skip such rows" if few and not one_class else advice.get(reason) or CORRECT
         raise ValueError(f"{chunk.path}, row {row:,}: {reason}. {mend}.")

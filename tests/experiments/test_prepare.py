@@ -60,6 +60,11 @@ def test_a_table_is_drafted_prepared_reported_and_trained_on(clicks):
         (["--table=clicks.csv", "--schema=absent.yaml"], "The schema absent.yaml does not exist"),
         (["--table=click.csv", "--schema=schema.json"], "click.csv does not exist"),
         (["--table=clicks.csv", "--protocol=clean", "--set=a=1"], "--protocol and --set cannot be used with --table"),
+        (
+            ["--table=clicks.csv", "--schema=schema.json", "--label=x"],
+            "--label cannot be used with a schema that exists",
+        ),
+        (["--table=clicks.csv", "--schema=a.json", "--infer_schema", "--label=x"], "Unknown label column 'x'"),
         (["--dataset=criteo", "--seed=3"], "--seed cannot be used with --dataset"),
         (["--tabel=clicks.csv"], "Unknown command line flag 'tabel'"),
         (["clicks.csv"], "Unknown argument 'clicks.csv'"),
@@ -88,3 +93,17 @@ def test_the_next_command_trains_on_what_was_prepared(tmp_path, monkeypatch, cap
     prepare.run()
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.endswith(": ctrzoo-train --dataset=synthetic '--data_dir=my data' --set=num_rows=600 --set=data_seed=5")
+
+
+def test_a_draft_says_why_and_takes_the_separator_from_the_user(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.csv").write_text("bought^click^key\n" + "".join(f"1^{row % 2}^k{row}\n" for row in range(99)))
+    arguments = ["--table=t.csv", "--schema=s.json", "--infer_schema", "--separator=^", "--label=click"]
+    monkeypatch.setattr("sys.argv", ["ctrzoo-prepare", *arguments])
+    for flag in prepare.FLAGS:
+        prepare.FLAGS[flag].unparse()
+    prepare.run()
+    out = capsys.readouterr().out
+    assert "key: left out: another value in each row" in out and "bought: 1 different whole numbers" in out
+    assert "s.json: label 'click', 1 fields. Edit it before use." in out
+    assert json.loads((tmp_path / "s.json").read_text())["separator"] == "^"
