@@ -29,7 +29,8 @@ def sniff_format(content: bytes, usual: str, separator: str | None = None) -> Fo
     ('column1', 'column2', 'column3')
     """
     lines = content.decode("utf-8-sig", errors="replace").splitlines(keepends=True)
-    text = "".join(lines[: max(1, min(MOST_LINES, len(lines) - 1))])
+    is_cut = len(lines) > 2 and not lines[-1].endswith("\n")
+    text = "".join(lines[: len(lines) - is_cut][:MOST_LINES])
     known = [separator] if separator else [usual, *(each for each in SEPARATORS if each != usual)]
     formats = [_with_best_quote(text, each) for each in known]
     shares = [_share_and_width(text, format) for format in formats]

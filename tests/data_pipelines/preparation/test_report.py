@@ -5,10 +5,11 @@ import json
 import time
 
 import pytest
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from ctrzoo.data_pipelines.encoding.fields import FieldEncoding, TableEncoding
-from ctrzoo.data_pipelines.preparation.report import tables_of, write_report
+from ctrzoo.data_pipelines.preparation.report import draw_fields, tables_of, write_report
 from ctrzoo.data_pipelines.storage.writing import Split
 
 ENCODING = TableEncoding(
@@ -60,3 +61,24 @@ def test_tables_for_the_screen(report, bad_rows):
     for words in ("clicks: 8 rows prepared", "train 6 (2 positive), test 2 (1 positive)", "3 (37.50%)", "12.50%"):
         assert words in text
     assert ("3; the first: clicks.csv, row 3" in text) == (bad_rows > 0)
+
+
+def test_a_picture_of_many_fields_shows_the_most_telling(tmp_path, monkeypatch, report):
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **options: (figures.append(figure), path.touch()))
+    shares = [number / 1000 for number in range(1000)]
+    fields = [
+        {**report["fields"][0], "name": f"f{number}", "missing_share": share} for number, share in enumerate(shares)
+    ]
+    draw_fields({**report, "fields": fields}, tmp_path / "fields.png")
+    draw_fields(report, tmp_path / "few.png")
+    many, few = figures
+    assert many.get_suptitle() == "clicks, 8 rows\nthe 60 of 1,000 fields with most missing or rare cells"
+    assert few.get_suptitle() == "clicks, 8 rows"
+    sizes, _ = many.axes
+    assert [label.get_text() for label in sizes.get_yticklabels()] == [f"f{number}" for number in range(940, 1000)][
+        ::-1
+    ]
+    (legend,) = many.legends
+    many.draw_without_rendering()
+    assert not any(legend.get_window_extent().overlaps(axes.get_window_extent()) for axes in many.axes)
