@@ -109,6 +109,8 @@ def _draft(console):
     check_absent(FLAGS.schema)
     separator = FLAGS.separator and SPELLED.get(FLAGS.separator, FLAGS.separator)
     drafted = draft_table(FLAGS.table, separator, FLAGS.label)
+    if FLAGS.valid_table or FLAGS.test_table:
+        del drafted.schema["split"]  # the files determine it
     write_draft(drafted, FLAGS.schema)
     is_json = FLAGS.schema.endswith(".json")  # which has no comments
     for name, reason in drafted.reasons.items():

@@ -70,10 +70,10 @@ def sample_table(files: Sequence[pathlib.Path], separator: str | None = None) ->
         chunks = list(source.chunks([]))  # one, as a sample is smaller than a chunk
         if not chunks or chunks[0] is None:
             raise ValueError(f"{files[0]} has no rows below its header.")
-        table = chunks[0].parse(dict.fromkeys([name for name in source.columns() if name in names], False)).table
-    frame = pl.DataFrame(pl.from_arrow(table))
+        rows = chunks[0].parse(dict.fromkeys([name for name in source.columns() if name in names], False))
+    frame = pl.DataFrame(pl.from_arrow(rows.table))
     if not len(frame):
-        raise ValueError(f"{files[0]} has no rows that can be read.")
+        raise ValueError(f"{files[0]} has no rows that can be read{': ' + rows.bad[0][1] if rows.bad else ''}.")
     return Sample(frame, kind, config, is_complete, f"{len(frame):,} rows {where}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import typing
 from collections.abc import Mapping
 
@@ -15,7 +16,7 @@ from ctrzoo.suggest import unknown
 
 from ..errors import plain_cells
 from ..labels import LIKELY_POSITIVE, Label
-from .column_draft import draft_column
+from .column_draft import MARKER, draft_column
 from .sampling import sample_table
 from .table import find_tables
 
@@ -23,6 +24,8 @@ if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Path
 
 LABELS = ("label", "click", "clicked", "is_click", "target", "y")
+# Among other columns of two values, those with such a part in their name come first.
+LABEL_PARTS = ("label", "click", "target", "conver", "purchas", "bought", "buy", "install", "like", "respon")
 SPLIT = {"train": 0.8, "valid": 0.1, "test": 0.1, "seed": 0}
 # So many of a label's cells may be invalid.
 MOST_BAD_LABELS = 0.01
@@ -221,13 +224,19 @@ def _label(frame, name):
     found = {cells.name: _entry(cells, is_named=False) for cells in frame if cells.name.strip()}
     found = {column: (entry, notes) for column, (entry, notes) in found.items() if entry}
     # Zeros and ones are labels rather than two words.
-    for column in sorted(found, key=lambda column: not isinstance(found[column][0], str)):
+    for column in sorted(
+        found, key=lambda column: (not isinstance(found[column][0], str), not _is_like_a_label(column))
+    ):
         entry, notes = found[column]
         others = [other for other in found if other != column]
         also = f" So do {', '.join(others)}; to choose, pass --label." if others else ""
         return column, entry, [*notes, f"'{_one_line(column)}' looks like the label.{also}"]
     columns = ", ".join(frame.columns)
     raise ValueError(f"No column holds only 0 and 1, as a label does: name one by --label. Columns: {columns}.")
+
+
+def _is_like_a_label(name):
+    return any(part in name.lower() for part in LABEL_PARTS)
 
 
 def _entry(cells, is_named):
@@ -262,6 +271,10 @@ def _entry(cells, is_named):
         return cells.name, notes
     if len(counts) == 2 and empty <= few:
         positive = min(counts, key=lambda text: (text.lower() not in LIKELY_POSITIVE, counts[text]))
+        (other,) = set(counts) - {positive}
+        if re.search(MARKER, other) and is_named:
+            entry = {"column": cells.name, "positive": positive, "negative": ["", other]}
+            return entry, [f"The labels '{_one_line(other)}' are taken as negative."]
         if is_named or positive.lower() in LIKELY_POSITIVE[1:]:
             return {"column": cells.name, "positive": positive}, [f"Is '{_one_line(positive)}' the positive label?"]
     if len(counts) == 1 and empty and is_named:

@@ -107,3 +107,13 @@ def test_a_draft_says_why_and_takes_the_separator_from_the_user(tmp_path, monkey
     assert "key: left out: another value in each row" in out and "bought: 1 different whole numbers" in out
     assert "s.json: label 'click', 1 fields. Edit it before use." in out
     assert json.loads((tmp_path / "s.json").read_text())["separator"] == "^"
+
+
+def test_a_draft_for_separate_files_has_no_split(clicks, monkeypatch):
+    monkeypatch.chdir(clicks)
+    arguments = ["--table=clicks.csv", "--valid_table=clicks.csv", "--schema=s.json", "--infer_schema"]
+    monkeypatch.setattr("sys.argv", ["ctrzoo-prepare", *arguments])
+    for flag in prepare.FLAGS:
+        prepare.FLAGS[flag].unparse()
+    prepare.run()
+    assert "split" not in json.loads((clicks / "s.json").read_text())

@@ -1,10 +1,13 @@
 """The draft of a schema: what it takes a column for, and that it prepares the table."""
 
+import datetime
+
 import polars as pl
 import pytest
+import yaml
 
 from ctrzoo.data_pipelines import load
-from ctrzoo.data_pipelines.preparation.schema_draft import draft, draft_schema
+from ctrzoo.data_pipelines.preparation.schema_draft import draft, draft_schema, draft_table
 from ctrzoo.data_pipelines.preparation.table import prepare_own_table, read_schema
 
 
@@ -95,6 +98,7 @@ def test_a_few_bad_labels_do_not_hide_the_label():
         (["buy", "view", "view"], {"positive": "buy"}),  # the rarer one, as the column is called a label
         ([-1, 0, 1], {"positive": "1"}),
         ([1, None], {"positive": "1", "negative": ""}),
+        (["1", "NULL"], {"positive": "1", "negative": ["", "NULL"]}),
         ([0, 0], "click"),
         (["False", "TRUE"], "click"),
     ],
@@ -132,4 +136,36 @@ def test_tables_of_which_nothing_can_be_a_field(tmp_path):
         draft_schema(tmp_path / "t.csv", tmp_path / "schema.yaml")
     (tmp_path / "t.csv").write_text("click~key\n" + "0~a\n1~b\n" * 9)
     with pytest.raises(ValueError, match="The separator is ',': set another by --separator"):
+        draft_schema(tmp_path / "t.csv", tmp_path / "schema.yaml")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("unit", ["day", "time", "second"])
+def test_the_proposed_split_by_time_prepares_the_table(tmp_path, without_pictures, suffix, unit):
+    first = datetime.datetime(2024, 6, 1)
+    times = [first + datetime.timedelta(hours=row) for row in range(500)]
+    cells = {
+        "day": [time.date() for time in times],
+        "time": times,
+        "second": [int(time.timestamp()) for time in times],
+    }[unit]
+    frame = pl.DataFrame({"click": [0, 1] * 250, "site": ["a", "b"] * 250, "t": cells})
+    getattr(frame, f"write_{suffix[1:]}")(tmp_path / f"t{suffix}")
+    drafted = draft_table(tmp_path / f"t{suffix}", "," if suffix == ".csv" else None)
+    (line,) = [note for note in drafted.notes if note.startswith("To split by time instead, write split: ")]
+    schema = {**drafted.schema, "split": yaml.safe_load(line.split("split: ", 1)[1])}
+    prepare_own_table(tmp_path / "prepared", "t", tmp_path / f"t{suffix}", schema)
+    rows = load(tmp_path / "prepared").num_rows
+    assert rows["train"] in range(380, 420) and rows["valid"] in range(30, 70) and rows["test"] in range(30, 70)
+
+
+def test_a_column_that_is_named_like_a_label_is_preferred():
+    drafted = draft(pl.DataFrame({"mobile": [0, 1] * 50, "is_purchased": [1, 0] * 50}))
+    assert drafted.schema["label"] == "is_purchased"
+    assert "'is_purchased' looks like the label. So do mobile; to choose, pass --label." in drafted.notes
+
+
+def test_rows_of_another_encoding_are_named(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"click,city\n" + "1,Malmö\n0,Malmö\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="t.csv has no rows that can be read: column 'city' is not UTF-8 text"):
         draft_schema(tmp_path / "t.csv", tmp_path / "schema.yaml")
