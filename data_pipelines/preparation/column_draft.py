@@ -20,6 +20,7 @@ LARGEST_NUMBER = 2.0**53
 LARGEST_FLOAT = 3e38
 # Texts that stand for a missing number.
 MARKER = r"(?i)^(null|\(null\)|n/?a|#n/?a|<na>|nan|none|nil|undefined|missing|\\n|-|--|\?|\.|[-+]?inf(inity)?)$"
+INDEX = r"^(\s*|Unnamed: \d+|__index_level_\d+__)$"
 # A column is called an id if a word of its name is one of the first, or the last word is one of the others.
 IDS = {"id", "ids", "uid", "uuid", "guid", "hash"}
 NAMES_OF_IDS = set(
@@ -76,8 +77,8 @@ def draft_column(cells: pl.Series, is_complete: bool = True, has_markers: bool =
     True
     """
     name = {"name": cells.name}
-    if not cells.name.strip():
-        return ColumnDraft(None, "it has no name; pandas writes row numbers so")
+    if re.match(INDEX, cells.name):
+        return ColumnDraft(None, "pandas writes the index of a frame so")
     if isinstance(cells.dtype, (pl.List, pl.Array)):
         return _of_lists(name, cells)
     try:

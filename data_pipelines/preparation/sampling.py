@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import pathlib
 import tempfile
 import typing
@@ -70,11 +71,18 @@ def sample_table(files: Sequence[pathlib.Path], separator: str | None = None) ->
         chunks = list(source.chunks([]))  # one, as a sample is smaller than a chunk
         if not chunks or chunks[0] is None:
             raise ValueError(f"{files[0]} has no rows below its header.")
-        rows = chunks[0].parse(dict.fromkeys([name for name in source.columns() if name in names], False))
-    frame = pl.DataFrame(pl.from_arrow(rows.table))
+        rows = chunks[0].parse(dict.fromkeys(_single(source.columns(), names), False))
+    # Column by column, as polars would rename one without a name.
+    frame = pl.DataFrame({name: pl.Series(name, rows.table[name]) for name in rows.table.column_names})
     if not len(frame):
         raise ValueError(f"{files[0]} has no rows that can be read{': ' + rows.bad[0][1] if rows.bad else ''}.")
     return Sample(frame, kind, config, is_complete, f"{len(frame):,} rows {where}")
+
+
+def _single(columns, known):
+    """Return the columns that are known and whose name is not another one's."""
+    counts = collections.Counter(columns)
+    return [name for name in columns if counts[name] == 1 and name in known]
 
 
 def _config_of(format):

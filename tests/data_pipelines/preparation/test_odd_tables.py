@@ -49,6 +49,9 @@ def sparse(label, cells):
 # Of each table: its suffix, its bytes, and the kind of one of its fields; None if the column is left out.
 TABLES = {
     "index of pandas": (".csv", csv(FRAME, index=True), ("site", "categorical")),
+    "index of a shuffled frame": (".csv", csv(FRAME.sample(frac=1, random_state=0), index=True), ("", None)),
+    "index of days": (".csv", csv(FRAME.set_index(pd.Series(DAYS)), index=True), ("", None)),
+    "index in Parquet": (".parquet", FRAME.sample(frac=1, random_state=0).to_parquet(), ("__index_level_0__", None)),
     "named index": (".csv", with_cells(range(ROWS), "Unnamed: 0"), ("Unnamed: 0", None)),
     "semicolons": (".csv", csv(FRAME, sep=";"), ("price", "numerical")),
     "semicolons and decimal commas": (".csv", csv(FRAME, sep=";", decimal=","), ("price", None)),

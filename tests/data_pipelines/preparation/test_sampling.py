@@ -68,3 +68,8 @@ def test_wrong_tables_are_named(tmp_path):
             sample_table([tmp_path / f"{name}.csv"])
     with pytest.raises(FileNotFoundError, match="absent.csv does not exist"):
         sample_table([tmp_path / "absent.csv"])
+
+
+def test_a_column_without_a_name_is_not_renamed(tmp_path):
+    (tmp_path / "t.csv").write_text(",click\n5,0\n3,1\n")
+    assert sample_table([tmp_path / "t.csv"]).frame.columns == ["", "click"]
