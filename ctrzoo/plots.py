@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ctrzoo.files import replaced
-from ctrzoo.plot_text import plain
+from ctrzoo.plot_text import FONTS, plain
 from ctrzoo.types import Path
 
 # Drawing settings for these pictures; the process' own settings stay unchanged.
-STYLE: dict[Any, Any] = {"font.size": 9}
+STYLE: dict[Any, Any] = {"font.size": 9, **FONTS}
 LARGEST = 30  # a picture's longest side in inches, for any number of fields
 
 

@@ -14,7 +14,12 @@ class RowError(ValueError):
     Args:
         rows: Indices of the rows within the current table, ascending.
         reason: What is wrong with the first row, and in which column.
+
+    Attributes:
+        advice: How to mend the table or its schema, if skipping rows is not the answer.
     """
+
+    advice = ""
 
     def __init__(self, rows: Sequence[int] | np.ndarray, reason: str):
         super().__init__(f"Row {rows[0]}: {reason}")
@@ -62,25 +67,3 @@ def plain_cells(cells: pl.Series) -> pl.Series:
     except pl.exceptions.ComputeError:
         wrong = [row for row, cell in enumerate(cells) if cell and cell.decode(errors="ignore").encode() != cell]
         raise RowError(wrong, f"column '{cells.name}' is not UTF-8 text") from None
-
-
-def check_labels(cells: pl.Series) -> np.ndarray:
-    """Return labels as uint8 `(rows,)`.
-
-    Raises:
-        RowError: If a label is not 0 or 1.
-        ValueError: If a cell holds several values.
-
-    >>> check_labels(pl.Series("click", ["1", "0"]))
-    array([1, 0], dtype=uint8)
-    """
-    cells = plain_cells(cells)
-    plain = cells.str.strip_chars() if cells.dtype == pl.String else cells
-    numbers = plain.cast(pl.Float64, strict=False).fill_null(-1).to_numpy()
-    wrong = np.flatnonzero((numbers != 0) & (numbers != 1))
-    if len(wrong):
-        cell = cells[int(wrong[0])]
-        hint = " (a header in the wrong place?)" if cell == cells.name else ""
-        cell = f"{cell:g}" if isinstance(cell, float) else repr(cell)
-        raise RowError(wrong, f"the label '{cells.name}' must be 0 or 1, not {cell}{hint}")
-    return numbers.astype(np.uint8)

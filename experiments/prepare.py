@@ -17,10 +17,13 @@ from rich.console import Console
 
 from .. import data_pipelines
 from ..data_pipelines.preparation.report import REPORT_FILE, tables_of
-from ..data_pipelines.preparation.schema_draft import draft_schema
+from ..data_pipelines.preparation.schema_draft import check_absent, draft_table, write_draft
 from ..data_pipelines.preparation.table import kind_of, prepare_own_table
 from .cli import run_command
 from .settings import parse_assignment
+
+# How a separator that the shell does not pass as such may be written.
+SPELLED = {"\\t": "\t", "tab": "\t", "\\x01": "\x01"}
 
 # Separate flags, because other programs have flags with the same names.
 FLAGS = flags.FlagValues()
@@ -33,6 +36,10 @@ flags.DEFINE_string("valid_table", None, "The table's validation rows, if in sep
 flags.DEFINE_string("test_table", None, "The table's test rows, if in separate files.", flag_values=FLAGS)
 flags.DEFINE_string("schema", None, "The schema of the table, JSON or YAML.", flag_values=FLAGS)
 flags.DEFINE_bool("infer_schema", False, "Draft the schema from the table and stop.", flag_values=FLAGS)
+flags.DEFINE_string("label", None, "The label column, if the draft is to use another than it finds.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "separator", None, "The character between columns, if the draft is to use another than it finds.", flag_values=FLAGS
+)
 flags.DEFINE_string("name", None, "Name of the table's data set; by default the file's.", flag_values=FLAGS)
 flags.DEFINE_integer("seed", 0, "Seed for the table's split and order.", flag_values=FLAGS)
 flags.DEFINE_enum("bad_rows", "error", ["error", "skip"], "What to do with malformed rows.", flag_values=FLAGS)
@@ -67,7 +74,7 @@ def _next_command(folder):
 
 
 def _prepare_benchmark():
-    _refuse("--dataset", ("valid_table", "test_table", "schema", "infer_schema", "name", "seed"))
+    _refuse("--dataset", ("valid_table", "test_table", "schema", "infer_schema", "label", "separator", "name", "seed"))
     return data_pipelines.prepare(FLAGS.dataset, _data_dir(), raw=FLAGS.raw, **_options())
 
 
@@ -85,9 +92,9 @@ def _prepare_table(console):
     if FLAGS.schema is None:
         raise ValueError("A table needs --schema. Draft one with --infer_schema --schema=schema.yaml.")
     if FLAGS.infer_schema:
-        schema = draft_schema(FLAGS.table, FLAGS.schema)
-        console.print(f"{FLAGS.schema}: label '{schema['label']}', {len(schema['fields'])} fields. Edit it before use.")
+        _draft(console)
         return None
+    _refuse("a schema that exists, which names them", ("label", "separator"))
     tables = {"train": FLAGS.table, "valid": FLAGS.valid_table, "test": FLAGS.test_table}
     tables = {split: path for split, path in tables.items() if path}
     name = FLAGS.name or _name_of(FLAGS.table)
@@ -95,6 +102,27 @@ def _prepare_table(console):
     arguments = {"bad_rows": FLAGS.bad_rows, "seed": FLAGS.seed}
     prepare_own_table(folder, name, tables if len(tables) > 1 else FLAGS.table, FLAGS.schema, **arguments)
     return folder
+
+
+def _draft(console):
+    """Write the draft of a schema and say why it is so."""
+    check_absent(FLAGS.schema)
+    separator = FLAGS.separator and SPELLED.get(FLAGS.separator, FLAGS.separator)
+    drafted = draft_table(FLAGS.table, separator, FLAGS.label)
+    if FLAGS.valid_table or FLAGS.test_table:
+        del drafted.schema["split"]  # the files determine it
+    write_draft(drafted, FLAGS.schema)
+    is_json = FLAGS.schema.endswith(".json")  # which has no comments
+    for name, reason in drafted.reasons.items():
+        if is_json or reason.startswith("left out"):
+            console.print(f"{name or '(no name)'}: {reason}", markup=False)
+    for note in drafted.notes:
+        console.print(note, markup=False)
+    label = drafted.schema["label"]
+    column = label if isinstance(label, str) else label["column"]
+    fields = f"{len(drafted.schema['fields'])} fields"
+    why = "" if is_json else "; comments say why"
+    console.print(f"{FLAGS.schema}: label '{column}', {fields}{why}. Edit it before use.", markup=False)
 
 
 def _refuse(what, names):

@@ -38,6 +38,7 @@ FLOORS = {
     ),
     "data_pipelines": (
         ("data_pipelines/errors.py", "data_pipelines/progress.py"),
+        ("data_pipelines/labels.py",),
         ("data_pipelines/raw", "data_pipelines/encoding"),
         ("data_pipelines/storage",),
         ("data_pipelines/preparation",),

@@ -20,6 +20,10 @@ from ctrzoo.plots import LARGEST, STYLE
 from ctrzoo.types import Path
 
 MOST_COLUMNS = 3
+# A bar for each of more fields would be illegible.
+MOST_FIELDS = 60
+# The height of a label and of the axes that `check_figure` draws it into, in points.
+LABEL_HEIGHT, AXES_HEIGHT = 9, 240
 # Longer texts of values are cut, in the middle.
 MOST_LETTERS = 22
 
@@ -61,7 +65,7 @@ def instance_figure(
     size = min(1.2 + 0.24 * len(names), LARGEST)
     wide = 0.075 * max(map(len, labels))  # inches that the texts at the left take
     figure = Figure(figsize=(columns * (size + 0.7) + wide, rows * (size + 0.9) + 0.3), layout="constrained")
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(plain([title])[0], fontsize=11)
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for axes, (name, matrix) in zip(panels, matrices.items(), strict=False):
         most = max(float(np.abs(matrix).max()), 1e-12)
@@ -136,16 +140,38 @@ def graph_figure(
 @matplotlib.rc_context(STYLE)
 def fields_figure(losses: np.ndarray, names: Sequence[str]) -> Figure:
     """Draw the AUC lost by shuffling each field, mean and standard deviation over `(repeats, fields)`."""
-    mean, order = losses.mean(axis=0), np.argsort(losses.mean(axis=0))
-    figure = Figure(figsize=(6.5, 1 + 0.26 * len(names)), layout="constrained")
+    mean, order = losses.mean(axis=0), np.argsort(losses.mean(axis=0))[-MOST_FIELDS:]
+    figure = Figure(figsize=(6.5, 1 + 0.26 * len(order)), layout="constrained")
     axes = figure.subplots()
     axes.barh(
         plain([names[int(field)] for field in order]), mean[order], xerr=losses.std(axis=0)[order], color="tab:blue"
     )
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set(xlabel="AUC lost when the field is shuffled")
+    if len(order) < len(names):
+        axes.set_title(f"the {len(order)} of {len(names):,} fields that lose most", fontsize=9)
     axes.grid(axis="x", alpha=0.3)
     return figure
+
+
+def _label_highest(axes, x, y, labels, count=4):
+    """Label the highest points; a label that would cover the one above it moves down, with a line to its point."""
+    low, high = axes.get_ylim()
+    least_drop = 0.0
+    for index in np.argsort(y)[::-1][:count]:
+        drop = (high - y[index]) / (high - low) * AXES_HEIGHT
+        placed = max(drop, least_drop)
+        least_drop = placed + LABEL_HEIGHT
+        right = x[index] > (np.min(x) + np.max(x)) / 2
+        axes.annotate(
+            labels[index],
+            (x[index], y[index]),
+            xytext=(-7 if right else 7, 3 - (placed - drop)),
+            textcoords="offset points",
+            ha="right" if right else "left",
+            fontsize=7,
+            arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": "0.5"} if placed > drop else None,
+        )
 
 
 @matplotlib.rc_context(STYLE)
@@ -167,17 +193,8 @@ def check_figure(
         figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
     ):
         axes.scatter(x, y, c=colors, s=22, alpha=0.8)
-        for index in np.argsort(y)[-4:]:
-            i, j = pairs[index]
-            right = x[index] > (np.min(x) + np.max(x)) / 2
-            axes.annotate(
-                f"{names[i]} × {names[j]}",
-                (x[index], y[index]),
-                xytext=(-5 if right else 5, 3),
-                textcoords="offset points",
-                ha="right" if right else "left",
-                fontsize=7,
-            )
+        labels = [f"{names[i]} × {names[j]}" for i, j in pairs]
+        _label_highest(axes, np.asarray(x), np.asarray(y), labels)
         axes.set(xlabel=x_label, ylabel=y_label)
         axes.set_title(title, fontsize=9)
         axes.grid(alpha=0.3)

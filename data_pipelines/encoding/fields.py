@@ -19,12 +19,15 @@ from ctrzoo import __version__
 from ctrzoo.schema import Schema
 from ctrzoo.suggest import unknown
 
+from ..labels import Label
 from .cells import codes_of, numbers_of, present, texts_of, tokens_of
 from .field import RENAMED, FieldEncoding
 from .slots import pad, to_global
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Path
+
+    from ..labels import LabelValues
 
 __all__ = ["FieldEncoding", "TableEncoding"]
 
@@ -49,6 +52,8 @@ class TableEncoding:
     Args:
         fields: `FieldEncoding` objects or mappings of their arguments, in model order.
         label: Name of the label column.
+        positive: The values of the label that are positive; see `Label`.
+        negative: The values of the label that are negative.
 
     Raises:
         ValueError: If a field is wrong or a name occurs twice.
@@ -61,11 +66,18 @@ class TableEncoding:
     ([[2, 5, 4]], [[2.5]])
     """
 
-    def __init__(self, fields: Iterable[FieldEncoding | Mapping[str, Any]], label: str = "label"):
+    def __init__(
+        self,
+        fields: Iterable[FieldEncoding | Mapping[str, Any]],
+        label: str = "label",
+        positive: LabelValues = (),
+        negative: LabelValues = (),
+    ):
         self.fields = tuple(
             field if isinstance(field, FieldEncoding) else FieldEncoding.from_dict(field) for field in fields
         )
         self.label = label
+        self.positive, self.negative = Label(label, positive, negative).values
         # Finds names that occur twice.
         self.schema = Schema(tuple(field.schema_field() for field in self.fields), label)
 
@@ -145,7 +157,9 @@ class TableEncoding:
     def to_dict(self, with_values: bool = True) -> Config:
         """Return the encoding as plain dictionaries and lists; `with_values=False` leaves vocabularies out."""
         fields = [field.to_dict(with_values) for field in self.fields]
-        return {"format_version": FORMAT_VERSION, "label": self.label, "fields": fields}
+        values = {"positive": list(self.positive), "negative": list(self.negative)}
+        named = {key: texts for key, texts in values.items() if texts}
+        return {"format_version": FORMAT_VERSION, "label": self.label, **named, "fields": fields}
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> TableEncoding:
@@ -164,7 +178,7 @@ class TableEncoding:
             {RENAMED[key] if key in RENAMED else key: value for key, value in field.items()}
             for field in config["fields"]
         )
-        return cls(fields, config["label"])
+        return cls(fields, config["label"], config.get("positive", ()), config.get("negative", ()))
 
     def save(self, folder: Path) -> None:
         """Write `encoding.json`, and `vocabulary.parquet`: field, value, global id and count of each value."""

@@ -15,7 +15,8 @@ import pyarrow as pa
 from ctrzoo.schema import Field, Schema
 from ctrzoo.suggest import unknown
 
-from ..errors import check_labels, unsupported
+from ..errors import RowError, unsupported
+from ..labels import Label, LabelError
 from .cell_types import AUTO
 from .features import Block, assemble
 from .fields import FieldEncoding, TableEncoding
@@ -24,10 +25,12 @@ from .fitting import fit_field
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config
 
+    from ..labels import LabelValues
+
 ARGUMENTS = ("label", "categorical", "numerical", "multivalued", "order")
 # Objects that polars has types for, like those of Parquet columns.
 POLARS_KINDS = ("date", "datetime", "datetime64", "time", "timedelta", "decimal")
-OPTIONS = ("min_count", "scaling", "max_values", "pooling", "separator")
+OPTIONS = ("min_count", "scaling", "max_values", "pooling", "separator", "positive", "negative")
 
 
 class FrameEncoder:
@@ -37,7 +40,7 @@ class FrameEncoder:
     absent: id 0 and value 0. Ids follow the order of the sorted values.
 
     Args:
-        label: Name of the label column, which holds 0 and 1.
+        label: Name of the label column. Its cells are 0 and 1, -1 and 1, or False and True, unless `positive` is given.
         categorical: Names of columns with one value per cell.
         numerical: Names of columns with numbers.
         multivalued: Names of columns whose cells are lists, text with separators, or single values.
@@ -50,6 +53,9 @@ class FrameEncoder:
         max_values: Maximum number of values kept of a multi-valued cell; by default the maximum seen in `fit`.
         pooling: `"mean"` or `"sum"` of the values of a multi-valued cell.
         separator: What separates the values in a multi-valued text cell.
+        positive: The label's value or values that are positive, such as `"yes"`; all others that are not empty are
+            negative.
+        negative: The label's negative values, if all others are invalid; the empty text stands for an empty cell.
 
     Raises:
         ValueError: If an argument is invalid.
@@ -75,11 +81,14 @@ class FrameEncoder:
         max_values: int | None = None,
         pooling: str = "mean",
         separator: str = "|",
+        positive: LabelValues = (),
+        negative: LabelValues = (),
     ):
         for name, columns in (("categorical", categorical), ("numerical", numerical), ("multivalued", multivalued)):
             if isinstance(columns, str):
                 raise ValueError(f"`{name}` must be a list of column names. Received the text {columns!r}.")
         self.label = label
+        self.positive, self.negative = Label(label, positive, negative).values
         self.categorical, self.numerical, self.multivalued = list(categorical), list(numerical), list(multivalued)
         names = [*self.categorical, *self.numerical, *self.multivalued]
         self.order = names if order is None else list(order)
@@ -108,7 +117,7 @@ class FrameEncoder:
         if not len(frame):
             raise ValueError("The frame has no rows to fit to.")
         fields = [fit_field(field, _cells_of(field, frame)) for field in self._fields]
-        self.encoding = TableEncoding(fields, self.label)
+        self.encoding = TableEncoding(fields, self.label, self.positive, self.negative)
         return self
 
     @property
@@ -136,12 +145,7 @@ class FrameEncoder:
     def block(self, frame: pd.DataFrame) -> Block:
         """Encode a frame as a `Block`, for `PreparedWriter.add`."""
         _check_frame(frame)
-        try:
-            numbers = pd.Series(pd.to_numeric(_dense(_column(frame, self.label)), errors="coerce"))
-        except TypeError as error:  # lists
-            raise ValueError(f"The label '{self.label}' must be 0 or 1 in each row ({error}).") from None
-        labels = check_labels(pl.Series(self.label, numbers.to_numpy(np.float64)))
-        return Block(*self._ids_and_numbers(frame), labels)
+        return Block(*self._ids_and_numbers(frame), self._labels(frame))
 
     def to_dict(self) -> Config:
         """Return the arguments and the fitted state, JSON-serializable."""
@@ -167,6 +171,15 @@ class FrameEncoder:
             return FieldEncoding(name, min_count=min_count, type=AUTO)
         options = {"separator": self.separator, "max_values": self.max_values, "pooling": self.pooling}
         return FieldEncoding(name, "multivalued", min_count=min_count, type=AUTO, **options)
+
+    def _labels(self, frame):
+        cells = series_of(self.label, _dense(_column(frame, self.label)))
+        try:
+            return Label(self.label, self.positive, self.negative).read(cells)
+        except LabelError as error:
+            options = ", ".join(f"{key}={value!r}" for key, value in error.example.items() if key != "column")
+            advice = f"{error.found}. Name the positive values, such as FrameEncoder(..., {options})"
+            raise RowError(error.rows, f"{error.reason}. {advice}") from None
 
     def _ids_and_numbers(self, frame):
         encoding = self._fitted()

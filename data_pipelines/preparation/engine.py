@@ -9,10 +9,13 @@ it and gives the same bytes.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import errno
+import json
 import os
 import pathlib
+import re
 import time
 import typing
 
@@ -40,7 +43,8 @@ from ..storage.writing import (
     write_blocks,
     write_metadata,
 )
-from .first_pass import ChunkFiles, compact
+from .column_draft import MARKER
+from .first_pass import ChunkFiles, column, compact
 from .fitted_field import FittedField
 from .parallel import ARRAY_LOCK, in_order
 from .report import write_report
@@ -55,6 +59,9 @@ if typing.TYPE_CHECKING:
     from .plan import TablePlan
 
 BAD_ROWS = ("error", "skip")
+# A table of which more rows are unusable is refused: then the table or its schema is wrong, not a few rows.
+MOST_SKIPPED = 0.05
+CORRECT = "Correct the table or its schema"
 
 
 def prepare_table(
@@ -228,9 +235,23 @@ def _read(job: _Job) -> list[_Chunk]:
         for stats in in_order(process, enumerate(job.source.chunks(positions))):
             chunks.append(_Chunk(job.chunk(len(chunks)), stats))
             progress.advance(stats["rows"], stats["place"]["share"])
-    if not sum(chunk.stats["rows"] for chunk in chunks):
-        raise ValueError(f"{job.source.describe()['files'][0][0]} has no rows that can be used.")
+    _check_read(job, [chunk.stats for chunk in chunks])
     return chunks
+
+
+def _check_read(job, stats):
+    """Raise an error if too many rows were skipped, or if the label's values are not what the plan says."""
+    rows, bad = (sum(chunk[key] for chunk in stats) for key in ("rows", "bad"))
+    path = job.source.describe()["files"][0][0]
+    if bad > MOST_SKIPPED * (rows + bad):
+        first = next(chunk for chunk in stats if chunk["bad"])
+        raise ValueError(
+            f"{first['first_bad']}. {bad:,} of {rows + bad:,} rows cannot be used, but --bad_rows=skip leaves out at "
+            f"most {MOST_SKIPPED:.0%}. {first['advice'] or CORRECT}."
+        )
+    if not rows:
+        raise ValueError(f"{path} has no rows that can be used.")
+    job.plan.label.check_found(sorted({value for chunk in stats for value in chunk["label_values"]}))
 
 
 def _divide(job: _Job, chunks: list[_Chunk]) -> _Division:
@@ -256,7 +277,25 @@ def _divide(job: _Job, chunks: list[_Chunk]) -> _Division:
         )
     if empty:
         console.print(f"{job.name}: the table is too small for rows in the split {' and '.join(map(repr, empty))}")
+    if any(chunk.stats["bad"] for chunk in chunks):
+        _check_classes(job, chunks, division)
     return division
+
+
+def _check_classes(job, chunks, division):
+    """Raise an error if skipping rows left the training rows with one class."""
+    if division.splits:
+        positives = sum(
+            int(chunk.files.labels()[splits == 0].sum()) for chunk, splits in zip(chunks, division.splits, strict=True)
+        )
+    else:
+        positives = sum(chunk.stats["train_positives"] for chunk in chunks)
+    if positives in (0, division.rows[:, 0].sum()):
+        first = next(chunk.stats for chunk in chunks if chunk.stats["bad"])
+        raise ValueError(
+            f"{first['first_bad']}. Without such rows, all labels of the split 'train' are {int(positives > 0)}. "
+            f"{first['advice'] or CORRECT}."
+        )
 
 
 def _fit(job: _Job, chunks: list[_Chunk]) -> tuple[TableEncoding, list[FittedField]]:
@@ -277,7 +316,8 @@ def _fit(job: _Job, chunks: list[_Chunk]) -> tuple[TableEncoding, list[FittedFie
         for field in in_order(process, range(len(fitted))):
             fields.append(field)
             progress.advance(0, len(fields) / len(fitted))
-    return TableEncoding(fields, job.plan.label), fitted
+    label = job.plan.label
+    return TableEncoding(fields, label.column, label.positive, label.negative), fitted
 
 
 # Pass 2
@@ -385,27 +425,47 @@ def _write_shard(
     return [len(arrays[2]), int(arrays[2].sum()), blocks]
 
 
+def _marker(reason):
+    """Return the text that stands for a missing number, if this is why a row cannot be used."""
+    match = re.match("column .* must hold finite numbers, not (['\"].*['\"])$", reason)
+    cell = ast.literal_eval(match[1]) if match else ""
+    return cell if re.search(MARKER, cell) else None
+
+
 def _read_chunk(files, number, chunk, plan, needed, bad_rows):
     """Parse and store a chunk; return its stats."""
     table, numbers, bad = chunk.parse(needed)
+    advice = {}
     while True:
         try:
             arrays, dictionaries = compact(table, plan, number, chunk.split)
             break
         except RowError as error:
             bad = [*bad, *((int(numbers[row]), error.reason) for row in error.rows)]
+            advice[error.reason] = error.advice
             kept = np.ones(len(table), bool)
             kept[error.rows] = False
             table, numbers = table.filter(pa.array(kept)), numbers[kept]
+    row, reason = min(bad) if bad else (0, "")
     if bad and bad_rows == "error":
-        row, reason = min(bad)
-        raise ValueError(f"{chunk.path}, row {row:,}: {reason}. Pass --bad_rows=skip to skip such rows.")
+        few = len(bad) <= MOST_SKIPPED * (len(bad) + len(table))
+        if marker := _marker(reason):
+            advice[reason] = (
+                f"If {marker!r} marks a missing number, write missing: [{json.dumps(marker)}] into the schema"
+            )
+            few = False
+        one_class = bool(advice.get(reason)) and len(np.unique(arrays["label"])) < 2
+        mend = "Pass --bad_rows=skip to skip such rows" if few and not one_class else advice.get(reason) or CORRECT
+        raise ValueError(f"{chunk.path}, row {row:,}: {reason}. {mend}.")
     learn = arrays["split"] == 0 if plan.fit_on == "train" else np.ones(len(table), bool)
     lengths = [arrays.get(f"lengths_{index}", np.zeros(len(table), int))[learn] for index in range(len(plan.fields))]
     stats = {
         "rows": len(table),
         "bad": len(bad),
-        "first_bad": f"{chunk.path}, row {min(bad)[0]:,}: {min(bad)[1]}" if bad else None,
+        "first_bad": f"{chunk.path}, row {row:,}: {reason}" if bad else None,
+        "advice": advice.get(reason, ""),
+        "label_values": plan.label.values_of(column(table, plan.label.column)),
+        "train_positives": int(arrays["label"][arrays["split"] == 0].sum()) if "split" in arrays else None,
         "place": chunk.position,
         "sizes": [len(texts) for texts, _ in dictionaries],
         "longest": [int(field.max(initial=0)) for field in lengths],

@@ -21,7 +21,6 @@ from ctrzoo.files import replaced, write_json
 
 from ..encoding.cells import codes_of, numbers_of, present, texts_of, tokens_of
 from ..encoding.field import LARGEST
-from ..errors import check_labels
 from .parallel import ARRAY_LOCK
 
 if typing.TYPE_CHECKING:
@@ -52,7 +51,7 @@ def compact(
         RowError: If rows are invalid.
         ValueError: If a column is missing.
     """
-    labels = check_labels(column(table, plan.label))
+    labels = plan.label.read(column(table, plan.label.column))
     arrays = {"label": labels}
     learn = np.ones(len(table), bool)
     if not plan.split.needs_all_labels:

@@ -7,6 +7,7 @@ import typing
 from collections.abc import Sequence
 
 from ..encoding.field import FieldEncoding
+from ..labels import Label
 from .splits import Fractions
 
 if typing.TYPE_CHECKING:
@@ -23,7 +24,7 @@ class TablePlan:
 
     Args:
         fields: `FieldEncoding` objects that are not yet fitted, in model order.
-        label: The label column; its values are 0 or 1.
+        label: The label column, or a `Label`, which says which of its values are positive.
         split: `Fractions`, `ByColumn`, `ByFile`, `Folds` or `Shuffled`.
         fit_on: Whether to fit vocabularies and scalings to the `"train"` rows, which is correct, or to `"all"` rows,
             as much published work does.
@@ -33,12 +34,13 @@ class TablePlan:
     """
 
     fields: Sequence[FieldEncoding]
-    label: str = "label"
+    label: typing.Any = "label"
     split: typing.Any = Fractions()
     fit_on: str = "train"
 
     def __post_init__(self):
         object.__setattr__(self, "fields", tuple(self.fields))
+        object.__setattr__(self, "label", Label.from_schema(self.label))
         if self.fit_on not in FIT_ON:
             raise ValueError(f"`fit_on` must be 'train' or 'all'. Received: {self.fit_on!r}.")
         if self.split.needs_all_labels and self.fit_on == "train":
@@ -46,7 +48,7 @@ class TablePlan:
 
     def needed_columns(self) -> dict[str, bool]:
         """Return the columns to read, `{name: whether they are numbers}`."""
-        needed = {self.label: True}
+        needed = {self.label.column: not self.label.positive}
         for field in self.fields:
             assert field.column is not None
             needed[field.column] = needed.get(field.column, True) and field.reads_numbers
@@ -57,7 +59,7 @@ class TablePlan:
         """Return everything the prepared rows depend on, JSON-serializable."""
         return {
             "fields": [field.to_dict() for field in self.fields],
-            "label": self.label,
+            "label": self.label.describe(),
             "split": [type(self.split).__name__, dataclasses.asdict(self.split)],
             "fit_on": self.fit_on,
         }

@@ -6,13 +6,14 @@ import time
 import typing
 from collections.abc import Mapping, Sequence
 
+import matplotlib
 from matplotlib.figure import Figure
 from rich.table import Table
 from rich.text import Text
 
 from ctrzoo.files import replaced, write_json
 from ctrzoo.memory import peak_bytes
-from ctrzoo.plot_text import plain
+from ctrzoo.plot_text import FONTS, plain
 
 from ..storage.writing import SPLITS
 
@@ -29,6 +30,8 @@ if typing.TYPE_CHECKING:
 REPORT_FILE, PICTURE_FILE = "report.json", "fields.png"
 # A warning names each split of which a smaller share of the values has an id of its own.
 LEAST_KNOWN = 0.5
+# The picture shows so many fields: drawing a thousand takes longer than preparing them.
+MOST_DRAWN = 60
 
 
 def write_report(
@@ -170,17 +173,31 @@ def tables_of(report: Config) -> tuple[Table, Table]:
     return head, table
 
 
+def _most_telling(fields):
+    """Return the fields to draw, in their order: those with most missing or rare cells, then those with most ids."""
+    telling = sorted(
+        fields, key=lambda field: (-field["missing_share"] - field["rare_share"], -field["vocabulary_size"])
+    )
+    names = {field["name"] for field in telling[:MOST_DRAWN]}
+    return [field for field in fields if field["name"] in names]
+
+
+@matplotlib.rc_context(FONTS)
 def draw_fields(report: Config, path: Path) -> None:
     """Draw each field's number of ids and its shares of cells that have their own id, are rare, or are missing.
 
-    In a multi-valued field, cells that are not missing are divided in proportion to their values.
+    In a multi-valued field, cells that are not missing are divided in proportion to their values. Of many fields, only
+    those with the most missing and rare cells are drawn.
     """
-    fields = report["fields"][::-1]
+    fields = _most_telling(report["fields"])[::-1]
+    shown = f"the {len(fields)} of {len(report['fields']):,} fields with most missing or rare cells"
+    title = f"{report['name']}, {report['rows']:,} rows" + (f"\n{shown}" if len(fields) < len(report["fields"]) else "")
     names = plain(field["name"] for field in fields)
     figure = Figure(figsize=(9, 1.2 + 0.22 * len(fields)), layout="constrained")
     sizes, shares = figure.subplots(1, 2, sharey=True)
     sizes.barh(names, [field["vocabulary_size"] for field in fields])
-    sizes.set(xscale="log", xlabel="ids of the field", title=f"{report['name']}, {report['rows']:,} rows")
+    sizes.set(xscale="log", xlabel="ids of the field")
+    figure.suptitle(title)
     sizes.margins(y=0.01)
     sizes.tick_params(labelsize=7)
     missing = [field["missing_share"] for field in fields]
@@ -195,6 +212,6 @@ def draw_fields(report: Config, path: Path) -> None:
         shares.barh(names, part, left=left, color=color, label=label)
         left = [a + b for a, b in zip(left, part, strict=True)]
     shares.set(xlabel="share of the cells", xlim=(0, 1))
-    shares.legend(fontsize=8, loc="lower right")
+    figure.legend(fontsize=8, loc="outside lower center", ncols=3)
     with replaced(path) as temporary:
         figure.savefig(temporary, dpi=120)

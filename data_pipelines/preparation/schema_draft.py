@@ -1,36 +1,61 @@
-"""Draft a schema from a table's first rows, for the user to edit."""
+"""Draft a schema from rows of a table, for the user to edit."""
 
 from __future__ import annotations
 
 import json
 import pathlib
+import re
 import typing
+from collections.abc import Mapping
 
 import polars as pl
 import yaml
 
 from ctrzoo.files import write_text
+from ctrzoo.suggest import unknown
 
 from ..errors import plain_cells
-from ..raw.sources import usable_columns
-from .table import find_tables, kind_of, table_source
+from ..labels import LIKELY_POSITIVE, Label
+from .column_draft import MARKER, draft_column
+from .sampling import sample_table
+from .table import find_tables
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Path
 
 LABELS = ("label", "click", "clicked", "is_click", "target", "y")
+# Among other columns of two values, those with such a part in their name come first.
+LABEL_PARTS = ("label", "click", "target", "conver", "purchas", "bought", "buy", "install", "like", "respon")
 SPLIT = {"train": 0.8, "valid": 0.1, "test": 0.1, "seed": 0}
-SAMPLE_ROWS = 100_000
-# A column of numbers with fewer distinct values is treated as categorical.
-FEW_VALUES = 30
+# So many of a label's cells may be invalid.
+MOST_BAD_LABELS = 0.01
+MOST_LABEL_VALUES = 20
+# An error names the reasons of so many columns.
+MOST_REASONS = 5
 
 
-def draft_schema(tables: Path, path: Path) -> Config:
+class Draft(typing.NamedTuple):
+    """A drafted schema.
+
+    Args:
+        schema: The content of a schema file.
+        reasons: Why each column was drafted so, or left out.
+        notes: What else the user should know, in lines.
+    """
+
+    schema: Config
+    reasons: Mapping[str, str]
+    notes: list[str]
+
+
+def draft_schema(tables: Path, path: Path, separator: str | None = None, label: str | None = None) -> Config:
     """Write a schema file for a table.
 
     Args:
         tables: A path or pattern, as for `prepare_own_table`.
-        path: The file to write, JSON or YAML. It must not exist.
+        path: The file to write, JSON or YAML. It must not exist. YAML says in comments why each column is drafted so.
+        separator: The character between columns of text; by default it is found.
+        label: The label column; by default it is found.
 
     Returns:
         The schema, as written to the file.
@@ -38,58 +63,98 @@ def draft_schema(tables: Path, path: Path) -> Config:
     Raises:
         FileExistsError: If the file exists.
         FileNotFoundError: If the table does not exist.
-        ValueError: If no column looks like a label.
+        ValueError: If no column looks like a label, or no column can be a field.
     """
-    path = pathlib.Path(path)
-    if path.exists():
+    check_absent(path)
+    drafted = draft_table(tables, separator, label)
+    write_draft(drafted, path)
+    return drafted.schema
+
+
+def check_absent(path: Path) -> None:
+    """Raise an error if a file exists.
+
+    Raises:
+        FileExistsError: If it does.
+    """
+    if pathlib.Path(path).exists():
         raise FileExistsError(f"{path} exists. Delete it, or name another file for the draft.")
+
+
+def draft_table(tables: Path, separator: str | None = None, label: str | None = None) -> Draft:
+    """Return the draft of a schema for a table; see `draft_schema`.
+
+    Raises:
+        FileNotFoundError: If the table does not exist.
+        ValueError: If no column looks like a label, or no column can be a field.
+    """
     files, _ = find_tables(tables)
-    source = table_source(files[:1], (), {})
-    first = next(source.chunks([]), None)
-    if first is None:
-        raise ValueError(f"{files[0]} has no rows below its header.")
-    table = first.parse(dict.fromkeys(usable_columns(source), False)).table
-    frame = pl.DataFrame(pl.from_arrow(table.slice(0, SAMPLE_ROWS)))
-    kind = kind_of(files[0])
-    schema = draft_sparse(frame) if kind in ("libsvm", "libffm") else draft(frame)
-    if kind in ("csv", "tsv"):
-        schema = {"separator": "," if kind == "csv" else "\t", **schema}
-    text = (
-        json.dumps(schema, indent=2)
-        if path.suffix == ".json"
-        else yaml.safe_dump(json.loads(json.dumps(schema)), sort_keys=False)
+    sample = sample_table(files, separator)
+    try:
+        if sample.kind in ("libsvm", "libffm"):
+            drafted = draft_sparse(sample.frame, label)
+        else:
+            drafted = draft(sample.frame, label, sample.is_complete, has_markers=sample.kind != "parquet")
+        _check_fields(drafted)
+    except ValueError as error:
+        found = (
+            f" The separator is {sample.config['separator']!r}: set another by --separator." if sample.config else ""
+        )
+        hint = found if len(sample.frame.columns) < 2 else ""
+        raise ValueError(f"{files[0]}: {error}{hint} Drafted from {sample.where}.") from None
+    return Draft(
+        {**sample.config, **drafted.schema}, drafted.reasons, [f"Drafted from {sample.where}.", *drafted.notes]
     )
-    write_text(path, text)
-    return schema
 
 
-def draft(frame: pl.DataFrame) -> Config:
-    """Return a schema for a polars frame of sample rows.
+def _check_fields(drafted):
+    if not drafted.schema["fields"]:
+        reasons = [f"{_inline(name)} is {reason}" for name, reason in drafted.reasons.items()]
+        listed = f": {'; '.join(reasons[:MOST_REASONS])}" if reasons else ""
+        raise ValueError(f"No column can be a field{listed}.")
 
-    The draft omits columns with a different value in every row, because a model cannot learn from them. It also omits
-    columns that no field supports: structures, lists of lists, bytes that are not text.
 
-    >>> frame = pl.DataFrame({"click": ["0", "1"] * 50, "tags": ["a|b", "c"] * 50})
-    >>> draft(frame)["fields"]
+def draft(frame: pl.DataFrame, label: str | None = None, is_complete: bool = True, has_markers: bool = True) -> Draft:
+    """Return a draft for a polars frame of sample rows.
+
+    Args:
+        frame: The rows.
+        label: The label column; by default it is found.
+        is_complete: Whether these are all rows of the table.
+        has_markers: Whether a schema can name texts that mark missing cells in this table.
+
+    Raises:
+        ValueError: If no column looks like a label.
+
+    >>> frame = pl.DataFrame({"click": ["0", "1"] * 50, "tags": ["a|b", "c"] * 50, "day": ["2024-06-01"] * 100})
+    >>> draft(frame).schema["fields"]
     [{'name': 'tags', 'kind': 'multivalued', 'separator': '|'}]
+    >>> draft(frame).reasons["day"]
+    'left out: dates, which do not recur in later rows'
     """
-    columns = {cells.name: cells for cells in map(_usable, frame) if cells is not None}
-    label = next((name for name, cells in columns.items() if name.lower() in LABELS and _is_label(cells)), None)
-    label = label or next((name for name, cells in columns.items() if _is_label(cells)), None)
-    if label is None:
-        raise ValueError(f"No column holds only 0 and 1, as a label does. Columns: {', '.join(frame.columns)}.")
-    fields = [_field(cells, len(frame)) for name, cells in columns.items() if name != label]
-    return {"label": label, "fields": [field for field in fields if field], "split": SPLIT}
+    column, entry, notes = _label(frame, label)
+    drafts = {cells.name: draft_column(cells, is_complete, has_markers) for cells in frame if cells.name != column}
+    fields = [drafted.field for drafted in drafts.values() if drafted.field]
+    reasons = {
+        name: drafted.reason if drafted.field else f"left out: {drafted.reason}" for name, drafted in drafts.items()
+    }
+    missing = sorted({marker for drafted in drafts.values() for marker in drafted.missing})
+    by_time = [drafted.split for drafted in drafts.values() if drafted.split]
+    if by_time:
+        notes.append(f"To split by time instead, write split: {_inline(by_time[0])}")
+    schema = {**({"missing": missing} if missing else {}), "label": entry, "fields": fields, "split": dict(SPLIT)}
+    return Draft(schema, reasons, notes)
 
 
-def draft_sparse(frame: pl.DataFrame) -> Config:
-    """Return a schema for sample rows of libsvm or libffm text, as `SparseTextSource` reads them.
+def draft_sparse(frame: pl.DataFrame, label: str | None = None) -> Draft:
+    """Return a draft for sample rows of libsvm or libffm text, as `SparseTextSource` reads them.
 
-    >>> frame = pl.DataFrame({"field0": ["3", "4"], "value0": ["1", "1"], "field1": ["1:0.5", "1:2"]})
-    >>> [field["kind"] for field in draft_sparse(frame)["fields"]]
-    ['categorical', 'numerical']
+    >>> features = {"field0": ["3", "4"], "value0": ["1", "1"], "field1": ["1:0.5", "1:2"]}
+    >>> draft_sparse(pl.DataFrame({"label": ["1", "-1"], **features})).schema["fields"][1]
+    {'name': 'field1', 'column': 'value1', 'kind': 'numerical'}
     """
-    fields = []
+    _, entry, notes = _label(frame, label or "label")
+    fields, reasons = [], {}
     for name in frame.columns:
         cells = frame[name].drop_nulls()
         if name == "label" or name.startswith("value") or not len(cells):
@@ -97,43 +162,122 @@ def draft_sparse(frame: pl.DataFrame) -> Config:
         one_feature = cells.str.extract(r"^([^:]*)").n_unique() == 1
         if name != "features" and one_feature and cells.str.contains(r"^[^ ]*:[^ ]*$").any():
             fields.append({"name": name, "column": name.replace("field", "value"), "kind": "numerical"})
+            reasons[name] = "one feature, whose weight is the number"
         elif cells.str.contains("[ :]").any():
             fields.append({"name": name, "kind": "multivalued", "separator": " ", "weight_separator": ":"})
+            reasons[name] = "several features or weights"
         else:
             fields.append({"name": name, "kind": "categorical", "min_count": 2})
-    return {"label": "label", "fields": fields, "split": SPLIT}
+            reasons[name] = "one feature of weight 1"
+    return Draft({"label": entry, "fields": fields, "split": dict(SPLIT)}, reasons, notes)
 
 
-def _usable(cells):
-    """Return a column with codes and bytes as text, or None if no field supports it."""
-    is_list = isinstance(cells.dtype, (pl.List, pl.Array))
+def write_draft(drafted: Draft, path: Path) -> None:
+    """Write a draft as a schema file, in YAML with a comment for each column, or in JSON."""
+    path = pathlib.Path(path)
+    if path.suffix == ".json":
+        write_text(path, json.dumps(drafted.schema, indent=2))
+        return
+    lines = [f"# {_one_line(note)}" for note in drafted.notes]
+    for key, value in drafted.schema.items():
+        if key == "fields":
+            lines += ["fields:", *(_field_line(field, drafted.reasons) for field in value)]
+        else:
+            lines.append(_inline({key: value})[1:-1])
+    left_out = [name for name in drafted.reasons if name not in [field["name"] for field in drafted.schema["fields"]]]
+    lines += [f"# {_inline(name)} is {_one_line(drafted.reasons[name])}" for name in left_out]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def _field_line(field, reasons):
+    return f"- {_inline(field)}  # {_one_line(reasons[field['name']])}"
+
+
+def _inline(value):
+    """Return a value as YAML in one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float("inf"), allow_unicode=True)
+    return text.removesuffix("...\n").strip()
+
+
+def _one_line(text):
+    return " ".join(str(text).split())
+
+
+def _label(frame, name):
+    """Return the label column, its entry in a schema, and notes."""
+    if name is not None:
+        if name not in frame.columns:
+            raise ValueError(unknown("label column", name, frame.columns))
+        candidates = [name]
+    else:
+        by_name = {column.lower(): column for column in reversed(frame.columns)}
+        candidates = [by_name[label] for label in LABELS if label in by_name]
+    for column in candidates:
+        entry, notes = _entry(frame[column], is_named=True)
+        if entry:
+            return column, entry, notes
+    if name is not None:
+        raise ValueError(
+            f"The label '{name}' holds {frame[name].n_unique():,} different values. Write the schema yourself and name "
+            f"the positive ones: label: {{column: {name}, positive: [...]}}."
+        )
+    found = {cells.name: _entry(cells, is_named=False) for cells in frame if cells.name.strip()}
+    found = {column: (entry, notes) for column, (entry, notes) in found.items() if entry}
+    # Zeros and ones are labels rather than two words.
+    for column in sorted(
+        found, key=lambda column: (not isinstance(found[column][0], str), not _is_like_a_label(column))
+    ):
+        entry, notes = found[column]
+        others = [other for other in found if other != column]
+        also = f" So do {', '.join(others)}; to choose, pass --label." if others else ""
+        return column, entry, [*notes, f"'{_one_line(column)}' looks like the label.{also}"]
+    columns = ", ".join(frame.columns)
+    raise ValueError(f"No column holds only 0 and 1, as a label does: name one by --label. Columns: {columns}.")
+
+
+def _is_like_a_label(name):
+    return any(part in name.lower() for part in LABEL_PARTS)
+
+
+def _entry(cells, is_named):
+    """Return a label's entry in a schema and notes; None if the column is no label.
+
+    Args:
+        cells: The cells of the column.
+        is_named: Whether the column's name says that it is a label. Then it may hold just one class.
+    """
+    if cells.dtype.is_temporal():
+        return None, []
     try:
-        plain = plain_cells(cells.explode() if is_list else cells)
+        cells = plain_cells(cells)
     except ValueError:
-        return None
-    return cells if is_list else plain
-
-
-def _is_label(cells):
-    return not cells.dtype.is_nested() and set(cells.cast(pl.Float64, strict=False).unique().to_list()) == {0.0, 1.0}
-
-
-def _field(cells, rows):
-    name = {"name": cells.name}
-    if isinstance(cells.dtype, (pl.List, pl.Array)):
-        return {**name, "kind": "multivalued"}
-    present = cells.drop_nulls()
-    numbers = present.cast(pl.Float64, strict=False)
-    distinct = present.n_unique()
-    if len(present) and not numbers.null_count():
-        whole = (numbers == numbers.round()).all()
-        if distinct > FEW_VALUES and not (whole and cells.name.lower().endswith("id")):
-            return {**name, "kind": "numerical", "transform": "log1p" if numbers.max() > 100 else "standard"}
-    if distinct == rows and rows > FEW_VALUES:
-        return None
-    texts = present.cast(pl.String)
-    for separator in ("|", ";", ","):
-        if len(texts) and texts.str.contains(separator, literal=True).mean() > 0.2:
-            return {**name, "kind": "multivalued", "separator": separator}
-    # A model learns little about values that occur in only a few rows.
-    return {**name, "kind": "categorical", "min_count": 10 if distinct > 1000 else 2}
+        return None, []
+    if cells.n_unique() > MOST_LABEL_VALUES:
+        return None, []
+    label = Label(cells.name)
+    counts = label.counts(cells)
+    empty = counts.pop("", 0)
+    classes = {text: label.meaning(text) for text in counts}
+    bad = sum(count for text, count in counts.items() if classes[text] is None)
+    few = MOST_BAD_LABELS * len(cells)
+    both = set(classes.values()) >= {0, 1}
+    plain = [value for value in classes.values() if value is not None]
+    if plain and bad + empty <= few and (both or is_named):
+        notes = [] if both else [f"All labels of the sampled rows are {plain[0]}."]
+        if bad + empty:
+            notes.append(f"{bad + empty:,} labels are not 0 or 1: pass --bad_rows=skip, or correct them.")
+        if label.is_ambiguous(counts):
+            return {"column": cells.name, "positive": "1"}, [*notes, "The labels -1 and 0 are both taken as negative."]
+        return cells.name, notes
+    if len(counts) == 2 and empty <= few:
+        positive = min(counts, key=lambda text: (text.lower() not in LIKELY_POSITIVE, counts[text]))
+        (other,) = set(counts) - {positive}
+        if re.search(MARKER, other) and is_named:
+            entry = {"column": cells.name, "positive": positive, "negative": ["", other]}
+            return entry, [f"The labels '{_one_line(other)}' are taken as negative."]
+        if is_named or positive.lower() in LIKELY_POSITIVE[1:]:
+            return {"column": cells.name, "positive": positive}, [f"Is '{_one_line(positive)}' the positive label?"]
+    if len(counts) == 1 and empty and is_named:
+        entry = {"column": cells.name, "positive": next(iter(counts)), "negative": ""}
+        return entry, ["Empty labels are taken as negative."]
+    return None, []

@@ -17,6 +17,7 @@ from ctrzoo.suggest import unknown
 from ..encoding.cell_types import AUTO
 from ..encoding.field import FITTED, FieldEncoding
 from ..encoding.fields import TableEncoding
+from ..labels import Label
 from ..raw.delimited import Format
 from ..raw.libsvm import SparseTextSource
 from ..raw.sources import COMPRESSIONS, TARS, ParquetSource, TextSource
@@ -52,10 +53,10 @@ def prepare_own_table(
             `{"train": ..., "valid": ..., "test": ...}`. Files end in `.csv`, `.tsv`, `.txt` or `.parquet`, `.libsvm`,
             `.svm`, `.libffm` or `.ffm` (see `SparseTextSource` for their columns);
             text may be compressed (`.gz`, `.bz2`, `.zst`, `.zip`).
-        schema: Path of the schema file (JSON or YAML), or its content as a mapping: `label`, `fields`
-            (arguments of `FieldEncoding`), `split` (arguments of `Fractions`, `ByColumn` or `ByName`), `fit_on`, and
-            for text `separator`, `columns` (if the files have no header), `quote` (by default none for tab-separated
-            text, otherwise `"`) and `missing`.
+        schema: Path of the schema file (JSON or YAML), or its content as a mapping: `label` (a
+            column, or arguments of `Label`), `fields` (arguments of `FieldEncoding`), `split` (arguments of
+            `Fractions`, `ByColumn` or `ByName`), `fit_on`, `missing`, and for text `separator`, `columns` (if the files
+            have no header) and `quote` (by default none for tab-separated text, otherwise `"`).
         bad_rows: What to do with rows that cannot be used: `"error"` or `"skip"`.
         seed: Seed for the order of the training rows, and for the split if the schema gives none.
 
@@ -240,8 +241,9 @@ def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool 
     if not isinstance(config["fields"], (list, tuple)):
         raise ValueError(f"Schema: `fields` must be a list, such as [site, price]. Received: {config['fields']!r}.")
     _check_names(config)
-    if config["label"] not in columns:
-        raise ValueError(f"Schema: {unknown('label column', config['label'], columns)}{_headless(columns)}")
+    label = Label.from_schema(config["label"])
+    if label.column not in columns:
+        raise ValueError(f"Schema: {unknown('label column', label.column, columns)}{_headless(columns)}")
     missing = Format.from_schema(config, ",").missing
     fields = []
     for entry in config["fields"]:
@@ -264,7 +266,7 @@ def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool 
     split = ByFile() if by_file else split_from_dict(config.get("split", {}), seed)
     if by_file and "split" in config:
         raise ValueError("Schema: separate files determine the splits. Remove the key 'split'.")
-    return TablePlan(fields, config["label"], split, config.get("fit_on", "train"))
+    return TablePlan(fields, label, split, config.get("fit_on", "train"))
 
 
 def _of_this_table(field, missing):

@@ -36,7 +36,7 @@ LINES = Format("\x01", ("line",), quote=None)
 class SparseTextSource:
     """Files of libsvm or libffm text.
 
-    The column `label` turns a label of -1 into 0. libsvm text also has `features`: a multi-valued cell such as
+    The column `label` holds the labels as text. libsvm text also has `features`: a multi-valued cell such as
     `"3:0.5 7"`, to be read with `separator=" "` and `weight_separator=":"`; weights of 1 are left out. libffm text has
     `field0`, `field1`, ... in the same format; they are plain categories if every weight is 1. It also has `value0`,
     `value1`, ...: the number of the field's feature, if the field has just one.
@@ -114,7 +114,7 @@ class SparseTextSource:
             tokens = tokens.filter(~is_label)
             bad = self._bad(tokens, num_fields)
             kept = np.isin(labels["row"], list(bad), invert=True)
-            table = {"label": labels["token"].replace("-1", "0"), "row": labels["row"]}
+            table = {"label": labels["token"], "row": labels["row"]}
             table |= _cells(tokens.filter(~pl.col("row").is_in(list(bad))), self.kind, needed, labels["row"])
             frame = pl.DataFrame(table).filter(kept).select(list(needed))
             numbers = rows.row_numbers[labels["row"].to_numpy()]

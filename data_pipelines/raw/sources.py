@@ -246,6 +246,19 @@ def _parquet_parser(path, columns, start, chunk_rows):
     return parse_chunk
 
 
+def usable_rows(path: Path, start: int, rows: int) -> pa.Table:
+    """Return some rows of a Parquet file, only the columns that a field can read; see `usable_columns`.
+
+    Args:
+        path: The file.
+        start: The first row, from 0.
+        rows: The number of rows.
+    """
+    source = ParquetSource([path])
+    parse_chunk = _parquet_parser(path, _parquet_columns(path)[0], start, rows)
+    return parse_chunk(dict.fromkeys(usable_columns(source), False)).table
+
+
 def _has_unknown_zone(dtype):
     """Tell whether a type has times in a zone that polars does not know, such as +05:30."""
     if not isinstance(dtype, pa.DataType):

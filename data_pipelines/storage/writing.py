@@ -26,7 +26,7 @@ from ctrzoo.files import synchronize
 from ctrzoo.suggest import unknown
 
 from ..encoding.features import Block, stored_widths
-from ..errors import check_labels
+from ..labels import Label
 from .checksums import write_checksums
 from .shuffling import Shuffler
 from .tfrecord import write_example, write_tfds_metadata
@@ -237,7 +237,7 @@ class PreparedWriter:
         if len(changed):
             raise ValueError(f"Ids must be 32-bit whole numbers. Received: {changed[0]}.")
         labels = np.reshape(np.asarray(block.labels, np.float64), len(rows))
-        rows["label"] = check_labels(pl.Series(self.schema.label, labels))
+        rows["label"] = Label(self.schema.label).read(pl.Series(self.schema.label, labels))
         if len(rows) and (rows["ids"].min(initial=0) < 0 or rows["ids"].max(initial=0) >= self.schema.num_ids):
             raise ValueError(f"Ids must lie in 0 to {self.schema.num_ids - 1}, the range of the schema.")
         if not np.isfinite(rows["numbers"]).all():

@@ -1,4 +1,4 @@
-"""Cells and labels that cannot be used are named by row and column."""
+"""Cells that cannot be used are named by row and column."""
 
 import datetime
 
@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ctrzoo.data_pipelines.errors import RowError, check_labels, plain_cells
+from ctrzoo.data_pipelines.errors import RowError, plain_cells
 from ctrzoo.data_pipelines.preparation.table import prepare_own_table
 
 
@@ -37,32 +37,6 @@ def test_the_first_wrong_row_is_named_and_all_are_kept():
     error = RowError(np.array([4, 9]), "column 'site' is wrong")
     assert str(error) == "Row 4: column 'site' is wrong"
     assert error.rows.tolist() == [4, 9] and error.reason == "column 'site' is wrong"
-
-
-@pytest.mark.parametrize(
-    "cells",
-    [["1", "0", "1.0"], [1, 0, 1], [1.0, 0.0, 1.0], [True, False, True], [b"1", b"0", b"1"]],
-)
-def test_labels_of_any_type_are_zeros_and_ones(cells):
-    labels = check_labels(pl.Series("click", cells))
-    assert labels.tolist() == [1, 0, 1] and labels.dtype == np.uint8
-
-
-@pytest.mark.parametrize(
-    ("cells", "rows", "reason"),
-    [
-        ([1, 2, 0, -1], [1, 3], "not 2"),
-        ([0.0, None], [1], "not None"),
-        ([0.0, float("nan")], [1], "not nan"),
-        ([0.5, 1.0], [0], "not 0.5"),
-        (["1", ""], [1], "not ''"),
-        (["click", "1"], [0], r"not 'click' \(a header in the wrong place\?\)"),
-    ],
-)
-def test_other_labels_are_named(cells, rows, reason):
-    with pytest.raises(RowError, match=f"the label 'click' must be 0 or 1, {reason}") as caught:
-        check_labels(pl.Series("click", cells, strict=False))
-    assert caught.value.rows.tolist() == rows
 
 
 def test_times_are_microseconds_whoever_wrote_them():

@@ -61,6 +61,11 @@ def test_a_table_is_drafted_prepared_reported_and_trained_on(clicks):
         (["--table=clicks.csv", "--schema=absent.yaml"], "The schema absent.yaml does not exist"),
         (["--table=click.csv", "--schema=schema.json"], "click.csv does not exist"),
         (["--table=clicks.csv", "--protocol=clean", "--set=a=1"], "--protocol and --set cannot be used with --table"),
+        (
+            ["--table=clicks.csv", "--schema=schema.json", "--label=x"],
+            "--label cannot be used with a schema that exists",
+        ),
+        (["--table=clicks.csv", "--schema=a.json", "--infer_schema", "--label=x"], "Unknown label column 'x'"),
         (["--dataset=criteo", "--seed=3"], "--seed cannot be used with --dataset"),
         (["--tabel=clicks.csv"], "Unknown command line flag 'tabel'"),
         (["clicks.csv"], "Unknown argument 'clicks.csv'"),
@@ -108,3 +113,27 @@ def test_the_download_of_criteo_is_to_be_unpacked(tmp_path):
     refused = run("prepare", "--dataset=criteo", "--raw=dac.tar.gz", folder=tmp_path)
     assert refused.returncode == 1 and len(refused.stderr.splitlines()) == 1
     assert "dac.tar.gz holds several files, such as readme.txt and train.txt; expected one table" in refused.stderr
+
+
+def test_a_draft_says_why_and_takes_the_separator_from_the_user(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.csv").write_text("bought^click^key\n" + "".join(f"1^{row % 2}^k{row}\n" for row in range(99)))
+    arguments = ["--table=t.csv", "--schema=s.json", "--infer_schema", "--separator=^", "--label=click"]
+    monkeypatch.setattr("sys.argv", ["ctrzoo-prepare", *arguments])
+    for flag in prepare.FLAGS:
+        prepare.FLAGS[flag].unparse()
+    prepare.run()
+    out = capsys.readouterr().out
+    assert "key: left out: another value in each row" in out and "bought: 1 different whole numbers" in out
+    assert "s.json: label 'click', 1 fields. Edit it before use." in out
+    assert json.loads((tmp_path / "s.json").read_text())["separator"] == "^"
+
+
+def test_a_draft_for_separate_files_has_no_split(clicks, monkeypatch):
+    monkeypatch.chdir(clicks)
+    arguments = ["--table=clicks.csv", "--valid_table=clicks.csv", "--schema=s.json", "--infer_schema"]
+    monkeypatch.setattr("sys.argv", ["ctrzoo-prepare", *arguments])
+    for flag in prepare.FLAGS:
+        prepare.FLAGS[flag].unparse()
+    prepare.run()
+    assert "split" not in json.loads((clicks / "s.json").read_text())

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgba
+from matplotlib.text import Text
 
 from ctrzoo.explanation.plots import (
     check_figure,
@@ -78,3 +79,21 @@ def test_a_figure_is_written_twice(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"fields.of.rows.png", "fields.of.rows.svg"}
     assert (tmp_path / "fields.of.rows.png").read_bytes().startswith(b"\x89PNG")
     assert shortened("short") == "short"
+
+
+def test_labels_of_pairs_do_not_cover_each_other():
+    y = np.array([1.0, 0.99, 0.98, 0.2, 0.0, 0.97])
+    panels = [(np.arange(6.0), y, "x", "y", "title"), (np.zeros(6), np.zeros(6), "x", "y", "title")]
+    pairs = [(i, j) for i in range(4) for j in range(i)]
+    figure = check_figure(panels, pairs, [f"a_long_name_{number}" for number in range(4)], ())
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        boxes = [Text.get_window_extent(text) for text in axes.texts]  # without the lines
+        assert len(boxes) == 4
+        assert not any(a.overlaps(b) for index, a in enumerate(boxes) for b in boxes[:index])
+
+
+def test_of_many_fields_those_that_lose_most_are_drawn():
+    (axes,) = fields_figure(np.arange(200.0)[None], [f"f{number}" for number in range(200)]).axes
+    assert [bar.get_width() for bar in axes.patches] == list(range(140, 200))
+    assert axes.get_title() == "the 60 of 200 fields that lose most"

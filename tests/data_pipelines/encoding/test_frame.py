@@ -222,7 +222,7 @@ def test_it_agrees_with_a_slow_loop():
         (lambda frame: frame.rename(columns={"city": "ctiy"}), "Unknown column 'city'. Did you mean 'ctiy'?"),
         (lambda frame: frame.drop(columns="click"), "Unknown column 'click'"),
         (lambda frame: frame.assign(click=[0, 1, 2, 0, 1]), "Row 2: the label 'click' must be 0 or 1, not 2"),
-        (lambda frame: frame.assign(click=[0, 1, None, 0, 1]), "Row 2: the label 'click' must be 0 or 1, not nan"),
+        (lambda frame: frame.assign(click=[0, 1, None, 0, 1]), "Row 2: the label 'click' must be 0 or 1, not None"),
         (
             lambda frame: frame.assign(price=[1, "cheap", 2, 3, 4]),
             "Row 1: column 'price' must hold finite numbers, not 'cheap'",

@@ -2,10 +2,12 @@
 
 import contextlib
 import errno
+import re
 
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 
 from ctrzoo.data_pipelines.preparation import first_pass as compact
 from tests.data_pipelines.clicks_table import HEADER, IDS, ROWS, TEXT, all_rows
@@ -88,3 +90,20 @@ def test_an_existing_folder_is_not_overwritten(prepared):
     prepared(TEXT)
     with pytest.raises(FileExistsError, match="Delete it"):
         prepared(TEXT)
+
+
+def test_a_text_that_marks_a_missing_number_is_proposed_as_such(prepared):
+    schema = {"label": "click", "fields": [{"name": "price", "kind": "numerical"}]}
+    for marker, written in (("NULL", '["NULL"]'), ("\\N", r'["\\N"]')):
+        content = "click,price\n" + f"1,2\n0,{marker}\n" * 20
+        with pytest.raises(ValueError, match=re.escape(f"write missing: {written} into the schema")):
+            prepared(content, schema)
+    assert prepared(content, {**schema, "missing": yaml.safe_load(written)})[1]["fields"][0]["missing_share"] == 0.5
+
+
+def test_a_table_of_which_many_rows_cannot_be_used_is_refused(prepared):
+    content = HEADER + "".join(ROWS) + "1,s1\n" * 6
+    with pytest.raises(ValueError, match="row 102: 2 columns, expected 4. Correct the table or its schema"):
+        prepared(content)
+    with pytest.raises(ValueError, match="6 of 106 rows cannot be used, but --bad_rows=skip leaves out at most 5%"):
+        prepared(content, bad_rows="skip")

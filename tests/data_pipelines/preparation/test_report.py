@@ -6,10 +6,11 @@ import time
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from ctrzoo.data_pipelines.encoding.fields import FieldEncoding, TableEncoding
-from ctrzoo.data_pipelines.preparation.report import tables_of, write_report
+from ctrzoo.data_pipelines.preparation.report import draw_fields, tables_of, write_report
 from ctrzoo.data_pipelines.storage.writing import Split
 
 ENCODING = TableEncoding(
@@ -96,3 +97,24 @@ def test_square_brackets_are_shown_as_they_are(report, name):
     ):
         console.print(table)
     assert console.file.getvalue().count(name) == 2
+
+
+def test_a_picture_of_many_fields_shows_the_most_telling(tmp_path, monkeypatch, report):
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **options: (figures.append(figure), path.touch()))
+    shares = [number / 1000 for number in range(1000)]
+    fields = [
+        {**report["fields"][0], "name": f"f{number}", "missing_share": share} for number, share in enumerate(shares)
+    ]
+    draw_fields({**report, "fields": fields}, tmp_path / "fields.png")
+    draw_fields(report, tmp_path / "few.png")
+    many, few = figures
+    assert many.get_suptitle() == "clicks, 8 rows\nthe 60 of 1,000 fields with most missing or rare cells"
+    assert few.get_suptitle() == "clicks, 8 rows"
+    sizes, _ = many.axes
+    assert [label.get_text() for label in sizes.get_yticklabels()] == [f"f{number}" for number in range(940, 1000)][
+        ::-1
+    ]
+    (legend,) = many.legends
+    many.draw_without_rendering()
+    assert not any(legend.get_window_extent().overlaps(axes.get_window_extent()) for axes in many.axes)

@@ -27,7 +27,7 @@ def test_a_libffm_field_is_a_column(tmp_path):
     assert source.columns() == ["label", "field0", "field1", "field2", "value0", "value1", "value2"]
     frame, parts = rows_of(source)
     assert frame.to_dict(as_series=False) == {
-        "label": ["1", "0", "0"],
+        "label": ["1", "-1", "0"],
         "field0": ["12", "13", "12"],
         "field1": ["3:0.25", None, "3:-2e-1"],
         "field2": ["7 9:0.5", "7", None],
@@ -57,7 +57,7 @@ def test_a_libffm_table_is_encoded(tmp_path):
 def test_a_libsvm_row_is_a_cell_of_weighted_features(tmp_path):
     (tmp_path / "rows.svm").write_text("+1 3:0.5 7:1\n-1 1:2\n1\n")
     frame, _ = rows_of(SparseTextSource((tmp_path / "rows.svm",), "libsvm"))
-    assert frame.to_dict(as_series=False) == {"label": ["+1", "0", "1"], "features": ["3:0.5 7", "1:2", None]}
+    assert frame.to_dict(as_series=False) == {"label": ["+1", "-1", "1"], "features": ["3:0.5 7", "1:2", None]}
 
 
 @pytest.mark.parametrize(
