@@ -168,9 +168,9 @@ def register_kind(kind: Kind) -> None:
     Args:
         kind: The `Kind`.
 
-    >>> register_kind(Kind("experts", ("expert",), "the share of each expert", heading="Strongest experts"))
-    >>> kind_of("experts", (4,), num_fields=10).meaning
-    'the share of each expert'
+    >>> register_kind(Kind("streams", ("stream",), "the share of each stream", heading="Strongest streams"))
+    >>> kind_of("streams", (4,), num_fields=10).meaning
+    'the share of each stream'
     """
     KINDS.insert(0, kind)
 

@@ -60,7 +60,7 @@ class ColumnDraft(typing.NamedTuple):
     split: Config | None = None
 
 
-def draft_column(cells: pl.Series, is_complete: bool = True, has_markers: bool = True) -> ColumnDraft:
+def draft_column(cells: pl.Series, is_complete: bool = True) -> ColumnDraft:
     """Draft the field of a column.
 
     Whole numbers are categories if the column is called an id, if they are few or too large for a number, or if they
@@ -69,7 +69,6 @@ def draft_column(cells: pl.Series, is_complete: bool = True, has_markers: bool =
     Args:
         cells: Cells of the column.
         is_complete: Whether these are all cells.
-        has_markers: Whether a schema can name texts that mark missing cells in this table.
 
     >>> draft_column(pl.Series("price", ["1.5", "NULL", "2.5"] * 99 + [str(n / 7) for n in range(99)])).missing
     ('NULL',)
@@ -96,7 +95,7 @@ def draft_column(cells: pl.Series, is_complete: bool = True, has_markers: bool =
         markers = present.filter(present.str.contains(MARKER)).unique().sort()
         values = present.filter(~present.is_in(markers.implode()))
         numbers = values.cast(pl.Float64, strict=False)
-        if len(values) and not numbers.null_count() and (has_markers or not len(markers)):
+        if len(values) and not numbers.null_count():
             draft = _of_numbers(name, values, numbers, len(cells), is_complete)
             is_number = draft.field is not None and draft.field["kind"] == "numerical"
             return draft._replace(missing=tuple(markers) if is_number else ())

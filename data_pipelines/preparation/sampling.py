@@ -10,11 +10,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-import pyarrow.parquet as parquet
 
 from ..raw.delimited import Format
 from ..raw.sniffing import sniff_format
-from ..raw.sources import COMPRESSIONS, open_raw, readable, usable_rows
+from ..raw.sources import COMPRESSIONS, num_rows, open_raw, readable, usable_rows
 from .table import kind_of, table_source
 
 if typing.TYPE_CHECKING:
@@ -71,7 +70,10 @@ def sample_table(files: Sequence[pathlib.Path], separator: str | None = None) ->
         chunks = list(source.chunks([]))  # one, as a sample is smaller than a chunk
         if not chunks or chunks[0] is None:
             raise ValueError(f"{files[0]} has no rows below its header.")
-        rows = chunks[0].parse(dict.fromkeys(_single(source.columns(), names), False))
+        columns = _single(source.columns(), names)
+        if not columns:
+            raise ValueError(f"{files[0]} has no column of a name of its own. Received: {', '.join(names)}.")
+        rows = chunks[0].parse(dict.fromkeys(columns, False))
     # Column by column, as polars would rename one without a name.
     frame = pl.DataFrame({name: pl.Series(name, rows.table[name]) for name in rows.table.column_names})
     if not len(frame):
@@ -140,7 +142,7 @@ def _parquet_sample(files):
     counts = []
     for path in files:
         with readable(path):
-            counts.append(parquet.ParquetFile(path).metadata.num_rows)
+            counts.append(num_rows(path))
     total = sum(counts)
     if not total:
         raise ValueError(f"{files[0]} has no rows.")

@@ -94,7 +94,7 @@ def draft_table(tables: Path, separator: str | None = None, label: str | None = 
         if sample.kind in ("libsvm", "libffm"):
             drafted = draft_sparse(sample.frame, label)
         else:
-            drafted = draft(sample.frame, label, sample.is_complete, has_markers=sample.kind != "parquet")
+            drafted = draft(sample.frame, label, sample.is_complete)
         _check_fields(drafted)
     except ValueError as error:
         found = (
@@ -114,14 +114,13 @@ def _check_fields(drafted):
         raise ValueError(f"No column can be a field{listed}.")
 
 
-def draft(frame: pl.DataFrame, label: str | None = None, is_complete: bool = True, has_markers: bool = True) -> Draft:
+def draft(frame: pl.DataFrame, label: str | None = None, is_complete: bool = True) -> Draft:
     """Return a draft for a polars frame of sample rows.
 
     Args:
         frame: The rows.
         label: The label column; by default it is found.
         is_complete: Whether these are all rows of the table.
-        has_markers: Whether a schema can name texts that mark missing cells in this table.
 
     Raises:
         ValueError: If no column looks like a label.
@@ -133,7 +132,7 @@ def draft(frame: pl.DataFrame, label: str | None = None, is_complete: bool = Tru
     'left out: dates, which do not recur in later rows'
     """
     column, entry, notes = _label(frame, label)
-    drafts = {cells.name: draft_column(cells, is_complete, has_markers) for cells in frame if cells.name != column}
+    drafts = {cells.name: draft_column(cells, is_complete) for cells in frame if cells.name != column}
     fields = [drafted.field for drafted in drafts.values() if drafted.field]
     reasons = {
         name: drafted.reason if drafted.field else f"left out: {drafted.reason}" for name, drafted in drafts.items()

@@ -262,7 +262,7 @@ def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool 
         if field.column not in columns:
             raise ValueError(f"Schema: {unknown('column', field.column, columns)}{_headless(columns)}")
         fields.append(_of_this_table(field, missing))
-    TableEncoding(fields, config["label"])  # finds names that occur twice and more ids than fit
+    TableEncoding(fields, label.column)  # finds names that occur twice and more ids than fit
     split = ByFile() if by_file else split_from_dict(config.get("split", {}), seed)
     if by_file and "split" in config:
         raise ValueError("Schema: separate files determine the splits. Remove the key 'split'.")

@@ -246,6 +246,11 @@ def _parquet_parser(path, columns, start, chunk_rows):
     return parse_chunk
 
 
+def num_rows(path: Path) -> int:
+    """Return the number of rows of a Parquet file."""
+    return _parquet_columns(path)[1]
+
+
 def usable_rows(path: Path, start: int, rows: int) -> pa.Table:
     """Return some rows of a Parquet file, only the columns that a field can read; see `usable_columns`.
 

@@ -292,7 +292,7 @@ def test_labels_in_two_columns_or_in_lists_are_refused(click):
     frame = pd.DataFrame({"city": ["Rome", "Oslo"]})
     fitted = FrameEncoder("click", ["city"]).fit(frame)
     labels = pd.DataFrame({"click": click}) if isinstance(click[0], list) else pd.DataFrame([click] * 2)
-    with pytest.raises(ValueError, match="2 columns are named 'click'|the label 'click' must be 0 or 1"):
+    with pytest.raises(ValueError, match="2 columns are named 'click'|'click' must hold one value per cell"):
         fitted.encode(pd.concat([frame, labels.set_axis(["click"] * labels.shape[1], axis=1)], axis=1))
 
 
