@@ -75,7 +75,7 @@ def test_rows_that_are_not_there_are_refused(options, message, run):
         ([], "Give its folder as --workdir"),
         (["--workdir=absent"], "Train a run first: absent/experiment.json not found."),
         (["--workdir=fm", "--compare=absent"], "Train a run first: absent/model.keras not found."),
-        (["--workdri=fm"], "Did you mean: workdir"),
+        (["--workdri=fm"], "Unknown flag --workdri. Did you mean --workdir=fm?"),
     ],
 )
 def test_failures_are_one_line(arguments, message, run):

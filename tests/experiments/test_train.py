@@ -122,7 +122,7 @@ def test_a_refused_setting_leaves_the_workdir_free_and_damage_is_named(tmp_path)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--epoch=3"], "Unknown command line flag 'epoch'. Did you mean: epochs"),
+        (["--epoch=3"], "Unknown flag --epoch. Did you mean --epochs=3?"),
         (["--dataset=movielens_1m", "--raw=absent.zip"], "absent.zip does not exist"),
         (["--dataset=movielens_1m", "--raw=cut.zip"], "cut.zip is not a complete zip file"),
         (["--dataset=half"], "half has no preparation.json"),
