@@ -99,7 +99,7 @@ def hyperparameters_of(name: str) -> Mapping[str, Hyperparameter]:
 
 
 def summary_of(name: str) -> str:
-    """Return the first sentence of a model's docstring."""
+    """Return the first paragraph of a model's docstring."""
     return (ast.get_docstring(_classes()[name]) or "").split("\n\n")[0].replace("\n", " ")
 
 

@@ -13,6 +13,7 @@ from absl import flags
 from rich.console import Console
 
 from ctrzoo.startup import load_keras_quietly
+from ctrzoo.suggest import unknown
 
 from .. import catalog
 from ..cli import paragraphs, program_flags, run_command
@@ -63,8 +64,9 @@ def main(argv: Sequence[str]) -> None:
     """Run the suites that the flags select."""
     if len(argv) > 1:
         raise ValueError(f"Unknown argument '{argv[1]}'. Pass what to measure as flags, such as --models=fm.")
-    from ctrzoo.suggest import unknown
-
+    for model in FLAGS.models or ():
+        if model not in catalog.model_names():
+            raise ValueError(unknown("model", model, catalog.model_names()))
     from .alone import ALONE, measure_alone
     from .report import rows_of, terminal_tables, write_results
     from .suites import SUITES
