@@ -125,9 +125,12 @@ def _train(model, data, settings, folder, console, checkpoint_options):
 
 @contextlib.contextmanager
 def _naming_causes(data):
-    """Turn errors of TensorFlow that have a cause outside the code into errors that name it."""
+    """Turn errors that have a cause outside the code, such as deleted data, into errors that name it."""
     try:
         yield
+    except FileNotFoundError:
+        _check_data(data)
+        raise
     except tf.errors.OpError as error:
         _check_data(data)
         what = " ".join((error.message or "").split())[:200]

@@ -31,7 +31,8 @@ def get_sweep():
     run = {"dataset": "synthetic", "model": "lr", "num_rows": 600, "epochs": 1, "batch_size": 256}
     return [run, {**run, "model": "graphfm", "num_neighbors": (99, 9)}]
 """
-# Stands for ctrzoo-train: writes what it writes at once; seed 3 fails, seed 4 takes long, each start leaves a line.
+# Stands for ctrzoo-train: writes what it writes at once; seed 3 fails, seed 4 takes long, seed 5 is told to end, and each
+# start leaves a line.
 FAKE = """
 import json, pathlib, sys, time
 flags = dict(text[2:].split("=", 1) for text in sys.argv[1:] if not text.startswith("--set"))
@@ -41,6 +42,8 @@ with open("starts", "a") as file:
     file.write(f"{seed}\\n")
 if seed == 3:
     sys.exit("ctrzoo-train: the third seed does not fit")
+if seed == 5 and not pathlib.Path("quick").exists():
+    sys.exit(143)
 time.sleep(60 if seed == 4 and not pathlib.Path("quick").exists() else 0.3)
 settings = json.loads(pathlib.Path("settings.json").read_text())[str(seed)]
 (folder / "experiment.json").write_text(json.dumps({"settings": settings}))
@@ -72,7 +75,7 @@ def fake_workers(seeds, number=1):
 def fake(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fake.py").write_text(FAKE)
-    settings = {run.settings.seed: run.settings.to_dict() for run in fake_runs([1, 2, 3, 4])}
+    settings = {run.settings.seed: run.settings.to_dict() for run in fake_runs([1, 2, 3, 4, 5])}
     (tmp_path / "settings.json").write_text(json.dumps(settings))
     return tmp_path
 
@@ -121,6 +124,16 @@ def test_finished_and_failed_runs_are_not_repeated(fake):
         outcome.forget_failure(run)
     workers.work()
     assert starts(fake) == [1, 2, 3, 3]
+
+
+def test_a_training_that_was_told_to_end_is_resumed_by_the_next_sweep(fake):
+    told = []
+    fake_workers([5]).work(told=told.append)
+    assert told == ["synthetic_lr/seed_5 was killed by signal 15; the next sweep resumes it"]
+    (fake / "quick").touch()
+    workers = fake_workers([5])
+    workers.work()
+    assert starts(fake) == [5, 5] and outcome.is_finished(workers.runs[0])
 
 
 def test_runs_that_differ_in_the_seed_alone_share_a_folder():
