@@ -34,6 +34,10 @@ def replaced(path: Path) -> Iterator[pathlib.Path]:
         synchronize(temporary)
         os.replace(temporary, path)
         synchronize(path.parent)
+    except OSError as error:
+        if error.errno and not error.filename:  # such as on a full disk: name the file
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -1,6 +1,8 @@
 """Files are written whole or not at all."""
 
+import errno
 import json
+import os
 import zipfile
 
 import pytest
@@ -16,6 +18,11 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
         raise RuntimeError
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path):
+    with pytest.raises(OSError, match="No space left on device: '.*result.txt'"), replaced(tmp_path / "result.txt"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_leftovers_are_deleted_and_nothing_else(tmp_path):

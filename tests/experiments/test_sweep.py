@@ -31,7 +31,7 @@ def get_sweep():
     run = {"dataset": "synthetic", "model": "lr", "num_rows": 600, "epochs": 1, "batch_size": 256}
     return [run, {**run, "model": "graphfm", "num_neighbors": (99, 9)}]
 """
-# Stands for ctrzoo-train: writes what it writes at once; seed 3 fails, seed 4 takes long, seed 5 is told to end, and each
+# Stands for ctrzoo-train: writes what it writes at once; seed 3 fails, seed 4 takes long, seed 5 is told to end. Each
 # start leaves a line.
 FAKE = """
 import json, pathlib, sys, time
