@@ -1,15 +1,17 @@
-"""Write files atomically: write to a temporary name, then rename."""
+"""Write files atomically (to a temporary name, then renamed), and tell damaged ones by a checksum."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import io
 import json
 import os
 import pathlib
 import re
 import secrets
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -32,6 +34,10 @@ def replaced(path: Path) -> Iterator[pathlib.Path]:
         synchronize(temporary)
         os.replace(temporary, path)
         synchronize(path.parent)
+    except OSError as error:
+        if error.errno and not error.filename:  # such as on a full disk: name the file
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -61,6 +67,52 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file; NaN, which JSON does not support, becomes null."""
     write_text(path, json.dumps(_without_nan(content), indent=2) + "\n")
+
+
+# The comment of a sealed zip file: these bytes, then the SHA-256 of everything before the SHA-256, in hexadecimal.
+_SEAL, _DIGITS = b"ctrzoo sha256 ", 64
+
+
+def seal_zip(path: Path) -> None:
+    """Add a checksum of the whole file to a zip file, as its comment, which other readers of zip files ignore.
+
+    The checksums of zip cover the members only, not their names, sizes and places.
+    """
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = _SEAL + bytes(_DIGITS)
+    with open(path, "r+b") as file:
+        digest = _digest(file, os.path.getsize(path) - _DIGITS)
+        file.seek(-_DIGITS, os.SEEK_END)
+        file.write(digest)
+
+
+def seal_is_intact(path: Path) -> bool | None:
+    """Return whether a file still has the content that `seal_zip` sealed; None if it has no seal.
+
+    >>> with zipfile.ZipFile("/tmp/example.zip", "w") as archive:
+    ...     archive.writestr("member", "content")
+    >>> seal_zip("/tmp/example.zip")
+    >>> seal_is_intact("/tmp/example.zip")
+    True
+    """
+    size = os.path.getsize(path) - _DIGITS
+    with open(path, "rb") as file:
+        file.seek(max(size - len(_SEAL), 0))
+        end = file.read()
+        if not end.startswith(_SEAL):
+            return False if _SEAL in end else None  # False: the seal itself was cut off
+        recorded = end.removeprefix(_SEAL)
+        file.seek(0)
+        return _digest(file, size) == recorded
+
+
+def _digest(file, size):
+    """Return the SHA-256 of the first bytes of an open file."""
+    digest = hashlib.sha256()
+    while size and (part := file.read(min(size, 2**20))):
+        digest.update(part)
+        size -= len(part)
+    return digest.hexdigest().encode("ascii")
 
 
 def synchronize(path: Path) -> None:

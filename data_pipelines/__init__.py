@@ -23,6 +23,7 @@ from .datasets.movielens_100k import prepare_movielens_100k
 from .datasets.synthetic import prepare_synthetic
 from .encoding.features import Block
 from .encoding.frame import FrameEncoder
+from .preparation.replacing import replacing
 from .progress import console
 from .storage.reading import PreparedData, load
 from .storage.writing import PreparedWriter
@@ -55,7 +56,9 @@ def options_of(name: str) -> dict[str, Any]:
     return {parameter.name: parameter.default for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
 
 
-def prepare(name: str, data_dir: Path, raw: Path | None = None, **options: Any) -> pathlib.Path:
+def prepare(
+    name: str, data_dir: Path, raw: Path | None = None, *, overwrite: bool = False, **options: Any
+) -> pathlib.Path:
     """Prepare a data set's folder unless it already exists; return its path.
 
     Args:
@@ -63,6 +66,8 @@ def prepare(name: str, data_dir: Path, raw: Path | None = None, **options: Any) 
         data_dir: Where prepared folders are stored: `<name>` with default options, else `<name>-<hash of the options>`.
         raw: The raw file or folder; needed unless the data set can be downloaded or generated. If the folder is
             already prepared, `raw` is ignored.
+        overwrite: Whether to replace a folder that already exists. It stays until the new one is complete. A folder
+            with other files in it is never replaced.
         **options: Options of the data set, see `options_of`.
 
     Returns:
@@ -71,6 +76,7 @@ def prepare(name: str, data_dir: Path, raw: Path | None = None, **options: Any) 
     Raises:
         ValueError: If the name or an option is unknown, or the raw files are invalid.
         FileNotFoundError: If a raw file is missing, or the prepared folder is damaged.
+        FileExistsError: If `overwrite` is True and the folder is not a prepared one.
     """
     defaults = options_of(name)
     for option in options:
@@ -81,13 +87,15 @@ def prepare(name: str, data_dir: Path, raw: Path | None = None, **options: Any) 
     if chosen != defaults:
         suffix = "-" + hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:8]
     folder = pathlib.Path(data_dir) / f"{name}{suffix}"
-    if not folder.exists():
+    if overwrite or not folder.exists():
         start = time.monotonic()
         try:
-            DATASETS[name](folder, raw, **chosen)
+            with replacing(folder, overwrite) as place:
+                DATASETS[name](place, raw, **chosen)
         except FileExistsError:
+            if overwrite:
+                raise
             # Another process was faster, such as another worker of the same training.
-            pass
         rows = sum(load(folder).num_rows.values())
         console.print(f"{name}: {rows:,} rows in {folder}, prepared in {time.monotonic() - start:.1f} s")
     prepared = load(folder)

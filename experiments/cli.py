@@ -1,36 +1,65 @@
-"""What all command line programs share: an expected failure prints one line to standard error, with exit code 1."""
+"""What all command line programs share: flags, and failures in one line.
+
+An expected failure prints one line to standard error and ends with exit code 1, an interruption with 128 plus the
+number of the signal: 130 for Ctrl-C, 143 for SIGTERM.
+"""
 
 import contextlib
 import os
+import pathlib
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from absl import app, flags
+from absl import flags
+
+from ctrzoo import __version__
+from ctrzoo.suggest import closest
+
+from .synonyms import SYNONYMS
+
+DATA_DIR_HELP = "by default $XDG_CACHE_HOME/ctrzoo, or ~/.cache/ctrzoo."
+Interrupted = str | Callable[[], str]
+
+
+def program_flags() -> flags.FlagValues:
+    """Return the flags that every program has; they are separate, because programs share names of flags."""
+    values = flags.FlagValues()
+    flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=values)
+    flags.DEFINE_bool("version", False, "Show the version.", flag_values=values)
+    return values
+
+
+def data_dir(given: str | None) -> pathlib.Path:
+    """Return the folder of prepared data: what `--data_dir` says, else a folder in the user's cache."""
+    if given is None:
+        cache = os.environ.get("XDG_CACHE_HOME", "")
+        given = os.path.join(cache if os.path.isabs(cache) else "~/.cache", "ctrzoo")
+    return pathlib.Path(given).expanduser()
 
 
 @contextlib.contextmanager
 def one_line_failures(
-    name: str, interrupted: str, errors: tuple[type[Exception], ...] = (ValueError, OSError)
+    name: str, interrupted: Interrupted, errors: tuple[type[Exception], ...] = (ValueError, OSError)
 ) -> Iterator[None]:
     """Turn interruptions, and errors that a user can fix, into one line.
 
     Args:
         name: The program's name; it starts the line.
-        interrupted: What to print after Ctrl-C or a request to end.
+        interrupted: What to print after Ctrl-C or a request to end, or a function that returns it.
         errors: The expected errors.
     """
     try:
         yield
     except (*errors, flags.Error) as error:
-        message = str(error)
-    except KeyboardInterrupt:
-        message = interrupted
+        message, code = str(error), 1
+    except KeyboardInterrupt as error:
+        message, code = interrupted if isinstance(interrupted, str) else interrupted(), _exit_code(error)
     else:
         return
     print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(1)
+    sys.exit(code)
 
 
 def run_command(
@@ -38,33 +67,67 @@ def run_command(
     main: Callable[[list[str]], None],
     flag_values: flags.FlagValues,
     description: str | None,
-    interrupted: str,
+    interrupted: Interrupted,
+    errors: tuple[type[Exception], ...] = (ValueError, OSError),
+    *,
+    more_help: Callable[[], str] = str,
+    settings: Callable[[], Sequence[str]] = tuple,
 ) -> None:
-    """Run `main(arguments)` with its own flags, or print them for `--help`; a termination signal acts as Ctrl-C."""
-    _hide_notes()
+    """Run `main(arguments)` with its own flags, or print help or version; a termination signal acts as Ctrl-C.
+
+    Args:
+        name: The program's name.
+        main: Its function.
+        flag_values: Its flags, from `program_flags`.
+        description: What `--help` prints first.
+        interrupted: What to print after Ctrl-C or a request to end, or a function that returns it.
+        errors: The errors that print one line.
+        more_help: Returns what `--help` prints last.
+        settings: Returns the names that `--set` takes, to suggest them for unknown flags.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's startup messages; 0 shows them
     signal.signal(signal.SIGTERM, _interrupt)
-    with one_line_failures(name, interrupted):
-        arguments = flag_values(with_homes(sys.argv))
+    with one_line_failures(name, interrupted, errors):
+        try:
+            arguments = flag_values(with_homes(sys.argv))
+        except flags.UnrecognizedFlagError as error:
+            raise ValueError(unknown_flag(error.flagname, sys.argv, list(flag_values), settings())) from None
         if flag_values.help:
-            print(f"{description}\n{flag_values.get_help()}")
+            print(f"{description}\n{flag_values.get_help()}{more_help()}".rstrip())
+        elif flag_values.version:
+            print(f"{name} {__version__}")
         else:
             main(arguments)
 
 
-def run_app(
-    name: str,
-    main: Callable[[list[str]], None],
-    module: str,
-    interrupted: str,
-    errors: tuple[type[Exception], ...] = (ValueError, OSError),
-) -> None:
-    """Run `main(arguments)` with the process-wide flags that the named module defined."""
-    _hide_notes()
-    sys.modules["__main__"].__doc__ = sys.modules[module].__doc__  # what --help prints, also for a console script
-    for flag in flags.FLAGS.get_key_flags_for_module(module):
-        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-    with one_line_failures(name, interrupted, errors):
-        app.run(main, with_homes(sys.argv), flags_parser=flags.FLAGS)
+def unknown_flag(name: str, arguments: Sequence[str], known: Sequence[str], settings: Sequence[str] = ()) -> str:
+    """Return the error message for an unknown flag; it suggests flags, and settings to pass with `--set`.
+
+    Args:
+        name: The unknown flag.
+        arguments: All arguments of the program, which hold its value.
+        known: The known flags.
+        settings: The names that `--set` takes.
+
+    >>> unknown_flag("lr", ["--lr=0.1"], ["learning_rate"])
+    'Unknown flag --lr. Did you mean --learning_rate=0.1?'
+    >>> unknown_flag("dropout", ["--dropout=0.5"], ["epochs"], ["deep_dropout", "embedding_dropout"])
+    'Unknown flag --dropout. Did you mean --set=deep_dropout=0.5 or --set=embedding_dropout=0.5?'
+    """
+    value = next((text.partition("=")[2] for text in arguments if re.match(f"--?{re.escape(name)}=", text)), "")
+    found = closest(name, list(dict.fromkeys([*known, *settings])), SYNONYMS)
+    sign = "=" if value or any(near not in known for near in found) else ""
+    texts = [f"--{'' if near in known else 'set='}{near}{sign}{value or '...' * bool(sign)}" for near in found]
+    hint = f"Did you mean {' or '.join(texts)}?" if found else "--help lists all flags."
+    return f"Unknown flag --{name}. {hint}"
+
+
+def paragraphs(title: str, entries: Mapping[str, str]) -> str:
+    """Return a part of a help text: a title, then entries and their explanations."""
+    lines = [f"\n{title}:"]
+    for entry, explanation in entries.items():
+        lines += [f"  {entry}", *([f"    {explanation}"] if explanation else [])]
+    return "\n".join(lines) + "\n"
 
 
 def with_homes(arguments: Sequence[str]) -> list[str]:
@@ -73,10 +136,9 @@ def with_homes(arguments: Sequence[str]) -> list[str]:
     return [re.sub(r"^((?:--\w+=)?(?:\w+=)?)~(?=/|$)", lambda found: found[1] + home, text) for text in arguments]
 
 
-def _hide_notes():
-    """Hide TensorFlow's startup messages; set TF_CPP_MIN_LOG_LEVEL=0 to show them."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+def _exit_code(interrupt):
+    return 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)
 
 
-def _interrupt(*_):
-    raise KeyboardInterrupt
+def _interrupt(number, frame):
+    raise KeyboardInterrupt(number)

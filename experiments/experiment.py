@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import json
+import os
 import pathlib
 from typing import Any
 
@@ -54,7 +55,7 @@ def run_experiment(
 
     Raises:
         ValueError: If a setting does not fit, or the workdir holds another experiment.
-        FileNotFoundError: If raw or prepared files are missing.
+        FileNotFoundError: If raw or prepared files are missing, or the data or the workdir are deleted meanwhile.
         ConnectionError: If another worker was lost.
     """
     _check_workdir(workdir, settings)
@@ -67,7 +68,7 @@ def run_experiment(
         keep_loops_rolled()
     for name in (*settings.baselines, settings.model):
         _build(name, data.schema, settings)  # refuses wrong hyperparameters before anything is written
-    with _locked(workdir) if chief else contextlib.nullcontext():
+    with _locked(workdir) if chief else contextlib.nullcontext(), _naming_causes(data):
         if chief:
             _check_workdir(workdir, settings)  # another process may have begun since
             write_json(workdir / "experiment.json", _description(settings, data, distribution))
@@ -115,6 +116,7 @@ def _train(model, data, settings, folder, console, checkpoint_options):
     except tf.errors.OpError as error:
         if strategy.cluster_resolver is None:
             raise
+        _check_data(data)
         raise ConnectionError(
             f"A worker was lost ({type(error).__name__}). Rerun the command on all workers to resume "
             "from the last checkpoint."
@@ -122,8 +124,37 @@ def _train(model, data, settings, folder, console, checkpoint_options):
 
 
 @contextlib.contextmanager
+def _naming_causes(data):
+    """Turn errors that have a cause outside the code, such as deleted data, into errors that name it."""
+    try:
+        yield
+    except FileNotFoundError:
+        _check_data(data)
+        raise
+    except tf.errors.OpError as error:
+        _check_data(data)
+        what = " ".join((error.message or "").split())[:200]
+        if isinstance(error, tf.errors.DataLossError):
+            raise ValueError(
+                f"The rows in {data.folder} are damaged ({what}). Delete the folder and prepare it again."
+            ) from error
+        if isinstance(error, tf.errors.ResourceExhaustedError):
+            raise ValueError(f"The memory does not suffice. Set a smaller --batch_size or model. ({what})") from error
+        raise
+
+
+def _check_data(data):
+    """Raise an error that names the missing file if the data were deleted or changed since they were opened."""
+    try:
+        data_pipelines.load(data.folder)
+    except (OSError, ValueError) as error:
+        kind = FileNotFoundError if isinstance(error, OSError) else ValueError
+        raise kind(f"The data changed during training: {error}") from error
+
+
+@contextlib.contextmanager
 def _locked(workdir):
-    """Make the workdir and keep other processes from writing into it."""
+    """Make the workdir, keep other processes from writing into it, and tell if it was deleted meanwhile."""
     workdir.mkdir(parents=True, exist_ok=True)
     with open(workdir / ".lock", "w") as lock:
         try:
@@ -132,7 +163,22 @@ def _locked(workdir):
             raise ValueError(
                 f"Another process is writing into {workdir}. Wait for it, or choose another --workdir."
             ) from None
-        yield
+        try:
+            yield
+        except FileNotFoundError:
+            _check_kept(workdir, lock)
+            raise
+        _check_kept(workdir, lock)
+
+
+def _check_kept(workdir, lock):
+    """Raise an error if the workdir is no longer the one that was locked, or has lost the settings of the run."""
+    path = workdir / ".lock"
+    other = path.is_file() and not os.path.samestat(path.stat(), os.fstat(lock.fileno()))
+    if other or not (workdir / "experiment.json").is_file():
+        raise FileNotFoundError(
+            f"{workdir} was deleted during training, with its checkpoints. Rerun the command to start again."
+        )
 
 
 def _check_workdir(workdir, settings):

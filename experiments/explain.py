@@ -11,10 +11,9 @@ from rich.console import Console
 
 from ctrzoo.startup import load_keras_quietly
 
-from .cli import run_command
+from .cli import program_flags, run_command
 
-# Flags of its own: those of other programs have the same names.
-FLAGS = flags.FlagValues()
+FLAGS = program_flags()
 flags.DEFINE_string("workdir", None, "The folder of a finished ctrzoo-train run.", flag_values=FLAGS)
 flags.DEFINE_string("output", None, "Where to write; by default WORKDIR/explanations.", flag_values=FLAGS)
 flags.DEFINE_string("data", None, "The prepared folder, if it is no longer where the run found it.", flag_values=FLAGS)
@@ -34,7 +33,6 @@ flags.DEFINE_integer("seed", 2018, "Seed of the choice of rows and of the permut
 flags.DEFINE_list(
     "compare", [], "Folders of other runs on the same data (other models, other seeds), by commas.", flag_values=FLAGS
 )
-flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
 
 
 def main(argv: list[str]) -> None:

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import typing
+import zipfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from rich.console import Console
 from ctrzoo.explanation.analysis import EXPLANATION, METHODS, Analysis, analyse, correlation
 from ctrzoo.explanation.explainer import explain_rows
 from ctrzoo.explanation.report import choose_rows, write_explanations
+from ctrzoo.files import seal_is_intact
 from ctrzoo.model import CTRModel, output_name
 from ctrzoo.schema import Schema
 from ctrzoo.types import Path
@@ -60,8 +62,7 @@ def explain_run(
         FileNotFoundError: If a folder or file is missing.
         ValueError: If a model does not fit the data, or a row is not in the split.
     """
-    experiment = json.loads((workdir / "experiment.json").read_text(encoding="utf-8"))
-    data = data_pipelines.load(data_folder or experiment["data"]["folder"])
+    data = data_pipelines.load(data_folder or _data_folder(workdir / "experiment.json"))
     _check_rows(data, split, chosen)
     total = data.num_rows[split]
     rows = _read(data, split, np.sort(np.random.default_rng(seed).choice(total, min(num_rows, total), replace=False)))
@@ -73,7 +74,8 @@ def explain_run(
         analyses[folder] = model, analyse(model, rows.features, rows.labels, planted, most_pairs, repeats, seed)
     model, analysis = analyses[workdir]
     shown = _read(data, split, np.array(chosen)) if chosen else _worth_a_look(model, rows, instances)
-    comparison = [_compared(folder, *analyses[folder], analysis) for folder in analyses]
+    first = analysis if compared else None
+    comparison = [_compared(folder, *analyses[folder], first) for folder in analyses]
     for compared_run in comparison:
         _print(console, ", ".join(f"{key} {_rounded(value)}" for key, value in compared_run.items()))
     return write_explanations(
@@ -86,7 +88,18 @@ def explain_run(
         [int(number) for number in shown.numbers],
         f"What {model.name} says of {data.name}: {len(rows.labels):,} rows of the {split} split",
         comparison,
+        base_rate=data.num_positives[split] / total,
     )
+
+
+def _data_folder(path):
+    """Return the prepared folder that a run read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["data"]["folder"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is damaged ({error}), so the data of the run are unknown. Name them with --data=...."
+        ) from error
 
 
 class _Rows(typing.NamedTuple):
@@ -139,16 +152,45 @@ def rows_of(
 
 
 def load_model(folder: pathlib.Path, schema: Schema) -> CTRModel:
-    """Load the best model of a run; refuse it if it was built for another schema."""
-    model: Any = keras.models.load_model(folder / "model.keras")
+    """Load the best model of a run.
+
+    Raises:
+        ValueError: If the file is damaged, or the model was built for another schema.
+    """
+    path = folder / "model.keras"
+    _check_file(path)
+    model: Any = keras.models.load_model(path)
     differences = model.schema.differences(schema)
     if differences:
         raise ValueError(f"The model in {folder} is of other data: {differences[0]}.")
     return model
 
 
-def _compared(folder: pathlib.Path, model: CTRModel, analysis: Analysis, first: Analysis) -> dict[str, Any]:
-    """Return a row of the table of models: AUC, planted pairs found, agreement with shuffling and the first run."""
+def _check_file(path):
+    """Raise an error if a file of `keras.Model.save` is damaged, so Keras would fail with many different errors."""
+    try:
+        if seal_is_intact(path) is False:
+            raise ValueError("its checksum differs")
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+            if damaged:
+                raise ValueError(f"the checksum of its part {damaged} differs")
+    except Exception as error:  # a damaged zip file raises a dozen types
+        raise ValueError(
+            f"{path} is damaged ({error}). Delete it and rerun the ctrzoo-train command with "
+            f"--workdir={path.parent}, which writes it again from the last checkpoint."
+        ) from error
+
+
+def _compared(folder: pathlib.Path, model: CTRModel, analysis: Analysis, first: Analysis | None) -> dict[str, Any]:
+    """Return a row of the table of models: AUC, planted pairs found, agreement with shuffling and the first run.
+
+    Args:
+        folder: The folder of the run.
+        model: Its model.
+        analysis: Its analysis.
+        first: The analysis of the first run; None if it is the only one.
+    """
     row = {"model": model.name, "run": str(folder), "AUC": analysis.importance.auc}
     precision = analysis.precision()
     if precision:
@@ -158,9 +200,10 @@ def _compared(folder: pathlib.Path, model: CTRModel, analysis: Analysis, first: 
     for method in METHODS:
         if method != EXPLANATION:
             row[f"correlation of {EXPLANATION} and {method}"] = agreement[method][0] if agreement else None
-    pairs = np.triu_indices(len(analysis.names), 1)
-    edges = None
-    if analysis.edges is not None and first.edges is not None:
+    if first is None:
+        return row
+    pairs, edges = np.triu_indices(len(analysis.names), 1), None
+    if first is not analysis and analysis.edges is not None and first.edges is not None:
         edges = correlation(analysis.edges.mean[pairs], first.edges.mean[pairs])
     row["correlation with the first run's edges"] = edges
     return row

@@ -8,8 +8,6 @@ with `ctrzoo-prepare --table=clicks.csv --schema=schema.yaml --infer_schema`, ed
 from __future__ import annotations
 
 import json
-import pathlib
-import re
 import shlex
 
 from absl import flags
@@ -18,15 +16,13 @@ from rich.console import Console
 from .. import data_pipelines
 from ..data_pipelines.preparation.report import REPORT_FILE, tables_of
 from ..data_pipelines.preparation.schema_draft import check_absent, draft_table, write_draft
-from ..data_pipelines.preparation.table import kind_of, prepare_own_table
-from .cli import run_command
+from ..data_pipelines.preparation.table import name_of_table, prepare_own_table
+from .cli import DATA_DIR_HELP, data_dir, program_flags, run_command
 from .settings import parse_assignment
 
 # How a separator that the shell does not pass as such may be written.
 SPELLED = {"\\t": "\t", "tab": "\t", "\\x01": "\x01"}
-
-# Separate flags, because other programs have flags with the same names.
-FLAGS = flags.FlagValues()
+FLAGS = program_flags()
 flags.DEFINE_string("dataset", None, f"A benchmark: {', '.join(data_pipelines.DATASETS)}.", flag_values=FLAGS)
 flags.DEFINE_string("raw", None, "The raw file or folder of the benchmark.", flag_values=FLAGS)
 flags.DEFINE_enum("protocol", None, ["reference", "clean"], "How the benchmark is prepared.", flag_values=FLAGS)
@@ -43,8 +39,10 @@ flags.DEFINE_string(
 flags.DEFINE_string("name", None, "Name of the table's data set; by default the file's.", flag_values=FLAGS)
 flags.DEFINE_integer("seed", 0, "Seed for the table's split and order.", flag_values=FLAGS)
 flags.DEFINE_enum("bad_rows", "error", ["error", "skip"], "What to do with malformed rows.", flag_values=FLAGS)
-flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "Where to write prepared data.", flag_values=FLAGS)
-flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
+flags.DEFINE_string("data_dir", None, f"Where to write prepared data, {DATA_DIR_HELP}", flag_values=FLAGS)
+flags.DEFINE_bool(
+    "overwrite", False, "Replace an earlier preparation, which stays until the new one is complete.", flag_values=FLAGS
+)
 
 
 def main(argv: list[str]) -> None:
@@ -65,17 +63,21 @@ def main(argv: list[str]) -> None:
 
 def _next_command(folder):
     """Return the command that trains on the prepared data."""
-    if not FLAGS.dataset:
-        return shlex.join(["ctrzoo-train", f"--dataset={folder}"])
     given = [f"--data_dir={FLAGS.data_dir}"] if FLAGS["data_dir"].present else []
+    if not FLAGS.dataset:
+        if folder.name in data_pipelines.DATASETS:  # the name stands for the benchmark
+            return shlex.join(["ctrzoo-train", f"--dataset={folder}"])
+        return shlex.join(["ctrzoo-train", f"--dataset={folder.name}", *given])
     defaults = data_pipelines.options_of(FLAGS.dataset)
-    options = [f"--set={key}={value}" for key, value in _options().items() if value != defaults[key]]
+    flag = {"protocol": "--"}
+    options = [f"{flag.get(key, '--set=')}{key}={value}" for key, value in _options().items() if value != defaults[key]]
     return shlex.join(["ctrzoo-train", f"--dataset={FLAGS.dataset}", *given, *options])
 
 
 def _prepare_benchmark():
     _refuse("--dataset", ("valid_table", "test_table", "schema", "infer_schema", "label", "separator", "name", "seed"))
-    return data_pipelines.prepare(FLAGS.dataset, _data_dir(), raw=FLAGS.raw, **_options())
+    options = {"raw": FLAGS.raw, "overwrite": FLAGS.overwrite, **_options()}
+    return data_pipelines.prepare(FLAGS.dataset, data_dir(FLAGS.data_dir), **options)
 
 
 def _options():
@@ -97,9 +99,9 @@ def _prepare_table(console):
     _refuse("a schema that exists, which names them", ("label", "separator"))
     tables = {"train": FLAGS.table, "valid": FLAGS.valid_table, "test": FLAGS.test_table}
     tables = {split: path for split, path in tables.items() if path}
-    name = FLAGS.name or _name_of(FLAGS.table)
-    folder = _data_dir() / name
-    arguments = {"bad_rows": FLAGS.bad_rows, "seed": FLAGS.seed}
+    name = FLAGS.name or name_of_table(FLAGS.table)
+    folder = data_dir(FLAGS.data_dir) / name
+    arguments = {"bad_rows": FLAGS.bad_rows, "seed": FLAGS.seed, "overwrite": FLAGS.overwrite}
     prepare_own_table(folder, name, tables if len(tables) > 1 else FLAGS.table, FLAGS.schema, **arguments)
     return folder
 
@@ -132,16 +134,6 @@ def _refuse(what, names):
         raise ValueError(
             f"{' and '.join(given)} cannot be used with {what}. Leave them out; --help explains each flag."
         )
-
-
-def _data_dir():
-    return pathlib.Path(FLAGS.data_dir).expanduser()
-
-
-def _name_of(table):
-    kind_of(table)
-    name = re.sub(r"\W+", "_", pathlib.Path(table).name.split(".")[0]).strip("_")
-    return name if re.match("[a-zA-Z]", name) else f"table_{name}".rstrip("_")
 
 
 def run() -> None:

@@ -11,21 +11,20 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from .cli import run_command
+from .cli import DATA_DIR_HELP, data_dir, program_flags, run_command
 
-FLAGS = flags.FlagValues()
+FLAGS = program_flags()
 flags.DEFINE_string("config", None, "A Python file with get_search().", flag_values=FLAGS)
 flags.DEFINE_string(
     "folder", None, "Folder of the study, by default runs/<config>; rerun with it to resume.", flag_values=FLAGS
 )
-flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "The folder of prepared data.", flag_values=FLAGS)
+flags.DEFINE_string("data_dir", None, f"The folder of prepared data, {DATA_DIR_HELP}", flag_values=FLAGS)
 flags.DEFINE_multi_string(
     "raw", [], "dataset=path of the raw file or folder of a data set; repeatable.", flag_values=FLAGS
 )
 flags.DEFINE_integer("trials", 20, "Number of trials of the study, over all processes.", flag_values=FLAGS)
 flags.DEFINE_string("sampler", "tpe", "tpe, random or grid.", flag_values=FLAGS)
 flags.DEFINE_integer("seed", 0, "Seed for the sampler; give each process a different one.", flag_values=FLAGS)
-flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -44,7 +43,7 @@ def main(argv: Sequence[str]) -> None:
     study = open_study(folder, space, FLAGS.sampler, FLAGS.seed)
     raw = dict(raw_of(text) for text in FLAGS.raw)
     try:
-        Search(study, space, folder, pathlib.Path(FLAGS.data_dir).expanduser(), raw).work(FLAGS.trials)
+        Search(study, space, folder, data_dir(FLAGS.data_dir), raw).work(FLAGS.trials)
     finally:
         write_search(study, folder)
     print((folder / "search.md").read_text(encoding="utf-8"))

@@ -8,17 +8,20 @@ import importlib.util
 import json
 import os
 import pathlib
+import shlex
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ctrzoo.optimizers import registry
-from ctrzoo.startup import load_keras_quietly
 from ctrzoo.suggest import unknown
 from ctrzoo.training.options import LEARNING_RATE_SCALING, TrainingOptions, check_fields, option, shared
 from ctrzoo.types import Config, Path
 
 from .. import data_pipelines
+from ..data_pipelines.preparation.table import kind_of, name_of_table
+from . import catalog
+from .synonyms import SYNONYMS
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 CONFIGS = pathlib.Path(__file__).resolve().parent / "configs"
@@ -32,7 +35,7 @@ class Settings:
         ValueError: If a setting has the wrong type or a value that is not allowed, or settings conflict.
     """
 
-    dataset: str = option("synthetic", "A data set of the zoo, or the path of a prepared folder.")
+    dataset: str = option("synthetic", "A data set of the zoo, or the name or path of a prepared folder.")
     model: str = option("graphfm", "The model to train.")
     baselines: tuple[str, ...] = ()
     epochs: int = shared("epochs")
@@ -136,7 +139,10 @@ PLAIN = tuple(field.name for field in dataclasses.fields(Settings) if field.name
 
 
 def resolve(
-    flags: Mapping[str, Any], assignments: Iterable[str] = (), config: str | None = None
+    flags: Mapping[str, Any],
+    assignments: Iterable[str] = (),
+    config: str | None = None,
+    data_dir: Path | None = None,
 ) -> tuple[Settings, str | None]:
     """Merge all sources of settings.
 
@@ -145,6 +151,7 @@ def resolve(
         assignments: Texts `key=value` for any setting, hyperparameter or data set option; they override everything.
         config: Path of a Python file whose `get_config()` returns a mapping with the same keys; `"none"` for no file.
             `None` takes `configs/<dataset>/<model>.py`, else `configs/<dataset>/defaults.py`, if either exists.
+        data_dir: The folder of prepared data, in which data sets of your own are found by name.
 
     Returns:
         The `Settings` and the path of the configuration file that was used, or `None`.
@@ -160,14 +167,11 @@ def resolve(
         config = next((str(path) for path in tuned if path.is_file()), "none")
     from_file = {} if config == "none" else _read_config(pathlib.Path(config))
     merged = {**from_file, **flags, **assigned}
-    return _sort(merged), None if config == "none" else str(config)
+    return _sort(merged, data_dir), None if config == "none" else str(config)
 
 
-def _sort(merged):
+def _sort(merged, data_dir):
     """Separate settings, hyperparameters and data set options by their names."""
-    load_keras_quietly()
-    from .. import models  # slow: loads Keras
-
     for key in ("dataset", "model", "optimizer"):
         if not isinstance(merged.get(key, ""), (str, os.PathLike)):
             raise ValueError(f"The setting '{key}' must be a text. Received: {merged[key]!r}.")
@@ -175,25 +179,87 @@ def _sort(merged):
     settings["baselines"] = _names(settings.get("baselines", ()))
     names = (settings.get("model", Settings.model), *settings["baselines"])
     for name in names:
-        if name not in models.MODELS:
-            raise ValueError(unknown("model", name, models.MODELS))
+        if name not in catalog.model_names():
+            raise ValueError(unknown("model", name, catalog.model_names()))
     registry.entry_of(settings.get("optimizer", Settings.optimizer))  # raises an error if it is unknown
-    known = {key for name in names for key in models.hyperparameters_of(name)}
-    dataset = settings.get("dataset", Settings.dataset)
-    options = data_pipelines.options_of(dataset) if not _is_folder(dataset) else {}
+    known = list(dict.fromkeys(key for name in names for key in catalog.hyperparameter_names(name)))
+    dataset = settings["dataset"] = find_dataset(settings.get("dataset", Settings.dataset), data_dir)
+    options = data_pipelines.options_of(dataset) if dataset in data_pipelines.DATASETS else {}
     nested: dict[str, Any] = {key: {} for key in NESTED}
     for key, value in merged.items():
         if key in known:
             nested["hyperparameters"][key] = value
         elif key in options:
             nested["dataset_options"][key] = value
+        elif key == "protocol":
+            raise ValueError(f"The data set '{dataset}' has no choice of protocol. {_protocols()}")
         elif key not in PLAIN:
-            raise ValueError(unknown("setting", key, [*PLAIN, *known, *options]))
+            raise ValueError(unknown("setting", key, [*PLAIN, *known, *options], SYNONYMS))
     return Settings(**settings, **nested)
 
 
-def _is_folder(dataset):
-    return dataset not in data_pipelines.DATASETS and pathlib.Path(dataset).is_dir()
+def _protocols():
+    names = [name for name in data_pipelines.DATASETS if "protocol" in data_pipelines.options_of(name)]
+    return f"Leave out --protocol; it is for {', '.join(names)}."
+
+
+def find_dataset(dataset: Path, data_dir: Path | None = None) -> str:
+    """Return the name of a benchmark, or the path of a prepared folder.
+
+    Args:
+        dataset: A benchmark, the path of a prepared folder, or the name under which one was prepared in `data_dir`.
+        data_dir: The folder of prepared data.
+
+    Raises:
+        ValueError: If there is no such data set. If a table is given, the message tells how to prepare it.
+    """
+    path = pathlib.Path(dataset)
+    if str(dataset) in data_pipelines.DATASETS or _is_prepared(path):
+        return str(dataset)
+    prepared = [] if data_dir is None else sorted(pathlib.Path(data_dir).glob("*/preparation.json"))
+    folders = {file.parent.name: str(file.parent.absolute()) for file in prepared}
+    if str(dataset) in folders:
+        return folders[str(dataset)]
+    pattern = _pattern(path)
+    if pattern:
+        raise ValueError(_advice(pattern, folders))
+    if path.is_dir():  # opening it tells what is missing
+        return str(dataset)
+    looked = f" Folders of `ctrzoo-prepare` are found by name in {data_dir}." if data_dir else ""
+    raise ValueError(unknown("data set", dataset, [*data_pipelines.DATASETS, *folders]) + looked)
+
+
+def _is_prepared(path):
+    return (path / "preparation.json").is_file()
+
+
+def _pattern(path):
+    """Return the pattern of the tables that a path names; None if it names no table."""
+    found = sorted(path.iterdir())[:1000] if path.is_dir() else [path]
+    kinds = [file.name[file.name.index(".") :] for file in found if not file.name.startswith(".") and _is_table(file)]
+    if not kinds:
+        return None
+    return f"{path}/*{kinds[0]}" if path.is_dir() else str(path)
+
+
+def _is_table(path):
+    try:
+        return "." in path.name and bool(kind_of(path))
+    except ValueError:
+        return False
+
+
+def _advice(table, folders):
+    """Say how to train on a table."""
+    name = name_of_table(table)
+    schema, train = f"{name}.yaml", shlex.join(["ctrzoo-train", f"--dataset={name}"])
+    if name in folders:
+        return f"'{table}' is a table. It seems to be prepared as {folders[name]}: run {train}."
+    prepare = shlex.join(["ctrzoo-prepare", f"--table={table}", f"--schema={schema}"])
+    return (
+        f"'{table}' is a table, and training reads prepared folders. Draft a schema with `{prepare} --infer_schema`, "
+        f"edit it, prepare the table with `{prepare}`, then run `{train}`."
+    )
 
 
 def _names(value):

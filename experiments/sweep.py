@@ -13,18 +13,18 @@ from absl import flags
 from rich.console import Console
 from rich.live import Live
 
-from .cli import run_command
+from .cli import DATA_DIR_HELP, data_dir, program_flags, run_command
 from .settings import parse_assignment
 from .sweeps.results import rows_of, table_of, write_results
 
-FLAGS = flags.FlagValues()
+FLAGS = program_flags()
 flags.DEFINE_string(
     "config", None, "A sweep of configs/sweeps/ by its name, or the path of a Python file.", flag_values=FLAGS
 )
 flags.DEFINE_string(
     "folder", None, "Folder of the results, by default runs/<config>; rerun with it to resume.", flag_values=FLAGS
 )
-flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "The folder of prepared data.", flag_values=FLAGS)
+flags.DEFINE_string("data_dir", None, f"The folder of prepared data, {DATA_DIR_HELP}", flag_values=FLAGS)
 flags.DEFINE_multi_string(
     "raw", [], "dataset=path of the raw file or folder of a data set; repeatable.", flag_values=FLAGS
 )
@@ -32,7 +32,6 @@ flags.DEFINE_integer("workers", None, "Runs at a time; by default one, or one pe
 flags.DEFINE_list("gpus", [], "GPU ids, separated by commas; each run gets one GPU.", flag_values=FLAGS)
 flags.DEFINE_bool("retry_failed", False, "Repeat failed runs.", flag_values=FLAGS)
 flags.DEFINE_multi_string("set", [], "key=value for all runs; overrides the sweep; repeatable.", flag_values=FLAGS)
-flags.DEFINE_bool("help", False, "Show this help.", flag_values=FLAGS)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -49,9 +48,8 @@ def main(argv: Sequence[str]) -> None:
 
     choices, write_report = read_sweep(FLAGS.config)
     folder = pathlib.Path(FLAGS.folder or f"runs/{pathlib.Path(FLAGS.config).stem}")
-    data_dir = pathlib.Path(FLAGS.data_dir).expanduser()
     overrides = dict(parse_assignment(text) for text in FLAGS.set)
-    runs = plan(choices, folder, data_dir, dict(raw_of(text) for text in FLAGS.raw), overrides)
+    runs = plan(choices, folder, data_dir(FLAGS.data_dir), dict(raw_of(text) for text in FLAGS.raw), overrides)
     outcome.check_same_data(runs)
     if FLAGS.retry_failed:
         _forget_failures(runs)

@@ -1,11 +1,15 @@
 """Train a model on a data set: `ctrzoo-train`, or `python -m ctrzoo.experiments.train`.
 
-Without flags, it trains GraphFM, LR and FM on synthetic clicks, where the truth is known.
+Without flags, it trains GraphFM, LR and FM on synthetic clicks, where the truth is known. `--model=NAME --help` lists
+the hyperparameters of a model.
 """
 
 import dataclasses
 import datetime
 import pathlib
+import re
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,12 +18,16 @@ from rich.console import Console
 from rich.table import Table
 
 from ctrzoo.metrics import METRICS, cell_of, main_metrics
+from ctrzoo.startup import load_keras_quietly
+from ctrzoo.suggest import unknown
 from ctrzoo.training.options import TrainingOptions
 
-from .cli import run_app
-from .settings import Settings, resolve
+from .. import data_pipelines
+from . import catalog
+from .cli import DATA_DIR_HELP, data_dir, paragraphs, program_flags, run_command
+from .settings import PLAIN, Settings, resolve
 
-FLAGS = flags.FLAGS
+FLAGS = program_flags()
 _DEFINERS = {str: flags.DEFINE_string, int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_boolean}
 
 
@@ -29,9 +37,9 @@ def _define(options: type, names: Sequence[str]) -> None:
     for name in names:
         field: Any = fields[name]
         if field.metadata["choices"]:
-            flags.DEFINE_enum(name, field.default, field.metadata["choices"], field.metadata["help"])
+            flags.DEFINE_enum(name, field.default, field.metadata["choices"], field.metadata["help"], flag_values=FLAGS)
         else:
-            _DEFINERS[field.metadata["kind"]](name, field.default, field.metadata["help"])
+            _DEFINERS[field.metadata["kind"]](name, field.default, field.metadata["help"], flag_values=FLAGS)
 
 
 # Settings that have their own flag; `--set` can set any.
@@ -51,50 +59,65 @@ CHECKPOINT_FLAGS = ("checkpoint_minutes", "checkpoint_steps", "keep_checkpoints"
 RUNNING_FLAGS = ("strategy", "num_devices", *CHECKPOINT_FLAGS)
 _define(Settings, SETTING_FLAGS)
 _define(TrainingOptions, CHECKPOINT_FLAGS)
-flags.DEFINE_string("baselines", None, "More models to train, by commas. Without --model and --config: lr,fm.")
-flags.DEFINE_string("data_dir", "~/.cache/ctrzoo", "The folder of prepared data.")
-flags.DEFINE_string("raw", None, "The raw file or folder of the data set.")
-flags.DEFINE_string("workdir", None, "Folder of the results, by default runs/...; rerun with it to resume.")
+flags.DEFINE_string(
+    "baselines", None, "More models to train, by commas. Without --model and --config: lr,fm.", flag_values=FLAGS
+)
+flags.DEFINE_string("data_dir", None, f"The folder of prepared data, {DATA_DIR_HELP}", flag_values=FLAGS)
+flags.DEFINE_string("raw", None, "The raw file or folder of the data set.", flag_values=FLAGS)
+flags.DEFINE_enum(
+    "protocol", None, ("reference", "clean"), "How the benchmark is prepared, as in ctrzoo-prepare.", flag_values=FLAGS
+)
+flags.DEFINE_string(
+    "workdir", None, "Folder of the results, by default runs/...; rerun with it to resume.", flag_values=FLAGS
+)
 flags.DEFINE_string(
     "config",
     None,
     "A Python file whose get_config() returns settings. By default the tuned file for data set and model, "
     "if it exists; 'none' uses no file.",
+    flag_values=FLAGS,
 )
 flags.DEFINE_enum(
     "strategy",
     "auto",
     ("auto", "one_device", "mirrored", "multi_worker"),
     "Where to train. auto uses all hosts of TF_CONFIG if it is set, otherwise all GPUs.",
+    flag_values=FLAGS,
 )
 flags.DEFINE_integer(
     "num_devices",
     None,
     "Number of GPUs to use, or of parts of the CPU, with --strategy=mirrored; by default all GPUs.",
     lower_bound=1,
+    flag_values=FLAGS,
 )
-flags.DEFINE_multi_string("set", [], "key=value for any setting, hyperparameter or data set option; repeatable.")
+flags.DEFINE_multi_string(
+    "set", [], "key=value for any setting, hyperparameter or data set option; repeatable.", flag_values=FLAGS
+)
 
 
 def main(argv: list[str]) -> None:
     """Train what the flags describe."""
     if len(argv) > 1:
         raise ValueError(f"Unknown argument '{argv[1]}'. Pass settings as flags, such as --epochs=5.")
-    given = {name: FLAGS[name].value for name in (*SETTING_FLAGS, "baselines") if FLAGS[name].present}
+    given = {name: FLAGS[name].value for name in (*SETTING_FLAGS, "baselines", "protocol") if FLAGS[name].present}
     named = {*given, *(text.partition("=")[0] for text in FLAGS.set)}
     if FLAGS.config in (None, "none") and not named & {"model", "baselines"}:
         given["baselines"] = "lr,fm"
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    settings, config = resolve(given, FLAGS.set, FLAGS.config)
+    prepared = data_dir(FLAGS.data_dir)
+    settings, config = resolve(given, FLAGS.set, FLAGS.config, prepared)
     if config:
         console.print(f"Using the settings of {config} (--config=none uses the defaults).")
+    if settings.dataset != FLAGS.dataset and settings.dataset not in data_pipelines.DATASETS:
+        console.print(f"Using the data in {settings.dataset}")
+    load_keras_quietly()
     from .experiment import run_experiment  # slow: loads TensorFlow
 
-    workdir = FLAGS.workdir or _new_workdir(settings)
+    workdir = FLAGS.workdir = FLAGS.workdir or _new_workdir(settings)
     console.print(f"Results go to {workdir}")
     running: dict[str, Any] = {name: FLAGS[name].value for name in RUNNING_FLAGS}
-    data_dir = pathlib.Path(FLAGS.data_dir).expanduser()
-    results = run_experiment(settings, data_dir, FLAGS.raw, pathlib.Path(workdir), **running)
+    results = run_experiment(settings, prepared, FLAGS.raw, pathlib.Path(workdir), **running)
     if results is None:  # another worker reports
         return
     console.print(table_of(results))
@@ -135,10 +158,56 @@ def _new_workdir(settings: Settings) -> str:
     return f"runs/{pathlib.Path(settings.dataset).name}_{settings.model}_{now}"
 
 
+def _interrupted() -> str:
+    """Say how to go on after an interruption: resume if the run has a checkpoint."""
+    if not FLAGS.workdir or not any(pathlib.Path(FLAGS.workdir).glob("**/checkpoints/[0-9]*.zip")):
+        return "interrupted before the first checkpoint. Rerun the command to start again."
+    workdir = f"--workdir={FLAGS.workdir}"
+    given = any(re.match("--?workdir(=|$)", text) for text in sys.argv[1:])
+    command = shlex.join(["ctrzoo-train", *sys.argv[1:], *([] if given else [workdir])])
+    return f"interrupted. To resume from the last checkpoint, run: {command}"
+
+
+def _named(flag: str) -> str:
+    """Return the model or data set that the flags name, even if other flags could not be read."""
+    return FLAGS[flag].value or ""
+
+
+def _more_help() -> str:
+    """Return the part of the help on models, hyperparameters, further settings and data set options."""
+    names = {name: catalog.summary_of(name) for name in catalog.model_names()}
+    if FLAGS["model"].present and _named("model") not in names:
+        raise ValueError(unknown("model", _named("model"), names))
+    text = "" if FLAGS["model"].present else paragraphs("Models (--model=NAME --help lists hyperparameters)", names)
+    fields = Settings.__dataclass_fields__
+    others = [name for name in PLAIN if name not in FLAGS]
+    text += paragraphs(
+        "Further settings (--set=NAME=VALUE), with their defaults",
+        {f"{name}={fields[name].default}": fields[name].metadata["help"] for name in others},
+    )
+    hyperparameters = catalog.hyperparameters_of(_named("model")).items()
+    text += paragraphs(
+        f"Hyperparameters of {_named('model')} (--set=NAME=VALUE), with their defaults",
+        {f"{name}={entry.default}": entry.meaning for name, entry in hyperparameters},
+    )
+    if _named("dataset") in data_pipelines.DATASETS:
+        options = data_pipelines.options_of(_named("dataset")).items()
+        title = f"Options of the data set {_named('dataset')} (--set=NAME=VALUE), with their defaults"
+        text += paragraphs(title, {f"{name}={value!r}": "" for name, value in options})
+    return text
+
+
+def _settable() -> list[str]:
+    """Return the names that `--set` takes for the chosen model and data set."""
+    model, dataset = _named("model"), _named("dataset")
+    models = [model] if model in catalog.model_names() else catalog.model_names()
+    options = data_pipelines.options_of(dataset) if dataset in data_pipelines.DATASETS else ()
+    return [*PLAIN, *(key for name in models for key in catalog.hyperparameter_names(name)), *options]
+
+
 def run() -> None:
     """Start `ctrzoo-train`: an expected failure prints one line to standard error, with exit code 1."""
-    interrupted = "interrupted. Rerun the command with the same --workdir to resume from the last checkpoint."
-    run_app("ctrzoo-train", main, __name__, interrupted)
+    run_command("ctrzoo-train", main, FLAGS, __doc__, _interrupted, more_help=_more_help, settings=_settable)
 
 
 if __name__ == "__main__":

@@ -101,6 +101,7 @@ def write_explanations(
     rows: Sequence[int] | None = None,
     title: str | None = None,
     comparison: Sequence[Mapping[str, Any]] = (),
+    base_rate: float | None = None,
 ) -> pathlib.Path:
     """Write `report.html`, and the pictures (PNG, SVG) and tables (CSV) that it is made of.
 
@@ -114,6 +115,7 @@ def write_explanations(
         rows: Their numbers, by which they are called.
         title: Title of the report.
         comparison: Rows of a further table, such as of other models; dictionaries with the same keys.
+        base_rate: The share of positive rows in the data, with which probabilities of single rows are compared.
 
     Returns:
         The path of `report.html`.
@@ -133,7 +135,7 @@ def write_explanations(
     if comparison:
         parts += ["<h2>Runs</h2>", _html_table(comparison)]
         write_csv(folder / "comparison.csv", comparison)
-    parts += _instances(folder, model, analysis, features, np.ravel(labels), texts, rows)
+    parts += _instances(folder, model, analysis, features, np.ravel(labels), texts, rows, base_rate)
     page = f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
     page += f"<style>{STYLE}</style></head>\n<body>\n" + "\n".join(parts) + "\n</body></html>\n"
     write_text(folder / "report.html", page)
@@ -224,7 +226,7 @@ def _check(folder, analysis):
     return parts
 
 
-def _instances(folder, model, analysis, features, labels, texts, rows):
+def _instances(folder, model, analysis, features, labels, texts, rows, base_rate):
     if not len(labels):
         return []
     explained, output = explain_rows(model, features), output_name(model.task)
@@ -234,7 +236,7 @@ def _instances(folder, model, analysis, features, labels, texts, rows):
     for index, (row, label, predicted) in enumerate(zip(rows, labels, explained[output], strict=True)):
         explained_row = {name: array[[index]] for name, array in explained.items()}
         cells = texts[index] if texts else None
-        heading = _heading(model, row, label, predicted)
+        heading = _heading(model, row, label, predicted, base_rate)
         first_columns = {"row": row, "label": float(label) if label % 1 else int(label), output: float(predicted)}
         parts.append(f"<h3>{heading}</h3>")
         sentences, table = _terms(explained_row, analysis.names, cells)
@@ -250,10 +252,12 @@ def _instances(folder, model, analysis, features, labels, texts, rows):
     return parts
 
 
-def _heading(model, row, label, predicted):
+def _heading(model, row, label, predicted, base_rate):
     heading = f"Row {row}: label {label:g}, predicted {predicted:.3f}"
-    if model.task == "classification":
-        heading += f", {'right' if (predicted >= 0.5) == bool(label) else 'wrong'} at one half"
+    if model.task == "classification" and base_rate is not None:
+        above = predicted >= base_rate
+        heading += f", {'above' if above else 'below'} the base rate of {base_rate:.3f}"
+        heading += f" ({'right' if above == bool(label) else 'wrong'})"
     return heading
 
 

@@ -1,19 +1,18 @@
 """Checkpoints of a training run: one file each, written atomically; the last few are kept.
 
-A file is a zip of `state.json` and NumPy arrays. It contains no code, and its checksums reveal damage. `run_state.py`
-defines what a run stores in it.
+A file is a zip of `state.json` and NumPy arrays. It contains no code. A checksum of the whole file reveals damage; in
+files of version 0.1, only the members have checksums. `run_state.py` defines what a run stores in a checkpoint.
 """
 
 import json
 import pathlib
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from ctrzoo.files import remove_leftovers, replaced
+from ctrzoo.files import remove_leftovers, replaced, seal_is_intact, seal_zip
 from ctrzoo.types import Path
 
 FORMAT_VERSION = 1
@@ -64,14 +63,9 @@ class Checkpoints:
         remove_leftovers(self.folder)
         path = self.folder / f"{step:012}.zip"
         try:
-            with replaced(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-                archive.writestr(_STATE, json.dumps({"format_version": FORMAT_VERSION, **state}))
-                for name, array in arrays.items():
-                    with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                        array = np.asarray(array() if callable(array) else array)
-                        if array.dtype.kind == "V":  # bfloat16: NumPy's format lacks it, and float32 holds it exactly
-                            array = array.astype(np.float32)
-                        np.lib.format.write_array(file, array, allow_pickle=False)
+            with replaced(path) as temporary:
+                _write(temporary, state, arrays)
+                seal_zip(temporary)
         except OSError as error:
             kept = self.paths()
             rest = f"The previous one, {kept[-1].name}, is intact. " if kept else "No earlier one exists. "
@@ -98,23 +92,44 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     Raises:
         ValueError: If it is damaged or has a different format version.
     """
+    path = pathlib.Path(path)
     try:
+        if seal_is_intact(path) is False:
+            raise ValueError("its checksum differs")
         with zipfile.ZipFile(path) as archive:
             state = json.loads(archive.read(_STATE))
             version = state.pop("format_version", None)
-            if version != FORMAT_VERSION:
-                raise ValueError(
-                    f"The checkpoint {path} has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. "
-                    f"Install ctrzoo {state.get('ctrzoo_version', '')}, which wrote it, or choose another folder."
-                )
-            arrays = {}
-            for name in archive.namelist():
-                if name != _STATE:
-                    with archive.open(name) as file:
-                        arrays[name.removesuffix(".npy")] = np.lib.format.read_array(file, allow_pickle=False)
-    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, json.JSONDecodeError) as error:
+            arrays = {} if version != FORMAT_VERSION else dict(_arrays(archive))
+    except Exception as error:  # a damaged zip file of version 0.1 raises a dozen types
+        raise damaged(path, str(error) or type(error).__name__) from error
+    if version != FORMAT_VERSION:
         raise ValueError(
-            f"The checkpoint {path} is damaged ({error}). Delete it to resume from the previous one, "
-            "or to start over if it is the only one."
-        ) from error
+            f"The checkpoint {path} has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. "
+            f"Install ctrzoo {state.get('ctrzoo_version', '')}, which wrote it, or choose another folder."
+        )
     return state, arrays
+
+
+def damaged(path: pathlib.Path, reason: str) -> ValueError:
+    """Return the error for a damaged checkpoint; it says from where a run resumes once the file is deleted."""
+    earlier = [other for other in Checkpoints(path.parent).paths() if other.name < path.name]
+    then = f"resume from the previous one, {earlier[-1].name}" if earlier else "start the run again from the beginning"
+    return ValueError(f"The checkpoint {path} is damaged ({reason}). Delete it to {then}.")
+
+
+def _write(path, state, arrays):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(_STATE, json.dumps({"format_version": FORMAT_VERSION, **state}))
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                array = np.asarray(array() if callable(array) else array)
+                if array.dtype.kind == "V":  # bfloat16: NumPy's format lacks it, and float32 holds it exactly
+                    array = array.astype(np.float32)
+                np.lib.format.write_array(file, array, allow_pickle=False)
+
+
+def _arrays(archive):
+    for name in archive.namelist():
+        if name != _STATE:
+            with archive.open(name) as file:
+                yield name.removesuffix(".npy"), np.lib.format.read_array(file, allow_pickle=False)

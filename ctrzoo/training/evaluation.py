@@ -1,7 +1,9 @@
 """Exact metrics of a model over whole splits, on all devices of its strategy."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
-import tensorflow as tf
 
 from ctrzoo.metrics import evaluate_scores
 from ctrzoo.model import CTRModel
@@ -20,8 +22,8 @@ class Evaluator:
     def __init__(self, model: CTRModel, cpu_replicas: int = 1) -> None:
         self._schema, self._step = model.schema, ReplicatedStep(model, cpu_replicas=cpu_replicas)
 
-    def predict(self, dataset: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
-        """Return labels and probabilities for all rows of a `tf.data.Dataset` of batches, as two arrays `(rows,)`.
+    def predict(self, dataset: Iterable[Any]) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels and probabilities for all rows of a dataset of batches, as two arrays `(rows,)`.
 
         Raises:
             ValueError: If the dataset is empty, or an id is outside the table.
@@ -35,6 +37,6 @@ class Evaluator:
             raise ValueError("The data set has no rows to evaluate.")
         return np.concatenate(labels), np.concatenate(probabilities)
 
-    def evaluate(self, dataset: tf.data.Dataset) -> dict[str, float]:
-        """Compute all `METRICS`, by name, over all rows of a `tf.data.Dataset` of batches."""
+    def evaluate(self, dataset: Iterable[Any]) -> dict[str, float]:
+        """Compute all `METRICS`, by name, over all rows of a dataset of batches."""
         return evaluate_scores(*self.predict(dataset))

@@ -26,7 +26,7 @@ import numpy as np
 import ctrzoo
 from ctrzoo.files import remove_leftovers
 from ctrzoo.model import CTRModel
-from ctrzoo.training.checkpoints import Checkpoints
+from ctrzoo.training.checkpoints import Checkpoints, damaged
 from ctrzoo.training.options import TrainingOptions
 from ctrzoo.training.strategy import is_chief
 from ctrzoo.types import Config, Path
@@ -124,12 +124,16 @@ class RunStore:
             return None
         content, arrays = restored
         version = content.get("ctrzoo_version", "0.1.0")
-        check_same_run(content["run"], self.description, self.checkpoints.folder, version)
-        state = RunState(**content["state"])
-        if not state.finished:
-            for name, variable in self._variables():
-                variable.assign(arrays[name])
-        best = [arrays[f"best/{index}"] for index in range(sum(name.startswith("best/") for name in arrays))]
+        try:
+            earlier, state = content["run"], RunState(**content["state"])
+            best = [arrays[f"best/{index}"] for index in range(sum(name.startswith("best/") for name in arrays))]
+        except (KeyError, TypeError) as error:  # damage that the checksums of version 0.1 do not cover
+            raise damaged(self.checkpoints.paths()[-1], f"it does not hold a run: {error}") from error
+        check_same_run(earlier, self.description, self.checkpoints.folder, version)
+        for name, variable in () if state.finished else self._variables():
+            if name not in arrays or arrays[name].shape != variable.shape:
+                raise damaged(self.checkpoints.paths()[-1], f"it lacks {name} of shape {tuple(variable.shape)}")
+            variable.assign(arrays[name])
         return state, best
 
     def _variables(self) -> Iterator[tuple[str, Any]]:

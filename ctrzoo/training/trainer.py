@@ -1,4 +1,4 @@
-"""Train a model, monitor it, keep its best weights, and resume after an interruption."""
+"""Train a model, monitor it, keep its best weights, save when interrupted, and resume."""
 
 import contextlib
 import math
@@ -15,11 +15,12 @@ from rich.console import Console
 
 from ctrzoo import optimizers
 from ctrzoo.explanation.explainer import MeanExplanations, kinds_of, matrices_of
-from ctrzoo.files import replaced
+from ctrzoo.files import replaced, seal_zip
 from ctrzoo.model import CTRModel
 from ctrzoo.schema import Schema
 from ctrzoo.training.divergence import check_loss, diverged
 from ctrzoo.training.evaluation import Evaluator
+from ctrzoo.training.interruption import DelayedSignals, Interrupted
 from ctrzoo.training.logging import RunLogs
 from ctrzoo.training.options import TrainingOptions
 from ctrzoo.training.progress import TrainingProgress
@@ -66,6 +67,9 @@ def train(
     folder, an interrupted run resumes from its last checkpoint when you start it again. On one device, after
     `set_seed`, its result is bit-identical to that of an uninterrupted run.
 
+    SIGINT (Ctrl-C) and SIGTERM first save a checkpoint, after the current step, and then act as they would without
+    `train`. A second one acts at once.
+
     Args:
         model: A `CTRModel`.
         data: The data: `schema`, `num_rows` by split and `dataset(split, batch_size, shuffle=..., seed=...,
@@ -95,17 +99,24 @@ def train(
         OSError: If a file cannot be written. Earlier checkpoints stay.
     """
     run = _Run(model, data, options or TrainingOptions(), folder, callbacks)
-    with run.watched(console):
+    with DelayedSignals(active=run.writes) as run.signals, run.watched(console):
         while not run.state.finished:
-            run.start_epoch()
-            for losses in run.steps():
-                run.after_steps(losses)
-            run.end_epoch()
+            try:
+                run.start_epoch()
+                for losses in run.steps():
+                    run.after_steps(losses)
+                    run.signals.check()
+                run.end_epoch()
+            except Interrupted:
+                run.save_interrupted()
+                raise
     return run.result()
 
 
 class _Run:
     """One training run: its model and data, its progress, and its observers."""
+
+    signals: DelayedSignals
 
     def __init__(
         self,
@@ -148,10 +159,13 @@ class _Run:
     @contextlib.contextmanager
     def watched(self, console: Console | None) -> Iterator[None]:
         """Open the progress display and logs, and call `on_train_begin` and `on_train_end`."""
-        with (
-            TrainingProgress(self.model.name, self.num_rows, self.options.epochs, console) as self.progress,
-            RunLogs(self.folder) if self.writes and self.folder else contextlib.nullcontext() as self.logs,
-        ):
+        self.progress = TrainingProgress(self.model.name, self.num_rows, self.options.epochs, console)
+        logs = contextlib.nullcontext()
+        if self.writes and self.folder:
+            logs = RunLogs(self.folder, self.progress.console)
+        with self.progress, logs as self.logs:
+            if self.state.steps and not self.state.finished:
+                self.progress.console.print(f"{self.model.name}: resuming at {_place(self.state)}")
             self.model.stop_training = False
             self.callbacks.on_train_begin()
             yield
@@ -176,7 +190,9 @@ class _Run:
         position = {"start_epoch": self.state.epoch, "skip_batches": self.state.step}
         batches = self.data.dataset("train", self.options.batch_size, seed=self.options.seed, **position)
         stop_every = self.options.checkpoint_steps
-        yield from _checked_steps(self.step, batches, self.state, self.data.schema, self.folder, stop_every)
+        yield from _checked_steps(
+            self.step, batches, self.state, self.data.schema, self.folder, stop_every, self.signals
+        )
 
     def after_steps(self, losses: list[float]) -> None:
         """Show, log and save the progress of some steps."""
@@ -199,8 +215,8 @@ class _Run:
             "learning_rate": float(np.asarray(keras.ops.convert_to_numpy(model.optimizer.learning_rate))),
             "seconds": state.seconds,
             "rows_per_second": self.num_rows / state.seconds,
-            **{f"train_{name}": value for name, value in self.evaluator.evaluate(self.seen).items()},
-            **{f"valid_{name}": value for name, value in self.evaluator.evaluate(self.valid).items()},
+            **{f"train_{name}": value for name, value in self._evaluate(self.seen)},
+            **{f"valid_{name}": value for name, value in self._evaluate(self.valid)},
         }
         state.end_epoch(row, self.options.epochs, self.options.patience)
         self.progress.end_epoch(row)
@@ -218,8 +234,21 @@ class _Run:
         if self.writes:
             self._save()
 
+    def save_interrupted(self) -> None:
+        """Save a checkpoint within the epoch and say so."""
+        if self.state.steps:
+            self._save()
+            self.progress.console.print(f"{self.model.name}: interrupted; saved a checkpoint at {_place(self.state)}")
+
+    def _evaluate(self, dataset: tf.data.Dataset) -> Iterable[tuple[str, float]]:
+        return self.evaluator.evaluate(self.signals.checked(dataset)).items()
+
     def _save(self) -> None:
-        assert self.store is not None  # a process that writes has a folder
+        assert self.store is not None and self.folder is not None  # a process that writes has a folder
+        if not self.folder.is_dir():
+            raise FileNotFoundError(
+                f"{self.folder} was deleted during training, with its checkpoints. Rerun the command to start again."
+            )
         self.store.save(self.state, self.best)
         self.saved = time.monotonic()
 
@@ -268,9 +297,16 @@ def _num_parts(model: CTRModel, options: TrainingOptions) -> int:
     return parts
 
 
+def _place(state: RunState) -> str:
+    """Return where a run is, in words."""
+    epoch = f"epoch {state.epoch + 1}"
+    return f"step {state.step:,} of {epoch}" if state.step else f"the beginning of {epoch}"
+
+
 def _save_model(model: CTRModel, folder: pathlib.Path) -> None:
     with replaced(folder / MODEL_FILE) as temporary:
         model.save(temporary)
+        seal_zip(temporary)
 
 
 def _checked_steps(
@@ -280,6 +316,7 @@ def _checked_steps(
     schema: Schema,
     folder: pathlib.Path | None,
     stop_every: int | None,
+    signals: DelayedSignals,
 ) -> Iterator[list[float]]:
     """Train on batches; yield the losses of some steps at a time, after checking them."""
     pending, start = [], time.monotonic()
@@ -287,7 +324,7 @@ def _checked_steps(
         check_ids(batch[0], schema)
         pending.append((batch, step.train(batch)))
         at_stop = stop_every and (state.step + len(pending)) % stop_every == 0
-        if at_stop or len(pending) >= CHECKED_STEPS or time.monotonic() - start > CHECKED_SECONDS:
+        if at_stop or signals.received or len(pending) >= CHECKED_STEPS or time.monotonic() - start > CHECKED_SECONDS:
             yield _counted(pending, start, state, folder)
             pending, start = [], time.monotonic()
     if pending:

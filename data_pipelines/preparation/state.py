@@ -33,7 +33,9 @@ def kept_state(folder: pathlib.Path, description: Config) -> Iterator[pathlib.Pa
     state = folder.with_name(f".{folder.name}.preparing")
     if folder.exists():
         shutil.rmtree(state, ignore_errors=True)
-        raise FileExistsError(f"{folder} exists. Delete it, or choose another folder.")
+        raise FileExistsError(
+            f"{folder} exists. To replace it, pass --overwrite (`overwrite=True`), or choose another name or folder."
+        )
     state.mkdir(parents=True, exist_ok=True)
     with open(state / "lock", "a") as lock:
         try:

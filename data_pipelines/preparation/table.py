@@ -6,6 +6,7 @@ import dataclasses
 import glob
 import json
 import pathlib
+import re
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,6 +25,7 @@ from ..raw.sources import COMPRESSIONS, TARS, ParquetSource, TextSource
 from ..storage.writing import SPLITS
 from .engine import prepare_table
 from .plan import TablePlan
+from .replacing import replacing
 from .splits import ByFile, split_from_dict
 
 if typing.TYPE_CHECKING:
@@ -43,6 +45,7 @@ def prepare_own_table(
     *,
     bad_rows: str = "error",
     seed: int = 0,
+    overwrite: bool = False,
 ) -> Config:
     """Prepare your own table into a folder.
 
@@ -59,11 +62,14 @@ def prepare_own_table(
             have no header) and `quote` (by default none for tab-separated text, otherwise `"`).
         bad_rows: What to do with rows that cannot be used: `"error"` or `"skip"`.
         seed: Seed for the order of the training rows, and for the split if the schema gives none.
+        overwrite: Whether to replace an earlier preparation, which stays until the new one is complete. A folder with
+            other files in it is never replaced.
 
     Returns:
         The report, as in `report.json`.
 
     Raises:
+        FileExistsError: If the folder exists, and `overwrite` is False or the folder is not a prepared one.
         FileNotFoundError: If a file is missing.
         ValueError: If the schema or a row is invalid.
     """
@@ -71,7 +77,8 @@ def prepare_own_table(
     files, splits = find_tables(tables)
     source = table_source(files, splits, config)
     plan = table_plan(config, source.columns(), bool(splits), seed)
-    return prepare_table(folder, name, plan, source, bad_rows=bad_rows, shuffle_seed=seed)
+    with replacing(folder, overwrite) as place:
+        return prepare_table(place, name, plan, source, bad_rows=bad_rows, shuffle_seed=seed)
 
 
 def read_schema(path: Path) -> Mapping[str, Any]:
@@ -216,6 +223,20 @@ def kind_of(path: Path) -> str:
     if path.suffix not in kinds:
         raise ValueError(f"{path}: the name must end in {', '.join(kinds)} (text may be compressed).")
     return kinds[path.suffix]
+
+
+def name_of_table(table: Path) -> str:
+    """Return the name of a table's data set: that of its file, without what TensorFlow Datasets does not allow.
+
+    Raises:
+        ValueError: If the extension is unknown.
+
+    >>> name_of_table("logs/2024-05.csv.gz")
+    'table_2024_05'
+    """
+    kind_of(table)
+    name = re.sub(r"\W+", "_", pathlib.Path(table).name.split(".")[0]).strip("_")
+    return name if re.match("[a-zA-Z]", name) else f"table_{name}".rstrip("_")
 
 
 def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool = False, seed: int = 0) -> TablePlan:

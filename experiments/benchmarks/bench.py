@@ -13,47 +13,60 @@ from absl import flags
 from rich.console import Console
 
 from ctrzoo.startup import load_keras_quietly
+from ctrzoo.suggest import unknown
 
-from ..cli import run_app
+from .. import catalog
+from ..cli import paragraphs, program_flags, run_command
 
-FLAGS = flags.FLAGS
-
-
-def define_flags() -> None:
-    """Define the flags. This does not happen on import, because other programs have flags with the same names."""
-    flags.DEFINE_list(
-        "suites", ["train", "input"], "What to measure: train, predict, batch, input, vocabulary, reading."
-    )
-    flags.DEFINE_list("models", None, "Models; by default a few, with --full all.")
-    flags.DEFINE_list(
-        "shapes", None, "Tables: criteo, avazu, movielens; by default the first and the last, with --full all."
-    )
-    flags.DEFINE_list(
-        "baselines",
-        None,
-        "keras, fuxictr, deepctr (the default), loop, plain (for GraphFM), xla, bfloat16 (for the zoo); '' for none. "
-        "With --full all.",
-    )
-    flags.DEFINE_list("cores", None, "Numbers of cores; by default 1, with --full 1,2.")
-    flags.DEFINE_integer("batch_size", 1024, "Rows of a training step.")
-    flags.DEFINE_integer("predict_rows", None, "Rows of a prediction; by default 65,536, with --full a million.")
-    flags.DEFINE_integer("rounds", None, "How often each implementation is timed; by default 3, with --full 7.")
-    flags.DEFINE_float("seconds", None, "Approximate seconds per timing in a round; by default 0.3, with --full 1.")
-    flags.DEFINE_string(
-        "peers_python",
-        None,
-        "A Python that has FuxiCTR or DeepCTR installed; by default the current Python, if it has them.",
-    )
-    flags.DEFINE_string("workdir", None, "Where results go. By default a new folder in runs/.")
-    flags.DEFINE_bool("full", False, "Measure all models, shapes and suites.")
+FLAGS = program_flags()
+flags.DEFINE_list(
+    "suites",
+    ["train", "input"],
+    "What to measure: train, predict, batch, input, vocabulary, reading.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_list("models", None, "Models; by default a few, with --full all.", flag_values=FLAGS)
+flags.DEFINE_list(
+    "shapes",
+    None,
+    "Tables: criteo, avazu, movielens; by default the first and the last, with --full all.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_list(
+    "baselines",
+    None,
+    "keras, fuxictr, deepctr (the default), loop, plain (for GraphFM), xla, bfloat16 (for the zoo); '' for none. "
+    "With --full all.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_list("cores", None, "Numbers of cores; by default 1, with --full 1,2.", flag_values=FLAGS)
+flags.DEFINE_integer("batch_size", 1024, "Rows of a training step.", flag_values=FLAGS)
+flags.DEFINE_integer(
+    "predict_rows", None, "Rows of a prediction; by default 65,536, with --full a million.", flag_values=FLAGS
+)
+flags.DEFINE_integer(
+    "rounds", None, "How often each implementation is timed; by default 3, with --full 7.", flag_values=FLAGS
+)
+flags.DEFINE_float(
+    "seconds", None, "Approximate seconds per timing in a round; by default 0.3, with --full 1.", flag_values=FLAGS
+)
+flags.DEFINE_string(
+    "peers_python",
+    None,
+    "A Python that has FuxiCTR or DeepCTR installed; by default the current Python, if it has them.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string("workdir", None, "Where results go. By default a new folder in runs/.", flag_values=FLAGS)
+flags.DEFINE_bool("full", False, "Measure all models, shapes and suites.", flag_values=FLAGS)
 
 
 def main(argv: Sequence[str]) -> None:
     """Run the suites that the flags select."""
     if len(argv) > 1:
         raise ValueError(f"Unknown argument '{argv[1]}'. Pass what to measure as flags, such as --models=fm.")
-    from ctrzoo.suggest import unknown
-
+    for model in FLAGS.models or ():
+        if model not in catalog.model_names():
+            raise ValueError(unknown("model", model, catalog.model_names()))
     from .alone import ALONE, measure_alone
     from .report import rows_of, terminal_tables, write_results
     from .suites import SUITES
@@ -126,10 +139,15 @@ def _line(suite, row):
     return f"{what}: {row['samples_per_second']:,.0f} samples/s, {row['peak_megabytes']:,.0f} MB, {row['ratio']:.2f}"
 
 
+def _more_help():
+    return paragraphs("Models", {name: catalog.summary_of(name) for name in catalog.model_names()})
+
+
 def run() -> None:
     """Start `ctrzoo-bench`: an expected failure prints one line to standard error, with exit code 1."""
-    define_flags()
-    run_app("ctrzoo-bench", main, __name__, "interrupted", errors=(ValueError, OSError, RuntimeError))
+    run_command(
+        "ctrzoo-bench", main, FLAGS, __doc__, "interrupted", (ValueError, OSError, RuntimeError), more_help=_more_help
+    )
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def _run(choice, folder, data_dir, raw):
     label = choice.pop("label", choice["model"])
     assignments = [f"{key}={_text(value)}" for key, value in choice.items() if key not in NAMES]
     try:
-        settings, _ = resolve({key: choice[key] for key in NAMES}, assignments)
+        settings, _ = resolve({key: choice[key] for key in NAMES}, assignments, data_dir=data_dir)
     except (ValueError, TypeError) as error:
         raise ValueError(f"The run {choice}: {error}") from error
     workdir = folder / _group(settings) / f"seed_{settings.seed}"

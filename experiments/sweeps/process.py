@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from .plan import Run
 
 
+# How a training ends that was asked to: by SIGINT or SIGTERM, after it has saved a checkpoint.
+INTERRUPTED = (130, 143)
 TRAIN = (sys.executable, "-m", "ctrzoo.experiments.train")
+
+
+def was_killed(code: int) -> bool:
+    """Return whether the exit code of a training says that a signal ended it; it can then be resumed."""
+    return code < 0 or code in INTERRUPTED
 
 
 def start_training(

@@ -17,7 +17,7 @@ from ctrzoo.types import Path
 
 from . import outcome
 from .plan import plan
-from .process import TRAIN, start_training
+from .process import TRAIN, start_training, was_killed
 
 SAMPLERS = ("tpe", "random", "grid")
 HEARTBEAT_SECONDS = 30
@@ -216,7 +216,7 @@ class Search:
             process.wait()
         if outcome.is_finished(run):
             outcome.record_end(run, "")
-        elif process.returncode >= 0:
+        elif not was_killed(process.returncode):
             outcome.record_end(run, outcome.last_line(run).removeprefix("ctrzoo-train: "))
         return epochs
 

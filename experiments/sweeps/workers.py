@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from . import outcome
-from .process import TRAIN, start_training
+from .process import TRAIN, start_training, was_killed
 
 if TYPE_CHECKING:
     from .plan import Run
@@ -119,8 +119,8 @@ class Workers:
                 outcome.record_end(run, "")
                 auc = outcome.metrics_of(run)["test"]["auc"]
                 told(f"{run.name} finished: test AUC {'undefined' if auc is None else f'{auc:.4f}'}")
-            elif code < 0:
-                told(f"{run.name} was killed by signal {-code}; the next sweep resumes it")
+            elif was_killed(code):
+                told(f"{run.name} was killed by signal {abs(code) % 128}; the next sweep resumes it")
             else:
                 outcome.record_end(run, outcome.last_line(run).removeprefix("ctrzoo-train: "))
                 told(f"{run.name} failed: {outcome.reason_of(run)}")

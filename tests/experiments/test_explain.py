@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from ctrzoo import data_pipelines, models
-from ctrzoo.experiments.explained_run import explain_run, rows_of
+from ctrzoo.experiments.explained_run import explain_run, load_model, rows_of
+from ctrzoo.files import seal_zip
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -39,12 +40,15 @@ def test_a_run_is_explained_beside_another(run):
     finished = ctrzoo_explain("--workdir=fm", *options, folder=folder)
     assert finished.returncode == 0, finished.stderr
     assert "Open fm/explanations/report.html" in finished.stdout
-    assert "Row 7: label" in (folder / "fm" / "explanations" / "report.html").read_text(encoding="utf-8")
+    report = (folder / "fm" / "explanations" / "report.html").read_text(encoding="utf-8")
+    rate = data.num_positives["test"] / data.num_rows["test"]
+    assert "Row 7: label" in report and f"the base rate of {rate:.3f} (" in report
     with open(folder / "fm" / "explanations" / "comparison.csv", newline="") as file:
         first, second = csv.DictReader(file)
     assert (first["model"], second["model"]) == ("fm", "lr")
     assert 0 <= float(first["planted pairs found by explanation"]) <= 1
     assert second["planted pairs found by explanation"] == ""
+    assert first["correlation with the first run's edges"] == ""  # it would be 1
     with open(folder / "fm" / "explanations" / "edges.csv", newline="") as file:
         assert sum(int(edge["planted"]) for edge in csv.DictReader(file)) == 5
 
@@ -75,7 +79,7 @@ def test_rows_that_are_not_there_are_refused(options, message, run):
         ([], "Give its folder as --workdir"),
         (["--workdir=absent"], "Train a run first: absent/experiment.json not found."),
         (["--workdir=fm", "--compare=absent"], "Train a run first: absent/model.keras not found."),
-        (["--workdri=fm"], "Did you mean: workdir"),
+        (["--workdri=fm"], "Unknown flag --workdri. Did you mean --workdir=fm?"),
     ],
 )
 def test_failures_are_one_line(arguments, message, run):
@@ -83,3 +87,41 @@ def test_failures_are_one_line(arguments, message, run):
     assert finished.returncode == 1
     assert message in finished.stderr.splitlines()[-1]
     assert finished.stderr.splitlines()[-1].startswith("ctrzoo-explain: ") and "Traceback" not in finished.stderr
+
+
+def test_a_run_is_not_compared_with_itself(run, tmp_path):
+    report = explain_run(run[0] / "fm", tmp_path, num_rows=50, repeats=1, most_pairs=2, instances=1)
+    assert "first run" not in report.read_text(encoding="utf-8")
+    assert "first run" not in (tmp_path / "comparison.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("sealed", [True, False], ids=["today", "version 0.1"])
+def test_a_damaged_model_is_refused_in_one_line(run, tmp_path, sealed):
+    folder, data = run
+    path = tmp_path / "model.keras"
+    path.write_bytes((folder / "fm" / "model.keras").read_bytes())
+    if sealed:
+        seal_zip(path)
+    expected = [weight.tolist() for weight in load_model(tmp_path, data.schema).get_weights()]
+    whole, random = path.read_bytes(), np.random.default_rng(0)
+    changes = [whole[:0], whole[: len(whole) // 2], whole[:-90]]
+    for position in random.choice(8 * len(whole), 60, replace=False).tolist():
+        flipped = bytearray(whole)
+        flipped[position // 8] ^= 1 << position % 8
+        changes.append(bytes(flipped))
+    refused = 0
+    for change in changes:
+        path.write_bytes(change)
+        try:
+            assert [weight.tolist() for weight in load_model(tmp_path, data.schema).get_weights()] == expected
+        except ValueError as error:
+            refused += 1
+            assert f"{path} is damaged (" in str(error)
+            assert f"Delete it and rerun the ctrzoo-train command with --workdir={tmp_path}" in str(error)
+    assert refused > 50
+
+
+def test_damaged_settings_of_a_run_ask_for_the_data(run, tmp_path):
+    (tmp_path / "experiment.json").write_text('{"data": ')
+    with pytest.raises(ValueError, match="experiment.json is damaged .* Name them with --data="):
+        explain_run(tmp_path, tmp_path / "unused")

@@ -40,7 +40,7 @@ def test_a_table_is_drafted_prepared_reported_and_trained_on(clicks):
     assert report["rows"] == 600 and report["fields"][0]["vocabulary_size"] == 7  # 6 sites and the rare id
     assert (folder / "fields.png").read_bytes().startswith(b"\x89PNG")
     again = run("prepare", "--table=clicks.csv", "--schema=schema.yaml", folder=clicks)
-    assert again.returncode == 1 and "Delete it, or choose another folder" in again.stderr
+    assert again.returncode == 1 and "To replace it, pass --overwrite" in again.stderr
     options = ("--model=lr", "--epochs=1", "--config=none", "--workdir=work")
     trained = run("train", f"--dataset={folder}", *options, folder=clicks)
     assert trained.returncode == 0, trained.stderr
@@ -67,7 +67,7 @@ def test_a_table_is_drafted_prepared_reported_and_trained_on(clicks):
         ),
         (["--table=clicks.csv", "--schema=a.json", "--infer_schema", "--label=x"], "Unknown label column 'x'"),
         (["--dataset=criteo", "--seed=3"], "--seed cannot be used with --dataset"),
-        (["--tabel=clicks.csv"], "Unknown command line flag 'tabel'"),
+        (["--tabel=clicks.csv"], "Unknown flag --tabel. Did you mean --table=clicks.csv?"),
         (["clicks.csv"], "Unknown argument 'clicks.csv'"),
     ],
 )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ctrzoo.experiments.settings import Settings, resolve, upgraded
+from ctrzoo.experiments.settings import Settings, find_dataset, resolve, upgraded
 
 
 @pytest.fixture
@@ -95,3 +95,51 @@ def test_broken_configuration_files(tmp_path, text, message):
         resolve({}, config=str(path))
     with pytest.raises(ValueError, match="The configuration file .* does not exist"):
         resolve({}, config=str(tmp_path / "absent.py"))
+
+
+@pytest.fixture
+def prepared(tmp_path, monkeypatch):
+    """A data folder with a prepared table called `clicks`, and a working folder with tables."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("data/clicks", "elsewhere", "logs"):
+        (tmp_path / folder).mkdir(parents=True)
+    for folder in ("data/clicks", "elsewhere"):
+        (tmp_path / folder / "preparation.json").touch()
+    for table in ("clicks.csv", "logs/day-1.csv.gz", "logs/day-2.csv.gz"):
+        (tmp_path / table).touch()
+    return tmp_path
+
+
+def test_a_data_set_is_found_by_its_name_or_path(prepared):
+    assert find_dataset("clicks", "data") == str(prepared / "data" / "clicks")
+    assert resolve({"dataset": "clicks", "model": "lr"}, data_dir="data")[0].dataset == str(prepared / "data/clicks")
+    assert find_dataset("elsewhere", "data") == "elsewhere"
+    assert find_dataset("criteo", "data") == find_dataset("criteo") == "criteo"
+    (prepared / "clicks").mkdir()  # a folder of that name which holds something else
+    assert find_dataset("clicks", "data") == str(prepared / "data" / "clicks")
+    (prepared / "clicks" / "preparation.json").touch()
+    assert find_dataset("clicks", "data") == "clicks"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        ("clicks.csv", "'clicks.csv' is a table. It seems to be prepared as {}/data/clicks: run ctrzoo-train"),
+        ("day.parquet", "`ctrzoo-prepare --table=day.parquet --schema=day.yaml --infer_schema`, edit it, prepare"),
+        ("day.parquet", "then run `ctrzoo-train --dataset=day`."),
+        ("logs", "`ctrzoo-prepare '--table=logs/*.csv.gz' --schema="),
+        ("logs/*.csv.gz", "`ctrzoo-prepare '--table=logs/*.csv.gz' --schema="),
+        ("click", "Unknown data set 'click'. Did you mean 'clicks'? Folders of `ctrzoo-prepare` are found by name in"),
+    ],
+)
+def test_a_table_is_no_data_set_yet(prepared, dataset, message):
+    with pytest.raises(ValueError) as error:
+        find_dataset(dataset, "data")
+    assert message.format(prepared) in str(error.value)
+
+
+def test_the_protocol_is_an_option_of_benchmarks(prepared):
+    settings, _ = resolve({"dataset": "criteo", "model": "lr", "protocol": "clean"}, config="none")
+    assert settings.dataset_options == {"protocol": "clean"}
+    with pytest.raises(ValueError, match="clicks' has no choice of protocol. Leave out --protocol; it is for criteo"):
+        resolve({"dataset": "clicks", "model": "lr", "protocol": "clean"}, data_dir="data")

@@ -4,6 +4,9 @@ import csv
 import json
 import os
 import pathlib
+import shlex
+import shutil
+import signal
 import subprocess
 import sys
 
@@ -12,14 +15,17 @@ import pytest
 import tensorflow as tf
 
 from ctrzoo.experiments import experiment as experiment
+from ctrzoo.experiments import train
+from ctrzoo.experiments.settings import Settings
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+COMMAND = (sys.executable, "-m", "ctrzoo.experiments.train")
 SMALL = ("--epochs=2", "--set", "num_rows=3000", "--set", "units=(8, 8)", "--batch_size=128", "--config=none")
 
 
 def ctrzoo_train(*arguments, folder):
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
-    command = [sys.executable, "-m", "ctrzoo.experiments.train", f"--data_dir={folder / 'data'}", *arguments]
+    command = [*COMMAND, f"--data_dir={folder / 'data'}", *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=300)
 
 
@@ -117,7 +123,7 @@ def test_a_refused_setting_leaves_the_workdir_free_and_damage_is_named(tmp_path)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--epoch=3"], "Unknown command line flag 'epoch'. Did you mean: epochs"),
+        (["--epoch=3"], "Unknown flag --epoch. Did you mean --epochs=3?"),
         (["--dataset=movielens_1m", "--raw=absent.zip"], "absent.zip does not exist"),
         (["--dataset=movielens_1m", "--raw=cut.zip"], "cut.zip is not a complete zip file"),
         (["--dataset=half"], "half has no preparation.json"),
@@ -140,3 +146,90 @@ def test_failures_are_one_line_and_leave_nothing(arguments, message, tmp_path):
     assert "Traceback" not in run.stderr
     assert not (tmp_path / "work").exists()
     assert not (tmp_path / "data" / "movielens_1m").exists()
+
+
+def test_a_signal_saves_a_checkpoint_and_the_message_tells_how_to_resume(tmp_path):
+    command = [*COMMAND, f"--data_dir={tmp_path / 'data'}", "--model=lr", "--set=num_rows=3000", "--config=none"]
+    command += ["--epochs=9999", "--set=patience=9999", "--batch_size=128"]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path, "env": environment}
+    options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it
+    for number, awaited in ((signal.SIGTERM, "epoch 1/9999: loss"), (signal.SIGINT, "lr: resuming at")):
+        with subprocess.Popen(command, **options) as run:
+            assert any(awaited in line for line in run.stderr)
+            run.send_signal(number)
+            output, errors = run.communicate(timeout=60)
+        assert run.returncode == 128 + number and "Traceback" not in errors
+        *_, saved, told = errors.splitlines()
+        assert saved.startswith("lr: interrupted; saved a checkpoint at ")
+        (workdir,) = (tmp_path / "runs").iterdir()
+        command = [*command, f"--workdir=runs/{workdir.name}"] if number == signal.SIGTERM else command
+        start = "ctrzoo-train: interrupted. To resume from the last checkpoint, run: ctrzoo-train "
+        assert told == start + shlex.join(command[len(COMMAND) :])
+
+
+def test_an_interruption_before_the_first_checkpoint_promises_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(train.FLAGS["workdir"], "value", str(tmp_path))
+    train.FLAGS.mark_as_parsed()
+    assert train._interrupted() == "interrupted before the first checkpoint. Rerun the command to start again."
+    (tmp_path / "baselines" / "lr" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "baselines" / "lr" / "checkpoints" / "000000000001.zip").touch()
+    monkeypatch.setattr("sys.argv", ["ctrzoo-train", "--epochs=3"])
+    assert train._interrupted().endswith(f"run: ctrzoo-train --epochs=3 --workdir={tmp_path}")
+
+
+@pytest.fixture
+def interfered(tmp_path, monkeypatch):
+    """Run an experiment in which a function of the data is called before the second epoch."""
+
+    def run(interfere):
+        class Interfering(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None):
+                if epoch == 1:
+                    interfere(opened[0])
+
+        def observed(model, data, *arguments, **options):
+            opened.append(data)
+            return train_model(model, data, *arguments, callbacks=[Interfering()], **options)
+
+        opened, train_model = [], experiment.train
+        monkeypatch.setattr(experiment, "train", observed)
+        monkeypatch.setattr(experiment, "SMALL_SPLIT", 0)  # nothing is kept in memory
+        settings = Settings(model="lr", epochs=3, batch_size=256, dataset_options={"num_rows": 3000})
+        return experiment.run_experiment(settings, tmp_path / "data", None, tmp_path / "work")
+
+    return run
+
+
+def shard(data):
+    return next(data.folder.glob("*train.tfrecord*"))
+
+
+def flip_a_bit(data):
+    content = bytearray(shard(data).read_bytes())
+    content[len(content) // 2] ^= 1
+    shard(data).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("interfere", "kind", "message"),
+    [
+        (lambda data: shard(data).unlink(), FileNotFoundError, "train.tfrecord-00000-of-00001 is missing"),
+        (lambda data: shutil.rmtree(data.folder), FileNotFoundError, "The data changed during training: There is no"),
+        (lambda data: shard(data).write_bytes(b""), ValueError, "has 0 bytes, it was written with"),
+        (flip_a_bit, ValueError, "The rows in .* are damaged .* Delete the folder and prepare it again."),
+    ],
+    ids=["a shard", "the folder", "cut", "a bit"],
+)
+def test_data_that_are_deleted_or_damaged_during_training_are_named(interfered, interfere, kind, message):
+    with pytest.raises(kind, match=message):
+        interfered(interfere)
+
+
+def test_a_workdir_that_is_deleted_during_training_is_told(interfered, tmp_path):
+    def emptied(data):
+        shutil.rmtree(tmp_path / "work")
+        (tmp_path / "work").mkdir()
+
+    with pytest.raises(FileNotFoundError, match="work was deleted during training, with its checkpoints"):
+        interfered(emptied)

@@ -3,11 +3,13 @@
 import csv
 import html.parser
 import re
+import types
 
 import numpy as np
 import pytest
 
 from ctrzoo import models
+from ctrzoo.explanation import report as report
 from ctrzoo.explanation.analysis import analyse
 from ctrzoo.explanation.explainer import explain_rows
 from ctrzoo.explanation.report import choose_rows, strongest_pairs, write_explanations
@@ -121,6 +123,22 @@ def test_rows_worth_a_look():
     assert choose_rows(labels, probabilities) == [0, 3, 4]
     assert choose_rows(labels, probabilities, 5) == [0, 3, 4, 1, 2]
     assert choose_rows([0, 0], [0.3, 0.2]) == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("label", "predicted", "ending"),
+    [
+        (1, 0.2, "above the base rate of 0.109 (right)"),
+        (0, 0.2, "above the base rate of 0.109 (wrong)"),
+        (0, 0.1, "below the base rate of 0.109 (right)"),
+        (1, 0.1, "below the base rate of 0.109 (wrong)"),
+    ],
+)
+def test_a_probability_is_compared_with_the_base_rate(label, predicted, ending):
+    model = types.SimpleNamespace(task="classification")
+    start = f"Row 5: label {label}, predicted {predicted:.3f}"
+    assert report._heading(model, 5, label, predicted, 0.109) == f"{start}, {ending}"
+    assert report._heading(model, 5, label, predicted, None) == start
 
 
 @pytest.mark.parametrize("task", ["regression", "ranking"])

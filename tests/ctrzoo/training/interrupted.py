@@ -18,7 +18,7 @@ from tests.ctrzoo.training.replicas import SCHEMA
 from tests.small_data import SmallData
 
 
-def run(folder, dropout=0.5, data=None, callbacks=(), **settings):
+def run(folder, dropout=0.5, data=None, callbacks=(), console=None, **settings):
     """Train a model; return all that must not depend on interruptions, and whether this is the chief."""
     strategy = make_strategy()
     set_seed(1)
@@ -34,7 +34,7 @@ def run(folder, dropout=0.5, data=None, callbacks=(), **settings):
         **settings,
     }
     data = data or SmallData(SCHEMA, num_rows=1500)
-    others = {"folder": folder, "console": Console(quiet=True), "callbacks": callbacks}
+    others = {"folder": folder, "console": console or Console(quiet=True), "callbacks": callbacks}
     result = train(model, data, TrainingOptions(**options), **others)
     result = {key: result[key] for key in ("best_epoch", "valid", "test", "history")}
     for row in result["history"]:

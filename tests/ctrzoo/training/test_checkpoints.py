@@ -107,6 +107,45 @@ def test_damage_is_refused(checkpoints, damage):
         checkpoints.restore()
 
 
+@pytest.mark.parametrize("sealed", [True, False], ids=["today", "version 0.1"])
+def test_each_flipped_bit_is_refused_or_changes_nothing(checkpoints, sealed):
+    random = np.random.default_rng(0)
+    arrays = {f"model/{index}": random.normal(size=(7, 4)).astype("float32") for index in range(4)}
+    checkpoints.save(5, {"epoch": 1, "history": [{"auc": 0.5}]}, arrays)
+    (path,) = checkpoints.paths()
+    whole = path.read_bytes()
+    if not sealed:
+        whole = whole[:-80] + bytes(2)  # without the comment and its length
+        path.write_bytes(whole)
+    expected = content_of(path)
+    outcomes = []
+    for position in random.choice(8 * len(whole), 800, replace=False).tolist():
+        flipped = bytearray(whole)
+        flipped[position // 8] ^= 1 << position % 8
+        path.write_bytes(flipped)
+        try:
+            outcomes.append("same" if content_of(path) == expected else "other")
+        except ValueError as error:
+            assert "0005.zip is damaged (" in str(error) and "Delete it to start the run again" in str(error)
+            outcomes.append("refused")
+    assert outcomes.count("refused") > 500
+    if sealed:
+        assert outcomes.count("other") == 0
+
+
+def content_of(path):
+    state, arrays = read_checkpoint(path)
+    return state, {name: (array.dtype, array.tolist()) for name, array in arrays.items()}
+
+
+def test_the_error_names_the_previous_checkpoint(checkpoints):
+    for step in (1, 2):
+        checkpoints.save(step, {}, {"a": np.zeros(10)})
+    checkpoints.paths()[-1].write_bytes(b"PK")
+    with pytest.raises(ValueError, match=r"Delete it to resume from the previous one, 000000000001\.zip\."):
+        checkpoints.restore()
+
+
 def test_another_format_version_is_refused(tmp_path):
     path = tmp_path / "old.zip"
     with zipfile.ZipFile(path, "w") as archive:

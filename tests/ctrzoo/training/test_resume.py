@@ -1,9 +1,12 @@
 """A run that is killed goes on where it was, and ends as if it had not been."""
 
+import io
 import json
 import os
 import pathlib
 import random
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +14,7 @@ import zipfile
 
 import keras
 import pytest
+from rich.console import Console
 
 from ctrzoo.training.checkpoints import Checkpoints
 from tests.ctrzoo.training.interrupted import SCHEMA, run
@@ -146,3 +150,60 @@ def test_a_schedule_of_keras_continues_at_the_right_step(tmp_path):
     with pytest.raises(Interruption):
         run(killed, data=FailingData(SCHEMA, num_rows=1500, fail_in=(1, 61)), **settings())
     assert run(killed, **settings())[0] == run(whole, **settings())[0]
+
+
+class SignalledData(SmallData):
+    """Data whose reading sends a signal to the process, within an epoch or while it is evaluated."""
+
+    def __init__(self, *arguments, split, at, number, **options):
+        super().__init__(*arguments, **options)
+        self.split, self.at, self.number = split, at, number
+
+    def dataset(self, split, batch_size, shuffle=None, **position):
+        batches = super().dataset(split, batch_size, shuffle, **position)
+        chosen = split == self.split and (split != "train" or shuffle is None)
+        return Signalling(batches, self.at, self.number) if chosen else batches
+
+
+class Signalling:
+    def __init__(self, batches, at, number):
+        self.take, self.batches, self.at, self.number = batches.take, batches, at, number
+
+    def __iter__(self):
+        for index, batch in enumerate(self.batches):
+            if index == self.at:
+                os.kill(os.getpid(), self.number)
+            yield batch
+
+
+@pytest.fixture
+def sigterm_as_in_programs():
+    earlier = signal.signal(signal.SIGTERM, lambda number, frame: signal.default_int_handler(number, frame))
+    yield
+    signal.signal(signal.SIGTERM, earlier)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(("split", "at", "steps"), [("train", 0, 1), ("train", 33, 34), ("valid", 0, 94)])
+def test_a_signal_saves_a_checkpoint_between_others_and_the_run_ends_with_the_same_bits(
+    undisturbed, tmp_path, sigterm_as_in_programs, number, split, at, steps
+):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, data=SignalledData(SCHEMA, num_rows=1500, split=split, at=at, number=number))
+    assert int(Checkpoints(tmp_path / "checkpoints").paths()[-1].stem) == steps
+    console = Console(file=io.StringIO(), width=200)
+    assert run(tmp_path, console=console)[0] == undisturbed
+    assert f"deepfm: resuming at step {steps} of epoch 1" in console.file.getvalue()
+
+
+def test_a_deleted_folder_is_told_at_the_next_checkpoint(tmp_path):
+    class DeletingData(SmallData):
+        def dataset(self, split, batch_size, shuffle=None, **position):
+            shutil.rmtree(folder, ignore_errors=split == "valid" or shuffle is False)
+            return super().dataset(split, batch_size, shuffle, **position)
+
+    folder = tmp_path / "work"
+    folder.mkdir()
+    with pytest.raises(FileNotFoundError, match="work was deleted during training"):
+        run(folder, data=DeletingData(SCHEMA, num_rows=1500))
+    assert not folder.exists()

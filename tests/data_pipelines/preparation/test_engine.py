@@ -88,7 +88,7 @@ def test_a_full_disk_is_one_line_and_the_preparation_goes_on_later(prepared, tmp
 
 def test_an_existing_folder_is_not_overwritten(prepared):
     prepared(TEXT)
-    with pytest.raises(FileExistsError, match="Delete it"):
+    with pytest.raises(FileExistsError, match="pass --overwrite"):
         prepared(TEXT)
 
 

@@ -117,7 +117,7 @@ TABLES = {
     "null type": (".parquet", parquet(x=pl.Series([None] * ROWS, dtype=pl.Null)), ("x", "categorical")),
     "NaN and null": (".parquet", parquet(x=[None, float("nan"), *PRICES[2:]]), ("x", "numerical")),
     "infinite": (".parquet", parquet(x=[float("inf"), *PRICES[1:]]), ("x", None)),
-    "markers in Parquet": (".parquet", parquet(x=[str(cell) for cell in gaps("NULL")]), ("x", "categorical")),
+    "markers in Parquet": (".parquet", parquet(x=[str(cell) for cell in gaps("NULL")]), ("x", "numerical")),
     "lists": (".parquet", parquet(x=[[row % 3, row % 5] for row in range(ROWS)]), ("x", "multivalued")),
     "vectors": (".parquet", parquet(x=[[row / 7, row / 3] for row in range(ROWS)]), ("x", None)),
     "arrays": (".parquet", parquet(x=pl.Series(np.random.default_rng(0).random((ROWS, 4)))), ("x", None)),

@@ -42,7 +42,7 @@ def test_two_models_are_measured_and_what_is_not_installed_is_named(tmp_path):
         (["--suites=tain"], "Unknown suite 'tain'. Did you mean 'train'?"),
         (["--peers_python=absent"], "--peers_python: absent is not a program."),
         (["--cores=one"], "--cores must be whole numbers"),
-        (["--model=fm"], "Unknown command line flag 'model'. Did you mean: models"),
+        (["--model=fm"], "Unknown flag --model. Did you mean --models=fm?"),
     ],
     ids=["suite", "python", "cores", "flag"],
 )

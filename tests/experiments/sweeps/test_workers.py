@@ -48,6 +48,16 @@ def test_finished_and_failed_runs_are_not_repeated(fake):
     assert starts(fake) == [1, 2, 3, 3]
 
 
+def test_a_training_that_was_told_to_end_is_resumed_by_the_next_sweep(fake):
+    told = []
+    fake_workers([5]).work(told=told.append)
+    assert told == ["synthetic_lr/seed_5 was killed by signal 15; the next sweep resumes it"]
+    (fake / "quick").touch()
+    workers = fake_workers([5])
+    workers.work()
+    assert starts(fake) == [5, 5] and outcome.is_finished(workers.runs[0])
+
+
 def test_two_sweeps_on_one_folder_share_the_runs(fake):
     processes = [sweep_process(fake, 1, 2, 3) for _ in range(2)]
     assert [process.wait(timeout=120) for process in processes] == [0, 0]
