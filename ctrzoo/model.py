@@ -45,6 +45,7 @@ def deep_logit(
     dropout: float = 0.0,
     batch_norm: bool = False,
     l2: float = 0.0,
+    batch_norm_momentum: float = 0.9,
     dtype: DType = None,
 ) -> Tensor:
     """Return the logit `(batch, 1)` of an MLP on the flattened field embeddings, or 0 without units.
@@ -54,8 +55,8 @@ def deep_logit(
     if not units:
         return 0.0
     flat = keras.layers.Flatten(dtype=dtype, name="flat_embedding")(embedded)
-    deep = MLP(units, output_dim=1, dropout=dropout, batch_norm=batch_norm, l2=l2, dtype=dtype, name="deep")
-    return deep(flat)
+    options = {"dropout": dropout, "batch_norm": batch_norm, "batch_norm_momentum": batch_norm_momentum, "l2": l2}
+    return MLP(units, output_dim=1, dtype=dtype, name="deep", **options)(flat)
 
 
 def predict_slices(model: CTRModel, features: Features, batch_size: int) -> np.ndarray:

@@ -36,12 +36,14 @@ class AutoFIS(CTRModel):
         embedding_dim: Size of an embedding vector.
         pairs: The pairs of field indices to keep; `None` keeps all, as in the search.
         batch_norm: Whether each pair's product is normalized over the batch, so that gates are comparable.
+        batch_norm_momentum: Momentum of its moving mean and variance: the share that a step keeps.
         linear_l2: Strength of the penalty `linear_l2 / 2 * ||w||^2` on the linear weights.
         embedding_dropout: Share of embedding entries dropped in training.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
         deep_units: Hidden widths of an MLP trained jointly on the same embeddings; `()` for none.
         deep_dropout: Share of the MLP's hidden outputs dropped in training.
         deep_batch_norm: Whether the MLP uses batch normalization.
+        deep_batch_norm_momentum: Momentum of its moving mean and variance: the share that a step keeps.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
         dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
@@ -56,12 +58,14 @@ class AutoFIS(CTRModel):
         embedding_dim: int = 16,
         pairs: Sequence[tuple[int, int]] | None = None,
         batch_norm: bool = True,
+        batch_norm_momentum: float = 0.9,
         linear_l2: float = 0.0,
         embedding_dropout: float = 0.0,
         embedding_l2: float = 0.0,
         deep_units: Sequence[int] = (),
         deep_dropout: float = 0.0,
         deep_batch_norm: bool = False,
+        deep_batch_norm_momentum: float = 0.9,
         deep_l2: float = 0.0,
         task: str = "classification",
         dtype: DType = None,
@@ -73,17 +77,23 @@ class AutoFIS(CTRModel):
         linear, terms = LinearLogit(schema, l2=linear_l2, return_explanations=True, dtype=dtype, name="linear")(
             features
         )
-        layer = GatedPairs(pairs, batch_norm, return_explanations=True, dtype=dtype, name="gated_pairs")
+        layer = GatedPairs(
+            pairs, batch_norm, batch_norm_momentum, return_explanations=True, dtype=dtype, name="gated_pairs"
+        )
         pair_term, pair_terms, gates = layer(embedded)
         logit = (
-            linear + pair_term + deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, dtype=dtype)
+            linear
+            + pair_term
+            + deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, deep_batch_norm_momentum, dtype)
         )
         explanations = {"fields": terms, "pairs": pair_terms, "gates": gates}
         super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.embedding_dim, self.pairs, self.batch_norm = embedding_dim, layer.pairs, batch_norm
+        self.batch_norm_momentum = batch_norm_momentum
         self.linear_l2, self.embedding_dropout, self.embedding_l2 = linear_l2, embedding_dropout, embedding_l2
         self.deep_units, self.deep_dropout = tuple(deep_units), deep_dropout
-        self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
+        self.deep_batch_norm, self.deep_batch_norm_momentum = deep_batch_norm, deep_batch_norm_momentum
+        self.deep_l2 = deep_l2
 
     def get_config(self) -> Config:
         return {
@@ -91,12 +101,14 @@ class AutoFIS(CTRModel):
             "embedding_dim": self.embedding_dim,
             "pairs": self.pairs,
             "batch_norm": self.batch_norm,
+            "batch_norm_momentum": self.batch_norm_momentum,
             "linear_l2": self.linear_l2,
             "embedding_dropout": self.embedding_dropout,
             "embedding_l2": self.embedding_l2,
             "deep_units": self.deep_units,
             "deep_dropout": self.deep_dropout,
             "deep_batch_norm": self.deep_batch_norm,
+            "deep_batch_norm_momentum": self.deep_batch_norm_momentum,
             "deep_l2": self.deep_l2,
         }
 

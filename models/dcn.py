@@ -29,6 +29,7 @@ class DCN(CTRModel):
         deep_units: Hidden widths of the MLP.
         deep_dropout: Share of the MLP's hidden outputs dropped in training.
         deep_batch_norm: Whether the MLP uses batch normalization.
+        deep_batch_norm_momentum: Momentum of its moving mean and variance: the share that a step keeps.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
         dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
@@ -45,6 +46,7 @@ class DCN(CTRModel):
         deep_units: Sequence[int] = (400, 400),
         deep_dropout: float = 0.0,
         deep_batch_norm: bool = False,
+        deep_batch_norm_momentum: float = 0.9,
         deep_l2: float = 0.0,
         task: str = "classification",
         dtype: DType = None,
@@ -57,7 +59,13 @@ class DCN(CTRModel):
         for number in range(1, num_layers + 1):
             states = CrossV1(l2=cross_l2, dtype=dtype, name=f"cross_{number}")(flat, states)
         hidden = MLP(
-            deep_units, dropout=deep_dropout, batch_norm=deep_batch_norm, l2=deep_l2, dtype=dtype, name="deep"
+            deep_units,
+            dropout=deep_dropout,
+            batch_norm=deep_batch_norm,
+            batch_norm_momentum=deep_batch_norm_momentum,
+            l2=deep_l2,
+            dtype=dtype,
+            name="deep",
         )(flat)
         logit = keras.layers.Dense(1, dtype=dtype, name="output")(
             keras.layers.Concatenate(dtype=dtype, name="states")([states, hidden])
@@ -66,7 +74,8 @@ class DCN(CTRModel):
         self.embedding_dim, self.num_layers, self.cross_l2 = embedding_dim, num_layers, cross_l2
         self.embedding_dropout, self.embedding_l2 = embedding_dropout, embedding_l2
         self.deep_units, self.deep_dropout = tuple(deep_units), deep_dropout
-        self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
+        self.deep_batch_norm, self.deep_batch_norm_momentum = deep_batch_norm, deep_batch_norm_momentum
+        self.deep_l2 = deep_l2
 
     def get_config(self) -> Config:
         return {
@@ -79,5 +88,6 @@ class DCN(CTRModel):
             "deep_units": self.deep_units,
             "deep_dropout": self.deep_dropout,
             "deep_batch_norm": self.deep_batch_norm,
+            "deep_batch_norm_momentum": self.deep_batch_norm_momentum,
             "deep_l2": self.deep_l2,
         }

@@ -26,6 +26,7 @@ class DeepFM(CTRModel):
         deep_units: Widths of the hidden layers; `()` makes the model an FM. The paper uses (400, 400, 400).
         deep_dropout: Share of hidden outputs dropped in training; the paper uses 0.5.
         deep_batch_norm: Whether to batch-normalize the hidden layers.
+        deep_batch_norm_momentum: Momentum of its moving mean and variance: the share that a step keeps.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the hidden kernels.
         linear_l2: Strength of the penalty `linear_l2 / 2 * ||w||^2` on the linear weights.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
@@ -41,6 +42,7 @@ class DeepFM(CTRModel):
         deep_units: Sequence[int] = (400, 400),
         deep_dropout: float = 0.0,
         deep_batch_norm: bool = False,
+        deep_batch_norm_momentum: float = 0.9,
         deep_l2: float = 0.0,
         linear_l2: float = 0.0,
         embedding_l2: float = 0.0,
@@ -57,11 +59,14 @@ class DeepFM(CTRModel):
             schema, use_bias=not deep_units, l2=linear_l2, return_explanations=True, dtype=dtype, name="linear"
         )(features)
         logit = linear + PairwiseInteraction(dtype=dtype, name="pairwise")(embedded)
-        logit += deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, dtype=dtype)
+        logit += deep_logit(
+            embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, deep_batch_norm_momentum, dtype
+        )
         explanations = {"fields": terms, "pairs": PairProducts(dtype=dtype, name="pairs")(embedded)}
         super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.embedding_dim, self.deep_units, self.deep_dropout = embedding_dim, tuple(deep_units), deep_dropout
-        self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
+        self.deep_batch_norm, self.deep_batch_norm_momentum = deep_batch_norm, deep_batch_norm_momentum
+        self.deep_l2 = deep_l2
         self.linear_l2, self.embedding_l2, self.embedding_dropout = linear_l2, embedding_l2, embedding_dropout
 
     def get_config(self) -> Config:
@@ -71,6 +76,7 @@ class DeepFM(CTRModel):
             "deep_units": self.deep_units,
             "deep_dropout": self.deep_dropout,
             "deep_batch_norm": self.deep_batch_norm,
+            "deep_batch_norm_momentum": self.deep_batch_norm_momentum,
             "deep_l2": self.deep_l2,
             "linear_l2": self.linear_l2,
             "embedding_l2": self.embedding_l2,

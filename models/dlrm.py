@@ -39,6 +39,7 @@ class DLRM(CTRModel):
         deep_units: Hidden widths of the top MLP.
         deep_dropout: Share of both MLPs' hidden outputs dropped in training.
         deep_batch_norm: Whether both MLPs use batch normalization.
+        deep_batch_norm_momentum: Momentum of its moving mean and variance: the share that a step keeps.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on both MLPs' hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
         dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
@@ -60,6 +61,7 @@ class DLRM(CTRModel):
         deep_units: Sequence[int] = (512, 256),
         deep_dropout: float = 0.0,
         deep_batch_norm: bool = False,
+        deep_batch_norm_momentum: float = 0.9,
         deep_l2: float = 0.0,
         task: str = "classification",
         dtype: DType = None,
@@ -67,7 +69,12 @@ class DLRM(CTRModel):
     ) -> None:
         if interaction not in ("dot", "concat"):
             raise ValueError(f"The interaction must be 'dot' or 'concat'. Received: {interaction!r}.")
-        mlp = {"dropout": deep_dropout, "batch_norm": deep_batch_norm, "l2": deep_l2}
+        mlp = {
+            "dropout": deep_dropout,
+            "batch_norm": deep_batch_norm,
+            "batch_norm_momentum": deep_batch_norm_momentum,
+            "l2": deep_l2,
+        }
         features = feature_inputs(schema)
         is_embedded = [field.kind != "numerical" for field in schema.fields]
         vectors, numbers, embedded = [], None, None
@@ -101,7 +108,8 @@ class DLRM(CTRModel):
         self.self_interaction, self.numerical_log = self_interaction, numerical_log
         self.embedding_dropout, self.embedding_l2 = embedding_dropout, embedding_l2
         self.deep_units, self.deep_dropout = tuple(deep_units), deep_dropout
-        self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
+        self.deep_batch_norm, self.deep_batch_norm_momentum = deep_batch_norm, deep_batch_norm_momentum
+        self.deep_l2 = deep_l2
 
     def get_config(self) -> Config:
         return {
@@ -116,5 +124,6 @@ class DLRM(CTRModel):
             "deep_units": self.deep_units,
             "deep_dropout": self.deep_dropout,
             "deep_batch_norm": self.deep_batch_norm,
+            "deep_batch_norm_momentum": self.deep_batch_norm_momentum,
             "deep_l2": self.deep_l2,
         }

@@ -42,6 +42,7 @@ class FiGNN(CTRModel):
         deep_units: Hidden widths of an MLP trained jointly on the same embeddings; `()` for none.
         deep_dropout: Share of the MLP's hidden outputs dropped in training.
         deep_batch_norm: Whether the MLP uses batch normalization.
+        deep_batch_norm_momentum: Momentum of its moving mean and variance: the share that a step keeps.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
         dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
@@ -67,6 +68,7 @@ class FiGNN(CTRModel):
         deep_units: Sequence[int] = (),
         deep_dropout: float = 0.0,
         deep_batch_norm: bool = False,
+        deep_batch_norm_momentum: float = 0.9,
         deep_l2: float = 0.0,
         task: str = "classification",
         dtype: DType = None,
@@ -113,7 +115,9 @@ class FiGNN(CTRModel):
             importance = MLP(score_units, output_dim=1, dtype=dtype, name="importance")(states)
             explanations["fields"] = ops.squeeze(scores * importance, axis=-1)
             logit = ops.sum(explanations["fields"], axis=1, keepdims=True)
-        logit = logit + deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, dtype=dtype)
+        logit = logit + deep_logit(
+            embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, deep_batch_norm_momentum, dtype
+        )
         super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.formulation, self.embedding_dim, self.units = formulation, embedding_dim, units
         self.num_heads, self.num_steps, self.use_residual = num_heads, num_steps, use_residual
@@ -121,7 +125,8 @@ class FiGNN(CTRModel):
         self.score_units, self.attention_dropout = tuple(score_units), attention_dropout
         self.embedding_dropout, self.embedding_l2 = embedding_dropout, embedding_l2
         self.deep_units, self.deep_dropout = tuple(deep_units), deep_dropout
-        self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
+        self.deep_batch_norm, self.deep_batch_norm_momentum = deep_batch_norm, deep_batch_norm_momentum
+        self.deep_l2 = deep_l2
 
     def get_config(self) -> Config:
         return {
@@ -140,5 +145,6 @@ class FiGNN(CTRModel):
             "deep_units": self.deep_units,
             "deep_dropout": self.deep_dropout,
             "deep_batch_norm": self.deep_batch_norm,
+            "deep_batch_norm_momentum": self.deep_batch_norm_momentum,
             "deep_l2": self.deep_l2,
         }

@@ -30,6 +30,7 @@ class FNN(CTRModel):
         deep_units: Widths of the hidden layers, at least one.
         deep_dropout: Share of hidden outputs dropped in training.
         deep_batch_norm: Whether to batch-normalize the hidden layers.
+        deep_batch_norm_momentum: Momentum of its moving mean and variance: the share that a step keeps.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the hidden kernels.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
         embedding_dropout: Share of embedding entries dropped in training.
@@ -47,6 +48,7 @@ class FNN(CTRModel):
         deep_units: Sequence[int] = (400, 400),
         deep_dropout: float = 0.0,
         deep_batch_norm: bool = False,
+        deep_batch_norm_momentum: float = 0.9,
         deep_l2: float = 0.0,
         embedding_l2: float = 0.0,
         embedding_dropout: float = 0.0,
@@ -59,10 +61,13 @@ class FNN(CTRModel):
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, 1 + embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
         embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)
-        logit = deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, dtype=dtype)
+        logit = deep_logit(
+            embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, deep_batch_norm_momentum, dtype
+        )
         super().__init__(schema, features, logit, task=task, dtype=dtype, **kwargs)
         self.embedding_dim, self.deep_units, self.deep_dropout = embedding_dim, tuple(deep_units), deep_dropout
-        self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
+        self.deep_batch_norm, self.deep_batch_norm_momentum = deep_batch_norm, deep_batch_norm_momentum
+        self.deep_l2 = deep_l2
         self.embedding_l2, self.embedding_dropout = embedding_l2, embedding_dropout
 
     def get_config(self) -> Config:
@@ -72,6 +77,7 @@ class FNN(CTRModel):
             "deep_units": self.deep_units,
             "deep_dropout": self.deep_dropout,
             "deep_batch_norm": self.deep_batch_norm,
+            "deep_batch_norm_momentum": self.deep_batch_norm_momentum,
             "deep_l2": self.deep_l2,
             "embedding_l2": self.embedding_l2,
             "embedding_dropout": self.embedding_dropout,

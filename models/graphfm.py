@@ -49,6 +49,7 @@ class GraphFM(CTRModel):
         deep_units: Hidden widths of an MLP trained jointly on the same embeddings; `()` for none.
         deep_dropout: Share of the MLP's hidden outputs dropped in training.
         deep_batch_norm: Whether the MLP uses batch normalization.
+        deep_batch_norm_momentum: Momentum of its moving mean and variance: the share that a step keeps.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
         dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
@@ -78,6 +79,7 @@ class GraphFM(CTRModel):
         deep_units: Sequence[int] = (),
         deep_dropout: float = 0.0,
         deep_batch_norm: bool = False,
+        deep_batch_norm_momentum: float = 0.9,
         deep_l2: float = 0.0,
         task: str = "classification",
         dtype: DType = None,
@@ -118,7 +120,9 @@ class GraphFM(CTRModel):
         explanations = {"pairs": (strength + ops.transpose(strength, (0, 2, 1))) / 2, **explanations}
         means = [ops.mean(state, axis=1) for state in (states if include_input else states[1:])]
         logit = keras.layers.Dense(1, dtype=dtype, name="output")(ops.concatenate(means, axis=-1))
-        logit += deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, dtype=dtype)
+        logit += deep_logit(
+            embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, deep_batch_norm_momentum, dtype
+        )
         super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.formulation, self.embedding_dim, self.units = formulation, embedding_dim, tuple(units)
         self.num_heads, self.num_neighbors, self.selector_units = num_heads, num_neighbors, selector_units
@@ -126,7 +130,8 @@ class GraphFM(CTRModel):
         self.average_heads, self.use_residual_norm, self.include_input = average_heads, use_residual_norm, include_input
         self.attention_dropout, self.embedding_dropout = attention_dropout, embedding_dropout
         self.embedding_l2, self.deep_units, self.deep_dropout = embedding_l2, tuple(deep_units), deep_dropout
-        self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
+        self.deep_batch_norm, self.deep_batch_norm_momentum = deep_batch_norm, deep_batch_norm_momentum
+        self.deep_l2 = deep_l2
 
     def get_config(self) -> Config:
         return {
@@ -149,6 +154,7 @@ class GraphFM(CTRModel):
             "deep_units": self.deep_units,
             "deep_dropout": self.deep_dropout,
             "deep_batch_norm": self.deep_batch_norm,
+            "deep_batch_norm_momentum": self.deep_batch_norm_momentum,
             "deep_l2": self.deep_l2,
         }
 

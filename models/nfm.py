@@ -29,6 +29,7 @@ class NFM(CTRModel):
         deep_units: Widths of the hidden layers. AutoInt's and GraphFM's comparisons use one layer of 200.
         deep_dropout: Share of hidden outputs dropped in training.
         deep_batch_norm: Whether to batch-normalize the pooled vector and the hidden layers.
+        deep_batch_norm_momentum: Momentum of its moving mean and variance: the share that a step keeps.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the hidden kernels.
         linear_l2: Strength of the penalty `linear_l2 / 2 * ||w||^2` on the linear weights.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
@@ -45,6 +46,7 @@ class NFM(CTRModel):
         deep_units: Sequence[int] = (200,),
         deep_dropout: float = 0.0,
         deep_batch_norm: bool = False,
+        deep_batch_norm_momentum: float = 0.9,
         deep_l2: float = 0.0,
         linear_l2: float = 0.0,
         embedding_l2: float = 0.0,
@@ -61,16 +63,24 @@ class NFM(CTRModel):
         )(features)
         pooled = BiInteraction(dtype=dtype, name="bi_interaction")(embedded)
         if deep_batch_norm:
-            pooled = keras.layers.BatchNormalization(momentum=0.9, dtype=dtype, name="pooled_batch_norm")(pooled)
+            pooled = keras.layers.BatchNormalization(
+                momentum=deep_batch_norm_momentum, dtype=dtype, name="pooled_batch_norm"
+            )(pooled)
         pooled = keras.layers.Dropout(pooling_dropout, dtype=dtype, name="pooled_dropout")(pooled)
-        deep = {"dropout": deep_dropout, "batch_norm": deep_batch_norm, "batch_norm_momentum": 0.9, "l2": deep_l2}
+        deep = {
+            "dropout": deep_dropout,
+            "batch_norm": deep_batch_norm,
+            "batch_norm_momentum": deep_batch_norm_momentum,
+            "l2": deep_l2,
+        }
         hidden = MLP(deep_units, dtype=dtype, name="deep", **deep)(pooled)
         start = "glorot_uniform" if deep_units else "ones"
         logit = linear + keras.layers.Dense(1, kernel_initializer=start, dtype=dtype, name="output")(hidden)
         super().__init__(schema, features, logit, {"fields": terms}, task=task, dtype=dtype, **kwargs)
         self.embedding_dim, self.pooling_dropout = embedding_dim, pooling_dropout
         self.deep_units, self.deep_dropout = tuple(deep_units), deep_dropout
-        self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
+        self.deep_batch_norm, self.deep_batch_norm_momentum = deep_batch_norm, deep_batch_norm_momentum
+        self.deep_l2 = deep_l2
         self.linear_l2, self.embedding_l2, self.embedding_dropout = linear_l2, embedding_l2, embedding_dropout
 
     def get_config(self) -> Config:
@@ -81,6 +91,7 @@ class NFM(CTRModel):
             "deep_units": self.deep_units,
             "deep_dropout": self.deep_dropout,
             "deep_batch_norm": self.deep_batch_norm,
+            "deep_batch_norm_momentum": self.deep_batch_norm_momentum,
             "deep_l2": self.deep_l2,
             "linear_l2": self.linear_l2,
             "embedding_l2": self.embedding_l2,

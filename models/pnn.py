@@ -42,6 +42,7 @@ class PNN(CTRModel):
         deep_units: Widths of the hidden layers, at least one.
         deep_dropout: Share of hidden outputs dropped in training.
         deep_batch_norm: Whether to batch-normalize the hidden layers.
+        deep_batch_norm_momentum: Momentum of its moving mean and variance: the share that a step keeps.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the kernels of the hidden layers and of the
             factorized products. It does not apply to the matrices `K_ij` of `"outer"`.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
@@ -61,6 +62,7 @@ class PNN(CTRModel):
         deep_units: Sequence[int] = (400, 400),
         deep_dropout: float = 0.0,
         deep_batch_norm: bool = False,
+        deep_batch_norm_momentum: float = 0.9,
         deep_l2: float = 0.0,
         embedding_l2: float = 0.0,
         embedding_dropout: float = 0.0,
@@ -88,14 +90,22 @@ class PNN(CTRModel):
             linear = keras.layers.Dense(width, kernel_regularizer=regularizer, dtype=dtype, name="signal")(flat)
             hidden = linear + FACTORIZED_PRODUCTS[variant](width, l2=deep_l2, dtype=dtype, name="products")(embedded)
         if deep_batch_norm:
-            hidden = keras.layers.BatchNormalization(dtype=dtype, name="signal_batch_norm")(hidden)
+            hidden = keras.layers.BatchNormalization(
+                momentum=deep_batch_norm_momentum, dtype=dtype, name="signal_batch_norm"
+            )(hidden)
         hidden = keras.layers.Dropout(deep_dropout, dtype=dtype, name="signal_dropout")(ops.relu(hidden))
-        deep = {"dropout": deep_dropout, "batch_norm": deep_batch_norm, "l2": deep_l2}
+        deep = {
+            "dropout": deep_dropout,
+            "batch_norm": deep_batch_norm,
+            "batch_norm_momentum": deep_batch_norm_momentum,
+            "l2": deep_l2,
+        }
         logit = MLP(deep_units[1:], output_dim=1, dtype=dtype, name="deep", **deep)(hidden)
         super().__init__(schema, features, logit, task=task, dtype=dtype, **kwargs)
         self.variant, self.embedding_dim = variant, embedding_dim
         self.deep_units, self.deep_dropout = tuple(deep_units), deep_dropout
-        self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
+        self.deep_batch_norm, self.deep_batch_norm_momentum = deep_batch_norm, deep_batch_norm_momentum
+        self.deep_l2 = deep_l2
         self.embedding_l2, self.embedding_dropout = embedding_l2, embedding_dropout
 
     def get_config(self) -> Config:
@@ -106,6 +116,7 @@ class PNN(CTRModel):
             "deep_units": self.deep_units,
             "deep_dropout": self.deep_dropout,
             "deep_batch_norm": self.deep_batch_norm,
+            "deep_batch_norm_momentum": self.deep_batch_norm_momentum,
             "deep_l2": self.deep_l2,
             "embedding_l2": self.embedding_l2,
             "embedding_dropout": self.embedding_dropout,

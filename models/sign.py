@@ -38,6 +38,7 @@ class SIGN(CTRModel):
         deep_units: Hidden widths of an MLP trained jointly on the same embeddings; `()` for none.
         deep_dropout: Share of the MLP's hidden outputs dropped in training.
         deep_batch_norm: Whether the MLP uses batch normalization.
+        deep_batch_norm_momentum: Momentum of its moving mean and variance: the share that a step keeps.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the MLP's hidden kernels.
         task: `"classification"`, `"regression"` or `"ranking"`.
         dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
@@ -59,6 +60,7 @@ class SIGN(CTRModel):
         deep_units: Sequence[int] = (),
         deep_dropout: float = 0.0,
         deep_batch_norm: bool = False,
+        deep_batch_norm_momentum: float = 0.9,
         deep_l2: float = 0.0,
         task: str = "classification",
         dtype: DType = None,
@@ -77,7 +79,9 @@ class SIGN(CTRModel):
             explanations["gates"] = gates
         graph = InteractionGraph(units, activation_l2, dtype=dtype, name="graph")(embedded, gates)
         logit = keras.layers.Dense(1, dtype=dtype, name="output")(graph)
-        logit += deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, dtype=dtype)
+        logit += deep_logit(
+            embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, deep_batch_norm_momentum, dtype
+        )
         super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.embedding_dim, self.use_selection, self.edge_embedding_dim = (
             embedding_dim,
@@ -88,7 +92,8 @@ class SIGN(CTRModel):
         self.units, self.activation_l2 = units, activation_l2
         self.embedding_dropout, self.embedding_l2 = embedding_dropout, embedding_l2
         self.deep_units, self.deep_dropout = tuple(deep_units), deep_dropout
-        self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
+        self.deep_batch_norm, self.deep_batch_norm_momentum = deep_batch_norm, deep_batch_norm_momentum
+        self.deep_l2 = deep_l2
 
     def get_config(self) -> Config:
         return {
@@ -106,5 +111,6 @@ class SIGN(CTRModel):
             "deep_units": self.deep_units,
             "deep_dropout": self.deep_dropout,
             "deep_batch_norm": self.deep_batch_norm,
+            "deep_batch_norm_momentum": self.deep_batch_norm_momentum,
             "deep_l2": self.deep_l2,
         }

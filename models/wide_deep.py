@@ -30,6 +30,7 @@ class WideDeep(CTRModel):
         deep_units: Widths of the hidden layers; `()` for only the wide model.
         deep_dropout: Share of hidden outputs dropped in training.
         deep_batch_norm: Whether to batch-normalize the hidden layers.
+        deep_batch_norm_momentum: Momentum of its moving mean and variance: the share that a step keeps.
         deep_l2: Strength of the penalty `deep_l2 / 2 * ||kernel||^2` on the hidden kernels.
         linear_l2: Strength of the penalty `linear_l2 / 2 * ||w||^2` on the wide part's weights.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
@@ -50,6 +51,7 @@ class WideDeep(CTRModel):
         deep_units: Sequence[int] = (400, 400),
         deep_dropout: float = 0.0,
         deep_batch_norm: bool = False,
+        deep_batch_norm_momentum: float = 0.9,
         deep_l2: float = 0.0,
         linear_l2: float = 0.0,
         embedding_l2: float = 0.0,
@@ -71,12 +73,15 @@ class WideDeep(CTRModel):
                 schema, num_buckets, crosses, l2=linear_l2, return_explanations=True, dtype=dtype, name="crosses"
             )(features)
             logit, explanations = logit + crossed, {**explanations, "pairs": pairs}
-        logit += deep_logit(embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, dtype=dtype)
+        logit += deep_logit(
+            embedded, deep_units, deep_dropout, deep_batch_norm, deep_l2, deep_batch_norm_momentum, dtype
+        )
         super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.embedding_dim, self.num_buckets = embedding_dim, num_buckets
         self.crosses = tuple(tuple(pair) for pair in crosses)
         self.deep_units, self.deep_dropout = tuple(deep_units), deep_dropout
-        self.deep_batch_norm, self.deep_l2 = deep_batch_norm, deep_l2
+        self.deep_batch_norm, self.deep_batch_norm_momentum = deep_batch_norm, deep_batch_norm_momentum
+        self.deep_l2 = deep_l2
         self.linear_l2, self.embedding_l2, self.embedding_dropout = linear_l2, embedding_l2, embedding_dropout
 
     def get_config(self) -> Config:
@@ -88,6 +93,7 @@ class WideDeep(CTRModel):
             "deep_units": self.deep_units,
             "deep_dropout": self.deep_dropout,
             "deep_batch_norm": self.deep_batch_norm,
+            "deep_batch_norm_momentum": self.deep_batch_norm_momentum,
             "deep_l2": self.deep_l2,
             "linear_l2": self.linear_l2,
             "embedding_l2": self.embedding_l2,

@@ -25,6 +25,7 @@ class GatedPairs(ExplainingLayer):
     Args:
         pairs: The pairs of field indices to keep; `None` keeps all, in the order of `itertools.combinations`.
         batch_norm: Whether to normalize each pair's product over the batch.
+        batch_norm_momentum: Momentum of the moving mean and variance: the share that a step keeps.
         gates_initializer: Initial values of the gates; `None` draws them from 0.599 to 0.601, as the authors' code.
         return_explanations: Whether to return the contribution and the gate of each pair too.
 
@@ -43,16 +44,18 @@ class GatedPairs(ExplainingLayer):
         self,
         pairs: Sequence[Sequence[Any]] | None = None,
         batch_norm: bool = True,
+        batch_norm_momentum: float = 0.9,
         gates_initializer: Initializer = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.pairs = None if pairs is None else tuple(tuple(sorted(pair)) for pair in pairs)
-        self.batch_norm, self.gates_initializer = batch_norm, keras.initializers.get(gates_initializer)
+        self.batch_norm, self.batch_norm_momentum = batch_norm, batch_norm_momentum
+        self.gates_initializer = keras.initializers.get(gates_initializer)
         self.normalize = None
         if batch_norm:
             self.normalize = keras.layers.BatchNormalization(
-                center=False, scale=False, name="batch_norm", dtype=self.dtype_policy
+                momentum=batch_norm_momentum, center=False, scale=False, name="batch_norm", dtype=self.dtype_policy
             )
 
     def build(self, input_shape: Shape) -> None:
@@ -99,5 +102,6 @@ class GatedPairs(ExplainingLayer):
             **super().get_config(),
             "pairs": self.pairs,
             "batch_norm": self.batch_norm,
+            "batch_norm_momentum": self.batch_norm_momentum,
             "gates_initializer": keras.initializers.serialize(self.gates_initializer),
         }

@@ -20,7 +20,8 @@ class MLP(BiasedLayer):
         activation: Activation of the hidden layers.
         dropout: Share of hidden outputs dropped in training.
         batch_norm: Whether to normalize before the activation.
-        batch_norm_momentum: Momentum of the running statistics.
+        batch_norm_momentum: Momentum of the moving mean and variance: the share that a step keeps. Keras' 0.99 needs
+            hundreds of steps before the first evaluation is right.
         l2: Strength of the penalty `l2 / 2 * ||kernel||^2` on the hidden kernels.
         kernel_initializer: Initial values of all kernels; `None` draws them from Glorot's uniform distribution.
         bias_initializer: Initial values of all biases.
@@ -40,7 +41,7 @@ class MLP(BiasedLayer):
         activation: Activation = "relu",
         dropout: float = 0.0,
         batch_norm: bool = False,
-        batch_norm_momentum: float = 0.99,
+        batch_norm_momentum: float = 0.9,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

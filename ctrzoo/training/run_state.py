@@ -169,6 +169,10 @@ def _upgraded(run: Config) -> Config:
     """Translate the description of a version 0.1 run to the names of this version."""
     names = {"learning_rate_decay": "plateau_factor"}
     renamed = {names.get(key, key): value for key, value in run.items()}
+    for key in ("batch_norm", "deep_batch_norm"):  # the momentum of version 0.1 could not be chosen
+        if f"model.{key}" in run:
+            used = run[f"model.{key}"] and run["model"] != "NFM"
+            renamed.setdefault(f"model.{key}_momentum", 0.99 if used else 0.9)
     return {**renamed, "optimizer": "LazyAdam"} if run.get("optimizer") == "Adam" else renamed
 
 

@@ -31,16 +31,16 @@ def test_ids_of_another_byte_order_are_read(mixed_schema):
 @pytest.mark.parametrize("shape", [(3,), (1, 2, 3), (2, 99)])
 def test_ids_of_another_shape_are_refused(mixed_schema, shape):
     with pytest.raises(
-        ValueError, match=rf"shape \(rows, {mixed_schema.num_slots}\), a slot each. Received: \({shape[0]},"
+        ValueError, match=rf"shape \(rows, {mixed_schema.num_slots}\), one per slot. Received: \({shape[0]},"
     ):
         check_ids({"ids": np.full(shape, 10**6)}, mixed_schema)
-    with pytest.raises(ValueError, match="Features are 'ids' and 'values'. Received: 'id', 'values'"):
+    with pytest.raises(ValueError, match="Features must be 'ids' and 'values'. Received: 'id', 'values'"):
         check_ids({"id": 1, "values": 2}, mixed_schema)
 
 
 def test_values_of_another_shape_are_refused(mixed_schema):
     features = {"ids": np.zeros((3, mixed_schema.num_slots), "int32"), "values": np.ones((3, 1), "float32")}
-    with pytest.raises(ValueError, match=r"Values must have the shape of the ids, \(3, 6\). Received: \(3, 1\)"):
+    with pytest.raises(ValueError, match=r"Values must have the same shape as the ids, \(3, 6\). Received: \(3, 1\)"):
         models.build("lr", mixed_schema).predict(features, verbose=0)
 
 

@@ -26,8 +26,8 @@ def command(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Which search? Give --config="),
-        (["space.py"], "Which search? Give --config="),
+        ([], "--config is missing"),
+        (["space.py"], "--config is missing"),
         (["--config=absent.py"], "Unknown sweep absent.py"),
         (["--config=space.py", "--sampler=best"], "The sampler must be one of tpe, random, grid. Received: 'best'"),
         (["--config=space.py", "--raw=movielens_1m"], "--raw needs dataset=path"),
@@ -53,5 +53,5 @@ def test_flags_reach_the_search_and_an_interrupted_one_writes_its_results(comman
         command("--config=space.py", "--trials=7", "--raw=movielens_1m=ml-1m.zip")
     space = {"model": "lr", "learning_rate": [0.1, 0.2]}
     assert asked == [(7, space, "space", {"movielens_1m": "ml-1m.zip"})]
-    assert "Run the same command again to resume the study" in capsys.readouterr().err
+    assert "Rerun the command to resume the study" in capsys.readouterr().err
     assert (tmp_path / "runs" / "space" / "search.md").read_text().startswith("# Search")

@@ -143,7 +143,16 @@ CASES = [
     Case("FieldGraph", {"num_steps": 3, "negative_slope": 0.1, **KERNEL, **BIAS, **EXPLAINED}),
     Case("FieldGraph", {"use_attention": False, "share_steps": False, "use_bias": False, "l2": 0.1}, number=2),
     Case("FieldGraph", {"num_steps": 2, "share_steps": False, "message_units": (3, 5), **EXPLAINED}, number=3),
-    Case("GatedPairs", {"pairs": ((0, 2), (1, 2)), "batch_norm": True, "gates_initializer": "ones", **EXPLAINED}),
+    Case(
+        "GatedPairs",
+        {
+            "pairs": ((0, 2), (1, 2)),
+            "batch_norm": True,
+            "batch_norm_momentum": 0.8,
+            "gates_initializer": "ones",
+            **EXPLAINED,
+        },
+    ),
     Case("GatedPairs", {"batch_norm": False}, number=2),
     Case(
         "GraphInteraction",
@@ -172,7 +181,7 @@ CASES = [
             "activation": keras.activations.softplus,
             "dropout": 0.2,
             "batch_norm": True,
-            "batch_norm_momentum": 0.9,
+            "batch_norm_momentum": 0.8,
             **KERNEL,
             **BIAS,
         },

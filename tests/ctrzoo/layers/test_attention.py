@@ -44,7 +44,7 @@ def test_linear_projections_equal_loops_over_heads_and_fields(dim, options):
         expected = sum(share * value for share, value in zip(shares, projected[2], strict=True))
         expected = expected if options else expected + projected[3, field]
         np.testing.assert_allclose(attention[row, head, field], shares, rtol=1e-12)
-        np.testing.assert_allclose(outputs[row, field, 4 * head : 4 * head + 4], expected, rtol=1e-12)
+        np.testing.assert_allclose(outputs[row, field, 4 * head : 4 * head + 4], expected, rtol=1e-12, atol=1e-14)
 
 
 def test_narrow_states_have_the_gradient_of_projected_ones():

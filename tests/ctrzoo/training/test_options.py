@@ -40,7 +40,7 @@ def test_a_falling_learning_rate_of_ftrl_is_refused(tmp_path, falling):
         ({"checkpoint_steps": 0}, "'checkpoint_steps' must be a whole number of at least 1, or None. Received: 0"),
         ({"checkpoint_minutes": -1}, "'checkpoint_minutes' must be a number of at least 0. Received: -1"),
         ({"optimizer": "adams"}, "Unknown optimizer 'adams'. Did you mean 'adam'"),
-        ({"optimizer": "grda", "plateau_factor": 0.5}, "GRDA's threshold is that of a constant learning rate"),
+        ({"optimizer": "grda", "plateau_factor": 0.5}, "GRDA's threshold assumes a constant learning rate"),
     ],
 )
 def test_a_wrong_option_is_named_with_what_is_allowed(wrong, message):

@@ -46,7 +46,7 @@ def test_times_are_not_compared_with_a_number(tmp_path):
     days = [datetime.date(2024, 6, day) for day in range(1, 31)]
     pl.DataFrame({"click": [0, 1] * 15, "day": days}).write_parquet(tmp_path / "clicks.parquet")
     schema = {"label": "click", "fields": ["day"], "split": {"column": "day", "valid_from": 20240620}}
-    with pytest.raises(ValueError, match=r"'day' holds times \(Date\).* number 20240620. Write .*such as 2024-06-20"):
+    with pytest.raises(ValueError, match=r"'day' holds times \(Date\).* number 20240620. Write .* such as 2024-06-20"):
         prepare_own_table(tmp_path / "prepared", "clicks", tmp_path / "clicks.parquet", schema)
 
 

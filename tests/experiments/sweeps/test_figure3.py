@@ -19,7 +19,7 @@ def test_cells_that_differ_beyond_the_noise_of_seeds_are_told(tmp_path):
     assert "| all | 0.8400 | 0.8600 | |" in written
     # By hand: means 0.83, 0.86, 0.85 have the variance 0.0014 / 3 / 2 and deviate by 0.0153; variances 2e-4, 2e-4, 0
     # have the mean 1.333e-4, its root is 0.0115; F = 2 * 2.333e-4 / 1.333e-4, p = (1 + 2 * F / 3) ** -1.5.
-    assert "Means of 3 cells" in written and "by 0.0153 from each other, the seeds of a cell by 0.0115" in written
+    assert "means of 3 cells" in written and "deviation of 0.0153; seeds within a cell, 0.0115" in written
     assert "F = 3.50, p = 0.16." in written
     # Seeds differ by 0.02, 0.02, 0 in the cells, so that cells and seeds leave half of 2 * (0.02 / 3)^2 + (0.04 / 3)^2,
     # 1.333e-4 with two degrees of freedom. Without layer 2's number 0.83 and 0.85 have one mean, 4e-4 more; without
@@ -27,7 +27,7 @@ def test_cells_that_differ_beyond_the_noise_of_seeds_are_told(tmp_path):
     assert "Layer 2's number, given the other's and the seed: F = 6.00, p = 0.13." in written
     assert "Layer 3's number, given the other's and the seed: F = 13.50, p = 0.067." in written
     # Printed at (1, 1), (1, 2), (2, 1): 0.8500, 0.8518, 0.8513.
-    assert "the best at (3, 3); our best at (1, 2). Correlation of our means" in written
+    assert "best at (3, 3). Our best is at (1, 2). Correlation of our means" in written
     assert "numbers of 3 cells: 1.00 (p = 0.039)" in written
 
 
@@ -40,4 +40,4 @@ def test_a_cell_of_more_seeds_says_more_of_their_noise(tmp_path):
         row |= {"state": "waiting" if auc is None else "finished", "test_auc": auc}
     report_neighborhood(rows, tmp_path)
     # By hand: squared deviations 8e-4 and 0 over two degrees of freedom and one, the root of 2.667e-4.
-    assert "the seeds of a cell by 0.0163. One-way" in (tmp_path / "neighborhood.md").read_text()
+    assert "seeds within a cell, 0.0163. One-way" in (tmp_path / "neighborhood.md").read_text()

@@ -31,5 +31,5 @@ def test_finished_runs_of_other_data_are_refused(fake, monkeypatch):
     monkeypatch.setattr(data_pipelines, "load", lambda folder: types.SimpleNamespace(fingerprint="earlier"))
     outcome.check_same_data([run])
     monkeypatch.setattr(data_pipelines, "load", lambda folder: types.SimpleNamespace(fingerprint="later"))
-    with pytest.raises(ValueError, match=r"seed_1 was trained on other data than \. holds now"):
+    with pytest.raises(ValueError, match=r"The data in \. have changed since .*seed_1 was trained"):
         outcome.check_same_data([run])
