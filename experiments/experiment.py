@@ -135,6 +135,7 @@ def _naming_causes(data):
         _check_data(data)
         what = " ".join((error.message or "").split())[:200]
         if isinstance(error, tf.errors.DataLossError):
+            data.check_shards()  # names the damaged one
             raise ValueError(
                 f"The rows in {data.folder} are damaged ({what}). Delete the folder and prepare it again."
             ) from error

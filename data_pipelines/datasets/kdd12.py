@@ -90,7 +90,7 @@ class _Profiles:
     def __init__(self, path):
         with readable(path):
             table = pl.read_csv(path, separator="\t", has_header=False, new_columns=["user_id", *PROFILE], glob=False)
-        table = table.select(pl.col("user_id").cast(pl.Int64), pl.col(PROFILE).cast(pl.Int16)).sort("user_id")
+            table = table.select(pl.col("user_id").cast(pl.Int64), pl.col(PROFILE).cast(pl.Int16)).sort("user_id")
         self.users = table["user_id"].to_numpy()
         self.values = table.select(PROFILE)
 

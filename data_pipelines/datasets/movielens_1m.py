@@ -129,7 +129,8 @@ def read_table(
             index_col=False,
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f"{raw}: {filename} is not a MovieLens table ({error}). Download {archive} again.") from None
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{raw}: {filename} is not a MovieLens table ({reason}). Download {archive} again.") from None
     if table[columns[-1]].isna().to_numpy().any():
         raise ValueError(f"{raw}: {filename} has a row with too few columns. Download {archive} again.")
     for name in (name for name in columns if name in NUMBERS):

@@ -453,8 +453,8 @@ def _constant(rows):
 
 def _stamp(path):
     """Describe a file, or the folder of a data set: its name, and what changes when it is rewritten."""
-    with contextlib.nullcontext() if pathlib.Path(path).is_dir() else readable(path):
-        status = pathlib.Path(path).stat()
+    _check_exists(path)
+    status = pathlib.Path(path).stat()
     return [str(pathlib.Path(path).absolute()), status.st_size, status.st_mtime_ns]
 
 
@@ -530,8 +530,7 @@ class readable:  # noqa: N801  (used like a function)
 
     def __enter__(self):
         path = pathlib.Path(self.path)
-        if not path.exists():
-            raise FileNotFoundError(f"{path} does not exist. Correct the path.")
+        _check_exists(path)
         if path.is_dir():
             raise IsADirectoryError(f"{path} is a folder. Pass its files, such as '{path}/*{path.suffix or '.csv'}'.")
         if path.is_file() and not path.stat().st_size:
@@ -546,6 +545,11 @@ class readable:  # noqa: N801  (used like a function)
             raise ValueError(
                 f"{self.path} is damaged or of another kind ({reason}). Download or unpack it again."
             ) from None
+
+
+def _check_exists(path):
+    if not pathlib.Path(path).exists():
+        raise FileNotFoundError(f"{path} does not exist. Correct the path.")
 
 
 def _first_line(path, file):

@@ -3,6 +3,7 @@
 import pathlib
 
 import numpy as np
+import pytest
 
 from ctrzoo.data_pipelines import load, prepare
 
@@ -23,3 +24,11 @@ def test_kdd12_joins_the_profile_and_takes_user_0_for_unknown(tmp_path):
     assert own_ids["gender"] == ["1", "2"] and own_ids["ad_id"] == ["0", "1", "2", "3", "4"]
     clean = load(prepare("kdd12", tmp_path / "data", raw=tmp_path, protocol="clean"))
     assert "impression" not in clean.schema.names and clean.schema.num_fields == 12
+
+
+def test_profiles_that_are_no_numbers_are_named(tmp_path):
+    (tmp_path / "training.txt").write_text("1\t" * 11 + "1\n")
+    (tmp_path / "userid_profile.txt").write_text("1\t1\t5\nuser\t2\t3\n")
+    with pytest.raises(ValueError, match="userid_profile.txt is damaged or of another kind") as caught:
+        prepare("kdd12", tmp_path / "data", raw=tmp_path)
+    assert "\n" not in str(caught.value)

@@ -96,3 +96,9 @@ def test_a_folder_without_checksums_is_read_and_a_missing_file_named(tmp_path):
     (tmp_path / "schema.json").unlink()
     with pytest.raises(FileNotFoundError, match="schema.json is missing. Delete the folder and prepare it again"):
         check_checksums(tmp_path)
+
+
+def test_the_fingerprint_does_not_depend_on_the_checksums(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "clicks")
+    (tmp_path / "clicks" / "checksums.json").unlink()
+    assert load(tmp_path / "clicks").fingerprint == load(whole).fingerprint
