@@ -18,7 +18,7 @@ if typing.TYPE_CHECKING:
 
 # The files that a preparation writes, and what file managers leave.
 _WRITTEN = re.compile(
-    r".+\.tfrecord-\d{5}-of-\d{5}|(preparation|schema|encoding|report|truth|dataset_info|features)\.json"
+    r".+\.tfrecord-\d{5}-of-\d{5}|(preparation|schema|encoding|report|truth|dataset_info|features|checksums)\.json"
     r"|vocabulary\.parquet|fields\.png|\.lock|\.DS_Store"
 )
 

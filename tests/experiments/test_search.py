@@ -31,7 +31,7 @@ def command(tmp_path, monkeypatch):
         (["--config=absent.py"], "Unknown sweep absent.py"),
         (["--config=space.py", "--sampler=best"], "The sampler must be one of tpe, random, grid. Received: 'best'"),
         (["--config=space.py", "--raw=movielens_1m"], "--raw needs dataset=path"),
-        (["--config=space.py", "--trails=3"], "Unknown command line flag 'trails'"),
+        (["--config=space.py", "--trails=3"], "Unknown flag --trails. Did you mean --trials"),
     ],
 )
 def test_failures_are_one_line(command, capsys, arguments, message):

@@ -177,16 +177,18 @@ class Signalling:
 
 
 @pytest.fixture
-def sigterm_as_in_programs():
-    earlier = signal.signal(signal.SIGTERM, lambda number, frame: signal.default_int_handler(number, frame))
+def signals_interrupt():
+    """Make both signals interrupt, also where the shell ignores Ctrl-C, as it does for a program in the background."""
+    earlier = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
-    signal.signal(signal.SIGTERM, earlier)
+    for number, handler in earlier.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize(("split", "at", "steps"), [("train", 0, 1), ("train", 33, 34), ("valid", 0, 94)])
 def test_a_signal_saves_a_checkpoint_between_others_and_the_run_ends_with_the_same_bits(
-    undisturbed, tmp_path, sigterm_as_in_programs, number, split, at, steps
+    undisturbed, tmp_path, signals_interrupt, number, split, at, steps
 ):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, data=SignalledData(SCHEMA, num_rows=1500, split=split, at=at, number=number))

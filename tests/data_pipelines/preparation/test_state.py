@@ -55,7 +55,7 @@ def test_the_state_of_the_same_description_is_kept_and_of_another_deleted(tmp_pa
 def test_a_folder_that_exists_is_not_made_and_its_state_is_deleted(tmp_path):
     (tmp_path / "clicks").mkdir()
     (tmp_path / ".clicks.preparing").mkdir()
-    with pytest.raises(FileExistsError, match="clicks exists. Delete it, or choose another folder"):
+    with pytest.raises(FileExistsError, match="clicks exists. To replace it, pass --overwrite"):
         with state.kept_state(tmp_path / "clicks", {}):
             pass
     assert list(tmp_path.iterdir()) == [tmp_path / "clicks"]
