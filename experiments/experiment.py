@@ -21,11 +21,12 @@ from ctrzoo.training.strategy import device_kind, is_chief, make_strategy, scale
 from ctrzoo.types import Path
 
 from .. import data_pipelines, models
+from ..data_pipelines.preparation.state import replaced_folder
 from ..data_pipelines.storage.reading import SMALL_SPLIT
 from .report import report
 from .settings import Settings, stored_settings
 
-BASELINES = "baselines"
+BASELINES, ENCODING = "baselines", "encoding"
 
 
 def run_experiment(
@@ -72,6 +73,7 @@ def run_experiment(
         if chief:
             _check_workdir(workdir, settings)  # another process may have begun since
             write_json(workdir / "experiment.json", _description(settings, data, distribution))
+            _keep_encoding(data, workdir / ENCODING)
         results, histories = {}, {}
         for name in (*settings.baselines, settings.model):
             folder = workdir if name == settings.model else workdir / BASELINES / name
@@ -101,6 +103,14 @@ def run_experiment(
         write_text(workdir / "report.md", report(settings, data, outcome, histories))
         write_json(workdir / "metrics.json", results[settings.model])  # last: with it a run counts as finished
         return outcome
+
+
+def _keep_encoding(data, folder):
+    """Save how the data's cells become ids next to the model, for new rows: the prepared folder may be deleted."""
+    encoding = getattr(data, "encoding", None)
+    if encoding is not None and not folder.is_dir():
+        with replaced_folder(folder) as temporary:
+            encoding.save(temporary)
 
 
 def _train(model, data, settings, folder, console, checkpoint_options):

@@ -21,6 +21,7 @@ from ctrzoo.suggest import unknown
 
 from ..labels import Label
 from .cells import codes_of, numbers_of, present, texts_of, tokens_of
+from .features import assemble
 from .field import RENAMED, FieldEncoding
 from .slots import pad, to_global
 
@@ -120,6 +121,23 @@ class TableEncoding:
                     numbers.append(weights)
             ids.append(to_global(local, first))
         return np.concatenate(ids, axis=1), np.concatenate(numbers, axis=1)
+
+    def features(self, frame: pl.DataFrame) -> dict[str, np.ndarray]:
+        """Return a polars frame as the features of a model, for `model.predict(encoding.features(frame))`.
+
+        Args:
+            frame: As in `encode`.
+
+        Returns:
+            `{"ids": int32 (rows, slots), "values": float32 (rows, slots)}`.
+
+        Raises:
+            ValueError: As in `encode`.
+        """
+        import tensorflow as tf
+
+        with tf.device("CPU:0"):
+            return {name: tensor.numpy() for name, tensor in assemble(self.schema, *self.encode(frame)).items()}
 
     def _categories(self, field, cells):
         if field.transformer.makes_ids:

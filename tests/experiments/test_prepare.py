@@ -9,6 +9,8 @@ import tarfile
 
 import pytest
 
+from ctrzoo.data_pipelines import load
+from ctrzoo.data_pipelines.encoding.fields import TableEncoding
 from ctrzoo.experiments import prepare
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
@@ -45,6 +47,8 @@ def test_a_table_is_drafted_prepared_reported_and_trained_on(clicks):
     trained = run("train", f"--dataset={folder}", *options, folder=clicks)
     assert trained.returncode == 0, trained.stderr
     assert json.loads((clicks / "work" / "metrics.json").read_text())["dataset"] == "clicks"
+    encoding = TableEncoding.load(clicks / "work" / "encoding")  # for new rows, should the data be deleted
+    assert encoding.to_dict() == load(folder).encoding.to_dict()
 
 
 @pytest.mark.parametrize(

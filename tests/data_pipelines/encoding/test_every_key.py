@@ -1,0 +1,85 @@
+"""Every key of a field's schema means the same in preparation, `encode` and serving."""
+
+import dataclasses
+
+import numpy as np
+import polars as pl
+import pytest
+import tensorflow as tf
+
+from ctrzoo.data_pipelines import load
+from ctrzoo.data_pipelines.encoding.fields import TableEncoding
+from ctrzoo.data_pipelines.encoding.serving import ServingEncoder
+from ctrzoo.data_pipelines.encoding.specification import FieldSpecification
+from ctrzoo.data_pipelines.preparation.table import prepare_own_table
+
+ROWS = 60
+RANDOM = np.random.default_rng(0)
+COLUMNS = {
+    "row": [str(row) for row in range(ROWS)],
+    "text": RANDOM.choice(["a", "a", "a", "b", "b", "8", "8.0", "", "NULL", "c"], ROWS).tolist(),
+    "whole": RANDOM.choice(["1", "2.0", "+3", "", "NULL", "40"], ROWS).tolist(),
+    "number": RANDOM.choice(["0.5", "3", "-1", "", "NULL", "1e3"], ROWS).tolist(),
+    "tags": RANDOM.choice(["x|y", "x", "y|z|x", "", "NULL", "w|x"], ROWS).tolist(),
+    "list": RANDOM.choice(["[1, 2]", "[3]", "1;2;2", "", "[2,3]"], ROWS).tolist(),
+    "weights": RANDOM.choice(["x:2|y:0.5", "x", "y:3", ""], ROWS).tolist(),
+}
+TEXT, NUMBER = {"column": "text"}, {"column": "number", "kind": "numerical"}
+TAGS = {"column": "tags", "kind": "multivalued"}
+# For each key of a field, fields that use it. A new key must be added.
+KEYS = {
+    "kind": [TEXT, NUMBER, TAGS],
+    "column": [TEXT],
+    "min_count": [{**TEXT, "min_count": 5}, {**TAGS, "min_count": 20}],
+    "oov": [{**TEXT, "oov": True}, {**TEXT, "min_count": 5, "oov": False}],
+    "missing": [{**TEXT, "missing": kind} for kind in ("absent", "category", "reserved")],
+    "hash_buckets": [{**TEXT, "hash_buckets": 7}, {**TAGS, "hash_buckets": 7}],
+    "transform": [{**NUMBER, "transform": kind} for kind in ("standard", "min_max", "log1p", "sqrt", "log_squared")]
+    + [{"column": "number", "transform": kind} for kind in ("quantile", "log_squared_bucket")],
+    "num_buckets": [{"column": "number", "transform": "quantile", "num_buckets": 3}],
+    "separator": [{"column": "list", "kind": "multivalued", "separator": ";"}],
+    "weight_separator": [{"column": "weights", "kind": "multivalued", "weight_separator": ":"}],
+    "max_values": [{**TAGS, "max_values": 2}],
+    "pooling": [{**TAGS, "pooling": "sum"}],
+    "unused_ids": [{**TEXT, "unused_ids": 3}],
+    "type": [{"column": "whole", "type": kind} for kind in ("integer", "decimal", "text")],
+    "missing_texts": [{**TEXT, "missing_texts": ["c"]}, {**NUMBER, "missing_texts": ["-1"]}],
+}
+# A key that changes the prepared rows, but says nothing of later cells.
+ONLY_PREPARED = {"assign_ids_online"}
+FIELDS = [(key, number, field) for key, fields in KEYS.items() for number, field in enumerate(fields)]
+
+
+def test_every_key_of_the_schema_is_here():
+    assert {*KEYS, *ONLY_PREPARED, "name"} == {field.name for field in dataclasses.fields(FieldSpecification)}
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    path = tmp_path_factory.mktemp("table") / "t.csv"
+    pl.DataFrame({**COLUMNS, "click": [row % 2 for row in range(ROWS)]}).write_csv(path)
+    return path
+
+
+@pytest.mark.parametrize(("key", "number", "field"), FIELDS)
+def test_all_that_encode_agree_row_by_row(key, number, field, table, tmp_path):
+    row = {"name": "row", "kind": "numerical"}
+    schema = {"label": "click", "fields": [row, {"name": "x", **field}], "fit_on": "all", "missing": ["NULL"]}
+    schema["split"] = {"train": 1.0, "valid": 0.0, "test": 0.0}
+    prepare_own_table(tmp_path / "data", "t", str(table), schema)
+    data = load(tmp_path / "data")
+    features, _ = data.arrays("train")
+    order = np.argsort(features["values"][:, 0])
+    prepared = {name: array[order] for name, array in features.items()}
+    assert (prepared["ids"][:, 1:] > 0).any()
+    assert len(np.unique(prepared["ids"][:, 1:] * 1000 + prepared["values"][:, 1:])) > 2
+    column = field["column"]
+    frame = pl.DataFrame({"row": COLUMNS["row"], column: COLUMNS[column]})
+    for encoding in (data.encoding, TableEncoding.from_dict(data.encoding.to_dict())):
+        found = encoding.features(frame)
+        np.testing.assert_array_equal(found["ids"], prepared["ids"])
+        np.testing.assert_allclose(found["values"], prepared["values"], rtol=1e-6)
+        cells = {name: tf.constant(frame[name].to_list()) for name in ("row", column)}
+        served = ServingEncoder(encoding)(cells)
+        np.testing.assert_array_equal(served["ids"], prepared["ids"])
+        np.testing.assert_allclose(served["values"], prepared["values"], rtol=1e-6)
