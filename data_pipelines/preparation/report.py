@@ -109,12 +109,17 @@ def _shares(counts):
 
 
 def warnings_of(fields: Sequence[Config]) -> list[str]:
-    """Return a sentence for each split of whose values few have an id of their own, unlike the training rows.
+    """Return a sentence for each thing that a model would learn badly, such as a split with few known values.
 
     Args:
         fields: The fields of a report.
     """
     warnings = []
+    if len(fields) == 1 and fields[0]["kind"] == "multivalued":
+        warnings.append(
+            f"Field '{fields[0]['name']}' is the only one, so models of interactions find no pairs of fields. Divide its "
+            "values into fields; libffm text names the field of each value, libsvm text does not."
+        )
     for field in fields:
         if field.get("cut_values"):
             warnings.append(

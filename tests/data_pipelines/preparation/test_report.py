@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from ctrzoo.data_pipelines.encoding.fields import FieldEncoding, TableEncoding
-from ctrzoo.data_pipelines.preparation.report import draw_fields, tables_of, write_report
+from ctrzoo.data_pipelines.preparation.report import draw_fields, tables_of, warnings_of, write_report
 from ctrzoo.data_pipelines.storage.writing import Split
 
 ENCODING = TableEncoding(
@@ -69,6 +69,13 @@ def test_numbers_by_hand(report):
     assert warning.startswith("Field '$site': only 0.0% of the values in the split 'test' have an id of their own, ")
     assert "compared with 100.0% of the training values" in warning
     assert (price["kind"], price["vocabulary_size"], price["missing_share"]) == ("numerical", 1, 0)
+
+
+def test_a_single_field_of_many_values_is_told(report):
+    tags = {**report["fields"][1], "cut_values": 0}
+    (warning,) = warnings_of([tags])
+    assert warning.startswith("Field 'tags' is the only one, so models of interactions find no pairs of fields.")
+    assert warnings_of([report["fields"][2]]) == []
 
 
 @pytest.mark.parametrize("bad_rows", [3, 0])
