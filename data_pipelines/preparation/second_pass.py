@@ -50,7 +50,7 @@ def encode_chunk(
         other cells have one.
     """
     labels = arrays["label"]
-    of_split = [splits == split for split in range(len(SPLITS))]
+    rows_of = [np.flatnonzero(splits == split) for split in range(len(SPLITS))]
     id_columns, number_columns, counts = [], [], []
     for index, (field, first) in enumerate(zip(encoding.fields, encoding.schema.first_ids, strict=True)):
         if field.kind == "numerical" or field.transformer.makes_ids:
@@ -59,8 +59,10 @@ def encode_chunk(
                 number_columns.append((field.stored_numbers(numbers), None))
             else:
                 id_columns.append((to_global(field.bucket_ids(numbers), first), None))
-            missing = np.isnan(numbers)
-            counts.append([[int(missing[rows].sum()), int(rows.sum()), 0, 0, int(rows.sum()), 0] for rows in of_split])
+            missing = _sums(np.isnan(numbers), rows_of)
+            counts.append(
+                [[absent, len(rows), 0, 0, len(rows), 0] for absent, rows in zip(missing, rows_of, strict=True)]
+            )
             continue
         ids, codes = fitted[index].ids(chunk), arrays[f"codes_{index}"]
         unseen = ids == UNSEEN
@@ -71,34 +73,52 @@ def encode_chunk(
             )
             unseen, ids, codes = unseen[codes], local, np.arange(len(codes))
         lengths = arrays[f"lengths_{index}"].astype(np.int64) if field.kind == "multivalued" else None
-        cells = [
-            np.bincount(codes[rows if lengths is None else np.repeat(rows, lengths)], minlength=len(ids))
-            for rows in of_split
+        values_of = rows_of
+        if lengths is not None:
+            owners = np.repeat(splits, lengths)
+            values_of = [np.flatnonzero(owners == split) for split in range(len(SPLITS))]
+        cells = _occurrences(codes, len(ids), values_of)
+        rare = np.flatnonzero(ids == 1) if field.has_oov_id else []
+        unseen_at = np.flatnonzero(unseen)
+        found = [
+            [int(some[rare].sum()), int(some[unseen_at].sum()), len(values)]
+            for some, values in zip(cells, values_of, strict=True)
         ]
-        rare = (ids == 1) & field.has_oov_id
-        found = [[int(some[rare].sum()), int(some[unseen].sum()), int(some.sum())] for some in cells]
         if lengths is None:
             id_columns.append((to_global(ids, first), codes))
-            absent = (ids == 0) & ~unseen
+            absent = np.flatnonzero((ids == 0) & ~unseen)
             missing, cut = [int(some[absent].sum()) for some in cells], [0] * len(SPLITS)
         else:
             weights = arrays[f"weights_{index}"] if field.is_weighted else None
             local, weights = pad(lengths, ids[codes], weights, field.max_values or 1)
             id_columns += [(column, None) for column in to_global(local, first).T]
             number_columns += [] if weights is None else [(column, None) for column in weights.T]
-            missing = [int((local[rows] == 0).all(axis=1).sum()) for rows in of_split]
-            cut = [
-                int(some[ids > 0].sum() - np.count_nonzero(local[rows]))
-                for some, rows in zip(cells, of_split, strict=True)
-            ]
+            kept = np.count_nonzero(local, axis=1)
+            missing, stored = _sums(kept == 0, rows_of), _sums(kept, rows_of)
+            cut = [int(some[ids > 0].sum()) - number for some, number in zip(cells, stored, strict=True)]
         counts.append(
             [
-                [absent, int(rows.sum()), *values, more]
-                for absent, rows, values, more in zip(missing, of_split, found, cut, strict=True)
+                [absent, len(rows), *values, more]
+                for absent, rows, values, more in zip(missing, rows_of, found, cut, strict=True)
             ]
         )
     ids = _side_by_side(id_columns, len(labels), np.int32)
     return Block(ids, _side_by_side(number_columns, len(labels), np.float32), labels), counts
+
+
+def _occurrences(codes, size, places):
+    """Return how often each code occurs in each split, whose places are given.
+
+    The training rows, which are most, are what the other splits leave.
+    """
+    others = [np.bincount(codes[some], minlength=size) for some in places[1:]]
+    return [np.bincount(codes, minlength=size) - sum(others), *others]
+
+
+def _sums(numbers, rows_of):
+    """Return the sum of numbers of rows in each split."""
+    others = [int(numbers[rows].sum()) for rows in rows_of[1:]]
+    return [int(numbers.sum()) - sum(others), *others]
 
 
 def _is_early(codes, before, min_count):

@@ -201,6 +201,8 @@ def _without_stray_returns(content, format, first):
         The other rows with their lines, and `(number, reason)` of each row that was emptied.
     """
     bad = []
+    if b"\r" not in content:  # much faster than to count
+        return content, bad
     if content.count(b"\r") == content.count(b"\r\n") or b"\n" not in content:
         return content, bad
     quoted = re.compile(rb"%b[^%b]*+%b" % (3 * (re.escape((format.quote or "\n").encode()),)))
