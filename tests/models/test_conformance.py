@@ -211,7 +211,7 @@ def test_hyperparameters_are_in_the_docstring(name):
 
 
 def test_an_unknown_hyperparameter_is_refused_with_a_suggestion(name, mixed_schema):
-    key = "linear_l2" if name in ("lr", "poly2") else "embedding_dim"
+    key = "embedding_dim" if "embedding_dim" in hyperparameters_of(name) else "linear_l2"
     with pytest.raises(ValueError, match=f"Model '{name}'.*Did you mean '{key}'?"):
         build(name, mixed_schema, **{key + "s": 4})
 
