@@ -24,6 +24,7 @@ from .cells import codes_of, numbers_of, present, texts_of, tokens_of
 from .features import assemble
 from .field import RENAMED, FieldEncoding
 from .slots import pad, to_global
+from .unknown import unknown_of, warn_of_unknown
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Path
@@ -97,6 +98,10 @@ class TableEncoding:
         Raises:
             ValueError: If it is not a polars frame, or a column is missing.
             RowError: If a cell is not a finite number where one must be.
+
+        Warns:
+            UserWarning: If values are not of the type of their field, or fewer than 10 % of at least 100 values of a
+                field are known from the training rows.
         """
         if not isinstance(frame, pl.DataFrame):
             raise ValueError(
@@ -104,6 +109,7 @@ class TableEncoding:
                 f"{type(frame).__name__}. Turn a pandas frame into one by `polars.from_pandas(frame)`."
             )
         ids, numbers = [np.empty((len(frame), 0), np.int32)], [np.empty((len(frame), 0), np.float32)]
+        counts = []
         for field, first in zip(self.fields, self.schema.first_ids, strict=True):
             if field.column not in frame.columns:
                 raise ValueError(unknown("column", field.column, frame.columns))
@@ -112,14 +118,17 @@ class TableEncoding:
                 numbers.append(field.stored_numbers(numbers_of(present(field, cells)))[:, None])
                 continue
             if field.kind == "categorical":
-                local = self._categories(field, cells)[:, None]
+                local = self._categories(field, cells, counts)[:, None]
             else:
                 lengths, texts, weights = tokens_of(field, cells)
                 codes, uniques = codes_of(texts)
-                local, weights = pad(lengths, field.local_ids(uniques)[codes], weights, field.max_values or 1)
+                ids_of = field.local_ids(uniques)
+                counts.append(unknown_of(field, codes, uniques, ids_of))
+                local, weights = pad(lengths, ids_of[codes], weights, field.max_values or 1)
                 if weights is not None:
                     numbers.append(weights)
             ids.append(to_global(local, first))
+        warn_of_unknown(counts)
         return np.concatenate(ids, axis=1), np.concatenate(numbers, axis=1)
 
     def features(self, frame: pl.DataFrame) -> dict[str, np.ndarray]:
@@ -139,11 +148,13 @@ class TableEncoding:
         with tf.device("CPU:0"):
             return {name: tensor.numpy() for name, tensor in assemble(self.schema, *self.encode(frame)).items()}
 
-    def _categories(self, field, cells):
+    def _categories(self, field, cells, counts):
         if field.transformer.makes_ids:
             return field.bucket_ids(numbers_of(present(field, cells)))
         codes, uniques = codes_of(texts_of(field, cells))
-        return field.local_ids(uniques)[codes]
+        ids = field.local_ids(uniques)
+        counts.append(unknown_of(field, codes, uniques, ids))
+        return ids[codes]
 
     def decode(self, ids: np.ndarray, numbers: np.ndarray) -> pl.DataFrame:
         """Return a polars frame of what stored ids and numbers mean, to look at.

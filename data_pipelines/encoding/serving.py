@@ -21,6 +21,7 @@ from .cells import BETWEEN_QUOTED, LIST, LIST_ENDS, QUOTES, UNIT, numbers_of, pr
 from .features import assemble
 from .fields import TableEncoding
 from .frame import FrameEncoder, one_column, series_of
+from .unknown import unknown_in, warn_of_unknown
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Tensor
@@ -221,13 +222,21 @@ class ServingModel(keras.Model):
 
         Raises:
             ValueError: If a column is missing, or a cell that must be a number is not one.
+
+        Warns:
+            UserWarning: If values of the first 8,192 rows are not of the type of their field, or fewer than 10 % of at
+                least 100 values of a field are known from the training rows.
         """
         if not isinstance(x, (Mapping, pd.DataFrame, pl.DataFrame)):
             return super().predict(x, batch_size, verbose, steps, callbacks)
         assert isinstance(self.input, dict)
         encoder: Any = next(layer for layer in self.layers if isinstance(layer, ServingEncoder))
         fields = {field.column: field for field in encoder.encoding.fields}
-        cells = {column: _cells(x, fields[column], tensor.dtype) for column, tensor in self.input.items()}
+        columns = {column: _column(x, fields[column]) for column in self.input}
+        warn_of_unknown(
+            unknown_in(field, columns[field.column].head(PREDICTION_BATCH)) for field in encoder.encoding.fields
+        )
+        cells = {column: _cells(columns[column], fields[column], tensor.dtype) for column, tensor in self.input.items()}
         lengths = {column: len(column_cells) for column, column_cells in cells.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"All columns must have equally many rows. Received: {lengths}.")
@@ -238,8 +247,8 @@ class ServingModel(keras.Model):
         return super().predict(rows, None, verbose, steps, callbacks)
 
 
-def _cells(table, field, dtype):
-    """Return the column of a field as a tensor `(rows, 1)`; cells of a multi-valued field may be lists."""
+def _column(table, field):
+    """Return the column of a field as a series; cells of a multi-valued field may be lists."""
     column, separator = field.column, field.separator if field.kind == "multivalued" else None
     if column not in table:
         raise ValueError(unknown("column", column, getattr(table, "columns", table)))
@@ -254,8 +263,13 @@ def _cells(table, field, dtype):
         cells = pd.Series(np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array)
     if isinstance(cells, pd.Series):
         cells = series_of(column, cells, separator)
+    return cells
+
+
+def _cells(cells, field, dtype):
+    """Return a column as a tensor `(rows, 1)`."""
     cells = present(field, cells)
-    if separator is not None and isinstance(cells.dtype, (pl.List, pl.Array)):
+    if field.kind == "multivalued" and isinstance(cells.dtype, (pl.List, pl.Array)):
         cells = _joined(field, cells)
     values = numbers_of(cells) if dtype == "float64" else written_texts(field, cells).fill_null("").to_list()
     return tf.reshape(tf.constant(values, dtype), (-1, 1))
