@@ -1,0 +1,29 @@
+"""Exact metrics over a whole split, weighted: of clicks, of numbers, of the order within groups."""
+
+from ctrzoo.metrics.binary import auc, log_loss, normalized_entropy, pr_auc
+from ctrzoo.metrics.calibration import CalibrationCurve, calibration, calibration_curve, expected_calibration_error
+from ctrzoo.metrics.ranking import GroupedMetrics, grouped_metrics
+from ctrzoo.metrics.registry import METRICS, Metric, Scored, cell_of, evaluate_scores, main_metrics, metric_of
+from ctrzoo.metrics.regression import mae, rmse
+
+__all__ = [
+    "METRICS",
+    "CalibrationCurve",
+    "GroupedMetrics",
+    "Metric",
+    "Scored",
+    "auc",
+    "calibration",
+    "calibration_curve",
+    "cell_of",
+    "evaluate_scores",
+    "expected_calibration_error",
+    "grouped_metrics",
+    "log_loss",
+    "mae",
+    "main_metrics",
+    "metric_of",
+    "normalized_entropy",
+    "pr_auc",
+    "rmse",
+]
