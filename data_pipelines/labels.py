@@ -1,4 +1,4 @@
-"""Labels: which cells of a column are positive, and which are negative."""
+"""Labels: which cells of a column are positive and which are negative, or which numbers they are."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import polars as pl
 
 from ctrzoo.suggest import unknown
 
+from .encoding.cells import numbers_of
 from .errors import RowError, plain_cells
 
 if typing.TYPE_CHECKING:
@@ -20,6 +21,9 @@ if typing.TYPE_CHECKING:
 
     LabelValues = str | float | bool | Sequence[str | float | bool]
 
+# Clicks; numbers to predict; grades of relevance, of which 0 is none.
+KINDS = ("binary", "real", "graded")
+HIGHEST_GRADE = 30
 # An error names at most so many of the values found.
 MOST_SHOWN = 5
 # What the cells of a column without named values mean.
@@ -49,7 +53,7 @@ class LabelError(RowError):
 
 @dataclasses.dataclass(frozen=True)
 class Label:
-    """The label column, and which of its values are positive (1) and negative (0).
+    """The label column: which of its values are positive (1) and negative (0), or that it holds numbers.
 
     Without named values, cells are 0 and 1, or -1 and 1, or True and False in any case; 1, 1.0 and the text "1.0" are
     alike.
@@ -59,9 +63,11 @@ class Label:
         positive: The value or values that are positive. All other cells that are not empty are negative.
         negative: The value or values that are negative, if the others are neither; the empty text stands for an empty
             cell.
+        kind: `"binary"`, as above; `"real"`, any finite numbers, for regression; `"graded"`, numbers from 0 to 30 of
+            which higher ones are more relevant, for ranking.
 
     Raises:
-        ValueError: If only negative values are named, or a value is both.
+        ValueError: If only negative values are named, a value is both, or a label of another kind has such values.
 
     >>> Label("click", positive="yes").read(pl.Series("click", ["yes", "no", "maybe"]))
     array([1, 0, 0], dtype=uint8)
@@ -72,12 +78,17 @@ class Label:
     column: str = "label"
     positive: LabelValues = ()
     negative: LabelValues = ()
+    kind: str = "binary"
 
     def __post_init__(self):
+        if self.kind not in KINDS:
+            raise ValueError(f"`kind` of a label must be one of {', '.join(KINDS)}. Received: {self.kind!r}.")
         if not isinstance(self.column, str) or not self.column:
             raise ValueError(f"The label must be the name of a column. Received: {self.column!r}.")
         for key in ("positive", "negative"):
             object.__setattr__(self, key, _texts(key, getattr(self, key)))
+            if self.kind != "binary" and getattr(self, key):
+                raise ValueError(f"A label of the kind '{self.kind}' has no `{key}` values. Remove them, or the kind.")
         if self.negative and not self.positive:
             raise ValueError("A label with `negative` values also needs the `positive` ones. Name them.")
         positive, negative = self._keys()
@@ -107,7 +118,7 @@ class Label:
                 raise ValueError(f"Schema, label: {unknown('key', key, known)}")
         if "column" not in config:
             raise ValueError("Schema: the label needs its column, such as {column: click, positive: 1}.")
-        named = {key: config.get(key) for key in ("positive", "negative")}
+        named = {key: config.get(key) for key in ("positive", "negative", "kind")}
         return cls(config["column"], **{key: value for key, value in named.items() if value is not None})
 
     @property
@@ -118,15 +129,19 @@ class Label:
     def describe(self) -> Config:
         """Return the arguments that are set, JSON-serializable."""
         values = zip(("positive", "negative"), self.values, strict=True)
-        return {"column": self.column, **{key: list(texts) for key, texts in values if texts}}
+        kind = {} if self.kind == "binary" else {"kind": self.kind}
+        return {"column": self.column, **{key: list(texts) for key, texts in values if texts}, **kind}
 
     def read(self, cells: pl.Series) -> np.ndarray:
-        """Return labels as uint8 `(rows,)`.
+        """Return labels `(rows,)`: uint8 of the kind `"binary"`, otherwise float32.
 
         Raises:
             LabelError: If a cell is none of the label's values.
+            RowError: If a cell is none of the label's numbers.
             ValueError: If a cell holds several values.
         """
+        if self.kind != "binary":
+            return self._numbers(cells)
         values, codes = _distinct(cells)
         meaning = self._meaning(values)
         labels = meaning[codes]
@@ -138,9 +153,13 @@ class Label:
     def values_of(self, cells: pl.Series) -> list[str]:
         """Return a few of a column's values as texts, for `check_found`; all of them if no values are named.
 
+        Of numbers none are returned.
+
         >>> Label("click").values_of(pl.Series("click", [1.0, 0.0]))
         ['0', '1']
         """
+        if self.kind != "binary":
+            return []
         values = sorted({_text(value) for value in _distinct(cells)[0] if not _is_missing(value)})
         positive, _ = self._keys()
         return sorted(values, key=lambda value: _canonical(value) not in positive)[:MOST_SHOWN]
@@ -196,6 +215,18 @@ class Label:
                 f"The label '{self.column}' holds both 0 and -1. If both are negative, write "
                 f"label: {{column: {self.column}, positive: 1}}."
             )
+
+    def _numbers(self, cells):
+        numbers = numbers_of(cells)
+        wrong = np.isnan(numbers) | (np.abs(numbers) > np.finfo(np.float32).max)
+        if self.kind == "graded":
+            wrong |= (numbers < 0) | (numbers > HIGHEST_GRADE)
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            what = "a number" if self.kind == "real" else f"a grade from 0 to {HIGHEST_GRADE}"
+            found = "empty" if np.isnan(numbers[row]) else f"{numbers[row]:g}"
+            raise RowError(np.flatnonzero(wrong), f"the label '{self.column}' must be {what}, not {found}")
+        return numbers.astype(np.float32)
 
     def _keys(self):
         positive, negative = ({_canonical(text) for text in texts} for texts in self.values)

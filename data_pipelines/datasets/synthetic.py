@@ -188,7 +188,7 @@ def prepare_synthetic(folder: Path, raw: None = None, *, num_rows: int = 300_000
             counts = np.zeros((2, len(_GRID)), np.int64)
             for index, start in enumerate(range(0, rows, BLOCK_ROWS)):
                 block, steps = model._block_and_steps(split, index)
-                block = Block(*(array[: rows - start] for array in block))
+                block = block.rows(slice(rows - start))
                 cells = steps[: rows - start] + block.labels * np.int64(len(_GRID))
                 counts += np.bincount(cells, minlength=counts.size).reshape(counts.shape)
                 writer.add(split, block)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -18,12 +19,19 @@ class Block(typing.NamedTuple):
         ids: int32 `(rows, stored slots)`: global ids of categorical and multi-valued fields, 0 if absent.
         numerical: float32 `(rows, numerical slots)`: scaled numbers (0 if missing), and the weights of weighted
             fields' ids (0 for padding). Called `numbers` on disk.
-        labels: `(rows,)`, 0 or 1.
+        labels: `(rows,)`: 0 or 1 (uint8), or float32 numbers.
+        columns: What rows have beside: `weight`, `group`, `time` and `id`, each `(rows,)`; see `Roles.read`.
     """
 
     ids: np.ndarray
     numerical: np.ndarray
     labels: np.ndarray
+    columns: Mapping[str, np.ndarray] = {}
+
+    def rows(self, chosen: slice | np.ndarray) -> Block:
+        """Return some rows."""
+        columns = {name: column[chosen] for name, column in self.columns.items()}
+        return Block(self.ids[chosen], self.numerical[chosen], self.labels[chosen], columns)
 
 
 def stored_slots(schema: Schema) -> list[int]:

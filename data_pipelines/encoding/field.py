@@ -98,7 +98,7 @@ class FieldEncoding(FieldSpecification):
         if self.missing == "category":
             texts, missing = texts.fill_null(""), False
         if self.hash_buckets:
-            ids = 1 + _farm_hash(self.cell_type.hash_texts(texts), self.hash_buckets)
+            ids = 1 + hash_texts(self.cell_type.hash_texts(texts), self.hash_buckets)
         else:
             found = texts.to_frame("text").join(self._lookup, on="text", how="left", maintain_order="left")["id"]
             ids = found.fill_null(1 if self.has_oov_id else 0).to_numpy()
@@ -183,8 +183,16 @@ class FieldEncoding(FieldSpecification):
         return cls(**config)
 
 
-def _farm_hash(texts, buckets):
-    """Hash as TensorFlow and Keras do, so that a serving graph agrees."""
+def hash_texts(texts: pl.Series, buckets: int) -> np.ndarray:
+    """Hash texts as TensorFlow and Keras do (FarmHash64), so that a serving graph agrees; null is the empty text.
+
+    Args:
+        texts: A series of strings.
+        buckets: Number of hashes.
+
+    Returns:
+        int64 `(texts,)`, from 0 to `buckets - 1`.
+    """
     import tensorflow as tf
 
     with tf.device("CPU:0"):

@@ -20,6 +20,7 @@ from ctrzoo.schema import Schema
 from ctrzoo.suggest import unknown
 
 from ..labels import Label
+from ..roles import Roles
 from .cells import codes_of, numbers_of, present, texts_of, tokens_of
 from .features import assemble
 from .field import RENAMED, FieldEncoding
@@ -56,6 +57,7 @@ class TableEncoding:
         label: Name of the label column.
         positive: The values of the label that are positive; see `Label`.
         negative: The values of the label that are negative.
+        roles: The `Roles` of the columns that are not fields, in place of the three arguments before.
 
     Raises:
         ValueError: If a field is wrong or a name occurs twice.
@@ -74,14 +76,16 @@ class TableEncoding:
         label: str = "label",
         positive: LabelValues = (),
         negative: LabelValues = (),
+        roles: Roles | None = None,
     ):
         self.fields = tuple(
             field if isinstance(field, FieldEncoding) else FieldEncoding.from_dict(field) for field in fields
         )
-        self.label = label
-        self.positive, self.negative = Label(label, positive, negative).values
+        self.roles = roles or Roles(Label(label, positive, negative))
+        self.label = self.roles.label_column
+        self.positive, self.negative = self.roles.the_label.values
         # Finds names that occur twice.
-        self.schema = Schema(tuple(field.schema_field() for field in self.fields), label)
+        self.schema = Schema(tuple(field.schema_field() for field in self.fields), self.label)
 
     def encode(self, frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Return `(ids, numbers)` of a polars frame: what a `Block` stores, without its labels.
@@ -186,8 +190,11 @@ class TableEncoding:
     def to_dict(self, with_values: bool = True) -> Config:
         """Return the encoding as plain dictionaries and lists; `with_values=False` leaves vocabularies out."""
         fields = [field.to_dict(with_values) for field in self.fields]
-        values = {"positive": list(self.positive), "negative": list(self.negative)}
-        named = {key: texts for key, texts in values.items() if texts}
+        label = self.roles.the_label
+        values = {"positive": list(label.values[0]), "negative": list(label.values[1])}
+        named: Config = {key: texts for key, texts in values.items() if texts}
+        if self.roles != Roles(Label(label.column, *label.values)):  # files of earlier versions have no roles
+            named["roles"] = self.roles.describe()
         return {"format_version": FORMAT_VERSION, "label": self.label, **named, "fields": fields}
 
     @classmethod
@@ -207,7 +214,8 @@ class TableEncoding:
             {RENAMED[key] if key in RENAMED else key: value for key, value in field.items()}
             for field in config["fields"]
         )
-        return cls(fields, config["label"], config.get("positive", ()), config.get("negative", ()))
+        roles = Roles.from_dict(config["roles"]) if "roles" in config else None
+        return cls(fields, config["label"], config.get("positive", ()), config.get("negative", ()), roles)
 
     def save(self, folder: Path) -> None:
         """Write `encoding.json`, and `vocabulary.parquet`: field, value, global id and count of each value."""

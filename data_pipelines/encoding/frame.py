@@ -6,6 +6,7 @@ import datetime
 import decimal
 import typing
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from ctrzoo.suggest import unknown
 
 from ..errors import RowError, unsupported
 from ..labels import Label, LabelError
+from ..roles import Roles
 from .cell_types import AUTO
 from .features import Block, assemble
 from .fields import FieldEncoding, TableEncoding
@@ -30,7 +32,8 @@ if typing.TYPE_CHECKING:
 ARGUMENTS = ("label", "categorical", "numerical", "multivalued", "order")
 # Objects that polars has types for, like those of Parquet columns.
 POLARS_KINDS = ("date", "datetime", "datetime64", "time", "timedelta", "decimal")
-OPTIONS = ("min_count", "scaling", "max_values", "pooling", "separator", "positive", "negative")
+ROLE_OPTIONS = ("label_kind", "weight", "group", "time", "time_format", "id")
+OPTIONS = ("min_count", "scaling", "max_values", "pooling", "separator", "positive", "negative", *ROLE_OPTIONS)
 
 
 class FrameEncoder:
@@ -56,6 +59,12 @@ class FrameEncoder:
         positive: The label's value or values that are positive, such as `"yes"`; all others that are not empty are
             negative.
         negative: The label's negative values, if all others are invalid; the empty text stands for an empty cell.
+        label_kind: `"binary"`, `"real"` or `"graded"`, see `Label`.
+        weight: Name of the column of row weights.
+        group: Name of the column that says which rows are ranked together.
+        time: Name of the column of times.
+        time_format: How its cells write times, as in `ByColumn`.
+        id: Name of the column that names a row.
 
     Raises:
         ValueError: If an argument is invalid.
@@ -83,12 +92,21 @@ class FrameEncoder:
         separator: str = "|",
         positive: LabelValues = (),
         negative: LabelValues = (),
+        label_kind: str = "binary",
+        weight: str | None = None,
+        group: str | None = None,
+        time: str | None = None,
+        time_format: str | None = None,
+        id: str | None = None,
     ):
         for name, columns in (("categorical", categorical), ("numerical", numerical), ("multivalued", multivalued)):
             if isinstance(columns, str):
                 raise ValueError(f"`{name}` must be a list of column names. Received the text {columns!r}.")
         self.label = label
-        self.positive, self.negative = Label(label, positive, negative).values
+        self.roles = Roles(Label(label, positive, negative, label_kind), weight, group, time, time_format, id)
+        self.positive, self.negative = self.roles.the_label.values
+        self.label_kind, self.weight, self.group = label_kind, weight, group
+        self.time, self.time_format, self.id = time, time_format, id
         self.categorical, self.numerical, self.multivalued = list(categorical), list(numerical), list(multivalued)
         names = [*self.categorical, *self.numerical, *self.multivalued]
         self.order = names if order is None else list(order)
@@ -117,7 +135,7 @@ class FrameEncoder:
         if not len(frame):
             raise ValueError("The frame has no rows to fit to.")
         fields = [fit_field(field, _cells_of(field, frame)) for field in self._fields]
-        self.encoding = TableEncoding(fields, self.label, self.positive, self.negative)
+        self.encoding = TableEncoding(fields, roles=self.roles)
         return self
 
     @property
@@ -129,14 +147,29 @@ class FrameEncoder:
         """
         return self._fitted().schema
 
-    def encode(self, frame: pd.DataFrame) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    def encode(self, frame: pd.DataFrame) -> tuple[Any, ...]:
         """Encode a frame as `(features, labels)`, for `model.fit(*encoder.encode(frame))`.
 
+        With a column of weights, they follow as `(rows,)`; pass them on as `sample_weight`.
+
         Raises:
-            ValueError: If a column is missing, a label is not 0 or 1, or a cell is not a number.
+            ValueError: If a column is missing, or a label, a weight or a number is none.
         """
         block = self.block(frame)
-        return _assembled(self.schema, block.ids, block.numerical), block.labels.astype(np.float32)[:, None]
+        labels = block.labels.astype(np.float32)[:, None]
+        features = _assembled(self.schema, block.ids, block.numerical)
+        return (features, labels) if self.weight is None else (features, labels, block.columns["weight"])
+
+    def groups(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return the group of each row, int64 `(rows,)` (a hash), for `ctrzoo.metrics` and losses of groups.
+
+        Raises:
+            ValueError: If the encoder has no `group`, or a cell is empty.
+        """
+        if self.group is None:
+            raise ValueError("This FrameEncoder knows no groups. Pass `group`, the name of their column.")
+        _check_frame(frame)
+        return self.roles.read_one("group", series_of(self.group, _dense(_column(frame, self.group))))
 
     def features(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
         """Encode a frame, which needs no label, as features for `model.predict`."""
@@ -145,7 +178,8 @@ class FrameEncoder:
     def block(self, frame: pd.DataFrame) -> Block:
         """Encode a frame as a `Block`, for `PreparedWriter.add`."""
         _check_frame(frame)
-        return Block(*self._ids_and_numbers(frame), self._labels(frame))
+        columns = self._columns(frame)
+        return Block(*self._ids_and_numbers(frame), columns.pop("label"), columns)
 
     def to_dict(self) -> Config:
         """Return the arguments and the fitted state, JSON-serializable."""
@@ -172,10 +206,10 @@ class FrameEncoder:
         options = {"separator": self.separator, "max_values": self.max_values, "pooling": self.pooling}
         return FieldEncoding(name, "multivalued", min_count=min_count, type=AUTO, **options)
 
-    def _labels(self, frame):
-        cells = series_of(self.label, _dense(_column(frame, self.label)))
+    def _columns(self, frame):
+        """Return the label and the other columns that are no fields."""
         try:
-            return Label(self.label, self.positive, self.negative).read(cells)
+            return self.roles.read(lambda name: series_of(name, _dense(_column(frame, name))))
         except LabelError as error:
             options = ", ".join(f"{key}={value!r}" for key, value in error.example.items() if key != "column")
             advice = f"{error.found}. Name the positive values, such as FrameEncoder(..., {options})"

@@ -30,7 +30,7 @@ from ..encoding.fields import TableEncoding
 from ..errors import RowError
 from ..progress import StepProgress, console
 from ..raw.sources import check_needed
-from ..storage.shuffling import order_within_shard, random_shards
+from ..storage.shuffling import order_of_groups, order_within_shard, random_shards, shards_of_groups
 from ..storage.writing import (
     BLOCK_ROWS,
     FORMAT_VERSION,
@@ -181,11 +181,10 @@ class _Division:
 
 
 class _Encoded(typing.NamedTuple):
-    """A chunk after the second pass: its files, where the rows of each shard end, and counts for the report."""
+    """A chunk after the second pass: its files, and where the rows of each shard end and counts for the report."""
 
     files: EncodedFiles
-    ends: list[int]
-    counts: list[list[list[int]]]
+    stats: Config
 
 
 def _prepare(job: _Job, folder: pathlib.Path, options: Config) -> Config:
@@ -208,7 +207,7 @@ def _prepare(job: _Job, folder: pathlib.Path, options: Config) -> Config:
     splits = timed("write", _write, division, encoding, encoded)
     prepared = job.state / "prepared"
     write_metadata(prepared, job.name, encoding.schema, splits, options, encoding)
-    counts = np.sum([chunk.counts for chunk in encoded], axis=0)
+    counts = np.sum([chunk.stats["counts"] for chunk in encoded], axis=0)
     stats = [chunk.stats for chunk in chunks]
     report = write_report(prepared, job.name, encoding, splits, stats, counts, seconds, start)
     publish(prepared, folder)
@@ -277,7 +276,7 @@ def _divide(job: _Job, chunks: list[_Chunk]) -> _Division:
         )
     if empty:
         console.print(f"{job.name}: the table is too small for rows in the split {' and '.join(map(repr, empty))}")
-    if any(chunk.stats["bad"] for chunk in chunks):
+    if any(chunk.stats["bad"] for chunk in chunks) and job.plan.label.kind == "binary":
         _check_classes(job, chunks, division)
     return division
 
@@ -316,8 +315,7 @@ def _fit(job: _Job, chunks: list[_Chunk]) -> tuple[TableEncoding, list[FittedFie
         for field in in_order(process, range(len(fitted))):
             fields.append(field)
             progress.advance(0, len(fields) / len(fitted))
-    label = job.plan.label
-    return TableEncoding(fields, label.column, label.positive, label.negative), fitted
+    return TableEncoding(fields, roles=job.plan.roles), fitted
 
 
 # Pass 2
@@ -329,7 +327,7 @@ def _encode(
     """Turn chunks into ids and numbers, divided by shard."""
     before = np.cumsum([np.zeros(3, int), *division.rows], axis=0)
     num_shards = division.first_shards[-1]
-    files = [EncodedFiles(job.state / "rows", number, encoding.schema) for number in range(len(chunks))]
+    files = [EncodedFiles(job.state / "rows", number, encoding) for number in range(len(chunks))]
 
     def process(number):
         stats = files[number].stats()
@@ -340,7 +338,8 @@ def _encode(
                     block, counts = encode_chunk(arrays, number, encoding, fitted, splits)
                 except RowError as error:  # the fitted scale makes a number too large
                     raise ValueError(f"{job.name}: {error.reason}. Choose another `transform`.") from None
-            shards = _shards(job.seed, number, splits, before[number], division)
+            groups = block.columns["group"] if job.plan.roles.keep_groups else None
+            shards = _shards(job.seed, number, splits, before[number], division, groups)
             files[number].save(block, shards, num_shards, counts)
             stats = files[number].stats()
         chunks[number].files.delete()
@@ -350,19 +349,23 @@ def _encode(
     total = sum(chunk.stats["rows"] for chunk in chunks)
     with StepProgress(f"{job.name}: encoding") as progress:
         for number, stats in enumerate(in_order(process, range(len(chunks)))):
-            encoded.append(_Encoded(files[number], stats["ends"], stats["counts"]))
+            encoded.append(_Encoded(files[number], stats))
             progress.advance(chunks[number].stats["rows"], progress.rows / total if total else 1)
     return encoded
 
 
-def _shards(seed: int, number: int, splits: np.ndarray, before: np.ndarray, division: _Division) -> np.ndarray:
-    """Return the shard of each row of a chunk: random for training rows, otherwise in table order."""
+def _shards(
+    seed: int, number: int, splits: np.ndarray, before: np.ndarray, division: _Division, groups: np.ndarray | None
+) -> np.ndarray:
+    """Return the shard of each row of a chunk: random for training rows or their groups, otherwise in table order."""
     random = np.random.default_rng((seed, 0, number))
     num_shards, first_shards = division.num_shards, division.first_shards
     shards = np.empty(len(splits), np.uint16)
     for split in range(3):
         rows = np.flatnonzero(splits == split)
-        if split == 0:
+        if split == 0 and groups is not None:
+            numbers = shards_of_groups(groups[rows], num_shards[0], seed)
+        elif split == 0:
             numbers = random_shards(len(rows), num_shards[0], random)
         else:
             numbers = (before[split] + np.arange(len(rows))) // _shard_rows()
@@ -372,14 +375,14 @@ def _shards(seed: int, number: int, splits: np.ndarray, before: np.ndarray, divi
 
 def _write(job: _Job, division: _Division, encoding: TableEncoding, encoded: list[_Encoded]) -> dict[str, Split]:
     """Assemble the shards; return what was written for each split."""
-    tensors = block_tensors(encoding.schema)
+    tensors = block_tensors(encoding.schema, encoding.roles)
     paths = [job.state / "prepared" / filename for filename in _filenames(job.name, division)]
 
     def process(shard):
         counts_path = job.state / "rows" / f"shard-{shard:06d}.npy"
         if not counts_path.is_file():
             seed = job.seed if shard < division.num_shards[0] else None
-            counts = _write_shard(paths[shard], shard, encoded, tensors, seed)
+            counts = _write_shard(paths[shard], shard, encoded, tensors, seed, encoding.roles.keep_groups)
             with replaced(counts_path) as temporary:
                 np.save(temporary, counts)
         with ARRAY_LOCK:
@@ -411,18 +414,28 @@ def _filenames(name: str, division: _Division) -> list[str]:
 
 
 def _write_shard(
-    path: pathlib.Path, shard: int, encoded: list[_Encoded], tensors: typing.Any, seed: int | None
+    path: pathlib.Path,
+    shard: int,
+    encoded: list[_Encoded],
+    tensors: typing.Any,
+    seed: int | None,
+    keep_groups: bool,
 ) -> list[int]:
-    """Write a shard, shuffled if `seed` is given; return its rows, positives and blocks."""
-    parts = [chunk.files.read(shard, chunk.ends) for chunk in encoded]
-    arrays = [np.concatenate(part) for part in zip(*parts, strict=True)]
-    del parts
+    """Write a shard, shuffled if `seed` is given, its rows or groups; return its rows, positives and blocks."""
+    parts = [chunk.files.read(shard, chunk.stats) for chunk in encoded]
+    arrays = [np.concatenate(part) for part in zip(*(part[:3] for part in parts), strict=True)]
+    columns = {role: np.concatenate([part.columns[role] for part in parts]) for role in parts[0].columns}
+    block = Block(*arrays, columns)
+    del parts, arrays, columns
+    keep_groups = keep_groups and seed is not None
     if seed is not None:
-        order = order_within_shard(len(arrays[2]), seed, shard)
-        arrays = [array[order] for array in arrays]
+        rows = len(block.labels)
+        block = block.rows(
+            order_of_groups(block.columns["group"], seed) if keep_groups else order_within_shard(rows, seed, shard)
+        )
     with replaced(path) as temporary, open(temporary, "wb") as file:
-        blocks = write_blocks(file, tensors, Block(*arrays))
-    return [len(arrays[2]), int(arrays[2].sum()), blocks]
+        blocks = write_blocks(file, tensors, block, keep_groups)
+    return [len(block.labels), int((block.labels > 0).sum()), blocks]
 
 
 def _marker(reason):
@@ -465,6 +478,8 @@ def _read_chunk(files, number, chunk, plan, needed, bad_rows):
         "first_bad": f"{chunk.path}, row {row:,}: {reason}" if bad else None,
         "advice": advice.get(reason, ""),
         "label_values": plan.label.values_of(column(table, plan.label.column)),
+        "label_sum": float(arrays["label"].sum(dtype=np.float64)),
+        "weight_sum": float(arrays["weight"].sum(dtype=np.float64)) if "weight" in arrays else None,
         "train_positives": int(arrays["label"][arrays["split"] == 0].sum()) if "split" in arrays else None,
         "place": chunk.position,
         "sizes": [len(texts) for texts, _ in dictionaries],

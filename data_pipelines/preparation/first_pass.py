@@ -43,19 +43,20 @@ def compact(
         source_split: The split of the chunk's file; None if files do not determine splits.
 
     Returns:
-        Arrays by name (`label`, `split` if it is already known, and for field j `codes_j`, `numbers_j`, `lengths_j`,
-        `weights_j`). And for each field `(texts, counts)`, empty for numbers: the texts, including null, and how often
-        each occurs in the rows of the fit.
+        Arrays by name (those of `Roles.read`, `split` if it is already known, and for field j `codes_j`, `numbers_j`,
+        `lengths_j`, `weights_j`). And for each field `(texts, counts)`, empty for numbers: the texts, including null,
+        and how often each occurs in the rows of the fit.
 
     Raises:
         RowError: If rows are invalid.
         ValueError: If a column is missing.
     """
-    labels = plan.label.read(column(table, plan.label.column))
-    arrays = {"label": labels}
+    arrays = plan.roles.read(lambda name: column(table, name))
+    labels = arrays["label"]
     learn = np.ones(len(table), bool)
     if not plan.split.needs_all_labels:
-        arrays["split"] = plan.split.assign(chunk, labels, table, source_split)
+        strata = labels if plan.label.kind == "binary" else np.zeros(len(labels), np.uint8)
+        arrays["split"] = plan.split.assign(chunk, strata, table, source_split)
         if plan.fit_on == "train":
             learn = arrays["split"] == 0
     dictionaries = []

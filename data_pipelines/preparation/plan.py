@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ..encoding.field import FieldEncoding
 from ..labels import Label
+from ..roles import Roles
 from .splits import Fractions
 
 if typing.TYPE_CHECKING:
@@ -24,7 +25,8 @@ class TablePlan:
 
     Args:
         fields: `FieldEncoding` objects that are not yet fitted, in model order.
-        label: The label column, or a `Label`, which says which of its values are positive.
+        roles: The `Roles` of the columns that are not fields; the name of the label column, or a `Label`, for those of
+            a table with no other roles.
         split: `Fractions`, `ByColumn`, `ByFile`, `Folds` or `Shuffled`.
         fit_on: Whether to fit vocabularies and scalings to the `"train"` rows, which is correct, or to `"all"` rows,
             as much published work does.
@@ -34,21 +36,28 @@ class TablePlan:
     """
 
     fields: Sequence[FieldEncoding]
-    label: typing.Any = "label"
+    roles: typing.Any = "label"
     split: typing.Any = Fractions()
     fit_on: str = "train"
 
     def __post_init__(self):
         object.__setattr__(self, "fields", tuple(self.fields))
-        object.__setattr__(self, "label", Label.from_schema(self.label))
+        object.__setattr__(self, "roles", self.roles if isinstance(self.roles, Roles) else Roles(self.roles))
         if self.fit_on not in FIT_ON:
             raise ValueError(f"`fit_on` must be 'train' or 'all'. Received: {self.fit_on!r}.")
         if self.split.needs_all_labels and self.fit_on == "train":
             raise ValueError("This split needs all labels or the row count first. Set fit_on='all'.")
+        if self.split.needs_all_labels and self.label.kind != "binary":
+            raise ValueError(f"This split divides clicks. Received: a label of the kind '{self.label.kind}'.")
+
+    @property
+    def label(self) -> Label:
+        """The `Label`."""
+        return self.roles.the_label
 
     def needed_columns(self) -> dict[str, bool]:
         """Return the columns to read, `{name: whether they are numbers}`."""
-        needed = {self.label.column: not self.label.positive}
+        needed = self.roles.needed
         for field in self.fields:
             assert field.column is not None
             needed[field.column] = needed.get(field.column, True) and field.reads_numbers
@@ -59,7 +68,7 @@ class TablePlan:
         """Return everything the prepared rows depend on, JSON-serializable."""
         return {
             "fields": [field.to_dict() for field in self.fields],
-            "label": self.label.describe(),
+            **self.roles.describe(),
             "split": [type(self.split).__name__, dataclasses.asdict(self.split)],
             "fit_on": self.fit_on,
         }

@@ -86,6 +86,7 @@ def write_report(
         "rows": rows,
         "positives": sum(split.positives for split in splits.values()),
         "splits": {key: {"rows": split.rows, "positives": split.positives} for key, split in splits.items()},
+        **_roles_of(encoding.roles, chunks, rows),
         "num_ids": encoding.schema.num_ids,
         "bad_rows": sum(chunk["bad"] for chunk in chunks),
         "first_bad_row": bad[0] if bad else None,
@@ -100,6 +101,18 @@ def write_report(
     write_json(folder / REPORT_FILE, report)
     draw_fields(report, folder / PICTURE_FILE)
     return report
+
+
+def _roles_of(roles, chunks, rows):
+    """Return what the report says of labels that are numbers, and of weights."""
+    found: Config = {}
+    if roles.the_label.kind != "binary":
+        found |= {"label_kind": roles.the_label.kind, "mean_label": sum(chunk["label_sum"] for chunk in chunks) / rows}
+    if "weight" in roles.columns:
+        found["mean_weight"] = sum(chunk["weight_sum"] for chunk in chunks) / rows
+    if roles.columns:
+        found["columns"] = {role: getattr(roles, role) for role in roles.columns}
+    return found
 
 
 def _shares(counts):
@@ -154,8 +167,17 @@ def tables_of(report: Config) -> tuple[Table, Table]:
     """Return the report as tables for the screen."""
     head = Table(title=f"{report['name']}: {report['rows']:,} rows prepared", show_header=False)
     splits = [f"{key} {split['rows']:,} ({split['positives']:,} positive)" for key, split in report["splits"].items()]
+    if "mean_label" in report:
+        splits = [f"{key} {split['rows']:,}" for key, split in report["splits"].items()]
     head.add_row("splits", ", ".join(splits))
-    head.add_row("positives", f"{report['positives']:,} ({report['positives'] / report['rows']:.2%})")
+    if "mean_label" in report:
+        head.add_row("labels", f"{report['label_kind']}, mean {report['mean_label']:.4g}")
+    else:
+        head.add_row("positives", f"{report['positives']:,} ({report['positives'] / report['rows']:.2%})")
+    if "mean_weight" in report:
+        head.add_row("mean weight", f"{report['mean_weight']:.4g}")
+    for role, column in report.get("columns", {}).items():
+        head.add_row(role, Text(f"column '{column}'"))
     head.add_row("ids", f"{report['num_ids']:,}")
     head.add_row("bytes per row", f"{report['bytes_per_row']:,.1f}")
     head.add_row("time", f"{report['seconds']:,.1f} s, {report['rows_per_second']:,.0f} rows/s")

@@ -17,7 +17,6 @@ from ..storage.writing import SPLITS
 from .fitted_field import UNSEEN
 
 if typing.TYPE_CHECKING:
-    from ctrzoo.schema import Schema
     from ctrzoo.types import Config, Path
 
     from ..encoding.fields import TableEncoding
@@ -103,7 +102,8 @@ def encode_chunk(
             ]
         )
     ids = _side_by_side(id_columns, len(labels), np.int32)
-    return Block(ids, _side_by_side(number_columns, len(labels), np.float32), labels), counts
+    columns = {role: arrays[role] for role in encoding.roles.columns}
+    return Block(ids, _side_by_side(number_columns, len(labels), np.float32), labels, columns), counts
 
 
 def _occurrences(codes, size, places):
@@ -146,13 +146,15 @@ class EncodedFiles:
     Args:
         folder: The folder of all chunks.
         chunk: The number of the chunk.
-        schema: The `Schema`.
+        encoding: The `TableEncoding`.
     """
 
-    def __init__(self, folder: Path, chunk: int, schema: Schema):
+    def __init__(self, folder: Path, chunk: int, encoding: TableEncoding):
         self._rows = pathlib.Path(folder) / f"{chunk:06d}.rows"
         self._stats = self._rows.with_suffix(".json")
-        self._widths = (("<i4", len(stored_slots(schema))), ("<f4", len(number_slots(schema))), ("u1", 1))
+        self._roles, schema = encoding.roles, encoding.schema
+        label = "u1" if self._roles.the_label.kind == "binary" else "<f4"
+        self._widths = (("<i4", len(stored_slots(schema))), ("<f4", len(number_slots(schema))), (label, None))
 
     def save(self, block: Block, shards: np.ndarray, num_shards: int, counts: list[list[list[int]]]) -> None:
         """Write a block.
@@ -165,22 +167,30 @@ class EncodedFiles:
         """
         order = np.argsort(shards, kind="stable")
         with replaced(self._rows) as temporary, open(temporary, "wb") as file:
-            for array in block:
+            for array in (*block[:3], *block.columns.values()):
                 file.write(np.ascontiguousarray(array[order]).data)
         ends = np.cumsum(np.bincount(shards, minlength=num_shards))
-        write_json(self._stats, {"ends": ends.tolist(), "counts": counts})
+        columns = {role: array.dtype.str for role, array in block.columns.items()}
+        write_json(self._stats, {"ends": ends.tolist(), "counts": counts, "columns": columns})
 
     def stats(self) -> Config | None:
         """Return where each shard's rows end, and the counts; None if the chunk is not complete."""
         return json.loads(self._stats.read_text(encoding="utf-8")) if self._stats.is_file() else None
 
-    def read(self, shard: int, ends: Sequence[int]) -> Block:
-        """Return the rows of a shard as a `Block`."""
+    def read(self, shard: int, stats: Config) -> Block:
+        """Return the rows of a shard as a `Block`.
+
+        Args:
+            shard: The number of the shard.
+            stats: What `stats` returned.
+        """
+        ends = stats["ends"]
         start, stop, rows = ([0, *ends])[shard], ends[shard], ends[-1]
         arrays, offset = [], 0
-        for dtype, width in self._widths:
-            size = np.dtype(dtype).itemsize * width
-            array = np.fromfile(self._rows, dtype, (stop - start) * width, offset=offset + start * size)
-            arrays.append(array.reshape(stop - start, width) if len(arrays) < 2 else array)
+        for dtype, width in (*self._widths, *((dtype, None) for dtype in stats["columns"].values())):
+            size = np.dtype(dtype).itemsize * (1 if width is None else width)
+            count = (stop - start) * (1 if width is None else width)
+            array = np.fromfile(self._rows, dtype, count, offset=offset + start * size)
+            arrays.append(array if width is None else array.reshape(stop - start, width))
             offset += rows * size
-        return Block(*arrays)
+        return Block(*arrays[:3], dict(zip(stats["columns"], arrays[3:], strict=True)))

@@ -18,10 +18,10 @@ from ctrzoo.suggest import unknown
 from ..encoding.cell_types import AUTO
 from ..encoding.field import FITTED, FieldEncoding
 from ..encoding.fields import TableEncoding
-from ..labels import Label
 from ..raw.delimited import Format
 from ..raw.libsvm import SparseTextSource
 from ..raw.sources import COMPRESSIONS, TARS, ParquetSource, TextSource
+from ..roles import COLUMNS, Roles
 from ..storage.writing import SPLITS
 from .engine import prepare_table
 from .plan import TablePlan
@@ -34,7 +34,7 @@ if typing.TYPE_CHECKING:
 LARGEST_SCHEMA = 1 << 24
 DEEPEST_SCHEMA = 50
 MOST_VALUES = 1_000_000
-KEYS = ("label", "fields", "split", "fit_on", *Format.keys())
+KEYS = ("label", "fields", *COLUMNS, "keep_groups", "split", "fit_on", *Format.keys())
 
 
 def prepare_own_table(
@@ -57,8 +57,9 @@ def prepare_own_table(
             `.svm`, `.libffm` or `.ffm` (see `SparseTextSource` for their columns);
             text may be compressed (`.gz`, `.bz2`, `.zst`, `.zip`).
         schema: Path of the schema file (JSON or YAML), or its content as a mapping: `label` (a
-            column, or arguments of `Label`), `fields` (arguments of `FieldEncoding`), `split` (arguments of
-            `Fractions`, `ByColumn` or `ByName`), `fit_on`, `missing`, and for text `separator`, `columns` (if the files
+            column, or arguments of `Label`), `fields` (arguments of `FieldEncoding`), `weight`, `group`, `time`, `id`
+            and `keep_groups` (see `Roles`), `split` (arguments of `Fractions`, `ByColumn` or `ByName`), `fit_on`,
+            `missing`, and for text `separator`, `columns` (if the files
             have no header) and `quote` (by default none for tab-separated text, otherwise `"`).
         bad_rows: What to do with rows that cannot be used: `"error"` or `"skip"`.
         seed: Seed for the order of the training rows, and for the split if the schema gives none.
@@ -137,7 +138,7 @@ def _num_values(node, counted):
 def _check_names(config):
     """Raise an error for names that YAML reads as something else than text, such as `no`."""
     entries = config["fields"]
-    names = [("`label`", config["label"])]
+    names = [(f"`{role}`", config.get(role)) for role in ("label", *COLUMNS)]
     for entry in entries:
         keys = ("name", "column") if isinstance(entry, Mapping) else (None,)
         names += [(f"`{key}` of a field" if key else "a field", entry.get(key, "") if key else entry) for key in keys]
@@ -262,9 +263,11 @@ def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool 
     if not isinstance(config["fields"], (list, tuple)):
         raise ValueError(f"Schema: `fields` must be a list, such as [site, price]. Received: {config['fields']!r}.")
     _check_names(config)
-    label = Label.from_schema(config["label"])
-    if label.column not in columns:
-        raise ValueError(f"Schema: {unknown('label column', label.column, columns)}{_headless(columns)}")
+    roles = Roles.from_schema(config)
+    for column in roles.needed:
+        if column not in columns:
+            role = "label column" if column == roles.label_column else "column"
+            raise ValueError(f"Schema: {unknown(role, column, columns)}{_headless(columns)}")
     missing = Format.from_schema(config, ",").missing
     fields = []
     for entry in config["fields"]:
@@ -283,11 +286,11 @@ def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool 
         if field.column not in columns:
             raise ValueError(f"Schema: {unknown('column', field.column, columns)}{_headless(columns)}")
         fields.append(_of_this_table(field, missing))
-    TableEncoding(fields, label.column)  # finds names that occur twice and more ids than fit
+    TableEncoding(fields, roles=roles)  # finds names that occur twice and more ids than fit
     split = ByFile() if by_file else split_from_dict(config.get("split", {}), seed)
     if by_file and "split" in config:
         raise ValueError("Schema: separate files determine the splits. Remove the key 'split'.")
-    return TablePlan(fields, label, split, config.get("fit_on", "train"))
+    return TablePlan(fields, roles, split, config.get("fit_on", "train"))
 
 
 def _of_this_table(field, missing):

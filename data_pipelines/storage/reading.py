@@ -10,6 +10,7 @@ import json
 import pathlib
 import re
 import typing
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from ctrzoo.suggest import unknown
 
 from ..encoding.features import assemble, number_slots, stored_slots, stored_widths
 from ..encoding.fields import ENCODING_FILE, VOCABULARY_FILE, FieldEncoding, TableEncoding
+from ..roles import COLUMNS
 from .checksums import check_checksums
 from .epochs import (
     ShardPlan,
@@ -28,9 +30,9 @@ from .epochs import (
     read_blocks,
     stored_rows,
 )
-from .shuffling import shuffled_rows
+from .shuffling import shuffled_groups, shuffled_rows
 from .tfrecord import check_records
-from .writing import FORMAT_VERSION, SPLITS
+from .writing import FORMAT_VERSION, READABLE_VERSIONS, SPLITS
 
 if typing.TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +58,10 @@ class PreparedData:
         schema: The `Schema`, which is what a model needs.
         name: Name of the data set.
         num_rows: Rows of each split, `{"train": ..., "valid": ..., "test": ...}`.
-        num_positives: Rows with label 1 of each split.
+        num_positives: Rows with a label above 0 of each split.
+        label_kind: `"binary"`, `"real"` or `"graded"`, see `Label`.
+        columns: What rows have beside features and label: some of weight, group, time and id.
+        keep_groups: Whether the training rows of a group are next to each other.
         options: The options of the preparation.
         truth: What is known of synthetic data, None for real data.
 
@@ -86,7 +91,7 @@ class PreparedData:
     def _read_metadata(self):
         preparation = self._read_json("preparation.json")
         version = preparation.get("format_version")
-        if version != FORMAT_VERSION:
+        if version not in READABLE_VERSIONS:
             raise ValueError(
                 f"{self.folder} has format version {version}, this ctrzoo reads version {FORMAT_VERSION}. It was "
                 f"written by ctrzoo {preparation.get('ctrzoo_version', '0.1.0')}; install it, or delete the folder and "
@@ -101,6 +106,9 @@ class PreparedData:
             )
         self.name = preparation["name"]
         self.options = preparation["options"]
+        self.label_kind = preparation.get("label_kind", "binary")
+        self.columns = tuple(preparation.get("columns", ()))
+        self.keep_groups = preparation.get("keep_groups", False)
         self.truth = self._read_json("truth.json") if (self.folder / "truth.json").is_file() else None
         splits = preparation["splits"]
         self.num_rows = {split: splits[split]["rows"] for split in SPLITS if split in splits}
@@ -119,6 +127,10 @@ class PreparedData:
     def encoding(self) -> TableEncoding | None:
         """The `TableEncoding` that turns raw cells into ids and numbers; None for synthetic data."""
         return TableEncoding.load(self.folder) if (self.folder / ENCODING_FILE).is_file() else None
+
+    @property
+    def _label_type(self):
+        return "uint8" if self.label_kind == "binary" else "float32"
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -162,6 +174,8 @@ class PreparedData:
         num_shards: int = 1,
         shard_index: int = 0,
         cache: bool | None = None,
+        columns: Sequence[str] = (),
+        by_group: bool = False,
     ) -> tf.data.Dataset:
         """Return a split as batches for `model.fit`.
 
@@ -194,29 +208,57 @@ class PreparedData:
             shard_index: Which part to read, from 0.
             cache: Whether to keep the rows of the split in memory, `8 * slots + 4` bytes each, as long as this
                 object lives; by default if they take no more than its `cache_bytes`.
+            columns: Further columns to return, of `PreparedData.columns`.
+            by_group: Whether labels have a second column, the number of the row's group within the batch, as losses
+                of groups take it. If rows are shuffled, whole groups are, which needs `keep_groups` data. A group that
+                does not fit into a batch continues in the next one, as a group of its own there.
 
         Returns:
             A `tf.data.Dataset` of `({"ids": int32 (batch, num_slots), "values": float32 (batch,
-            num_slots)}, label float32 (batch, 1))`. The number of batches is known, unless the first
-            epoch is not whole.
+            num_slots)}, label float32 (batch, 1))`, and the weight, float32 `(batch, 1)`, if rows have weights. If
+            `columns` are given, weights (ones without such a column) and `{name: (batch,)}` always follow. The number
+            of batches is known, unless the first epoch is not whole.
 
         Raises:
-            ValueError: If the split is unknown, a number is out of range, or there are too few rows for
-                so many shards.
+            ValueError: If the split or a column is unknown, a number is out of range, there are too few rows for
+                so many shards, or the data have no groups, or not those of training rows together.
         """
         self._check_split(split)
+        shuffle = split == "train" if shuffle is None else shuffle
+        self._check_columns(columns, by_group, shuffle)
         share = ShardPlan(self.num_rows[split], batch_size, drop_remainder, num_shards, shard_index)
         _check_start(start_epoch, skip_batches, share.num_batches)
-        shuffle = split == "train" if shuffle is None else shuffle
-        read, to_features = self._from_memory(split) if self._is_cached(split, cache) else self._from_files(split)
-        rows_of_epoch = functools.partial(shuffled_rows if shuffle else stored_rows, self._index(split), read, seed)
+        stored = tuple(column for column in self.columns if column in ("weight", *columns, *["group"] * by_group))
+        # Groups are shuffled by a column, of which rows in memory know only the number.
+        from_memory = self._is_cached(split, cache) and not (by_group and shuffle)
+        source = self._from_memory if from_memory else self._from_files
+        returned = (*columns, *["group"] * (by_group and "group" not in columns)) if columns or by_group else None
+        read, to_features = source(split, stored, returned)
+        in_order = (shuffled_groups if by_group else shuffled_rows) if shuffle else stored_rows
+        rows_of_epoch = functools.partial(in_order, self._index(split), read, seed)
         batches_of_epoch = functools.partial(
             _batches_of_epoch, share, rows_of_epoch, to_features, (start_epoch, skip_batches)
         )
         batches = _epoch_numbers(start_epoch, repeat, shuffle).flat_map(batches_of_epoch)
+        if by_group:
+            batches = batches.map(functools.partial(_number_groups, tuple(columns)))
         if repeat or skip_batches == 0:
             batches = _with_length(batches, None if repeat else share.num_batches)
         return batches.prefetch(8).with_options(_options(is_sharded=num_shards > 1))
+
+    def _check_columns(self, columns, by_group, shuffle):
+        for column in columns:
+            if column not in self.columns:
+                raise ValueError(f"{self.name}: {unknown('column', column, self.columns)}")
+        if by_group and "group" not in self.columns:
+            raise ValueError(
+                f"{self.name} has no groups. Name a column as `group` in the schema and prepare the table again."
+            )
+        if by_group and shuffle and not self.keep_groups:
+            raise ValueError(
+                f"The training rows of a group are not together in {self.name}. Write keep_groups: true into the "
+                "schema and prepare the table again."
+            )
 
     def _is_cached(self, split, cache):
         """Tell whether the rows of a split are kept in memory: as asked for, else if they fit."""
@@ -226,7 +268,7 @@ class PreparedData:
     def _index(self, split):
         if split not in self._indices:
             paths = [str(self.folder / shard) for shard in self._shards[split]]
-            self._indices[split] = index_blocks(paths, _count_rows)
+            self._indices[split] = index_blocks(paths, functools.partial(_count_rows, self._label_type))
             found = int(self._indices[split].rows.sum())
             if found != self.num_rows[split]:
                 raise ValueError(
@@ -235,21 +277,30 @@ class PreparedData:
                 )
         return self._indices[split]
 
-    def _from_files(self, split):
-        """Return functions from blocks to a `tf.data.Dataset` of their rows, and from rows to features and labels."""
-        decode = functools.partial(_decode, stored_widths(self.schema))
-        return functools.partial(read_blocks, self._index(split), decode), functools.partial(_to_features, self.schema)
+    def _from_files(self, split, stored, returned):
+        """Return functions from blocks to a `tf.data.Dataset` of their rows, and from rows to what a batch has.
 
-    def _from_memory(self, split):
+        Args:
+            split: The split.
+            stored: The columns to read beside features and labels.
+            returned: The columns of the dictionary that a batch has after its weights; None for batches without it,
+                which have weights only if rows have them.
+        """
+        decode = functools.partial(_decode, stored_widths(self.schema), {"label": self._label_type, **_types(stored)})
+        read = functools.partial(read_blocks, self._index(split), decode)
+        return read, functools.partial(_to_features, self.schema, stored, returned)
+
+    def _from_memory(self, split, stored, returned):
         """Return the same two, with the numbers of rows for the rows."""
         import tensorflow as tf
 
-        if split not in self._cached:
-            read, to_features = self._from_files(split)
+        key = split, stored, returned
+        if key not in self._cached:
+            read, to_features = self._from_files(split, stored, returned)
             with tf.device("CPU:0"), self._naming_damage():
                 pieces = list(read(blocks_of_epoch(self._index(split), None, 0, self.num_rows[split])).map(to_features))
-                self._cached[split] = tf.nest.map_structure(lambda *columns: tf.concat(columns, axis=0), *pieces)
-        whole = self._cached[split]
+                self._cached[key] = tf.nest.map_structure(lambda *columns: tf.concat(columns, axis=0), *pieces)
+        whole = self._cached[key]
 
         def to_features_of(rows):
             return tf.nest.map_structure(lambda column: pick(column, rows["row"]), whole)
@@ -265,8 +316,23 @@ class PreparedData:
         self._check_split(split)
         with self._naming_damage():
             batches = list(self.dataset(split, ARRAY_ROWS, shuffle=False).as_numpy_iterator())
-        features = {key: np.concatenate([batch[key] for batch, _ in batches]) for key in ("ids", "values")}
-        return features, np.concatenate([labels for _, labels in batches])
+        features = {key: np.concatenate([batch[0][key] for batch in batches]) for key in ("ids", "values")}
+        return features, np.concatenate([batch[1] for batch in batches])
+
+    def column(self, split: str, name: str) -> np.ndarray:
+        """Return a column of a whole split, `(rows,)`, in stored order.
+
+        Args:
+            split: The split.
+            name: One of `columns`: `weight` (float32), `group` (int64, a hash), `time` (int64, microseconds since 1970
+                in UTC) or `id` (bytes).
+
+        Raises:
+            ValueError: If the split or the column is unknown.
+        """
+        with self._naming_damage():
+            rows = self.dataset(split, ARRAY_ROWS, shuffle=False, columns=(name,))
+            return np.concatenate([columns[name] for *_, columns in rows.as_numpy_iterator()])
 
     def check_shards(self) -> None:
         """Read all rows, and compare them with the checksums that were stored with them.
@@ -302,7 +368,13 @@ class PreparedData:
         if self.encoding is None:
             raise ValueError(f"{self.name} was made without an encoding of raw cells. Use `arrays`.")
         frame = _raw_cells(self.encoding, features).to_pandas()
-        frame[self.schema.label] = labels[:, 0].astype(np.uint8)
+        frame[self.schema.label] = labels[:, 0].astype(np.uint8) if self.label_kind == "binary" else labels[:, 0]
+        for role in self.columns:
+            column, name = self.column(split, role), getattr(self.encoding.roles, role)
+            if name in frame:  # a field, whose cells say more
+                continue
+            texts = [text.decode() for text in column] if role == "id" else None
+            frame[name] = texts or (column.astype("datetime64[us]") if role == "time" else column)
         return frame
 
     def texts(self, features: Features) -> list[list[str]]:
@@ -413,28 +485,58 @@ def _text(cell):
     return "(absent)" if cell is None else cell or "(empty)"
 
 
-def _decode(widths, serialized):
+def _types(columns):
+    return {name: COLUMNS[name] for name in columns}
+
+
+def _decode(widths, types, serialized):
+    """Return the rows of a block.
+
+    Args:
+        widths: What `stored_widths` returned.
+        types: The type of the label and of each further column to read, by name.
+        serialized: The block as it is in the file.
+    """
     import tensorflow as tf
 
     names = [name for name in ("ids", "numbers") if widths[name]]
-    specification = {name: tf.io.FixedLenFeature([], tf.string) for name in (*names, "label")}
+    specification = {name: tf.io.FixedLenFeature([], tf.string) for name in (*names, *types)}
+    if "id" in types:
+        specification["id"] = tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True)
     block = tf.io.parse_single_example(serialized, specification)
-    labels = tf.io.decode_raw(block["label"], tf.uint8)
-    rows = {"label": labels[:, None]}
+    rows = {name: block[name] if name == "id" else tf.io.decode_raw(block[name], types[name]) for name in types}
+    labels = rows["label"]
+    rows["label"] = labels[:, None]
     for name, dtype in (("ids", tf.int32), ("numbers", tf.float32)):
         shape = [tf.size(labels), widths[name]]
         rows[name] = tf.reshape(tf.io.decode_raw(block[name], dtype), shape) if widths[name] else tf.zeros(shape, dtype)
     return rows
 
 
-def _count_rows(serialized):
+def _count_rows(label_type, serialized):
     import tensorflow as tf
 
     label = tf.io.parse_single_example(serialized, {"label": tf.io.FixedLenFeature([], tf.string)})["label"]
-    return len(label.numpy())
+    return len(label.numpy()) // np.dtype(label_type).itemsize
 
 
-def _to_features(schema, rows):
+def _to_features(schema, stored, returned, rows):
+    """Return rows as features and labels, then weights and further columns if there are any."""
     import tensorflow as tf
 
-    return assemble(schema, rows["ids"], rows["numbers"]), tf.cast(rows["label"], tf.float32)
+    features, labels = assemble(schema, rows["ids"], rows["numbers"]), tf.cast(rows["label"], tf.float32)
+    weights = rows["weight"] if "weight" in stored else None
+    if returned is None:
+        return (features, labels) if weights is None else (features, labels, weights)
+    columns = {name: rows[name] for name in returned}
+    return features, labels, tf.ones_like(labels[:, 0]) if weights is None else weights, columns
+
+
+def _number_groups(requested, features, labels, weights, columns):
+    """Return a batch with the number of the row's group within the batch as the second column of the labels."""
+    import tensorflow as tf
+
+    numbers = tf.cast(tf.unique(columns["group"]).idx, tf.float32)
+    labels = tf.concat([labels, numbers[:, None]], axis=1)
+    columns = {name: columns[name] for name in requested}
+    return (features, labels, weights, columns) if requested else (features, labels, weights)

@@ -35,6 +35,39 @@ def order_within_shard(rows: int, seed: int, shard: int) -> np.ndarray:
     return np.random.default_rng((seed, 1, shard)).permutation(rows)
 
 
+def random_keys(groups: np.ndarray, seed: int, use: int) -> np.ndarray:
+    """Return a random number for each group, uint64 `(rows,)`: the same for all rows of a group (SplitMix64).
+
+    Source: Steele et al., 2014, figure 14, https://doi.org/10.1145/2660193.2660195.
+
+    Args:
+        groups: The group of each row, int64.
+        seed: Seed for the numbers.
+        use: What the numbers are for; different uses of the same seed get independent ones.
+    """
+    start = np.random.default_rng((seed, use)).integers(0, 2**64, dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        keys = groups.astype(np.uint64) + start
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            keys = (keys ^ (keys >> np.uint64(shift))) * np.uint64(factor)
+        return keys ^ (keys >> np.uint64(31))
+
+
+def shards_of_groups(groups: np.ndarray, num_shards: int, seed: int) -> np.ndarray:
+    """Return a random shard for each training row, the same for all rows of a group, uint16 `(rows,)`."""
+    return (random_keys(groups, seed, 2) % np.uint64(max(num_shards, 1))).astype(np.uint16)
+
+
+def order_of_groups(groups: np.ndarray, seed: int) -> np.ndarray:
+    """Return an order of a shard's training rows: groups at random, the rows of a group in the order of the table.
+
+    >>> groups = np.array([7, 8, 7, 9, 8])
+    >>> np.flatnonzero(np.diff(groups[order_of_groups(groups, seed=0)])).size  # each group is in one piece
+    2
+    """
+    return np.argsort(random_keys(groups, seed, 3), kind="stable")
+
+
 class Shuffler:
     """Puts any number of rows into random order, with only a part of them in memory.
 
@@ -94,16 +127,45 @@ def shuffled_rows(
     Returns:
         A `tf.data.Dataset` of dictionaries of tensors `(rows, ...)`.
     """
+    return _shuffled(_random_order, index, read, seed, epoch, start, stop, skipped)
+
+
+def shuffled_groups(
+    index: BlockIndex, read: BlockReader, seed: int, epoch: Tensor, start: int, stop: int, skipped: Tensor
+) -> tf.data.Dataset:
+    """Return an epoch like `shuffled_rows`, but permute whole groups, whose rows must be stored next to each other.
+
+    Rows need a `group`. A group of several blocks or chunks comes in as many pieces.
+    """
+    return _shuffled(_random_order_of_groups, index, read, seed, epoch, start, stop, skipped)
+
+
+def _random_order(rows, seed):
     import tensorflow as tf
 
-    random = tf.random.experimental  # pyright: ignore[reportAttributeAccessIssue]
-    fold_in = random.stateless_fold_in
+    numbers = tf.range(tf.shape(next(iter(rows.values())))[0])
+    return tf.random.experimental.stateless_shuffle(numbers, seed)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _random_order_of_groups(rows, seed):
+    import tensorflow as tf
+
+    groups = tf.unique(rows["group"])
+    numbers = tf.range(tf.shape(groups.y)[0])
+    places = tf.random.experimental.stateless_shuffle(numbers, seed)  # pyright: ignore[reportAttributeAccessIssue]
+    return tf.argsort(tf.gather(places, groups.idx), stable=True)
+
+
+def _shuffled(order_of, index, read, seed, epoch, start, stop, skipped):
+    """Return an epoch whose chunks are in the orders that a function of rows and a seed gives."""
+    import tensorflow as tf
+
+    fold_in = tf.random.experimental.stateless_fold_in  # pyright: ignore[reportAttributeAccessIssue]
     epoch_seed = fold_in(tf.constant([seed, 0], tf.int64), epoch)
     first_chunk, skipped = skipped // CHUNK_ROWS, skipped % CHUNK_ROWS
 
     def permute(chunk, rows):
-        order = tf.range(tf.shape(next(iter(rows.values())))[0])
-        order = random.stateless_shuffle(order, fold_in(epoch_seed, chunk + 1))
+        order = order_of(rows, fold_in(epoch_seed, chunk + 1))
         order = order[tf.where(chunk == first_chunk, skipped, 0) :]
         return {name: pick(column, order) for name, column in rows.items()}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import struct
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 import google_crc32c
@@ -23,17 +23,20 @@ RECORD_OVERHEAD = 16
 FEATURES = "tensorflow_datasets.core.features"
 
 
-def write_example(file: IO[bytes], features: Mapping[str, bytes]) -> None:
+def write_example(file: IO[bytes], features: Mapping[str, bytes | Sequence[bytes]]) -> None:
     """Append a `tf.train.Example` to a TFRecord file.
 
     Args:
         file: The file, open for writing bytes.
-        features: The bytes of each feature, by name.
+        features: The bytes of each feature, by name, or a list of bytes for a feature of several texts.
     """
-    # Example.features.feature[name].bytes_list.value[0]: all of these are field 1, except the value of the map.
+    # Example.features.feature[name].bytes_list.value: all of these are field 1, except the value of the map.
+    values = {name: [value] if isinstance(value, bytes) else value for name, value in features.items()}
     entries = (
-        _message(1, _message(1, name.encode()) + _message(2, _message(1, _message(1, features[name]))))
-        for name in sorted(features)
+        _message(
+            1, _message(1, name.encode()) + _message(2, _message(1, b"".join(_message(1, part) for part in parts)))
+        )
+        for name, parts in sorted(values.items())
     )
     record = _message(1, b"".join(entries))
     length = struct.pack("<Q", len(record))
@@ -118,7 +121,7 @@ def write_tfds_metadata(
             "pythonClassName": f"{FEATURES}.tensor_feature.Tensor",
             "tensor": {
                 "dtype": dtype,
-                "encoding": "bytes",
+                "encoding": "none" if dtype == "string" else "bytes",
                 "shape": {"dimensions": [str(-1 if size is None else size) for size in shape]},
             },
         }

@@ -2,9 +2,10 @@
 
 One `tf.train.Example` holds up to 4,096 rows as raw little-endian bytes: `ids` (int32, the slots of categorical and
 multi-valued fields, in schema order), `numbers` (float32, the slots of numerical fields and the weights of weighted
-ones, in schema order) and `label` (uint8). With one Example per row, writing would be 40 times slower and reading 10
-times. The folder is in the format of TensorFlow Datasets: `tfds.builder_from_directory(folder)` reads it without
-ctrzoo.
+ones, in schema order) and `label` (uint8, or float32 if labels are numbers). Where the table has such columns, `weight`
+(float32), `group` (int64, a hash), `time` (int64, microseconds since 1970) and `id` (texts) follow. With one Example
+per row, writing would be 40 times slower and reading 10 times. The folder is in the format of TensorFlow Datasets:
+`tfds.builder_from_directory(folder)` reads it without ctrzoo.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ctrzoo.suggest import unknown
 
 from ..encoding.features import Block, stored_widths
 from ..labels import Label
+from ..roles import COLUMNS, LONGEST_ID, Roles
 from .checksums import write_checksums
 from .shuffling import Shuffler
 from .tfrecord import write_example, write_tfds_metadata
@@ -37,39 +39,69 @@ if typing.TYPE_CHECKING:
 
     from ..encoding.fields import TableEncoding
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+# Folders without what version 3 added are written in version 2, which earlier versions of ctrzoo read.
+READABLE_VERSIONS = (2, 3)
 SPLITS = ("train", "valid", "test")
 BLOCK_ROWS = 4096
 SHARD_BLOCKS = 128
 
 
-def block_tensors(schema: Schema) -> dict[str, tuple[str, tuple[int | None, ...]]]:
-    """Return type and shape of a block's features, `{name: (dtype, shape)}`."""
-    widths = stored_widths(schema)
+def block_tensors(schema: Schema, roles: Roles | None = None) -> dict[str, tuple[str, tuple[int | None, ...]]]:
+    """Return type and shape of a block's features, `{name: (dtype, shape)}`.
+
+    Args:
+        schema: The `Schema`.
+        roles: The `Roles`; by default clicks without further columns.
+    """
+    roles, widths = roles or Roles(), stored_widths(schema)
     wide = {name: (dtype, (None, widths[name])) for name, dtype in (("ids", "int32"), ("numbers", "float32"))}
-    return {"label": ("uint8", (None,)), **{name: tensor for name, tensor in wide.items() if widths[name]}}
+    return {
+        "label": ("uint8" if roles.the_label.kind == "binary" else "float32", (None,)),
+        **{name: tensor for name, tensor in wide.items() if widths[name]},
+        **{role: (COLUMNS[role], (None,)) for role in roles.columns},
+    }
 
 
 def write_blocks(
-    file: typing.IO[bytes], tensors: Mapping[str, tuple[str, tuple[int | None, ...]]], block: Block
+    file: typing.IO[bytes],
+    tensors: Mapping[str, tuple[str, tuple[int | None, ...]]],
+    block: Block,
+    keep_groups: bool = False,
 ) -> int:
-    """Write rows to an open shard, 4,096 per example; return the number of examples.
+    """Write rows to an open shard, up to 4,096 per example; return the number of examples.
 
     Args:
         file: The shard, open for writing bytes.
         tensors: What `block_tensors` returned.
         block: The `Block`.
+        keep_groups: Whether an example ends where a group ends, unless the group has more rows than an example.
     """
-    arrays = {"ids": block.ids, "numbers": block.numerical, "label": block.labels}
-    starts = range(0, len(block.labels), BLOCK_ROWS)
-    for start in starts:
-        rows = slice(start, start + BLOCK_ROWS)
-        features = {
-            name: arrays[name][rows].astype(np.dtype(dtype).newbyteorder("<"), copy=False).tobytes()
-            for name, (dtype, _) in tensors.items()
-        }
+    arrays = {"ids": block.ids, "numbers": block.numerical, "label": block.labels, **block.columns}
+    starts = _starts(len(block.labels), block.columns["group"] if keep_groups else None)
+    for start, stop in zip(starts, [*starts[1:], len(block.labels)], strict=True):
+        features = {name: _bytes(arrays[name][start:stop], dtype) for name, (dtype, _) in tensors.items()}
         write_example(file, features)
     return len(starts)
+
+
+def _starts(rows, groups):
+    """Return where the blocks begin."""
+    if groups is None:
+        return list(range(0, rows, BLOCK_ROWS))
+    firsts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]]) if rows else np.empty(0, int)
+    starts = [0] if rows else []
+    while starts and starts[-1] + BLOCK_ROWS < rows:
+        end = starts[-1] + BLOCK_ROWS
+        first = int(firsts[np.searchsorted(firsts, end, "right") - 1])
+        starts.append(first if first > starts[-1] else end)
+    return starts
+
+
+def _bytes(column, dtype):
+    if dtype == "string":
+        return column.tolist()
+    return column.astype(np.dtype(dtype).newbyteorder("<"), copy=False).tobytes()
 
 
 class Split(typing.NamedTuple):
@@ -77,7 +109,7 @@ class Split(typing.NamedTuple):
 
     Args:
         rows: Number of rows.
-        positives: Number of rows with label 1.
+        positives: Number of rows with a label above 0.
         shards: Size of each shard in bytes, by file name.
         blocks: Number of blocks in each shard.
     """
@@ -95,6 +127,7 @@ def write_metadata(
     splits: Mapping[str, Split],
     options: Config,
     encoding: TableEncoding | None,
+    roles: Roles | None = None,
 ) -> None:
     """Write all files of a prepared folder except its shards.
 
@@ -105,9 +138,11 @@ def write_metadata(
         splits: `{split: Split}`.
         options: What the preparation depends on, for JSON.
         encoding: The `TableEncoding`, or None for synthetic data.
+        roles: The `Roles`; by default those of the encoding.
     """
+    roles = roles or (encoding.roles if encoding else Roles())
     description = f"{name}: each example is a block of up to {BLOCK_ROWS} rows; see schema.json."
-    write_tfds_metadata(folder, name, description, block_tensors(schema), splits)
+    write_tfds_metadata(folder, name, description, block_tensors(schema, roles), splits)
     config = {"ctrzoo_version": __version__, **schema.to_dict()}
     (folder / "schema.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
     if encoding is not None:
@@ -115,13 +150,27 @@ def write_metadata(
     counts = ("rows", "positives", "shards")
     preparation = {
         "ctrzoo_version": __version__,
-        "format_version": FORMAT_VERSION,
+        **_version_of(roles),
         "name": name,
         "options": options,
         "widths": stored_widths(schema),
         "splits": {split: {key: getattr(written, key) for key in counts} for split, written in splits.items()},
     }
     (folder / "preparation.json").write_text(json.dumps(preparation, indent=2), encoding="utf-8")
+
+
+def _version_of(roles):
+    """Return the format version and what it needs: the older one if that says everything."""
+    label = roles.the_label.kind
+    if label == "binary" and not roles.columns:
+        return {"format_version": READABLE_VERSIONS[0]}
+    columns = {role: COLUMNS[role] for role in roles.columns}
+    return {
+        "format_version": FORMAT_VERSION,
+        "label_kind": label,
+        "columns": columns,
+        "keep_groups": roles.keep_groups,
+    }
 
 
 def publish(partial: pathlib.Path, folder: pathlib.Path) -> None:
@@ -166,10 +215,11 @@ class PreparedWriter:
         encoding: The `TableEncoding` that produced the ids and numbers, if any.
         options: What the preparation depends on, JSON-serializable.
         shuffle_seed: Seed for the order of the `train` rows.
+        roles: The `Roles`, whose columns each block has; by default those of the encoding.
 
     Raises:
         FileExistsError: If the folder already exists.
-        ValueError: If the name or a block does not fit.
+        ValueError: If the name or a block does not fit, or groups are to be kept together.
 
     >>> import tempfile
     >>> from ctrzoo.data_pipelines import load
@@ -190,8 +240,12 @@ class PreparedWriter:
         encoding: TableEncoding | None = None,
         options: Config | None = None,
         shuffle_seed: int = 0,
+        roles: Roles | None = None,
     ):
         check_name(name)
+        self.roles = roles or (encoding.roles if encoding else Roles(schema.label))
+        if self.roles.keep_groups:
+            raise ValueError("A `PreparedWriter` shuffles single rows. Remove `keep_groups`, or prepare a table.")
         self.folder = pathlib.Path(folder).absolute()
         self.name = name
         self.schema = schema
@@ -209,12 +263,16 @@ class PreparedWriter:
         # Held until this process ends: it shows other writers that this folder is not a leftover.
         self._lock = open(self._partial / ".lock", "w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        tensors = block_tensors(self.schema)
+        tensors = block_tensors(self.schema, self.roles)
         self._splits = {split: _SplitWriter(self._partial, self.name, split, tensors) for split in SPLITS}
         widths = stored_widths(self.schema)
-        self._row_dtype = np.dtype(
-            [("ids", "<i4", (widths["ids"],)), ("numbers", "<f4", (widths["numbers"],)), ("label", "u1")]
-        )
+        label = np.dtype(tensors["label"][0]).newbyteorder("<")
+        columns = [
+            (role, f"S{LONGEST_ID}" if role == "id" else np.dtype(COLUMNS[role]).newbyteorder("<"))
+            for role in self.roles.columns
+        ]
+        wide = [("ids", "<i4", (widths["ids"],)), ("numbers", "<f4", (widths["numbers"],))]
+        self._row_dtype = np.dtype([*wide, ("label", label), *columns])
         self._shuffler = Shuffler(self._partial, self._row_dtype, self.shuffle_seed)
         return self
 
@@ -237,12 +295,29 @@ class PreparedWriter:
         if len(changed):
             raise ValueError(f"Ids must be 32-bit whole numbers. Received: {changed[0]}.")
         labels = np.reshape(np.asarray(block.labels, np.float64), len(rows))
-        rows["label"] = Label(self.schema.label).read(pl.Series(self.schema.label, labels))
+        kind = self.roles.the_label.kind
+        rows["label"] = Label(self.schema.label, kind=kind).read(pl.Series(self.schema.label, labels))
+        self._add_columns(rows, block.columns)
         if len(rows) and (rows["ids"].min(initial=0) < 0 or rows["ids"].max(initial=0) >= self.schema.num_ids):
             raise ValueError(f"Ids must lie in 0 to {self.schema.num_ids - 1}, the range of the schema.")
         if not np.isfinite(rows["numbers"]).all():
             raise ValueError("Numbers must be finite. Write a missing number as 0.")
         (self._shuffler if split == "train" else self._splits[split]).add(rows)
+
+    def _add_columns(self, rows, columns):
+        if sorted(columns) != sorted(self.roles.columns):
+            raise ValueError(
+                f"A block needs the columns {', '.join(self.roles.columns) or 'of its rows only'}. "
+                f"Received: {', '.join(columns) or 'none'}."
+            )
+        for role, column in columns.items():
+            if np.shape(column) != (len(rows),):
+                raise ValueError(f"`{role}` must have the shape ({len(rows)},). Received: {np.shape(column)}.")
+            if role == "weight" and not (np.isfinite(column) & (np.asarray(column) >= 0)).all():
+                raise ValueError("Weights must be finite numbers of at least 0.")
+            if role == "id" and np.asarray(column).dtype.itemsize > LONGEST_ID:
+                raise ValueError(f"An id must have at most {LONGEST_ID:,} bytes.")
+            rows[role] = column
 
     def add_json(self, filename: str, content: typing.Any) -> None:
         """Write an additional file, such as the truth behind synthetic data."""
@@ -269,7 +344,7 @@ class PreparedWriter:
             split: Split(writer.rows, writer.positives, writer.shard_sizes(), writer.shard_blocks)
             for split, writer in written.items()
         }
-        write_metadata(self._partial, self.name, self.schema, splits, self.options, self.encoding)
+        write_metadata(self._partial, self.name, self.schema, splits, self.options, self.encoding, self.roles)
         publish(self._partial, self.folder)
         (self.folder / ".lock").unlink()
 
@@ -286,7 +361,7 @@ class _SplitWriter:
 
     def add(self, rows):
         self.rows += len(rows)
-        self.positives += int(rows["label"].sum())
+        self.positives += int((rows["label"] > 0).sum())
         if self._pending is not None:
             rows = np.concatenate([self._pending, rows])
         whole = len(rows) - len(rows) % BLOCK_ROWS
@@ -298,9 +373,9 @@ class _SplitWriter:
         if self._writer is None:
             self._writer = open(self._path(len(self.shard_blocks)), "wb")
             self.shard_blocks.append(0)
-        self.shard_blocks[-1] += write_blocks(
-            self._writer, self._tensors, Block(*(rows[key] for key in rows.dtype.names))
-        )
+        columns = {role: rows[role] for role in COLUMNS if role in rows.dtype.names}
+        block = Block(rows["ids"], rows["numbers"], rows["label"], columns)
+        self.shard_blocks[-1] += write_blocks(self._writer, self._tensors, block)
         if self.shard_blocks[-1] == SHARD_BLOCKS:
             self.discard()
 

@@ -21,7 +21,7 @@ SCHEMA = {
 
 def all_rows(data):
     """Stored ids, numbers and labels of all splits, sorted by price."""
-    ids, numbers, labels = stored_block(data.folder)
+    ids, numbers, labels = stored_block(data.folder)[:3]
     order = np.argsort(numbers[:, 0])
     return ids[order], numbers[order], labels[order]
 

@@ -89,7 +89,7 @@ def test_encode_write_read_decode_gives_the_same_table(table):
         }
         prepare_own_table(f"{folder}/prepared", "mine", f"{folder}/table.csv", schema)
         data = load(f"{folder}/prepared")
-        ids, numbers, labels = stored_block(data.folder)
+        ids, numbers, labels = stored_block(data.folder)[:3]
         decoded = data.encoding.decode(ids, numbers)
     order = decoded["number"].arg_sort()
     np.testing.assert_array_equal(decoded["number"][order], np.arange(len(rows)))

@@ -36,7 +36,7 @@ def test_a_description_is_for_json_and_tells_plans_apart():
     others = [
         described(split=Fractions(seed=1)),
         described(fit_on="all"),
-        described(label="y"),
+        described(roles="y"),
         described(split=ByFile()),
     ]
     assert len({described(), *others}) == 5 and described() == described(split=Fractions(0.8, 0.1, 0.1, 0))

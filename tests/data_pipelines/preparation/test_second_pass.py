@@ -12,6 +12,17 @@ from ctrzoo.data_pipelines.preparation.fitted_field import UNSEEN
 from ctrzoo.data_pipelines.preparation.second_pass import EncodedFiles, encode_chunk
 from tests.data_pipelines.small_table import SCHEMA, random_block
 
+# An encoding of the fields of `SCHEMA`.
+ENCODING = TableEncoding(
+    FieldEncoding(
+        field.name,
+        field.kind,
+        max_values=field.num_slots if field.kind == "multivalued" else None,
+        hash_buckets=None if field.kind == "numerical" else field.vocabulary_size,
+    )
+    for field in SCHEMA.fields
+)
+
 
 def fitted(ids, before=()):
     """Stand for a `FittedField` of one chunk."""
@@ -75,12 +86,12 @@ def test_rows_come_back_by_shard_in_their_order(tmp_path):
     block, shards = random_block(40), np.random.default_rng(1).integers(0, 3, 40)
     block = block._replace(labels=block.labels.astype(np.uint8))
     shards[shards == 1] = 2  # a shard of no rows
-    files = EncodedFiles(tmp_path, 5, SCHEMA)
+    files = EncodedFiles(tmp_path, 5, ENCODING)
     assert files.stats() is None
     files.save(block, shards, 4, [[1, 2, 3, 4]])
-    stats = EncodedFiles(tmp_path, 5, SCHEMA).stats()
+    stats = EncodedFiles(tmp_path, 5, ENCODING).stats()
     assert stats["counts"] == [[1, 2, 3, 4]] and stats["ends"][-1] == 40
     for shard in range(4):
-        found = files.read(shard, stats["ends"])
-        for array, expected in zip(found, block, strict=True):
+        found = files.read(shard, stats)
+        for array, expected in zip(found[:3], block[:3], strict=True):
             np.testing.assert_array_equal(array, expected[shards == shard])

@@ -139,7 +139,7 @@ def test_every_transform_and_hashing_by_schema(prepared):
         {"name": "often", "column": "site", "min_count": 34},
     ]
     data, _ = prepared(TEXT, {"label": "click", "fields": fields, "fit_on": "all"})
-    ids, values, _ = stored_block(data.folder)
+    ids, values, _ = stored_block(data.folder)[:3]
     order = np.argsort(values[:, 4])
     first, ids, values = data.schema.first_ids, ids[order], values[order]
     price = np.arange(100) + 0.5

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ctrzoo.data_pipelines import Block, PreparedWriter, load
+from ctrzoo.data_pipelines import PreparedWriter, load
 from ctrzoo.data_pipelines.storage import writing as records
 from tests.data_pipelines.small_table import SCHEMA, random_block
 from tests.data_pipelines.storage.batches import ROWS
@@ -17,5 +17,5 @@ def data(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, PreparedWriter(folder, "small", SCHEMA) as writer:
         patch.setattr(records, "SHARD_BLOCKS", 4)
         writer.add("train", block)
-        writer.add("valid", Block(*(array[:1000] for array in block)))
+        writer.add("valid", block.rows(slice(1000)))
     return load(folder)

@@ -60,7 +60,7 @@ def test_plain_tensorflow_datasets_reads_the_folder(write):
     assert set(builder.info.splits) == {"train", "test"}
     examples = list(builder.as_dataset(split="train").as_numpy_iterator())
     found = [np.concatenate([example[key] for example in examples]) for key in ("ids", "numbers", "label")]
-    np.testing.assert_array_equal(sorted_rows(*found), sorted_rows(*block))
+    np.testing.assert_array_equal(sorted_rows(*found), sorted_rows(*block[:3]))
 
 
 @pytest.mark.parametrize("kind", ["categorical", "numerical"])
@@ -78,7 +78,7 @@ def test_many_small_blocks_equal_one_large_one(tmp_path, write):
     with PreparedWriter(tmp_path / "pieces", "pieces", SCHEMA) as writer:
         for start in range(0, 10_000, 37):
             for split in ("train", "valid"):
-                writer.add(split, Block(*(array[start : start + 37] for array in block)))
+                writer.add(split, block.rows(slice(start, start + 37)))
     pieces, whole = load(tmp_path / "pieces"), load(write("whole", train=block, valid=block))
     for key in ("ids", "values"):
         np.testing.assert_array_equal(pieces.arrays("valid")[0][key], whole.arrays("valid")[0][key])
