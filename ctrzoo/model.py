@@ -12,18 +12,13 @@ import numpy as np
 
 import ctrzoo
 from ctrzoo.layers import MLP
-from ctrzoo.losses import PairwiseLogisticLoss
+from ctrzoo.losses import loss_of
 from ctrzoo.schema import Schema
 from ctrzoo.suggest import unknown
+from ctrzoo.tasks import LOG_LINK_LOSSES, loss_name
 from ctrzoo.types import Config, DType, Features, Tensor
 from ctrzoo.validation import check_ids
 
-# The loss of each task.
-TASKS = {
-    "classification": "binary_crossentropy",
-    "regression": "mean_squared_error",
-    "ranking": PairwiseLogisticLoss,
-}
 if keras.backend.backend() == "tensorflow":
     import ctrzoo.optimizers  # noqa: F401  (so that saved models find theirs)
 
@@ -112,6 +107,8 @@ class CTRModel(keras.Model):
             `(batch, fields, fields)` for pairs, `(batch, heads, fields, fields)` for attention.
         task: `"classification"` ends in a sigmoid; `"regression"` and `"ranking"` in the logit itself, for
             ranking a score of which only the order counts.
+        loss: A loss of the task by name, see `ctrzoo.tasks`; `None` takes the first. With `"poisson"`, the prediction
+            is the exponential of the logit.
         dtype: Dtype policy of the layers, such as `"mixed_bfloat16"`; `None` takes the global one. The output is
             float32 at least.
         **kwargs: `name` and `trainable`, as in Keras.
@@ -128,17 +125,17 @@ class CTRModel(keras.Model):
         explanations: Mapping[str, Tensor] | None = None,
         task: str = "classification",
         dtype: DType = None,
+        loss: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if task not in TASKS:
-            raise ValueError(f"The task must be one of {', '.join(TASKS)}. Received: {task!r}.")
+        chosen = loss_name(task, loss)
         self._check_arguments(kwargs)
         wide = keras.backend.result_type(logit.dtype, "float32")  # mixed precision ends here
         logit = keras.layers.Activation("linear", dtype=wide, name="logit")(logit)
-        link = "sigmoid" if task == "classification" else "linear"
+        link = "sigmoid" if task == "classification" else "exponential" if chosen in LOG_LINK_LOSSES else "linear"
         output = keras.layers.Activation(link, dtype=wide, name=output_name(task))(logit)
         super().__init__(inputs=features, outputs=output, **kwargs)
-        self.schema, self.task = schema, task
+        self.schema, self.task, self.loss_name = schema, task, loss
         self.dtype_policy = dtype or keras.config.dtype_policy()
         self._warn_of_layers_with_another_policy()
         self._named_tensors = {"logit": logit, **(explanations or {})}
@@ -163,10 +160,9 @@ class CTRModel(keras.Model):
                 raise ValueError(f"{type(self).__name__}: {unknown('argument', argument, known)}")
 
     @property
-    def default_loss(self) -> keras.losses.Loss | str:
-        """The loss that fits the task: the name of one of Keras, or a loss object."""
-        loss = TASKS[self.task]
-        return loss if isinstance(loss, str) else loss()
+    def default_loss(self) -> keras.losses.Loss:
+        """The loss of the model's task: its mean over rows, in which a row of weight 2 counts as two rows."""
+        return loss_of(loss_name(self.task, self.loss_name))
 
     @property
     def explanation_names(self) -> list[str]:
@@ -270,6 +266,7 @@ class CTRModel(keras.Model):
         return {
             "schema": self.schema.to_dict(),
             "task": self.task,
+            "loss": self.loss_name,
             "name": self.name,
             "trainable": self.trainable,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),

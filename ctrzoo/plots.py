@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ctrzoo.files import replaced
+from ctrzoo.metrics import main_metrics, metric_of
 from ctrzoo.plot_text import FONTS, plain
 from ctrzoo.types import Path
 
@@ -22,18 +23,25 @@ LARGEST = 30  # a picture's longest side in inches, for any number of fields
 
 @matplotlib.rc_context(STYLE)
 def plot_learning_curves(
-    histories: Mapping[str, Sequence[Mapping[str, Any]]], path: Path, best_reachable: Mapping[str, float] | None = None
+    histories: Mapping[str, Sequence[Mapping[str, Any]]],
+    path: Path,
+    best_reachable: Mapping[str, float] | None = None,
+    monitor: str = "log_loss",
 ) -> None:
-    """Draw training loss, validation log loss and validation AUC against epochs.
+    """Draw training loss, the monitored validation metric and another one against epochs.
 
     Args:
         histories: For each model name, its history as `training.train` returns it.
         path: The picture to write.
         best_reachable: `{"auc", "log_loss"}` of the true probabilities, if they are known.
+        monitor: The monitored metric.
     """
-    panels = {"loss": "training loss", "valid_log_loss": "validation log loss", "valid_auc": "validation AUC"}
+    names = [name[6:] for name in next(iter(histories.values()))[0] if name.startswith("valid_")]
+    others = [name for name in main_metrics(names) if name != monitor]
+    shown = {name: metric_of(name).title for name in (monitor, *others[:1])}
+    panels = {"loss": "training loss", **{f"valid_{name}": f"validation {title}" for name, title in shown.items()}}
     figure = Figure(figsize=(11, 3.4), layout="constrained")
-    for axes, (key, title) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+    for index, (axes, (key, title)) in enumerate(zip(figure.subplots(1, len(panels)), panels.items(), strict=True)):
         for name, history in histories.items():
             axes.plot([row["epoch"] for row in history], [row[key] for row in history], marker=".", label=name)
         metric = key.removeprefix("valid_")
@@ -42,7 +50,7 @@ def plot_learning_curves(
         axes.set(title=title, xlabel="epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
-        if key != "valid_auc":  # a legend here would cover the curves; the other panels have one
+        if index < 2:  # a legend in the last panel would cover rising curves
             axes.legend(fontsize=8)
     _save(figure, path)
 

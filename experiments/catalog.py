@@ -61,6 +61,10 @@ def _loaded() -> types.ModuleType | None:
     return sys.modules.get(f"{__name__.split('.')[0]}.models")
 
 
+# Arguments of models that are settings of their own.
+SET_OTHERWISE = ("dtype", "task")
+
+
 def model_names() -> tuple[str, ...]:
     """Return the names of all models, in the order of the registry.
 
@@ -75,10 +79,11 @@ def hyperparameter_names(name: str) -> Sequence[str]:
     """Return the names of the hyperparameters of a model.
 
     >>> hyperparameter_names("lr")
-    ['linear_l2', 'task']
+    ['linear_l2']
     """
     models = _loaded()
-    return list(models.hyperparameters_of(name)) if models else list(hyperparameters_of(name))
+    names = models.hyperparameters_of(name) if models else hyperparameters_of(name)
+    return [key for key in names if key not in SET_OTHERWISE]
 
 
 def hyperparameters_of(name: str) -> Mapping[str, Hyperparameter]:
@@ -94,7 +99,7 @@ def hyperparameters_of(name: str) -> Mapping[str, Hyperparameter]:
     return {
         argument.arg: Hyperparameter(ast.unparse(default), meanings.get(argument.arg, ""))
         for argument, default in zip(with_default, init.args.defaults, strict=True)
-        if argument.arg != "dtype"
+        if argument.arg not in SET_OTHERWISE
     }
 
 

@@ -16,6 +16,7 @@ from ctrzoo.explanation.explainer import mean_strengths
 from ctrzoo.files import write_csv, write_json, write_text
 from ctrzoo.plots import plot_interactions, plot_learning_curves
 from ctrzoo.startup import keep_loops_rolled
+from ctrzoo.tasks import DEFAULT_TASKS, loss_name, task_of
 from ctrzoo.training import EVALUATION_BATCH, set_seed, train
 from ctrzoo.training.strategy import device_kind, is_chief, make_strategy, scaled_learning_rate, usable_cpu_replicas
 from ctrzoo.types import Path
@@ -67,8 +68,9 @@ def run_experiment(
     console.print(f"{data!r}")
     if settings.jit_compile:
         keep_loops_rolled()
+    task = _task(settings, data)
     for name in (*settings.baselines, settings.model):
-        _build(name, data.schema, settings)  # refuses wrong hyperparameters before anything is written
+        _build(name, data.schema, settings, task)  # refuses wrong hyperparameters before anything is written
     with _locked(workdir) if chief else contextlib.nullcontext(), _naming_causes(data):
         if chief:
             _check_workdir(workdir, settings)  # another process may have begun since
@@ -81,13 +83,15 @@ def run_experiment(
                 folder.mkdir(parents=True, exist_ok=True)
             set_seed(settings.seed, settings.jit_compile)
             with distribution.scope():
-                model = _build(name, data.schema, settings)
+                model = _build(name, data.schema, settings, task)
             result = _train(model, data, settings, folder, console, checkpoint_options)
             histories[name] = result.pop("history")
             results[name] = {
                 "model": name,
                 "dataset": data.name,
                 "seed": settings.seed,
+                "task": task,
+                "monitor": settings.monitor or task_of(task).monitor,
                 "num_parameters": model.count_params(),
                 "epochs": len(histories[name]),
                 **result,
@@ -98,8 +102,10 @@ def run_experiment(
             return None
         bayes = data.truth["bayes"] if data.truth else None
         notes = _explain(model, data, workdir)  # pyright: ignore[reportPossiblyUnboundVariable] (one at least)
-        plot_learning_curves(histories, workdir / "learning_curves.png", bayes and bayes["valid"])
+        monitor = settings.monitor or task_of(task).monitor
+        plot_learning_curves(histories, workdir / "learning_curves.png", bayes and bayes["valid"], monitor)
         outcome = {"dataset": data.name, "models": results, "bayes": bayes and bayes["test"], "notes": notes}
+        outcome |= {"task": task, "monitor": monitor}
         write_text(workdir / "report.md", report(settings, data, outcome, histories))
         write_json(workdir / "metrics.json", results[settings.model])  # last: with it a run counts as finished
         return outcome
@@ -230,11 +236,18 @@ def _load(settings, data_dir, raw):
     return data
 
 
-def _build(name, schema, settings):
+def _task(settings, data):
+    """Return the task: the one that is set, otherwise that of the data's labels."""
+    task = DEFAULT_TASKS[data.label_kind] if settings.task == "auto" else settings.task
+    loss_name(task, settings.loss)  # raises an error if the loss is of another task
+    return task
+
+
+def _build(name, schema, settings, task):
     known = models.hyperparameters_of(name)
     hyperparameters = {key: value for key, value in settings.hyperparameters.items() if key in known}
     try:
-        return models.build(name, schema, **hyperparameters, dtype=settings.precision)
+        return models.build(name, schema, **hyperparameters, task=task, loss=settings.loss, dtype=settings.precision)
     except (TypeError, AttributeError) as error:
         raise ValueError(f"Model '{name}' cannot be built with {hyperparameters}: {error}") from error
 

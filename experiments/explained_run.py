@@ -141,7 +141,7 @@ def rows_of(
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return features and labels of rows of a split, by their numbers in stored order, however large it is."""
     numbers, start, found = np.asarray(numbers), 0, []
-    for features, labels in data.dataset(split, BATCH, shuffle=False).as_numpy_iterator():
+    for features, labels, *_ in data.dataset(split, BATCH, shuffle=False).as_numpy_iterator():
         asked = np.flatnonzero((numbers >= start) & (numbers < start + len(labels)))
         in_batch = numbers[asked] - start
         found.append((asked, {name: array[in_batch] for name, array in features.items()}, labels[in_batch, 0]))

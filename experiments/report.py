@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ctrzoo.metrics import METRICS, cell_of, main_metrics
+from ctrzoo.metrics import Metric, cell_of, main_metrics, metric_of
 
 if TYPE_CHECKING:
     from ..data_pipelines import PreparedData
@@ -26,29 +26,33 @@ def report(
         results: What `run_experiment` returns.
         histories: Each model's history rows.
     """
-    titles = " | ".join(metric.title for metric in METRICS.values())
+    metrics = {name: metric_of(name) for name in next(iter(results["models"].values()))["test"]}
+    titles = " | ".join(metric.title for metric in metrics.values())
     chosen = [f"- {key}: `{value}`" for key, value in settings.to_dict().items() if value not in ([], {})]
     rows = ", ".join(f"{split} {count:,}" for split, count in data.num_rows.items())
     lines = [
         f"# {settings.model} on {results['dataset']}",
         "",
         f"{rows} rows, {data.schema.num_fields} fields, {data.schema.num_ids:,} ids. Metrics cover the whole test "
-        "split and use the weights of the epoch with the lowest validation log loss.",
+        f"split and use the weights of the epoch with the best validation {metric_of(results['monitor']).title}.",
         "",
         f"| model | {titles} | best epoch | epochs | s per epoch | rows/s | weights |",
-        "|---" * (len(METRICS) + 6) + "|",
+        "|---" * (len(metrics) + 6) + "|",
     ]
-    for name, metrics in results["models"].items():
+    for name, found in results["models"].items():
         lines.append(
-            f"| {name} | {_scores(metrics['test'])} | "
-            f"{metrics['best_epoch']} | {metrics['epochs']} | {metrics['seconds_per_epoch']:.1f} | "
-            f"{metrics['rows_per_second']:,.0f} | {metrics['num_parameters']:,} |"
+            f"| {name} | {_scores(metrics, found['test'])} | "
+            f"{found['best_epoch']} | {found['epochs']} | {found['seconds_per_epoch']:.1f} | "
+            f"{found['rows_per_second']:,.0f} | {found['num_parameters']:,} |"
         )
     if results["bayes"]:
-        scores = [cell_of(metric, results["bayes"], name) if metric.is_main else "" for name, metric in METRICS.items()]
+        bayes = results["bayes"]
+        scores = [
+            cell_of(metric, bayes, name) if metric.is_main and name in bayes else "" for name, metric in metrics.items()
+        ]
         lines.append(f"| true probabilities | {' | '.join(scores)} | | | | | |")
     lines += ["", *results["notes"], "", "![Learning curves](learning_curves.png)", ""]
-    main = main_metrics().items()
+    main = main_metrics(name[6:] for name in histories[settings.model][0] if name.startswith("valid_")).items()
     columns = [(f"{split}_{name}", f"{split} {metric.title}") for split in ("train", "valid") for name, metric in main]
     columns = [column for column in columns if column[0] != "train_log_loss"]  # the training loss has its own column
     lines += [f"## Epochs of {settings.model}", "", f"| epoch | loss | {' | '.join(title for _, title in columns)} |"]
@@ -59,5 +63,5 @@ def report(
     return "\n".join([*lines, "", "## Settings", "", *chosen]) + "\n"
 
 
-def _scores(values: Mapping[str, Any]) -> str:
-    return " | ".join(cell_of(metric, values, name) for name, metric in METRICS.items())
+def _scores(metrics: Mapping[str, Metric], values: Mapping[str, Any]) -> str:
+    return " | ".join(cell_of(metric, values, name) for name, metric in metrics.items())

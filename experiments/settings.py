@@ -15,6 +15,7 @@ from typing import Any
 
 from ctrzoo.optimizers import registry
 from ctrzoo.suggest import unknown
+from ctrzoo.tasks import TASKS
 from ctrzoo.training.options import LEARNING_RATE_SCALING, TrainingOptions, check_fields, option, shared
 from ctrzoo.types import Config, Path
 
@@ -37,6 +38,20 @@ class Settings:
 
     dataset: str = option("synthetic", "A data set of the zoo, or the name or path of a prepared folder.")
     model: str = option("graphfm", "The model to train.")
+    task: str = option(
+        "auto",
+        "What the model is trained for. auto: classification for clicks, regression for numbers, ranking for grades.",
+        choices=("auto", *TASKS),
+    )
+    loss: str | None = option(
+        None,
+        "The loss, by default the first of the task. "
+        + "; ".join(f"{name}: {', '.join(task.losses)}" for name, task in TASKS.items())
+        + ".",
+        str,
+        wanted="a loss of a task, such as bpr",
+        allow=lambda name: any(name in task.losses for task in TASKS.values()),
+    )
     baselines: tuple[str, ...] = ()
     epochs: int = shared("epochs")
     batch_size: int = shared("batch_size")
@@ -55,6 +70,8 @@ class Settings:
     jit_compile: bool = shared("jit_compile")
     cpu_replicas: int = shared("cpu_replicas")
     patience: int = shared("patience")
+    monitor: str | None = shared("monitor")
+    positive_weight: float = shared("positive_weight")
     seed: int = shared("seed")
     hyperparameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     dataset_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)

@@ -46,6 +46,9 @@ def _define(options: type, names: Sequence[str]) -> None:
 SETTING_FLAGS = (
     "dataset",
     "model",
+    "task",
+    "loss",
+    "monitor",
     "epochs",
     "batch_size",
     "learning_rate",
@@ -132,7 +135,7 @@ def table_of(results: Mapping[str, Any]) -> Table:
     title = f"{results['dataset']}: test split, weights of the best epoch"
     caption = "Bayes: the true click probabilities; gap: AUC below theirs." if bayes else None
     table = Table(title=title, caption=caption)
-    main = main_metrics()
+    main = main_metrics(next(iter(results["models"].values()))["test"])
     titles = [metric.title for metric in main.values()]
     columns = ["model", *titles, "gap", "epoch", "s/epoch", "rows/s", "weights"]
     for column in columns if bayes else [name for name in columns if name != "gap"]:

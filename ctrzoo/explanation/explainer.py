@@ -35,7 +35,7 @@ class MeanExplanations:
     def __call__(self, dataset: Iterable[Any]) -> dict[str, np.ndarray]:
         """Return the means over a `tf.data.Dataset` of `(features, labels)` batches, as `mean_explanations`."""
         totals, rows = {}, 0
-        for features, labels in dataset:
+        for features, labels, *_ in dataset:
             batch = self._sums(features)
             totals = {name: totals[name] + batch[name] for name in batch} if totals else batch
             rows += len(labels)

@@ -86,10 +86,12 @@ def _grouped(title: str, measure: str, k: int | None = None, higher_is_better: b
 METRICS: dict[str, Metric] = {
     "auc": Metric("AUC", _rowwise(auc)),
     "log_loss": Metric("log loss", _rowwise(log_loss), higher_is_better=False),
-    "calibration": Metric("calibration", _rowwise(calibration), is_main=False, format="{:.3f}", higher_is_better=None),
-    "normalized_entropy": Metric("normalized entropy", _rowwise(normalized_entropy), higher_is_better=False),
-    "pr_auc": Metric("PR-AUC", _rowwise(pr_auc)),
-    "calibration_error": Metric("calibration error", _rowwise(expected_calibration_error), higher_is_better=False),
+    "calibration": Metric("calibration", _rowwise(calibration), False, "{:.3f}", higher_is_better=None),
+    "normalized_entropy": Metric("normalized entropy", _rowwise(normalized_entropy), False, higher_is_better=False),
+    "pr_auc": Metric("PR-AUC", _rowwise(pr_auc), False),
+    "calibration_error": Metric(
+        "calibration error", _rowwise(expected_calibration_error), False, higher_is_better=False
+    ),
     "rmse": Metric("RMSE", _rowwise(rmse), higher_is_better=False),
     "mae": Metric("MAE", _rowwise(mae), higher_is_better=False),
     "grouped_auc": _grouped("grouped AUC", "grouped_auc"),

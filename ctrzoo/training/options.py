@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ctrzoo.metrics import metric_of
 from ctrzoo.optimizers import registry
 from ctrzoo.training.schedules import SCHEDULES
 
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
     from ctrzoo.optimizers.registry import LearningRate
 
 LEARNING_RATE_SCALING = ("none", "sqrt", "linear")
+
+
+def is_monitored(name: str) -> bool:
+    """Return whether training can look for better values of a metric.
+
+    >>> is_monitored("log_loss"), is_monitored("calibration"), is_monitored("auk")
+    (True, False, False)
+    """
+    try:
+        return metric_of(name).higher_is_better is not None
+    except ValueError:
+        return False
 
 
 def option(
@@ -127,12 +140,27 @@ class TrainingOptions:
     )
     plateau_factor: float = option(
         1.0,
-        "Multiplies the learning rate after each epoch that does not lower the validation log loss; 1 keeps it.",
+        "Multiplies the learning rate after each epoch that does not improve the monitored metric; 1 keeps it.",
         wanted="above 0 and at most 1",
         allow=lambda factor: 0 < factor <= 1,
     )
     optimizer: str = option(registry.DEFAULT_OPTIMIZER, f"The optimizer. {registry.describe()}.")
-    patience: int = whole(3, "Epochs without a lower validation log loss before training stops.")
+    patience: int = whole(3, "Epochs without an improvement of the monitored metric before training stops.")
+    monitor: str | None = option(
+        None,
+        "The validation metric by which the best epoch is chosen, such as auc or ndcg@10. By default the task's: log "
+        "loss, RMSE or NDCG@10.",
+        str,
+        wanted="the name of a metric with a better direction, such as auc or ndcg@10",
+        allow=is_monitored,
+    )
+    positive_weight: float = option(
+        1.0,
+        "Weight of rows with a label above 0 in the training loss, compared with other rows. Predicted probabilities "
+        "are then too high.",
+        wanted="a number above 0",
+        allow=lambda number: 0 < number < math.inf,
+    )
     seed: int = option(
         2018,
         "Seed for weights, dropout and the order of rows.",

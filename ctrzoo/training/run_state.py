@@ -28,6 +28,7 @@ from ctrzoo.files import remove_leftovers
 from ctrzoo.model import CTRModel
 from ctrzoo.training.checkpoints import Checkpoints, damaged
 from ctrzoo.training.options import TrainingOptions
+from ctrzoo.training.schedules import improves
 from ctrzoo.training.strategy import is_chief
 from ctrzoo.types import Config, Path
 from ctrzoo.validation import _first
@@ -47,7 +48,7 @@ class RunState:
         loss_sum: Sum of their losses.
         seconds: Time spent in the current epoch.
         first_loss: Loss of the first step of the run.
-        best_epoch: The epoch, from 1, with the lowest validation log loss; 0 before the first.
+        best_epoch: The epoch, from 1, with the best monitored metric; 0 before the first.
         finished: Whether training is over.
         history: A dictionary of numbers for each finished epoch.
     """
@@ -73,11 +74,19 @@ class RunState:
         self.step, self.steps, self.rows = self.step + 1, self.steps + 1, self.rows + rows
         self.loss_sum += loss * rows
 
-    def end_epoch(self, row: dict[str, Any], epochs: int, patience: int) -> None:
-        """Count an epoch and decide whether it is the best or the last."""
+    def end_epoch(self, row: dict[str, Any], epochs: int, patience: int, monitor: str = "log_loss") -> None:
+        """Count an epoch and decide whether it is the best or the last.
+
+        Args:
+            row: The row of the history.
+            epochs: The most epochs.
+            patience: Epochs without an improvement before training stops.
+            monitor: The validation metric that says which epoch is the best.
+        """
         self.history.append(row)
         self.epoch, self.step, self.rows, self.loss_sum, self.seconds = self.epoch + 1, 0, 0, 0.0, 0.0
-        if not self.best_epoch or row["valid_log_loss"] < self.history[self.best_epoch - 1]["valid_log_loss"]:
+        values = np.array([entry[f"valid_{monitor}"] for entry in self.history], np.float64)
+        if self.best_epoch == 0 or improves(values, monitor)[-1]:
             self.best_epoch = self.epoch
         self.finished = self.epoch >= epochs or self.epoch - self.best_epoch >= patience
 
@@ -202,6 +211,8 @@ def describe_run(model: CTRModel, data: Any, options: TrainingOptions) -> Config
         "learning_rate_schedule": options.learning_rate_schedule,
         "plateau_factor": options.plateau_factor,
         "patience": options.patience,
+        "monitor": options.monitor,
+        "positive_weight": options.positive_weight if options.positive_weight != 1 else None,
         "seed": options.seed,
         "num_rows": data.num_rows,
         "data fingerprint": getattr(data, "fingerprint", None),

@@ -10,11 +10,13 @@ small operation among all cores and waits for the slowest core each time.
 
 import contextlib
 import os
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from ctrzoo.model import CTRModel
+from ctrzoo.tasks import task_of
 from ctrzoo.training.options import LEARNING_RATE_SCALING
 from ctrzoo.types import Features, Tensor
 
@@ -129,14 +131,18 @@ class ReplicatedStep:
         jit_compile: Whether XLA compiles the training step. On one CPU it compiles the whole step; elsewhere, and with
             CPU replicas, it compiles loss and gradient but not the update.
         cpu_replicas: On one device, the number of parts of a batch to compute in parallel, each as its own graph. A
-            batch that cannot be divided is one part.
+            batch that cannot be divided is one part. Losses of groups need whole batches, which are never divided.
+        positive_weight: Multiplies the weight of rows with a label above 0 in training.
 
     Raises:
         ValueError: If the model or its optimizer uses something that several devices or CPU replicas would compute
             differently.
     """
 
-    def __init__(self, model: CTRModel, jit_compile: bool = False, cpu_replicas: int = 1) -> None:
+    def __init__(
+        self, model: CTRModel, jit_compile: bool = False, cpu_replicas: int = 1, positive_weight: float = 1.0
+    ) -> None:
+        self._by_group, self._positive_weight = task_of(model.task).by_group, float(positive_weight)
         self._model, self._strategy = model, model.distribute_strategy
         self.num_replicas, self._cpu_replicas = self._strategy.num_replicas_in_sync, cpu_replicas
         self._num_parts = self.num_replicas * cpu_replicas
@@ -164,9 +170,13 @@ class ReplicatedStep:
             self._loss_and_gradients = tf.function(self._loss_and_gradients, jit_compile=True)
         self._steps = {}
 
-    def train(self, batch: tuple[Features, Tensor]) -> Tensor:
-        """Train on a global batch `(features, labels)` of host tensors; return its loss, a tensor on the device."""
-        return self._call(self._train_all, batch)
+    def train(self, batch: tuple[Any, ...]) -> Tensor:
+        """Train on a global batch of host tensors; return its loss, a tensor on the device.
+
+        Args:
+            batch: `(features, labels)`, or `(features, labels, weights)`: a row of weight 2 counts as two rows.
+        """
+        return self._call(self._train_all, batch, not self._by_group)
 
     def predict(self, features: Features) -> Tensor:
         """Return the probabilities `(rows, 1)` of a global batch of host tensors."""
@@ -182,8 +192,8 @@ class ReplicatedStep:
 
         return float(mean())
 
-    def _call(self, step, batch):
-        divided = self._num_parts > 1 and len(batch[0]["ids"]) % self._num_parts == 0
+    def _call(self, step, batch, divisible=True):
+        divided = divisible and self._num_parts > 1 and len(batch[0]["ids"]) % self._num_parts == 0
         if (step, divided) not in self._steps:
             specification = tf.nest.map_structure(
                 lambda tensor: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype), batch
@@ -198,8 +208,17 @@ class ReplicatedStep:
                 layer.synchronized = False
 
     def _train_all(self, batch, divided):
+        batch = self._weighted(batch)
         losses = self._strategy.run(self._train_replica, args=(batch, divided))
         return self._strategy.reduce("SUM", losses, axis=None)
+
+    def _weighted(self, batch):
+        """Return a batch whose weights have the mean 1, so that each part knows its share of them."""
+        features, labels, *weights = batch
+        if self._positive_weight != 1:
+            own = tf.where(labels[:, 0] > 0, self._positive_weight, 1.0)
+            weights = [own * weights[0] if weights else own]
+        return features, labels, *(tf.math.divide_no_nan(part, tf.reduce_mean(part)) for part in weights)
 
     def _predict_all(self, batch, divided):
         probabilities = self._strategy.run(self._predict_replica, args=(batch, divided))
@@ -212,7 +231,9 @@ class ReplicatedStep:
         elif self.num_replicas > 1:  # all compute the same gradient, so only the first one counts
             index = tf.distribute.get_replica_context().replica_id_in_sync_group
             weight = self.num_replicas * tf.cast(tf.equal(index, 0), tf.float32)
-        found = [self._loss_and_gradients(features, labels, weight) for features, labels in parts]
+        # The loss is a weighted mean, so each part counts by the sum of its weights.
+        shares = [weight * tf.reduce_mean(part[2]) if divided and len(part) > 2 else weight for part in parts]
+        found = [self._loss_and_gradients(*part, weight=share) for part, share in zip(parts, shares, strict=True)]
         loss, gradients = found[0]
         for other_loss, others in found[1:]:
             loss, gradients = loss + other_loss, list(map(_sum, gradients, others))
@@ -235,11 +256,11 @@ class ReplicatedStep:
             firsts = [(replica * self._cpu_replicas + branch) * rows for branch in range(self._cpu_replicas)]
             return [tf.nest.map_structure(lambda tensor, i=i: tensor[i : i + rows], batch) for i in firsts]
 
-    def _loss_and_gradients(self, features, labels, weight):
+    def _loss_and_gradients(self, features, labels, sample_weight=None, *, weight):
         with tf.GradientTape() as tape:
             probabilities = self._model(features, training=True)
             # Keras divides the loss by the number of replicas, so their sum is the mean over the batch.
-            loss = self._model.compute_loss(features, labels, probabilities, training=True) * weight
+            loss = self._model.compute_loss(features, labels, probabilities, sample_weight, training=True) * weight
             scaled = self._model.optimizer.scale_loss(loss)
         return loss, tape.gradient(scaled, self._model.trainable_variables)
 

@@ -16,8 +16,10 @@ from rich.console import Console
 from ctrzoo import optimizers
 from ctrzoo.explanation.explainer import MeanExplanations, kinds_of, matrices_of
 from ctrzoo.files import replaced, seal_zip
+from ctrzoo.metrics import metric_of
 from ctrzoo.model import CTRModel
 from ctrzoo.schema import Schema
+from ctrzoo.tasks import TASKS, Task, task_of
 from ctrzoo.training.divergence import check_loss, diverged
 from ctrzoo.training.evaluation import Evaluator
 from ctrzoo.training.interruption import DelayedSignals, Interrupted
@@ -61,7 +63,10 @@ def train(
     console: Console | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, Any]:
-    """Train until the validation log loss stops falling, then evaluate the weights of the best epoch.
+    """Train until the monitored metric stops improving, then evaluate the weights of the best epoch.
+
+    The model's task says which loss is minimized, which metrics are reported and which is monitored; see
+    `ctrzoo.tasks`. Weights of rows count in the loss and in all metrics but those of places.
 
     To train on several devices, build the model in the scope of a strategy from `ctrzoo.training.strategy`. With a
     folder, an interrupted run resumes from its last checkpoint when you start it again. On one device, after
@@ -74,7 +79,8 @@ def train(
         model: A `CTRModel`.
         data: The data: `schema`, `num_rows` by split and `dataset(split, batch_size, shuffle=..., seed=...,
             start_epoch=..., skip_batches=...)`, as `ctrzoo.data_pipelines.load` returns it, with the splits
-            train, valid and test. The order of an epoch must depend only on its number and the seed.
+            train, valid and test. The order of an epoch must depend only on its number and the seed. Groups need
+            `columns`, `keep_groups` and the arguments `columns=` and `by_group=` of `PreparedData.dataset`.
         options: The `TrainingOptions`; by default those of `TrainingOptions()`.
         folder: An existing folder for `history.csv`, TensorBoard events, `checkpoints` and the best
             `model.keras`; `None` writes nothing. Several hosts need a shared folder.
@@ -126,7 +132,7 @@ class _Run:
         folder: Path | None,
         callbacks: Sequence[keras.callbacks.Callback],
     ) -> None:
-        _check_model(model, data)
+        self.task = _check_task(model, data)
         _check_callbacks(callbacks)
         self.model, self.data, self.options = model, data, options
         self.folder = None if folder is None else pathlib.Path(folder)
@@ -139,7 +145,7 @@ class _Run:
         if self.folder is not None:
             self.store = RunStore(model, self.folder, options.keep_checkpoints, describe_run(model, data, options))
             self.state, self.best = self.store.restore() or (self.state, self.best)
-        self.step = ReplicatedStep(model, options.jit_compile, options.cpu_replicas)
+        self.step = ReplicatedStep(model, options.jit_compile, options.cpu_replicas, options.positive_weight)
         if self.step.agree(self.state.steps) != self.state.steps:
             raise ValueError(
                 "The workers would resume from different checkpoints. Give them all the same folder (--workdir) on a "
@@ -147,9 +153,15 @@ class _Run:
             )
         self.evaluator = Evaluator(model, options.cpu_replicas)
         rows = EVALUATION_BATCH // parts * parts
-        self.valid, self.test = (data.dataset(split, rows, shuffle=False) for split in ("valid", "test"))
+        groups: Any = {"columns": ("group",)} if "group" in _columns(data) else {}
+        self.monitor = options.monitor or self.task.monitor
+        grouped = self.task.metrics_of_groups if groups else ()
+        self.metrics = tuple(dict.fromkeys([*self.task.metrics, *grouped, self.monitor]))
+        _check_metrics(self.monitor, self.task, bool(groups))
+        self.valid, self.test = (data.dataset(split, rows, shuffle=False, **groups) for split in ("valid", "test"))
         # As many training rows as validation rows, so that the two can be compared.
-        self.seen = data.dataset("train", rows, shuffle=False).take(math.ceil(data.num_rows["valid"] / rows))
+        seen = data.dataset("train", rows, shuffle=False, **groups)
+        self.seen = seen.take(math.ceil(data.num_rows["valid"] / rows))
         self.strengths = _strengths(model, self.valid.take(1)) if self.folder is not None else None
         self.num_rows = data.num_rows["train"]
         self.callbacks = keras.callbacks.CallbackList(
@@ -177,7 +189,11 @@ class _Run:
         options = self.options
         if not callable(options.learning_rate):  # a Keras schedule follows the optimizer's step count
             rate = relative_rate(
-                options.learning_rate_schedule, options.plateau_factor, options.epochs, self.state.history
+                options.learning_rate_schedule,
+                options.plateau_factor,
+                options.epochs,
+                self.state.history,
+                self.monitor,
             )
             self.model.optimizer.learning_rate = options.learning_rate * rate
         self.callbacks.on_epoch_begin(self.state.epoch)
@@ -187,7 +203,8 @@ class _Run:
         """Train on the rest of the epoch; yield the losses of some steps at a time."""
         if self.state.rows >= self.num_rows:  # interrupted between its last step and its evaluation
             return
-        position = {"start_epoch": self.state.epoch, "skip_batches": self.state.step}
+        position: Any = {"start_epoch": self.state.epoch, "skip_batches": self.state.step}
+        position |= {"by_group": True} if self.task.by_group else {}
         batches = self.data.dataset("train", self.options.batch_size, seed=self.options.seed, **position)
         stop_every = self.options.checkpoint_steps
         yield from _checked_steps(
@@ -218,7 +235,7 @@ class _Run:
             **{f"train_{name}": value for name, value in self._evaluate(self.seen)},
             **{f"valid_{name}": value for name, value in self._evaluate(self.valid)},
         }
-        state.end_epoch(row, self.options.epochs, self.options.patience)
+        state.end_epoch(row, self.options.epochs, self.options.patience, self.monitor)
         self.progress.end_epoch(row)
         is_best = state.best_epoch == state.epoch
         if is_best:
@@ -241,7 +258,7 @@ class _Run:
             self.progress.console.print(f"{self.model.name}: interrupted; saved a checkpoint at {_place(self.state)}")
 
     def _evaluate(self, dataset: tf.data.Dataset) -> Iterable[tuple[str, float]]:
-        return self.evaluator.evaluate(self.signals.checked(dataset)).items()
+        return self.evaluator.evaluate(self.signals.checked(dataset), self.metrics).items()
 
     def _save(self) -> None:
         assert self.store is not None and self.folder is not None  # a process that writes has a folder
@@ -258,23 +275,49 @@ class _Run:
         if self.writes and self.folder and not (self.folder / MODEL_FILE).is_file():  # it was deleted
             _save_model(self.model, self.folder)
         seconds = statistics.median(row["seconds"] for row in self.state.history)
+        metrics = (*self.metrics, *self.task.final_metrics)
         return {
             "best_epoch": self.state.best_epoch,
             "seconds_per_epoch": seconds,
             "rows_per_second": self.num_rows / seconds,
-            "valid": self.evaluator.evaluate(self.valid),
-            "test": self.evaluator.evaluate(self.test),
+            "valid": self.evaluator.evaluate(self.valid, metrics),
+            "test": self.evaluator.evaluate(self.test, metrics),
             "history": self.state.history,
         }
 
 
-def _check_model(model: CTRModel, data: Any) -> None:
+def _columns(data: Any) -> tuple[str, ...]:
+    """Return what the rows of data have beside features and label; data of one's own need not say so."""
+    return tuple(getattr(data, "columns", ()))
+
+
+def _check_task(model: CTRModel, data: Any) -> Task:
+    """Return the task of a model that fits the data."""
     check_schema(model, data)
-    if model.task != "classification":
+    task, kind = task_of(model.task), getattr(data, "label_kind", "binary")
+    if kind not in task.label_kinds:
+        fitting = [name for name, other in TASKS.items() if kind in other.label_kinds]
         raise ValueError(
-            "Training monitors the log loss of click probabilities, so the task must be 'classification'. "
-            f"Received: {model.task!r}. Use `model.compile` and `model.fit` for other tasks."
+            f"The labels are '{kind}', which the task '{model.task}' cannot predict. Choose the task "
+            f"{' or '.join(fitting)}, or another `kind` of label in the schema."
         )
+    if task.by_group and "group" not in _columns(data):
+        raise ValueError(
+            f"The task '{model.task}' needs groups. Write `group: <column>` and `keep_groups: true` into the schema "
+            "and prepare the table again."
+        )
+    return task
+
+
+def _check_metrics(monitor: str, task: Task, has_groups: bool) -> None:
+    if metric_of(monitor).needs_groups and not has_groups:
+        raise ValueError(
+            f"The metric '{monitor}' needs groups. Write `group: <column>` into the schema and prepare the table again."
+        )
+    own = [name for name in (*task.metrics, *task.final_metrics) if metric_of(name).higher_is_better is not None]
+    of_groups = metric_of(monitor).needs_groups and (task.metrics_of_groups or task.by_group)
+    if monitor not in own and not of_groups:
+        raise ValueError(f"The metric '{monitor}' is not one of the model's task. Monitor {', '.join(own)}.")
 
 
 def _check_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> None:

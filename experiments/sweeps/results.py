@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from ctrzoo.files import write_csv, write_text
-from ctrzoo.metrics import main_metrics
+from ctrzoo.metrics import main_metrics, metric_of
+from ctrzoo.tasks import TASKS
 from ctrzoo.types import Config
 
 from . import outcome
@@ -22,25 +23,37 @@ SPLITS = ("test", "valid")
 COSTS = ("best_epoch", "epochs", "num_parameters", "seconds_per_epoch", "seconds")
 
 
-def scores() -> dict[str, tuple[str, str]]:
-    """Return the split and the metric of each score of a run, by column name."""
-    return {f"{split}_{name}": (split, name) for split in SPLITS for name in main_metrics()}
+def metrics_of(runs: Sequence[Run]) -> list[str]:
+    """Return the names of the metrics that tables show: those of the finished runs, of clicks before the first."""
+    found = [name for run in runs for name in outcome.metrics_of(run).get("test", {})]
+    return list(main_metrics(dict.fromkeys(found or TASKS["classification"].metrics)))
 
 
-def titles_of(split: str) -> list[str]:
-    """Return the column titles of a split's scores."""
-    return [f"{split} {metric.title}" for metric in main_metrics().values()]
+def scores(rows: Sequence[Config]) -> list[str]:
+    """Return the columns of rows that hold scores, those of the test split first."""
+    names = [name for name in rows[0] if name.partition("_")[0] in SPLITS] if rows else []
+    return sorted(names, key=lambda name: SPLITS.index(name.partition("_")[0]))
+
+
+def title_of(score: str) -> str:
+    """Return the title of a column of scores.
+
+    >>> title_of("test_log_loss")
+    'test log loss'
+    """
+    split, _, name = score.partition("_")
+    return f"{split} {metric_of(name).title}"
 
 
 def rows_of(runs: Sequence[Run]) -> list[Config]:
     """Return a dictionary for each run: its choices, metrics (None until it is finished), time and command."""
-    varied = _varied(runs)
-    return [_row(run, varied) for run in runs]
+    varied, names = _varied(runs), metrics_of(runs)
+    return [_row(run, varied, names) for run in runs]
 
 
-def _row(run, varied):
+def _row(run, varied, names):
     metrics = outcome.metrics_of(run)
-    found = {name: metrics.get(split, {}).get(key) for name, (split, key) in scores().items()}
+    found = {f"{split}_{name}": metrics.get(split, {}).get(name) for split in SPLITS for name in names}
     reason = outcome.reason_of(run)
     return {
         "dataset": run.settings.dataset,
@@ -84,7 +97,7 @@ def _summary(members):
     summary = {key: members[0][key] for key in ("dataset", "label", "variant", "choices", "group")}
     summary |= {"runs": len(members), "finished": len(finished)}
     summary["failed"] = sum(row["state"] == "failed" for row in members)
-    for key in (*scores(), *COSTS):
+    for key in (*scores(members), *COSTS):
         values = [row[key] for row in finished if row[key] is not None]
         summary[key] = statistics.fmean(values) if values else None
         summary[f"{key}_deviation"] = statistics.stdev(values) if len(values) > 1 else None
@@ -99,15 +112,16 @@ def write_results(rows: Sequence[Config], folder: pathlib.Path) -> None:
 
 def markdown(rows: Sequence[Config]) -> str:
     """Return the results as Markdown."""
-    test = dict(zip(scores(), titles_of("test"), strict=False))
-    shown = {**test, "valid_auc": "valid AUC"}
+    test = {name: title_of(name) for name in scores(rows) if name.startswith("test_")}
+    valid = next((name for name in scores(rows) if name.startswith("valid_")), None)
+    shown = {**test, **({valid: title_of(valid)} if valid else {})}
     done = sum(row["state"] == "finished" for row in rows)
     hours = sum(row["seconds"] for row in rows) / 3600
     lines = [
         "# Results",
         "",
         f"{done} of {len(rows)} runs are finished, {hours:.2f} hours of wall time in total. Test metrics cover the "
-        "whole split and use the weights of the epoch with the lowest validation log loss. Mean ± sample standard "
+        "whole split and use the weights of the best epoch by the monitored validation metric. Mean ± sample standard "
         "deviation over seeds.",
         "",
         f"| data set | label | variant | seeds | {' | '.join(shown.values())} | best epoch | min per run |",
@@ -153,7 +167,8 @@ def table_of(rows: Sequence[Config], at_work: Sequence[Run]) -> Table:
     title = f"{states.count('finished')} of {len(rows)} runs finished, {states.count('failed')} failed"
     working = [f"{run.name}, epoch {len(outcome.history_of(run)) + 1}" for run in at_work]
     table = Table(title=title, caption="running: " + "; ".join(working) if working else None)
-    for column in ("data set", "runs", "seeds", *titles_of("test"), "min per run"):
+    test = [name for name in scores(rows) if name.startswith("test_")]
+    for column in ("data set", "runs", "seeds", *map(title_of, test), "min per run"):
         left = column in ("data set", "runs")
         table.add_column(column, justify="left" if left else "right", no_wrap=column != "runs")
     for group in summary_of(rows):
@@ -161,7 +176,7 @@ def table_of(rows: Sequence[Config], at_work: Sequence[Run]) -> Table:
             group["dataset"],
             f"{group['label']} {group['variant']}",
             f"{group['finished']}/{group['runs']}" + (f", {group['failed']} failed" if group["failed"] else ""),
-            *(spread(group, f"test_{name}") for name in main_metrics()),
+            *(spread(group, name) for name in test),
             _number(group["seconds"] and group["seconds"] / 60, "{:.1f}"),
         )
     return table

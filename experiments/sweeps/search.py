@@ -1,4 +1,4 @@
-"""Hyperparameter search with Optuna: every trial is a run, scored by its validation log loss."""
+"""Hyperparameter search with Optuna: every trial is a run, scored by its monitored validation metric."""
 
 import contextlib
 import dataclasses
@@ -13,6 +13,8 @@ import optuna
 from optuna.trial import TrialState
 
 from ctrzoo.files import write_text
+from ctrzoo.metrics import metric_of
+from ctrzoo.tasks import TASKS
 from ctrzoo.types import Path
 
 from . import outcome
@@ -196,7 +198,10 @@ class Search:
                 )
             raise Killed
         self._killed = 0
-        return outcome.metrics_of(run)["valid"]["log_loss"]
+        metrics = outcome.metrics_of(run)
+        monitor = metrics.get("monitor", "log_loss")
+        trial.set_user_attr("monitor", monitor)
+        return cost_of(monitor, metrics["valid"][monitor])
 
     def _train(self, run, lock, trial):
         """Train; return the number of epochs reported to Optuna."""
@@ -229,7 +234,9 @@ def write_search(study: optuna.Study, folder: pathlib.Path) -> None:
     lines = ["# Search", "", ", ".join(f"{number} {name}" for name, number in counts.items() if number), ""]
     if counts["complete"]:
         best = study.best_trial
-        lines.append(f"Trial {best.number} has the lowest validation log loss, {best.value:.4f}:")
+        monitor = best.user_attrs.get("monitor", "log_loss")
+        value = -best.value if metric_of(monitor).higher_is_better else best.value
+        lines.append(f"Trial {best.number} has the best validation {metric_of(monitor).title}, {value:.4f}:")
         lines += ["", f"    {best.user_attrs['command']}", ""]
     write_text(folder / "search.md", "\n".join(lines))
 
@@ -251,6 +258,18 @@ def _report(run, trial, known):
     """Report new epochs to Optuna; return the total number of epochs."""
     history = outcome.history_of(run)
     for row in history[known:]:
-        if row["valid_log_loss"]:
-            trial.report(float(row["valid_log_loss"]), int(row["epoch"]))
+        monitor = run.settings.monitor or next(
+            task.monitor for task in TASKS.values() if f"valid_{task.monitor}" in row
+        )
+        if row[f"valid_{monitor}"]:
+            trial.report(cost_of(monitor, float(row[f"valid_{monitor}"])), int(row["epoch"]))
     return len(history)
+
+
+def cost_of(monitor: str, value: float) -> float:
+    """Return what Optuna minimizes: the monitored metric, with a minus if higher values are better.
+
+    >>> cost_of("log_loss", 0.5), cost_of("auc", 0.8)
+    (0.5, -0.8)
+    """
+    return -value if metric_of(monitor).higher_is_better else value

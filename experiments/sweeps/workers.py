@@ -10,6 +10,8 @@ import typing
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from ctrzoo.metrics import metric_of
+
 from . import outcome
 from .process import TRAIN, start_training, was_killed
 
@@ -117,8 +119,9 @@ class Workers:
             run = busy.run
             if outcome.is_finished(run):
                 outcome.record_end(run, "")
-                auc = outcome.metrics_of(run)["test"]["auc"]
-                told(f"{run.name} finished: test AUC {'undefined' if auc is None else f'{auc:.4f}'}")
+                name, value = next(iter(outcome.metrics_of(run)["test"].items()))
+                shown = "undefined" if value is None else f"{value:.4f}"
+                told(f"{run.name} finished: test {metric_of(name).title} {shown}")
             elif was_killed(code):
                 told(f"{run.name} was killed by signal {abs(code) % 128}; the next sweep resumes it")
             else:

@@ -17,7 +17,13 @@ HISTORY = [
 def text_of(bayes=None, **test):
     metrics = {"test": {**SCORES, **test}, "best_epoch": 2, "epochs": 2, "seconds_per_epoch": 1.25}
     metrics |= {"rows_per_second": 12345.6, "num_parameters": 1234}
-    results = {"dataset": "small", "models": {"fm": metrics, "lr": metrics}, "bayes": bayes, "notes": ["A note."]}
+    results = {
+        "dataset": "small",
+        "models": {"fm": metrics, "lr": metrics},
+        "bayes": bayes,
+        "notes": ["A note."],
+        "monitor": "log_loss",
+    }
     schema = types.SimpleNamespace(num_fields=4, num_ids=1841)
     data = types.SimpleNamespace(num_rows={"train": 8000, "test": 1000}, schema=schema)
     return report(Settings(model="fm"), data, results, {"fm": HISTORY, "lr": HISTORY})

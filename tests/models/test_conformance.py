@@ -77,6 +77,22 @@ def test_every_trainable_weight_has_a_gradient(model):
         assert np.all(np.isfinite(values)) and np.any(values), f"{weight.path}: {np.abs(values).max()}"
 
 
+def test_a_row_of_weight_two_counts_as_two_rows(model):
+    features, labels = rows(model.schema, 12)
+    weights = np.arange(12) % 3
+    repeated = np.repeat(np.arange(12), weights)
+    found = []
+    for chosen, weight in ((np.arange(12), weights.astype("float32")), (repeated, None)):
+        batch = {name: array[chosen] for name, array in features.items()}
+        with tf.GradientTape() as tape:
+            # Not in training, where dropout and batch normalization look at the rows of the batch.
+            loss = model.default_loss(labels[chosen], model(batch, training=False), weight)
+        gradients = tape.gradient(loss, [variable.value for variable in model.trainable_weights])
+        found.append([loss, *map(tf.convert_to_tensor, gradients)])
+    for weighted, expected in zip(*found, strict=True):
+        np.testing.assert_allclose(weighted, expected, rtol=2e-4, atol=1e-6 + 1e-6 * np.abs(expected).max())
+
+
 def test_fitting_lowers_the_loss(case, mixed_schema):
     keras.utils.set_random_seed(2)
     model = case.new(mixed_schema, **LEARNABLE.get(case.id, {}))
@@ -236,7 +252,7 @@ def test_regression(case, mixed_schema):
     keras.utils.set_random_seed(5)
     model = case.new(mixed_schema, task="regression", **LEARNABLE.get(case.id, {}))
     features, labels = rows(mixed_schema, 32)
-    assert model.default_loss == "mean_squared_error"
+    assert model.default_loss.name == "mean_squared_error"
     targets = 3 + 2 * labels
     model.compile(keras.optimizers.Adam(0.01), model.default_loss, run_eagerly=True)
     before = np.mean((predict(model, features) - targets) ** 2)

@@ -33,7 +33,8 @@ def test_labels_and_probabilities_keep_their_order_and_no_rows_are_refused(data)
     model = fresh_model(data)
     features, labels = data.arrays("test")
     found = Evaluator(model).predict(data.dataset("test", 7, shuffle=False))
-    np.testing.assert_array_equal(found[0], labels[:, 0])
-    np.testing.assert_allclose(found[1], model.predict(features, verbose=0)[:, 0], rtol=1e-5)
+    np.testing.assert_array_equal(found.labels, labels[:, 0])
+    assert found.weights is None and found.groups is None
+    np.testing.assert_allclose(found.scores, model.predict(features, verbose=0)[:, 0], rtol=1e-5)
     with pytest.raises(ValueError, match="has no rows to evaluate"):
         Evaluator(model).predict(data.dataset("test", 7, shuffle=False).take(0))

@@ -24,15 +24,15 @@ from ctrzoo.training.strategy import (
     usable_cpu_replicas,
 )
 from tests.ctrzoo.training.interrupted import run
-from tests.ctrzoo.training.replicas import SCHEMA
+from tests.ctrzoo.training.replicas import SCHEMA, weighted
 from tests.small_data import SmallData
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 # CTRZOO_DEVICES=2,4,8 pytest tests/ctrzoo/training/test_strategy.py -k devices
 DEVICES = [int(number) for number in os.environ.get("CTRZOO_DEVICES", "2").split(",")]
-CASES = ["lr", "fm:rowwise", "fm:mixed_bfloat16", "deepfm_batch_norm", "graphfm"]
+CASES = ["lr", "fm:rowwise", "fm:rowwise:weighted", "fm:mixed_bfloat16", "deepfm_batch_norm", "graphfm"]
 if len(DEVICES) > 1:
-    CASES += ["lr:rowwise", "fm", "fm:jit", "deepfm", "deepfm:rowwise", "graphfm:rowwise"]
+    CASES += ["lr:rowwise", "fm", "fm:jit", "deepfm", "deepfm:rowwise", "deepfm:weighted", "graphfm:rowwise"]
 HAS_GPUS = len(tf.config.list_physical_devices("GPU")) >= max(2, *DEVICES)
 ON_CPUS = {} if HAS_GPUS else {"CUDA_VISIBLE_DEVICES": ""}  # the CPU is divided where no GPU is seen
 
@@ -88,6 +88,60 @@ def test_branches_give_the_losses_weights_and_metrics_of_the_whole(name, options
         found.append([losses, list(metrics.values()), *model.get_weights()])
     for expected, divided in zip(*found, strict=True):
         np.testing.assert_allclose(divided, expected, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "jit_compile"), [*((name, False) for name in optimizers.OPTIMIZERS), ("lazy_adam", True)]
+)
+def test_a_row_of_weight_two_trains_like_two_rows(optimizer, jit_compile):
+    data, found = SmallData(SCHEMA, num_rows=3 * 64 + 27), []
+    for is_repeated in (False, True):
+        keras.utils.set_random_seed(1)
+        model = models.build("deepfm", SCHEMA, embedding_dim=4, deep_units=(8,), embedding_l2=0.1)
+        model.compile(optimizers.build(optimizer, 0.01))
+        step, losses = ReplicatedStep(model, jit_compile), []
+        for epoch in range(3):
+            for batch in data.dataset("train", 64, start_epoch=epoch):
+                features, labels, weights = weighted(*batch)
+                weights = weights + 1  # a row of weight 0 is in the batch, which lazy optimizers notice
+                if is_repeated:
+                    rows = np.repeat(np.arange(len(labels)), weights.astype(int))
+                    batch = tf.nest.map_structure(lambda column, rows=rows: tf.gather(column, rows), (features, labels))
+                    losses.append(float(step.train(batch)))
+                else:
+                    losses.append(float(step.train((features, labels, weights))))
+        found.append([losses, *model.get_weights()])
+    for expected, repeated in zip(*found, strict=True):
+        np.testing.assert_allclose(repeated, expected, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("number", [1, 4])
+def test_branches_share_the_weights_of_a_batch_and_positives_may_weigh_more(number):
+    data, found = SmallData(SCHEMA, num_rows=2 * 64), []
+    for branches, positive_weight in ((1, 1), (number, 3)):
+        keras.utils.set_random_seed(1)
+        model = models.build("fm", SCHEMA, embedding_dim=4)
+        model.compile(optimizers.build("adam", 0.01))
+        step = ReplicatedStep(model, cpu_replicas=branches, positive_weight=positive_weight)
+        losses = []
+        for batch in data.dataset("train", 64):
+            features, labels, weights = weighted(*batch)
+            weights = weights if positive_weight > 1 else weights * np.where(labels[:, 0] > 0, 3, 1)
+            losses.append(float(step.train((features, labels, weights.astype("float32")))))
+        found.append([losses, *model.get_weights()])
+    for expected, divided in zip(*found, strict=True):
+        np.testing.assert_allclose(divided, expected, rtol=1e-4, atol=2e-5)
+
+
+def test_a_batch_of_weights_0_changes_nothing_and_has_no_loss():
+    data = SmallData(SCHEMA, num_rows=64)
+    model = models.build("fm", SCHEMA, embedding_dim=4)
+    model.compile(keras.optimizers.SGD(0.1))
+    before = model.get_weights()
+    ((features, labels),) = data.dataset("train", 64)
+    assert float(ReplicatedStep(model).train((features, labels, np.zeros(64, "float32")))) == 0
+    for weight, expected in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, expected)
 
 
 @pytest.mark.parametrize(("name", "options"), [("fm", {}), ("deepfm", {"embedding_l2": 0.1, "deep_units": (8,)})])

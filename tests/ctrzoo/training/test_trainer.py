@@ -1,6 +1,7 @@
 """The trainer: what it learns, keeps, writes and refuses."""
 
 import csv
+import dataclasses
 import io
 
 import keras
@@ -12,11 +13,12 @@ from rich.console import Console
 from ctrzoo import metrics, models
 from ctrzoo.experiments.report import report
 from ctrzoo.experiments.settings import Settings
-from ctrzoo.experiments.sweeps.results import scores, titles_of
+from ctrzoo.experiments.sweeps.results import metrics_of
 from ctrzoo.experiments.train import table_of
 from ctrzoo.explanation.explainer import mean_explanations
 from ctrzoo.metrics import log_loss
 from ctrzoo.schema import Field, Schema
+from ctrzoo.tasks import TASKS
 from ctrzoo.training import TrainingOptions, set_seed, train
 from tests.small_data import SmallData
 
@@ -122,8 +124,8 @@ def test_another_schema_is_refused(data, console):
         train(model, data, console=console)
 
 
-def test_another_task_is_refused(data, console):
-    with pytest.raises(ValueError, match="must be 'classification'"):
+def test_a_task_without_what_it_needs_is_refused(data, console):
+    with pytest.raises(ValueError, match="The task 'ranking' needs groups"):
         train(models.build("fm", data.schema, task="ranking"), data, console=console)
 
 
@@ -224,9 +226,11 @@ def test_matrices_of_pairs_are_drawn_heads_averaged(name, tags, data, console, t
 
 
 def test_a_registered_metric_appears_everywhere(data, console, tmp_path, monkeypatch):
-    monkeypatch.setitem(
-        metrics.METRICS, "accuracy", metrics.Metric("accuracy", lambda y, p: float(np.mean((p > 0.5) == y)))
-    )
+    accuracy = metrics.Metric("accuracy", lambda rows: float(np.mean((rows.scores > 0.5) == rows.labels)))
+    monkeypatch.setitem(metrics.METRICS, "accuracy", accuracy)
+    classification = TASKS["classification"]
+    more = dataclasses.replace(classification, metrics=(*classification.metrics, "accuracy"))
+    monkeypatch.setitem(TASKS, "classification", more)
     result = train(fresh_model(data), data, TrainingOptions(epochs=1), folder=tmp_path, console=console)
     assert 0 <= result["test"]["accuracy"] <= 1
     assert ", accuracy 0." in console.file.getvalue()
@@ -234,8 +238,8 @@ def test_a_registered_metric_appears_everywhere(data, console, tmp_path, monkeyp
     events = b"".join(path.read_bytes() for path in (tmp_path / "tensorboard").iterdir())
     assert b"accuracy/valid" in events
     outcome = {"epochs": 1, "num_parameters": 9, **result}
-    results = {"dataset": "small", "models": {"fm": outcome}, "bayes": None, "notes": []}
+    results = {"dataset": "small", "models": {"fm": outcome}, "bayes": None, "notes": [], "monitor": "log_loss"}
     assert "accuracy" in [column.header for column in table_of(results).columns]
     text = report(Settings(model="fm"), data, results, {"fm": result["history"]})
-    assert "| AUC | log loss | calibration | accuracy |" in text and "valid accuracy" in text
-    assert {"test_accuracy", "valid_accuracy"} <= set(scores()) and "test accuracy" in titles_of("test")
+    assert "| AUC | log loss | calibration | accuracy | normalized entropy |" in text and "valid accuracy" in text
+    assert metrics_of([]) == ["auc", "log_loss", "accuracy"]
