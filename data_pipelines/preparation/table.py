@@ -44,6 +44,7 @@ def prepare_own_table(
     schema: Path | Mapping[str, Any],
     *,
     bad_rows: str = "error",
+    most_skipped: float | None = None,
     seed: int = 0,
     overwrite: bool = False,
 ) -> Config:
@@ -61,6 +62,7 @@ def prepare_own_table(
             `Fractions`, `ByColumn` or `ByName`), `fit_on`, `missing`, and for text `separator`, `columns` (if the files
             have no header) and `quote` (by default none for tab-separated text, otherwise `"`).
         bad_rows: What to do with rows that cannot be used: `"error"` or `"skip"`.
+        most_skipped: The largest share of the rows that `"skip"` may leave out, 0 to 1; by default 0.05.
         seed: Seed for the order of the training rows, and for the split if the schema gives none.
         overwrite: Whether to replace an earlier preparation, which stays until the new one is complete. A folder with
             other files in it is never replaced.
@@ -78,7 +80,9 @@ def prepare_own_table(
     source = table_source(files, splits, config)
     plan = table_plan(config, source.columns(), bool(splits), seed)
     with replacing(folder, overwrite) as place:
-        return prepare_table(place, name, plan, source, bad_rows=bad_rows, shuffle_seed=seed)
+        return prepare_table(
+            place, name, plan, source, bad_rows=bad_rows, most_skipped=most_skipped, shuffle_seed=seed
+        )
 
 
 def read_schema(path: Path) -> Mapping[str, Any]:
