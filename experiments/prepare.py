@@ -108,7 +108,12 @@ def _prepare_table(console):
     tables = {split: path for split, path in tables.items() if path}
     name = FLAGS.name or name_of_table(FLAGS.table)
     folder = data_dir(FLAGS.data_dir) / name
-    arguments = {"bad_rows": FLAGS.bad_rows, "most_skipped": FLAGS.most_skipped, "seed": FLAGS.seed, "overwrite": FLAGS.overwrite}
+    arguments = {
+        "bad_rows": FLAGS.bad_rows,
+        "most_skipped": FLAGS.most_skipped,
+        "seed": FLAGS.seed,
+        "overwrite": FLAGS.overwrite,
+    }
     prepare_own_table(folder, name, tables if len(tables) > 1 else FLAGS.table, FLAGS.schema, **arguments)
     return folder
 

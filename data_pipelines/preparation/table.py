@@ -80,9 +80,7 @@ def prepare_own_table(
     source = table_source(files, splits, config)
     plan = table_plan(config, source.columns(), bool(splits), seed)
     with replacing(folder, overwrite) as place:
-        return prepare_table(
-            place, name, plan, source, bad_rows=bad_rows, most_skipped=most_skipped, shuffle_seed=seed
-        )
+        return prepare_table(place, name, plan, source, bad_rows=bad_rows, most_skipped=most_skipped, shuffle_seed=seed)
 
 
 def read_schema(path: Path) -> Mapping[str, Any]:
