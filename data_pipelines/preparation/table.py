@@ -22,6 +22,7 @@ from ..labels import Label
 from ..raw.delimited import Format
 from ..raw.libsvm import SparseTextSource
 from ..raw.sources import COMPRESSIONS, TARS, ParquetSource, TextSource
+from ..raw.token_fields import declared_format
 from ..storage.writing import SPLITS
 from .engine import prepare_table
 from .plan import TablePlan
@@ -34,7 +35,7 @@ if typing.TYPE_CHECKING:
 LARGEST_SCHEMA = 1 << 24
 DEEPEST_SCHEMA = 50
 MOST_VALUES = 1_000_000
-KEYS = ("label", "fields", "split", "fit_on", *Format.keys())
+KEYS = ("label", "fields", "split", "fit_on", "format", *Format.keys())
 
 
 def prepare_own_table(
@@ -55,11 +56,12 @@ def prepare_own_table(
         name: Name of the data set: letters, digits and underscores.
         tables: A path or pattern such as `"logs/*.parquet"`, or one for each split,
             `{"train": ..., "valid": ..., "test": ...}`. Files end in `.csv`, `.tsv`, `.txt` or `.parquet`, `.libsvm`,
-            `.svm`, `.libffm` or `.ffm` (see `SparseTextSource` for their columns);
+            `.svm`, `.libfm`, `.libffm` or `.ffm` (see `SparseTextSource` for their columns);
             text may be compressed (`.gz`, `.bz2`, `.zst`, `.zip`).
         schema: Path of the schema file (JSON or YAML), or its content as a mapping: `label` (a
             column, or arguments of `Label`), `fields` (arguments of `FieldEncoding`), `split` (arguments of
-            `Fractions`, `ByColumn` or `ByName`), `fit_on`, `missing`, and for text `separator`, `columns` (if the files
+            `Fractions`, `ByColumn` or `ByName`), `fit_on`, `missing`, `format` for libsvm text (the fields of its
+            tokens, see `declared_format`), and for other text `separator`, `columns` (if the files
             have no header) and `quote` (by default none for tab-separated text, otherwise `"`).
         bad_rows: What to do with rows that cannot be used: `"error"` or `"skip"`.
         most_skipped: The largest share of the rows that `"skip"` may leave out, 0 to 1; by default 0.05.
@@ -196,7 +198,8 @@ def table_source(
     Raises:
         ValueError: If a file is of an unknown kind.
     """
-    kinds = {kind_of(path) for path in files}
+    declared, token_fields = declared_format(config.get("format"))
+    kinds = {declared or kind_of(path) for path in files}
     if len(kinds) > 1:
         raise ValueError(f"All files must be of the same kind. Received: {', '.join(sorted(kinds))}.")
     kind = kinds.pop()
@@ -204,10 +207,12 @@ def table_source(
         idle = sorted({"separator", "columns", "quote"} & set(config))
         if idle:
             raise ValueError(f"Schema: {', '.join(idle)} is for CSV and TSV files. Received: {kind}. Remove it.")
+    if token_fields and kind != "libsvm":
+        raise ValueError(f"Schema: `format` names fields of libsvm text. Received: {kind}. Remove it, or add its kind.")
     if kind == "parquet":
         return ParquetSource(files, splits)
     if kind in ("libsvm", "libffm"):
-        return SparseTextSource(files, kind, splits=splits)
+        return SparseTextSource(files, kind, splits=splits, fields=token_fields)
     return TextSource(files, Format.from_schema(config, "," if kind == "csv" else "\t"), splits)
 
 
@@ -221,7 +226,7 @@ def kind_of(path: Path) -> str:
     packed = next((ending for ending in (*TARS, *COMPRESSIONS, ".zip") if path.name.endswith(ending)), "")
     path = path.with_name(path.name.removesuffix(packed))
     kinds = {".csv": "csv", ".tsv": "tsv", ".txt": "tsv", ".parquet": "parquet"}
-    kinds |= {".libsvm": "libsvm", ".svm": "libsvm", ".libffm": "libffm", ".ffm": "libffm"}
+    kinds |= {".libsvm": "libsvm", ".svm": "libsvm", ".libfm": "libsvm", ".libffm": "libffm", ".ffm": "libffm"}
     if path.suffix not in kinds:
         raise ValueError(f"{path}: the name must end in {', '.join(kinds)} (text may be compressed).")
     return kinds[path.suffix]
