@@ -101,7 +101,7 @@ def drawn_lines(random, rows):
 
 def test_lines_are_read_as_python_reads_them_in_chunks_of_any_size(tmp_path):
     lines, expected = drawn_lines(np.random.default_rng(0), 3000)
-    (tmp_path / "rows.ffm").write_text("\n".join(lines))
+    (tmp_path / "rows.ffm").write_text("\n".join(lines) + "\n")
     for chunk_bytes in (1 << 16, 1 << 23):
         source = SparseTextSource((tmp_path / "rows.ffm",), "libffm", num_fields=5, chunk_bytes=chunk_bytes)
         frame, parts = rows_of(source)
