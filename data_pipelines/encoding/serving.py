@@ -18,6 +18,7 @@ from ctrzoo.suggest import unknown
 
 from .cell_types import SPACES, Decimal
 from .cells import BETWEEN_QUOTED, LIST, LIST_ENDS, QUOTES, UNIT, numbers_of, present, written_texts
+from .clock import time_cells
 from .features import assemble
 from .fields import TableEncoding
 from .frame import FrameEncoder, one_column, series_of
@@ -110,6 +111,8 @@ class ServingEncoder(keras.layers.Layer):
         return {**super().get_config(), "encoding": json.dumps(encoding)}
 
     def _categories(self, field, cells):
+        if field.reads_times:
+            return self._local_ids(field, field.clock.graph(tf.reshape(tf.convert_to_tensor(cells), [-1])))
         if field.transform is None:
             return self._local_ids(field, _texts(field, cells))
         numbers = _numbers(field, cells)[:, 0]
@@ -141,7 +144,7 @@ class ServingEncoder(keras.layers.Layer):
         return padded[0], padded[1:]
 
     def _local_ids(self, field, texts, empty_is_missing=True):
-        texts = _without_markers(field, texts)
+        texts = texts if field.reads_times else _without_markers(field, texts)
         if field.hash_buckets:
             hashed = tf.strings.to_hash_bucket_fast(field.cell_type.graph(texts), field.hash_buckets)
             ids = 1 + tf.cast(hashed, tf.int32)
@@ -227,6 +230,8 @@ class ServingModel(keras.Model):
         assert isinstance(self.input, dict)
         encoder: Any = next(layer for layer in self.layers if isinstance(layer, ServingEncoder))
         fields = {field.column: field for field in encoder.encoding.fields}
+        # A column that some field reads as times and another as text is written so that both understand it.
+        fields |= {field.column: field for field in encoder.encoding.fields if field.reads_times}
         cells = {column: _cells(x, fields[column], tensor.dtype) for column, tensor in self.input.items()}
         lengths = {column: len(column_cells) for column, column_cells in cells.items()}
         if len(set(lengths.values())) > 1:
@@ -254,6 +259,8 @@ def _cells(table, field, dtype):
         cells = pd.Series(np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array)
     if isinstance(cells, pd.Series):
         cells = series_of(column, cells, separator)
+    if field.reads_times:
+        return tf.reshape(tf.constant(time_cells(cells).fill_null("").to_list(), dtype), (-1, 1))
     cells = present(field, cells)
     if separator is not None and isinstance(cells.dtype, (pl.List, pl.Array)):
         cells = _joined(field, cells)

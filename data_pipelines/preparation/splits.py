@@ -20,8 +20,9 @@ import polars as pl
 
 from ctrzoo.suggest import unknown
 
-from ..encoding.cell_types import CELL_TYPES, SPACES
 from ..encoding.cells import numbers_of, plain_texts
+from ..encoding.clock import utc_times
+from ..encoding.times import EPOCHS, check_format
 from ..errors import RowError
 from ..storage.writing import SPLITS
 
@@ -126,6 +127,8 @@ class ByColumn:
         _check_type("valid_from", self.valid_from, (int, float, str), "a number or text")
         _check_type("test_from", self.test_from, (int, float, str, type(None)), "a number or text")
         _check_type("format", self.format, (str, type(None)), "a text such as '%d.%m.%Y'")
+        if self.format is not None:
+            check_format(self.format)
         kind, bounds = self._bounds()
         if kind == "number" and not np.isfinite(bounds).all():
             raise ValueError(
@@ -176,7 +179,7 @@ class ByColumn:
                 f"Column '{self.column}' holds numbers, such as {cells[0]}, but valid_from is the time "
                 f"{self.valid_from}. If they count seconds since 1970, write `format: epoch_seconds` into the split."
             )
-        times = times_of(cells, self.format)
+        times = utc_times(cells, self.format)
         if times.null_count():
             wrong = times.is_null().arg_true().to_numpy()
             written = "such as 2024-06-20 12:00:00" if self.format is None else f"in the format '{self.format}'"
@@ -200,9 +203,9 @@ class ByColumn:
             with contextlib.suppress(ValueError):
                 return "number", [float(bound) for bound in bounds]
         texts = pl.Series([str(bound) for bound in bounds])
-        times = times_of(texts, None)
+        times = utc_times(texts, None)
         if self.format is not None:
-            in_format = times_of(pl.Series(bounds) if self.format in EPOCHS else texts, self.format)
+            in_format = utc_times(pl.Series(bounds) if self.format in EPOCHS else texts, self.format)
             times = times.zip_with(times.is_not_null(), in_format)
             if times.null_count():
                 raise ValueError(f"The bounds of a split must be times such as 2024-06-20. Received: {bounds}.")
@@ -215,37 +218,6 @@ class ByColumn:
                     f"The bound {bound!r} of a split is a date in an order of its own. Write it as 2024-06-20, and how "
                     "the cells are written as `format`, such as '%m/%d/%Y' or '%d.%m.%Y'."
                 )
-
-
-# Units of times that are numbers, in microseconds.
-EPOCHS = {"epoch_seconds": 10**6, "epoch_milliseconds": 10**3}
-
-
-def times_of(cells: pl.Series, format: str | None) -> pl.Series:
-    """Return cells as times in UTC, microseconds; null where a cell is no time of the format.
-
-    Args:
-        cells: Times, dates, texts, or numbers with a format of `EPOCHS`.
-        format: As in `ByColumn`.
-
-    >>> times_of(pl.Series(["2024-06-01T02:00+02:00", "31.12.2024"]), None).to_list()
-    [datetime.datetime(2024, 6, 1, 0, 0), None]
-    """
-    if format in EPOCHS:
-        numbers = cells.cast(pl.Float64, strict=False)
-        return (numbers * EPOCHS[format]).round().cast(pl.Int64, strict=False).cast(pl.Datetime("us"))
-    if cells.dtype == pl.Date:
-        return cells.cast(pl.Datetime("us"))
-    if cells.dtype == pl.Datetime:
-        in_utc = cells.dt.convert_time_zone("UTC") if getattr(cells.dtype, "time_zone", None) else cells
-        return in_utc.dt.replace_time_zone(None).dt.cast_time_unit("us")
-    texts = plain_texts(cells).str.replace_all(SPACES, "")
-    if format is not None:
-        return texts.str.to_datetime(format, time_unit="us", strict=False)
-    kind = CELL_TYPES["time"]
-    written = kind.canonical(texts).str.replace(r"^(.{10})$", "${1} 00:00:00")
-    times = written.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
-    return times.set(~kind.fits(texts).fill_null(False), None)
 
 
 # What a column may call the splits.

@@ -299,7 +299,7 @@ def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool 
 
 def _of_this_table(field, missing):
     """Return a field that knows the table's texts for missing cells, and whose type is decided if it has none."""
-    is_text = not field.reads_numbers and not field.assign_ids_online
+    is_text = not field.reads_numbers and not field.assign_ids_online and field.part is None
     missing_texts = tuple(dict.fromkeys([*missing, *field.missing_texts]))
     return dataclasses.replace(
         field, missing_texts=missing_texts, type=AUTO if is_text and field.type is None else field.type
