@@ -258,12 +258,13 @@ def graph_time_texts(micros: tf.Tensor) -> Tensor:
     def digits(number, width):
         return tf.strings.as_string(number, width=width, fill="0")
 
-    year, month, day = date_of(micros // DAY)
-    rest = micros % DAY
+    days = micros // DAY
+    year, month, day = date_of(days)
+    rest = micros - days * DAY
     seconds = rest // SECOND
     date = tf.strings.join([digits(year, 4), digits(month, 2), digits(day, 2)], "-")
     clock = tf.strings.join([digits(seconds // 3600, 2), digits(seconds // 60 % 60, 2), digits(seconds % 60, 2)], ":")
-    fraction = tf.strings.regex_replace("." + digits(rest % SECOND, 6), r"\.?0*$", "")
+    fraction = tf.strings.regex_replace("." + digits(rest - seconds * SECOND, 6), r"\.?0*$", "")
     return tf.where(rest == 0, date, date + " " + clock + fraction)
 
 

@@ -140,7 +140,7 @@ class Clock:
             cells: `(batch,)`, texts, or numbers if the format is of numbers.
 
         Raises:
-            ValueError: If the cells are numbers, and the format is not.
+            ValueError: If the cells are numbers and the format is not, or if they have too few digits for times.
             InvalidArgumentError: If a cell is no time; TensorFlow raises this at run time.
         """
         import tensorflow as tf
@@ -156,6 +156,10 @@ class Clock:
                 missing |= stripped == marker
         else:
             assert self.format is not None
+            if cells.dtype.is_floating and cells.dtype != tf.float64:
+                raise ValueError(
+                    f"Column '{self.column}': {cells.dtype.name} does not hold times since 1970 exactly. Pass float64."
+                )
             numbers = tf.cast(cells, tf.float64)
             found, missing = graph_of_numbers(numbers, self.format), tf.math.is_nan(numbers)
         shown, markers = graph_in_zone(found, self.zone), self._markers

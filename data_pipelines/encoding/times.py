@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import itertools
 import re
 import typing
 import zoneinfo
@@ -235,7 +236,7 @@ def _graph_of_texts(texts, pattern):
     fits = tf.strings.regex_full_match(texts, pattern.regex)
     numbers, is_aware = {}, tf.zeros_like(fits)
     for index, name in enumerate(pattern.groups, 1):
-        group = tf.where(fits, tf.strings.regex_replace(texts, pattern.regex, rf"\{index}"), "")
+        group = tf.where(fits, tf.strings.regex_replace(texts, _with_one_group(pattern.regex, index), r"\1"), "")
         if name == "zone":
             is_aware = group != ""
         elif name in ("sign", "half", "month_name"):
@@ -248,6 +249,20 @@ def _graph_of_texts(texts, pattern):
     micros, is_time = _moments_of(numbers)
     is_time &= fits
     return Moments(tf.where(is_time, micros, tf.zeros_like(micros)), is_aware & is_time, is_time)
+
+
+def _with_one_group(regex, kept):
+    """Return an expression that captures only one of its groups, counted from 1: TensorFlow returns none above 9.
+
+    >>> _with_one_group("^(a)[(](?:b(c))$", 2)
+    '^(?:a)[(](?:b(c))$'
+    """
+    counter = itertools.count(1)
+
+    def group(match):
+        return match[0] if match[0] != "(" or next(counter) == kept else "(?:"
+
+    return re.sub(r"\\.|\[[^]]*\]|\((?!\?)", group, regex)
 
 
 def _moments_of(numbers):
