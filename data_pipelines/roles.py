@@ -13,8 +13,9 @@ import polars as pl
 from ctrzoo.suggest import unknown
 
 from .encoding.cells import codes_of, numbers_of, plain_texts
+from .encoding.clock import utc_times
 from .encoding.field import hash_texts
-from .encoding.times import times_of
+from .encoding.times import check_format
 from .errors import RowError
 from .labels import Label
 
@@ -65,8 +66,10 @@ class Roles:
                 raise ValueError(f"`{role}` must be the name of a column. Received: {column!r}.")
             if column == self.label_column and role != "group":
                 raise ValueError(f"The column '{column}' cannot be both the label and the {role}. Name another one.")
-        if self.time_format is not None and self.time is None:
-            raise ValueError("A `format` of times needs the column of the times. Name it as `column`.")
+        if self.time_format is not None:
+            if self.time is None:
+                raise ValueError("A `format` of times needs the column of the times. Name it as `column`.")
+            check_format(self.time_format)
         if self.keep_groups and self.group is None:
             raise ValueError("`keep_groups` needs the column of the groups. Name it as `group`.")
 
@@ -173,7 +176,8 @@ class Roles:
         return hash_texts(uniques, GROUP_HASHES)[codes]
 
     def _times(self, cells):
-        times = times_of(cells, self.time_format)
+        times = utc_times(cells, self.time_format)
+        times = times.set(cells.is_null(), None)
         missing = times.is_null().arg_true().to_numpy()
         if len(missing):
             written = (

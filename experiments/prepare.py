@@ -39,6 +39,12 @@ flags.DEFINE_string(
 flags.DEFINE_string("name", None, "Name of the table's data set; by default the file's.", flag_values=FLAGS)
 flags.DEFINE_integer("seed", 0, "Seed for the table's split and order.", flag_values=FLAGS)
 flags.DEFINE_enum("bad_rows", "error", ["error", "skip"], "What to do with malformed rows.", flag_values=FLAGS)
+flags.DEFINE_float(
+    "most_skipped",
+    None,
+    "The largest share of a table's rows that --bad_rows=skip may leave out, 0 to 1; by default 0.05.",
+    flag_values=FLAGS,
+)
 flags.DEFINE_string("data_dir", None, f"Where to write prepared data, {DATA_DIR_HELP}", flag_values=FLAGS)
 flags.DEFINE_bool(
     "overwrite", False, "Replace an earlier preparation, which stays until the new one is complete.", flag_values=FLAGS
@@ -75,7 +81,8 @@ def _next_command(folder):
 
 
 def _prepare_benchmark():
-    _refuse("--dataset", ("valid_table", "test_table", "schema", "infer_schema", "label", "separator", "name", "seed"))
+    only_tables = ("valid_table", "test_table", "schema", "infer_schema", "label", "separator", "name", "seed")
+    _refuse("--dataset", (*only_tables, "most_skipped"))
     options = {"raw": FLAGS.raw, "overwrite": FLAGS.overwrite, **_options()}
     return data_pipelines.prepare(FLAGS.dataset, data_dir(FLAGS.data_dir), **options)
 
@@ -101,7 +108,12 @@ def _prepare_table(console):
     tables = {split: path for split, path in tables.items() if path}
     name = FLAGS.name or name_of_table(FLAGS.table)
     folder = data_dir(FLAGS.data_dir) / name
-    arguments = {"bad_rows": FLAGS.bad_rows, "seed": FLAGS.seed, "overwrite": FLAGS.overwrite}
+    arguments = {
+        "bad_rows": FLAGS.bad_rows,
+        "most_skipped": FLAGS.most_skipped,
+        "seed": FLAGS.seed,
+        "overwrite": FLAGS.overwrite,
+    }
     prepare_own_table(folder, name, tables if len(tables) > 1 else FLAGS.table, FLAGS.schema, **arguments)
     return folder
 

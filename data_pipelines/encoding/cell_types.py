@@ -13,6 +13,8 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from .times import DAY, SECOND, SPACES, date_of, graph_moments, moments
+
 if typing.TYPE_CHECKING:
     import tensorflow as tf
 
@@ -23,7 +25,6 @@ AUTO = "auto"
 # Texts that rule a type out are usually found among these first ones.
 FIRST_TEXTS = 1000
 LEADING_ZERO = r"^[+-]?0\d"
-SPACES = r"^[\s\p{Z}]+|[\s\p{Z}]+$"
 
 
 class CellType:
@@ -176,11 +177,9 @@ class Time(_Pattern):
         written = self._steps(texts)
         has_zone = written.str.contains(r"\d{2}:\d{2}.*[+-]\d{2}:?\d{2}$").fill_null(False)
         if has_zone.any():
-            times = written.str.replace(r" ?([+-]\d{2}):?(\d{2})$", "$1$2").str.replace(
-                r"^(.{10} \d{2}:\d{2})([+-])", "$1:00$2"
-            )
-            moments = times.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%z", time_unit="us", strict=False)
-            written = self._steps(time_texts(moments)).zip_with(has_zone & moments.is_not_null(), written)
+            found = moments(written, None)
+            in_utc = self._steps(time_texts(pl.Series(found.micros).cast(pl.Datetime("us"))))
+            written = in_utc.zip_with(has_zone & pl.Series(found.is_aware), written)
         return written
 
     def _steps(self, texts):
@@ -193,10 +192,8 @@ class Time(_Pattern):
 
         for pattern, replacement in self.steps:
             texts = tf.strings.regex_replace(texts, pattern, replacement)
-        in_utc = tf.reduce_all(~tf.strings.regex_full_match(texts, r".*\d{2}:\d{2}.*[+-]\d{2}:?\d{2}"))
-        message = "A time has an offset from UTC, which an exported model cannot convert. Send it in UTC."
-        with tf.control_dependencies([tf.debugging.Assert(in_utc, [message])]):
-            return tf.identity(texts)
+        found = graph_moments(texts, None)
+        return tf.where(found.is_aware, graph_time_texts(found.micros), texts)
 
 
 # By the name that a schema file gives, in the order in which a column's type is decided.
@@ -252,6 +249,23 @@ def time_texts(times: pl.Series) -> pl.Series:
     if getattr(times.dtype, "time_zone", None):
         times = times.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     return times.dt.strftime("%Y-%m-%d %H:%M:%S%.6f")
+
+
+def graph_time_texts(micros: tf.Tensor) -> Tensor:
+    """Write microseconds since 1970 as the time type does, in a TensorFlow graph."""
+    import tensorflow as tf
+
+    def digits(number, width):
+        return tf.strings.as_string(number, width=width, fill="0")
+
+    days = micros // DAY
+    year, month, day = date_of(days)
+    rest = micros - days * DAY
+    seconds = rest // SECOND
+    date = tf.strings.join([digits(year, 4), digits(month, 2), digits(day, 2)], "-")
+    clock = tf.strings.join([digits(seconds // 3600, 2), digits(seconds // 60 % 60, 2), digits(seconds % 60, 2)], ":")
+    fraction = tf.strings.regex_replace("." + digits(rest - seconds * SECOND, 6), r"\.?0*$", "")
+    return tf.where(rest == 0, date, date + " " + clock + fraction)
 
 
 def _stripped(texts):

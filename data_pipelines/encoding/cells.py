@@ -70,6 +70,8 @@ def _finite(weights):
 
 def texts_of(field: FieldEncoding, cells: pl.Series) -> pl.Series:
     """Return the categories of a categorical field as text, null where a cell is missing."""
+    if field.reads_times:
+        return field.clock.texts(cells)
     cells = present(field, cells)
     if field.transform:
         buckets = field.transformer.transform(numbers_of(cells))

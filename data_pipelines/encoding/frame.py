@@ -32,8 +32,11 @@ if typing.TYPE_CHECKING:
 ARGUMENTS = ("label", "categorical", "numerical", "multivalued", "order")
 # Objects that polars has types for, like those of Parquet columns.
 POLARS_KINDS = ("date", "datetime", "datetime64", "time", "timedelta", "decimal")
-ROLE_OPTIONS = ("label_kind", "weight", "group", "time", "time_format", "id")
-OPTIONS = ("min_count", "scaling", "max_values", "pooling", "separator", "positive", "negative", *ROLE_OPTIONS)
+ROLE_OPTIONS = ("label_kind", "weight", "group", "time", "id")
+OPTIONS = (
+    *("min_count", "scaling", "max_values", "pooling", "separator", "positive", "negative"),
+    *("time_parts", "time_zone", "time_format", *ROLE_OPTIONS),
+)
 
 
 class FrameEncoder:
@@ -47,7 +50,7 @@ class FrameEncoder:
         categorical: Names of columns with one value per cell.
         numerical: Names of columns with numbers.
         multivalued: Names of columns whose cells are lists, text with separators, or single values.
-        order: Names of all columns in model order; by default the order of the arguments above.
+        order: Names of all fields in model order; by default the order of the arguments above, then `time_parts`.
         min_count: Values that occur less often share one "rare" id, as do unseen values. With 1, the field has no such
             id, and unseen values are absent. Pass one number, or one for each column by name.
         scaling: How to scale numbers: `"standard"` (mean 0, deviation 1), `"min_max"` (0 to 1),
@@ -59,11 +62,17 @@ class FrameEncoder:
         positive: The label's value or values that are positive, such as `"yes"`; all others that are not empty are
             negative.
         negative: The label's negative values, if all others are invalid; the empty text stands for an empty cell.
+        time_parts: Parts of columns of times, such as `{"clicked_at": ["hour", "weekday"]}`: categorical fields called
+            `clicked_at_hour` and so on. `FieldSpecification` lists the parts.
+        time_zone: The IANA name of the zone that the parts are of; by default UTC. Times with an offset from UTC, and
+            numbers since 1970, are converted to it. Other times are taken as they are.
+        time_format: How cells write times, if not as 2024-06-20 12:00:00; see `FieldSpecification`. Pass one for all
+            columns of `time_parts` and for `time`, or one for each column by name, which may also be a categorical one
+            of times.
         label_kind: `"binary"`, `"real"` or `"graded"`, see `Label`.
         weight: Name of the column of row weights.
         group: Name of the column that says which rows are ranked together.
         time: Name of the column of times.
-        time_format: How its cells write times, as in `ByColumn`.
         id: Name of the column that names a row.
 
     Raises:
@@ -92,34 +101,47 @@ class FrameEncoder:
         separator: str = "|",
         positive: LabelValues = (),
         negative: LabelValues = (),
+        time_parts: Mapping[str, Sequence[str]] | None = None,
+        time_zone: str | None = None,
+        time_format: str | None | Mapping[str, str] = None,
         label_kind: str = "binary",
         weight: str | None = None,
         group: str | None = None,
         time: str | None = None,
-        time_format: str | None = None,
         id: str | None = None,
     ):
         for name, columns in (("categorical", categorical), ("numerical", numerical), ("multivalued", multivalued)):
             if isinstance(columns, str):
                 raise ValueError(f"`{name}` must be a list of column names. Received the text {columns!r}.")
         self.label = label
-        self.roles = Roles(Label(label, positive, negative, label_kind), weight, group, time, time_format, id)
+        time_of_rows = _of(time_format, time, None) if time is not None else None
+        self.roles = Roles(Label(label, positive, negative, label_kind), weight, group, time, time_of_rows, id)
         self.positive, self.negative = self.roles.the_label.values
-        self.label_kind, self.weight, self.group = label_kind, weight, group
-        self.time, self.time_format, self.id = time, time_format, id
+        self.label_kind, self.weight, self.group, self.time, self.id = label_kind, weight, group, time, id
         self.categorical, self.numerical, self.multivalued = list(categorical), list(numerical), list(multivalued)
-        names = [*self.categorical, *self.numerical, *self.multivalued]
+        self.time_parts = {column: _parts(column, parts) for column, parts in (time_parts or {}).items()}
+        self.time_zone, self.time_format = time_zone, time_format
+        self._parts = {
+            f"{column}_{part}": (column, part) for column, parts in self.time_parts.items() for part in parts
+        }
+        names = [*self.categorical, *self.numerical, *self.multivalued, *self._parts]
         self.order = names if order is None else list(order)
         if sorted(self.order) != sorted(names):
             differ = sorted(set(self.order) ^ set(names)) or "a name occurs twice"
-            raise ValueError(f"`order` must name each column once. Differing: {differ}.")
+            raise ValueError(f"`order` must name each field once. Differing: {differ}.")
+        for option in ("time_zone", "time_format"):
+            used = self._parts or isinstance(time_format, Mapping) or (option == "time_format" and time is not None)
+            if getattr(self, option) is not None and not used:
+                raise ValueError(f"`{option}` is for `time_parts`, of which there are none. Remove it.")
         self.min_count = min_count
         self.scaling = scaling
         self.max_values = max_values
         self.pooling = pooling
         self.separator = separator
         self.encoding = None
-        for option, columns in (("min_count", self.categorical + self.multivalued), ("scaling", self.numerical)):
+        counted = [*self.categorical, *self.multivalued, *self._parts]
+        times = [*self.categorical, *self.time_parts, *([] if time is None else [time])]
+        for option, columns in (("min_count", counted), ("scaling", self.numerical), ("time_format", times)):
             _check_columns(option, getattr(self, option), columns)
         # Detects invalid arguments now, not after a long fit.
         Schema(tuple(Field(name) for name in self.order), label)
@@ -201,8 +223,13 @@ class FrameEncoder:
         if name in self.numerical:
             return FieldEncoding(name, "numerical", transform=_of(self.scaling, name, "standard"))
         min_count = _of(self.min_count, name, 1)
+        if name in self._parts:
+            column, part = self._parts[name]
+            times = {"part": part, "time_zone": self.time_zone, "time_format": _of(self.time_format, column, None)}
+            return FieldEncoding(name, column=column, min_count=min_count, **times)
         if name in self.categorical:
-            return FieldEncoding(name, min_count=min_count, type=AUTO)
+            format = _of(self.time_format, name, None) if isinstance(self.time_format, Mapping) else None
+            return FieldEncoding(name, min_count=min_count, type="time" if format else AUTO, time_format=format)
         options = {"separator": self.separator, "max_values": self.max_values, "pooling": self.pooling}
         return FieldEncoding(name, "multivalued", min_count=min_count, type=AUTO, **options)
 
@@ -218,7 +245,14 @@ class FrameEncoder:
     def _ids_and_numbers(self, frame):
         encoding = self._fitted()
         _check_frame(frame)
-        return encoding.encode(pl.DataFrame([_cells_of(field, frame) for field in encoding.fields]))
+        cells = {field.column: _cells_of(field, frame) for field in encoding.fields}  # parts share a column
+        return encoding.encode(pl.DataFrame(list(cells.values())))
+
+
+def _parts(column, parts):
+    if isinstance(parts, str) or not parts:
+        raise ValueError(f"`time_parts` of '{column}' must be a list of parts, such as ['hour']. Received: {parts!r}.")
+    return list(parts)
 
 
 def _check_columns(option, value, columns):
@@ -267,7 +301,7 @@ def _dense(cells):
 
 def _cells_of(field, frame):
     separator = field.separator if field.kind == "multivalued" else None
-    return series_of(field.name, _column(frame, field.name), separator)
+    return series_of(field.column, _column(frame, field.column), separator)
 
 
 def series_of(name: str, cells: pd.Series, separator: str | None = None) -> pl.Series:

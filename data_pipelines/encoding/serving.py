@@ -18,6 +18,7 @@ from ctrzoo.suggest import unknown
 
 from .cell_types import SPACES, Decimal
 from .cells import BETWEEN_QUOTED, LIST, LIST_ENDS, QUOTES, UNIT, numbers_of, present, written_texts
+from .clock import time_cells
 from .features import assemble
 from .fields import TableEncoding
 from .frame import FrameEncoder, one_column, series_of
@@ -111,6 +112,8 @@ class ServingEncoder(keras.layers.Layer):
         return {**super().get_config(), "encoding": json.dumps(encoding)}
 
     def _categories(self, field, cells):
+        if field.reads_times:
+            return self._local_ids(field, field.clock.graph(tf.reshape(tf.convert_to_tensor(cells), [-1])))
         if field.transform is None:
             return self._local_ids(field, _texts(field, cells))
         numbers = _numbers(field, cells)[:, 0]
@@ -142,7 +145,7 @@ class ServingEncoder(keras.layers.Layer):
         return padded[0], padded[1:]
 
     def _local_ids(self, field, texts, empty_is_missing=True):
-        texts = _without_markers(field, texts)
+        texts = texts if field.reads_times else _without_markers(field, texts)
         if field.hash_buckets:
             hashed = tf.strings.to_hash_bucket_fast(field.cell_type.graph(texts), field.hash_buckets)
             ids = 1 + tf.cast(hashed, tf.int32)
@@ -232,6 +235,8 @@ class ServingModel(keras.Model):
         assert isinstance(self.input, dict)
         encoder: Any = next(layer for layer in self.layers if isinstance(layer, ServingEncoder))
         fields = {field.column: field for field in encoder.encoding.fields}
+        # A column that some field reads as times and another as text is written so that both understand it.
+        fields |= {field.column: field for field in encoder.encoding.fields if field.reads_times}
         columns = {column: _column(x, fields[column]) for column in self.input}
         warn_of_unknown(
             unknown_in(field, columns[field.column].head(PREDICTION_BATCH)) for field in encoder.encoding.fields
@@ -268,6 +273,8 @@ def _column(table, field):
 
 def _cells(cells, field, dtype):
     """Return a column as a tensor `(rows, 1)`."""
+    if field.reads_times:
+        return tf.reshape(tf.constant(time_cells(cells).fill_null("").to_list(), dtype), (-1, 1))
     cells = present(field, cells)
     if field.kind == "multivalued" and isinstance(cells.dtype, (pl.List, pl.Array)):
         cells = _joined(field, cells)

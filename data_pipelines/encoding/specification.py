@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 from ctrzoo.schema import KINDS, POOLINGS
 from ctrzoo.suggest import unknown
 
 from .cell_types import AUTO, CELL_TYPES, CellType
+from .clock import Clock
+from .times import PARTS
 from .transforms import TRANSFORMS, transforms_of
 
 MISSING = ("absent", "category", "reserved")
@@ -18,6 +21,9 @@ TYPES = {
     "assign_ids_online": (bool, "true or false"),
     "separator": (str, "a text, in quotes"),
     "weight_separator": (str | None, "a text, in quotes"),
+    "part": (str | None, "a text, such as hour"),
+    "time_zone": (str | None, "a text, such as Europe/Berlin"),
+    "time_format": (str | None, "a text, such as '%d.%m.%Y'"),
 }
 
 
@@ -54,6 +60,13 @@ class FieldSpecification:
             `"boolean"`, `"time"` or `"text"`, so that 8 and 8.0 are one value. `"auto"` decides it by all cells when
             the field is fitted. None takes text as it is written.
         missing_texts: Texts that stand for a missing cell, in addition to the empty one, such as `("NULL", "-1")`.
+        part: The part of a time that is the category: `"hour"` (0 to 23), `"weekday"` (0 is Monday, 6 Sunday), `"day"`
+            of the month, `"month"` (1 to 12) or `"is_weekend"` (0 or 1). The cells must hold times.
+        time_zone: The IANA name of the zone that parts are of, such as `"Europe/Berlin"`; by default UTC. Times with an
+            offset from UTC, and numbers since 1970, are converted to it. Other times are taken as they are written.
+        time_format: How cells write times, if not as 2024-06-20 12:00:00, for a field with a `part` or of the type
+            `"time"`: `"%d.%m.%Y"`, `"%m/%d/%Y %I:%M %p"` and the like, or `"epoch_seconds"` or
+            `"epoch_milliseconds"` for numbers since 1970. Such a field refuses cells that are no times.
 
     Raises:
         ValueError: If an argument is none of these or does not fit the kind.
@@ -79,6 +92,9 @@ class FieldSpecification:
     assign_ids_online: bool = False
     type: str | None = None
     missing_texts: tuple[str, ...] = ()
+    part: str | None = None
+    time_zone: str | None = None
+    time_format: str | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "missing_texts", tuple(self.missing_texts))
@@ -120,6 +136,37 @@ class FieldSpecification:
         if self.assign_ids_online and self.type not in (None, "text"):
             raise ValueError(f"{where}: `assign_ids_online` takes texts as they are written. Remove `type`.")
         object.__setattr__(self, "column", self.column or self.name)
+        if self.part is not None or self.time_zone is not None or self.time_format is not None:
+            self._check_times(where)
+
+    def _check_times(self, where):
+        if self.part not in (None, *PARTS):
+            raise ValueError(f"{where}: {unknown('part', str(self.part), PARTS)}")
+        if self.kind != "categorical" or self.transform:
+            raise ValueError(
+                f"{where}: `part`, `time_zone` and `time_format` are for categories without a `transform`. Remove "
+                "them, or correct the kind or the transform."
+            )
+        if self.part is not None and self.type is not None:
+            raise ValueError(f"{where}: a `part` is a whole number, whatever the `type`. Remove one of them.")
+        if self.part is None and self.time_zone is not None:
+            raise ValueError(f"{where}: `time_zone` is for fields with a `part`. Add it, or remove `time_zone`.")
+        if self.part is None and self.type != "time":
+            raise ValueError(f"{where}: `time_format` is for times. Add `type: time` or a `part`, or remove it.")
+        try:
+            _ = self.clock
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}.".replace("..", ".")) from None
+
+    @property
+    def reads_times(self) -> bool:
+        """Whether the raw cells must be times."""
+        return self.part is not None or self.time_format is not None
+
+    @functools.cached_property
+    def clock(self) -> Clock:
+        """The object that turns times into texts."""
+        return Clock(self.column or self.name, self.part, self.time_format, self.time_zone, self.missing_texts)
 
     def idle(self) -> dict[str, str]:
         """Return the options that have no effect on this field, and which fields they are for."""

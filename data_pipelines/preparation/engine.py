@@ -59,7 +59,7 @@ if typing.TYPE_CHECKING:
     from .plan import TablePlan
 
 BAD_ROWS = ("error", "skip")
-# A table of which more rows are unusable is refused: then the table or its schema is wrong, not a few rows.
+# By default, a table of which more rows are unusable is refused: then it or its schema is wrong, not a few rows.
 MOST_SKIPPED = 0.05
 CORRECT = "Correct the table or its schema"
 
@@ -72,6 +72,7 @@ def prepare_table(
     *,
     options: Config | None = None,
     bad_rows: str = "error",
+    most_skipped: float | None = None,
     shuffle_seed: int = 0,
 ) -> Config:
     """Prepare a raw table into a folder.
@@ -83,6 +84,7 @@ def prepare_table(
         source: A source of `ctrzoo.data_pipelines.raw.sources`.
         options: The options of the data set, JSON-serializable.
         bad_rows: What to do with rows that cannot be used: `"error"` or `"skip"`.
+        most_skipped: The largest share of the rows that `"skip"` may leave out, 0 to 1; by default 0.05.
         shuffle_seed: Seed for the order of the training rows.
 
     Returns:
@@ -96,6 +98,7 @@ def prepare_table(
     check_name(name)
     if bad_rows not in BAD_ROWS:
         raise ValueError(f"`bad_rows` must be 'error' or 'skip'. Received: {bad_rows!r}.")
+    _check_share(most_skipped, bad_rows)
     known = source.columns()
     check_needed(source.describe()["files"][0][0], plan.needed_columns(), known)
     folder = pathlib.Path(folder).absolute()
@@ -112,13 +115,23 @@ def prepare_table(
     }
     try:
         with kept_state(folder, description) as state:
-            return _prepare(_Job(state, name, plan, source, bad_rows, shuffle_seed), folder, options)
+            job = _Job(state, name, plan, source, bad_rows, most_skipped, shuffle_seed)
+            return _prepare(job, folder, options)
     except (OSError, pl.exceptions.PolarsError) as error:
         # Polars, which writes the vocabularies, gives no errno for it.
         if getattr(error, "errno", None) != errno.ENOSPC and os.strerror(errno.ENOSPC) not in str(error):
             raise
         message = f"the disk of {folder} is full. Free space and rerun the command to resume"
         raise OSError(errno.ENOSPC, message) from None
+
+
+def _check_share(most_skipped, bad_rows):
+    if most_skipped is None:
+        return
+    if isinstance(most_skipped, bool) or not isinstance(most_skipped, (int, float)) or not 0 <= most_skipped <= 1:
+        raise ValueError(f"`most_skipped` must be a share of the rows, 0 to 1. Received: {most_skipped!r}.")
+    if bad_rows != "skip":
+        raise ValueError("`most_skipped` is for --bad_rows=skip, which skips rows. Pass both, or neither.")
 
 
 def _shard_rows():
@@ -135,6 +148,7 @@ class _Job:
         plan: The `TablePlan`.
         source: The raw table.
         bad_rows: `"error"` or `"skip"`.
+        most_skipped: The largest share of the rows to skip; None for the default.
         seed: Seed for the order of the training rows.
     """
 
@@ -143,6 +157,7 @@ class _Job:
     plan: TablePlan
     source: Source
     bad_rows: str
+    most_skipped: float | None
     seed: int
 
     def chunk(self, number: int) -> ChunkFiles:
@@ -242,11 +257,12 @@ def _check_read(job, stats):
     """Raise an error if too many rows were skipped, or if the label's values are not what the plan says."""
     rows, bad = (sum(chunk[key] for chunk in stats) for key in ("rows", "bad"))
     path = job.source.describe()["files"][0][0]
-    if bad > MOST_SKIPPED * (rows + bad):
+    most = MOST_SKIPPED if job.most_skipped is None else job.most_skipped
+    if bad > most * (rows + bad):
         first = next(chunk for chunk in stats if chunk["bad"])
         raise ValueError(
             f"{first['first_bad']}. {bad:,} of {rows + bad:,} rows cannot be used, but --bad_rows=skip leaves out at "
-            f"most {MOST_SKIPPED:.0%}. {first['advice'] or CORRECT}."
+            f"most {100 * most:g}%. {first['advice'] or CORRECT}. For an own table, --most_skipped allows more."
         )
     if not rows:
         raise ValueError(f"{path} has no rows that can be used.")

@@ -92,7 +92,7 @@ def column(table: pa.Table, name: str) -> pl.Series:
 def _texts(field, table):
     """Return a field's categories; plain text bypasses polars, which would copy it twice."""
     cells = table[field.column]
-    if pa.types.is_string(cells.type) and not field.transform and not field.missing_texts:
+    if pa.types.is_string(cells.type) and not (field.transform or field.missing_texts or field.reads_times):
         is_empty = compute.equal(cells, "")  # pyright: ignore[reportAttributeAccessIssue]
         if not compute.any(is_empty).as_py():  # pyright: ignore[reportAttributeAccessIssue]
             return cells.combine_chunks()

@@ -131,7 +131,8 @@ def warnings_of(fields: Sequence[Config]) -> list[str]:
     if len(fields) == 1 and fields[0]["kind"] == "multivalued":
         warnings.append(
             f"Field '{fields[0]['name']}' is the only one, so models of interactions find no pairs of fields. Divide "
-            "its values into fields; libffm text names the field of each value, libsvm text does not."
+            "its values into fields. libffm text names the field of each value; for libsvm text, the schema's `format` "
+            "does."
         )
     for field in fields:
         if field.get("cut_values"):

@@ -61,24 +61,48 @@ def sample_table(files: Sequence[pathlib.Path], separator: str | None = None) ->
     if kind in ("csv", "tsv"):
         format = sniff_format(content[: 1 << 16], "," if kind == "csv" else "\t", separator)
         config = _config_of(format)
-    names = table_source(files[:1], (), config).columns()  # a wrong header is an error that names this file
-    suffix = {"csv": ".csv", "tsv": ".tsv"}.get(kind, f".{kind}")
     with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / f"sample{suffix}"
+        path = pathlib.Path(folder) / f"sample.{kind}"
         path.write_bytes(content)
-        source = table_source([path], (), config)
-        chunks = list(source.chunks([]))  # one, as a sample is smaller than a chunk
-        if not chunks or chunks[0] is None:
-            raise ValueError(f"{files[0]} has no rows below its header.")
-        columns = _single(source.columns(), names)
-        if not columns:
-            raise ValueError(f"{files[0]} has no column of a name of its own. Received: {', '.join(names)}.")
-        rows = chunks[0].parse(dict.fromkeys(columns, False))
-    # Column by column, as polars would rename one without a name.
-    frame = pl.DataFrame({name: pl.Series(name, rows.table[name]) for name in rows.table.column_names})
-    if not len(frame):
-        raise ValueError(f"{files[0]} has no rows that can be read{': ' + rows.bad[0][1] if rows.bad else ''}.")
+        frame = _rows(files[0], path, config)
+        if kind == "libsvm" and (places := _num_places(frame["features"])):
+            config = {"format": {"positions": places}}
+            frame = _rows(files[0], path, config)
     return Sample(frame, kind, config, is_complete, f"{len(frame):,} rows {where}")
+
+
+def _rows(path, sample, config):
+    """Return the rows of a sample of a file."""
+    names = table_source([path], (), config).columns()  # a wrong header is an error that names this file
+    source = table_source([sample], (), config)
+    columns = _single(source.columns(), names)
+    if not columns:
+        raise ValueError(f"{path} has no column of a name of its own. Received: {', '.join(names)}.")
+    parts = [chunk.parse(dict.fromkeys(columns, False)) for chunk in source.chunks([]) if chunk]
+    if not parts:
+        raise ValueError(f"{path} has no rows below its header.")
+    # Column by column, as polars would rename one without a name.
+    frames = [pl.DataFrame({name: pl.Series(name, part.table[name]) for name in columns}) for part in parts]
+    frame = pl.concat(frames)
+    if not len(frame):
+        bad = [reason for part in parts for _, reason in part.bad]
+        raise ValueError(f"{path} has no rows that can be read{': ' + bad[0] if bad else ''}.")
+    return frame
+
+
+def _num_places(features):
+    """Return the number of tokens of each libsvm line, if all have as many, and each place has ids of its own.
+
+    >>> _num_places(pl.Series(["1 7", "2:0.5 8"])), _num_places(pl.Series(["1 7", "7 8"]))
+    (2, None)
+    """
+    tokens = features.str.split(" ")
+    lengths = tokens.list.len()
+    if features.null_count() or lengths.n_unique() != 1 or lengths[0] < 2:
+        return None
+    ids = tokens.explode().str.extract(r"^([^:]*)")
+    places = pl.DataFrame({"place": pl.int_range(len(ids), eager=True) % lengths[0], "id": ids}).unique()
+    return None if places["id"].is_duplicated().any() else lengths[0]
 
 
 def _single(columns, known):

@@ -93,18 +93,30 @@ def draft_table(tables: Path, separator: str | None = None, label: str | None = 
     try:
         if sample.kind in ("libsvm", "libffm"):
             drafted = draft_sparse(sample.frame, label)
+            drafted.notes.extend(_notes_of_places(sample))
         else:
             drafted = draft(sample.frame, label, sample.is_complete)
         _check_fields(drafted)
     except ValueError as error:
         found = (
-            f" The separator is {sample.config['separator']!r}: set another by --separator." if sample.config else ""
+            f" The separator is {sample.config['separator']!r}: set another by --separator."
+            if "separator" in sample.config
+            else ""
         )
         hint = found if len(sample.frame.columns) < 2 else ""
         raise ValueError(f"{files[0]}: {error}{hint} Drafted from {sample.where}.") from None
     return Draft(
         {**sample.config, **drafted.schema}, drafted.reasons, [f"Drafted from {sample.where}.", *drafted.notes]
     )
+
+
+def _notes_of_places(sample):
+    if "format" in sample.config:
+        places = sample.config["format"]["positions"]
+        return [f"Each line has {places} tokens, and each place has ids of its own, so each place is a field."]
+    if sample.kind == "libsvm":
+        return ["All features are one field, so models of interactions find no pairs. Name fields by `format`."]
+    return []
 
 
 def _check_fields(drafted):

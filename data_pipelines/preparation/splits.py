@@ -21,7 +21,8 @@ import polars as pl
 from ctrzoo.suggest import unknown
 
 from ..encoding.cells import numbers_of, plain_texts
-from ..encoding.times import EPOCHS, times_of
+from ..encoding.clock import utc_times
+from ..encoding.times import EPOCHS, check_format
 from ..errors import RowError
 from ..storage.writing import SPLITS
 
@@ -126,6 +127,8 @@ class ByColumn:
         _check_type("valid_from", self.valid_from, (int, float, str), "a number or text")
         _check_type("test_from", self.test_from, (int, float, str, type(None)), "a number or text")
         _check_type("format", self.format, (str, type(None)), "a text such as '%d.%m.%Y'")
+        if self.format is not None:
+            check_format(self.format)
         kind, bounds = self._bounds()
         if kind == "number" and not np.isfinite(bounds).all():
             raise ValueError(
@@ -176,7 +179,7 @@ class ByColumn:
                 f"Column '{self.column}' holds numbers, such as {cells[0]}, but valid_from is the time "
                 f"{self.valid_from}. If they count seconds since 1970, write `format: epoch_seconds` into the split."
             )
-        times = times_of(cells, self.format)
+        times = utc_times(cells, self.format)
         if times.null_count():
             wrong = times.is_null().arg_true().to_numpy()
             written = "such as 2024-06-20 12:00:00" if self.format is None else f"in the format '{self.format}'"
@@ -200,9 +203,9 @@ class ByColumn:
             with contextlib.suppress(ValueError):
                 return "number", [float(bound) for bound in bounds]
         texts = pl.Series([str(bound) for bound in bounds])
-        times = times_of(texts, None)
+        times = utc_times(texts, None)
         if self.format is not None:
-            in_format = times_of(pl.Series(bounds) if self.format in EPOCHS else texts, self.format)
+            in_format = utc_times(pl.Series(bounds) if self.format in EPOCHS else texts, self.format)
             times = times.zip_with(times.is_not_null(), in_format)
             if times.null_count():
                 raise ValueError(f"The bounds of a split must be times such as 2024-06-20. Received: {bounds}.")

@@ -21,6 +21,7 @@ from ..encoding.fields import TableEncoding
 from ..raw.delimited import Format
 from ..raw.libsvm import SparseTextSource
 from ..raw.sources import COMPRESSIONS, TARS, ParquetSource, TextSource
+from ..raw.token_fields import declared_format
 from ..roles import COLUMNS, Roles
 from ..storage.writing import SPLITS
 from .engine import prepare_table
@@ -34,7 +35,7 @@ if typing.TYPE_CHECKING:
 LARGEST_SCHEMA = 1 << 24
 DEEPEST_SCHEMA = 50
 MOST_VALUES = 1_000_000
-KEYS = ("label", "fields", *COLUMNS, "keep_groups", "split", "fit_on", *Format.keys())
+KEYS = ("label", "fields", *COLUMNS, "keep_groups", "split", "fit_on", "format", *Format.keys())
 
 
 def prepare_own_table(
@@ -44,6 +45,7 @@ def prepare_own_table(
     schema: Path | Mapping[str, Any],
     *,
     bad_rows: str = "error",
+    most_skipped: float | None = None,
     seed: int = 0,
     overwrite: bool = False,
 ) -> Config:
@@ -54,14 +56,16 @@ def prepare_own_table(
         name: Name of the data set: letters, digits and underscores.
         tables: A path or pattern such as `"logs/*.parquet"`, or one for each split,
             `{"train": ..., "valid": ..., "test": ...}`. Files end in `.csv`, `.tsv`, `.txt` or `.parquet`, `.libsvm`,
-            `.svm`, `.libffm` or `.ffm` (see `SparseTextSource` for their columns);
+            `.svm`, `.libfm`, `.libffm` or `.ffm` (see `SparseTextSource` for their columns);
             text may be compressed (`.gz`, `.bz2`, `.zst`, `.zip`).
         schema: Path of the schema file (JSON or YAML), or its content as a mapping: `label` (a
             column, or arguments of `Label`), `fields` (arguments of `FieldEncoding`), `weight`, `group`, `time`, `id`
             and `keep_groups` (see `Roles`), `split` (arguments of `Fractions`, `ByColumn` or `ByName`), `fit_on`,
-            `missing`, and for text `separator`, `columns` (if the files
+            `missing`, `format` for libsvm text (the fields of its tokens, see `declared_format`), and for other text
+            `separator`, `columns` (if the files
             have no header) and `quote` (by default none for tab-separated text, otherwise `"`).
         bad_rows: What to do with rows that cannot be used: `"error"` or `"skip"`.
+        most_skipped: The largest share of the rows that `"skip"` may leave out, 0 to 1; by default 0.05.
         seed: Seed for the order of the training rows, and for the split if the schema gives none.
         overwrite: Whether to replace an earlier preparation, which stays until the new one is complete. A folder with
             other files in it is never replaced.
@@ -79,7 +83,7 @@ def prepare_own_table(
     source = table_source(files, splits, config)
     plan = table_plan(config, source.columns(), bool(splits), seed)
     with replacing(folder, overwrite) as place:
-        return prepare_table(place, name, plan, source, bad_rows=bad_rows, shuffle_seed=seed)
+        return prepare_table(place, name, plan, source, bad_rows=bad_rows, most_skipped=most_skipped, shuffle_seed=seed)
 
 
 def read_schema(path: Path) -> Mapping[str, Any]:
@@ -195,7 +199,8 @@ def table_source(
     Raises:
         ValueError: If a file is of an unknown kind.
     """
-    kinds = {kind_of(path) for path in files}
+    declared, token_fields = declared_format(config.get("format"))
+    kinds = {declared or kind_of(path) for path in files}
     if len(kinds) > 1:
         raise ValueError(f"All files must be of the same kind. Received: {', '.join(sorted(kinds))}.")
     kind = kinds.pop()
@@ -203,10 +208,12 @@ def table_source(
         idle = sorted({"separator", "columns", "quote"} & set(config))
         if idle:
             raise ValueError(f"Schema: {', '.join(idle)} is for CSV and TSV files. Received: {kind}. Remove it.")
+    if token_fields and kind != "libsvm":
+        raise ValueError(f"Schema: `format` names fields of libsvm text. Received: {kind}. Remove it, or add its kind.")
     if kind == "parquet":
         return ParquetSource(files, splits)
     if kind in ("libsvm", "libffm"):
-        return SparseTextSource(files, kind, splits=splits)
+        return SparseTextSource(files, kind, splits=splits, fields=token_fields)
     return TextSource(files, Format.from_schema(config, "," if kind == "csv" else "\t"), splits)
 
 
@@ -220,7 +227,7 @@ def kind_of(path: Path) -> str:
     packed = next((ending for ending in (*TARS, *COMPRESSIONS, ".zip") if path.name.endswith(ending)), "")
     path = path.with_name(path.name.removesuffix(packed))
     kinds = {".csv": "csv", ".tsv": "tsv", ".txt": "tsv", ".parquet": "parquet"}
-    kinds |= {".libsvm": "libsvm", ".svm": "libsvm", ".libffm": "libffm", ".ffm": "libffm"}
+    kinds |= {".libsvm": "libsvm", ".svm": "libsvm", ".libfm": "libsvm", ".libffm": "libffm", ".ffm": "libffm"}
     if path.suffix not in kinds:
         raise ValueError(f"{path}: the name must end in {', '.join(kinds)} (text may be compressed).")
     return kinds[path.suffix]
@@ -295,7 +302,7 @@ def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool 
 
 def _of_this_table(field, missing):
     """Return a field that knows the table's texts for missing cells, and whose type is decided if it has none."""
-    is_text = not field.reads_numbers and not field.assign_ids_online
+    is_text = not field.reads_numbers and not field.assign_ids_online and field.part is None
     missing_texts = tuple(dict.fromkeys([*missing, *field.missing_texts]))
     return dataclasses.replace(
         field, missing_texts=missing_texts, type=AUTO if is_text and field.type is None else field.type

@@ -295,7 +295,7 @@ def test_times_in_other_formats_are_the_same_moments(tmp_path):
 
 
 def test_roles_survive_the_files_of_an_encoding(tmp_path):
-    roles = Roles(Label("stars", kind="graded"), "cost", "user", "at", "%d", "row", True)
+    roles = Roles(Label("stars", kind="graded"), "cost", "user", "at", "%d.%m.%Y", "row", True)
     encoding = TableEncoding([{"name": "site", "values": ["a"]}], roles=roles)
     encoding.save(tmp_path)
     assert TableEncoding.load(tmp_path).roles == roles

@@ -56,6 +56,7 @@ def test_a_table_is_drafted_prepared_reported_and_trained_on(clicks):
     [
         ([], "Pass either --dataset for a benchmark or --table"),
         (["--dataset=criteo", "--table=clicks.csv"], "Pass either --dataset"),
+        (["--dataset=criteo", "--most_skipped=0.2"], "--most_skipped cannot be used with --dataset"),
         (["--dataset=kriteo"], "Unknown data set 'kriteo'. Did you mean 'criteo'?"),
         (["--dataset=criteo"], "Pass train.txt of the Criteo display advertising challenge as `raw` (--raw)"),
         (["--dataset=criteo", "--raw=clicks.csv"], "clicks.csv, row 1: 1 columns, expected 40."),

@@ -67,9 +67,20 @@ def test_a_graph_writes_as_python_does(name):
     assert found == kind.hash_texts(kind.canonical(pl.Series(texts))).to_list()
 
 
-def test_a_graph_refuses_an_offset_that_it_cannot_convert():
-    with pytest.raises(tf.errors.InvalidArgumentError, match="offset from UTC"):
-        CELL_TYPES["time"].graph(tf.constant(["2024-06-01 09:30:00+02:00"]))
+@settings(max_examples=100, deadline=None)
+@given(
+    st.datetimes(datetime.datetime(1, 1, 3), datetime.datetime(9999, 12, 29)),
+    st.integers(-23 * 60, 23 * 60),
+    st.sampled_from(["microseconds", "seconds", "minutes"]),
+)
+def test_a_graph_writes_times_with_an_offset_in_utc(moment, minutes, digits):
+    zone = datetime.timezone(datetime.timedelta(minutes=minutes))
+    text = moment.replace(tzinfo=zone).isoformat(" ", digits)
+    in_utc = datetime.datetime.fromisoformat(text).astimezone(datetime.UTC).replace(tzinfo=None)
+    expected = in_utc.isoformat(" ", "seconds") + (f".{in_utc.microsecond:06d}".rstrip("0").rstrip("."))
+    expected = expected.removesuffix(" 00:00:00")
+    assert CELL_TYPES["time"].canonical(pl.Series([text])).to_list() == [expected]
+    assert CELL_TYPES["time"].graph(tf.constant([text])).numpy() == [expected.encode()]
 
 
 @settings(max_examples=200, deadline=None)

@@ -22,10 +22,17 @@ COLUMNS = {
     "number": RANDOM.choice(["0.5", "3", "-1", "", "NULL", "1e3"], ROWS).tolist(),
     "tags": RANDOM.choice(["x|y", "x", "y|z|x", "", "NULL", "w|x"], ROWS).tolist(),
     "list": RANDOM.choice(["[1, 2]", "[3]", "1;2;2", "", "[2,3]"], ROWS).tolist(),
+    "time": RANDOM.choice(
+        ["2024-03-31T00:59:59Z", "2024-03-31 01:00Z", "2024-11-04", "", "NULL", "soon"], ROWS
+    ).tolist(),
+    "day": RANDOM.choice(["1.6.2024", "01.06.2024", "2024-06-02", "", "NULL", "31.12.2024"], ROWS).tolist(),
+    "second": RANDOM.choice(["1717200000", "1717200000.5", "", "NULL", "-1", "1711846800"], ROWS).tolist(),
     "weights": RANDOM.choice(["x:2|y:0.5", "x", "y:3", ""], ROWS).tolist(),
 }
 TEXT, NUMBER = {"column": "text"}, {"column": "number", "kind": "numerical"}
 TAGS = {"column": "tags", "kind": "multivalued"}
+HOUR = {"column": "time", "part": "hour", "missing_texts": ["soon"]}
+SECOND = {"column": "second", "part": "hour", "time_format": "epoch_seconds"}
 # For each key of a field, fields that use it. A new key must be added.
 KEYS = {
     "kind": [TEXT, NUMBER, TAGS],
@@ -43,6 +50,17 @@ KEYS = {
     "pooling": [{**TAGS, "pooling": "sum"}],
     "unused_ids": [{**TEXT, "unused_ids": 3}],
     "type": [{"column": "whole", "type": kind} for kind in ("integer", "decimal", "text")],
+    "part": [{**HOUR, "part": part} for part in ("hour", "weekday", "day", "month", "is_weekend")]
+    + [{**HOUR, "hash_buckets": 7}, {**HOUR, "missing": "category"}, {**HOUR, "min_count": 12}],
+    "time_zone": [{**HOUR, "time_zone": zone} for zone in ("Europe/Berlin", "Asia/Kolkata")],
+    "time_format": [
+        {"column": "day", "type": "time", "time_format": "%d.%m.%Y"},
+        {"column": "day", "type": "time", "time_format": "%d.%m.%Y", "missing_texts": ["2024-12-31"]},
+        {"column": "day", "part": "weekday", "time_format": "%d.%m.%Y"},
+        {**SECOND, "time_zone": "Europe/Berlin"},
+        {**SECOND, "missing_texts": ["-1.0"]},
+        {"column": "second", "type": "time", "time_format": "epoch_seconds", "hash_buckets": 7},
+    ],
     "missing_texts": [{**TEXT, "missing_texts": ["c"]}, {**NUMBER, "missing_texts": ["-1"]}],
 }
 # A key that changes the prepared rows, but says nothing of later cells.

@@ -247,7 +247,7 @@ def test_wrong_frames_are_named(change, message):
         ({"categorical": "city"}, "`categorical` must be a list"),
         ({"numerical": ["price"], "scaling": "minmax"}, "`transform` of a numerical field must be one of .*'minmax'"),
         ({"categorical": ["city"], "min_count": 0}, "`min_count`"),
-        ({"categorical": ["a", "b"], "order": ["a", "c"]}, r"`order` must name each column once.*\['b', 'c'\]"),
+        ({"categorical": ["a", "b"], "order": ["a", "c"]}, r"`order` must name each field once.*\['b', 'c'\]"),
         (
             {"categorical": ["site"], "min_count": {"stie": 2}},
             "Unknown column in `min_count` 'stie'. Did you mean 'site'",

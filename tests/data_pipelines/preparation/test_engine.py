@@ -107,3 +107,22 @@ def test_a_table_of_which_many_rows_cannot_be_used_is_refused(prepared):
         prepared(content)
     with pytest.raises(ValueError, match="6 of 106 rows cannot be used, but --bad_rows=skip leaves out at most 5%"):
         prepared(content, bad_rows="skip")
+    with pytest.raises(ValueError, match=r"leaves out at most 5.5%. .* --most_skipped allows more"):
+        prepared(content, bad_rows="skip", most_skipped=0.055)  # 6 of 106 is 0.0566
+    data, report = prepared(content, bad_rows="skip", most_skipped=0.057)
+    assert sum(data.num_rows.values()) == 100 and report["bad_rows"] == 6
+
+
+def test_a_share_that_is_none_or_does_nothing_is_refused(prepared):
+    for share in (-0.1, 1.1, "0.2", True, float("nan")):
+        with pytest.raises(ValueError, match="`most_skipped` must be a share of the rows, 0 to 1. Received: "):
+            prepared(TEXT, bad_rows="skip", most_skipped=share)
+    with pytest.raises(ValueError, match="`most_skipped` is for --bad_rows=skip, which skips rows. Pass both"):
+        prepared(TEXT, most_skipped=0.2)
+
+
+def test_one_class_after_skipping_is_refused_with_any_share(prepared):
+    content = "click,price\n" + "1,2\n0,many\n" * 20
+    schema = {"label": "click", "fields": [{"name": "price", "kind": "numerical"}]}
+    with pytest.raises(ValueError, match="all labels of the split 'train' are 1"):
+        prepared(content, schema, bad_rows="skip", most_skipped=1.0)

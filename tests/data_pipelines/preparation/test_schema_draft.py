@@ -2,6 +2,7 @@
 
 import datetime
 
+import numpy as np
 import polars as pl
 import pytest
 import yaml
@@ -169,3 +170,32 @@ def test_rows_of_another_encoding_are_named(tmp_path):
     (tmp_path / "t.csv").write_bytes(b"click,city\n" + "1,Malmö\n0,Malmö\n".encode("latin-1"))
     with pytest.raises(ValueError, match="t.csv has no rows that can be read: column 'city' is not UTF-8 text"):
         draft_schema(tmp_path / "t.csv", tmp_path / "schema.yaml")
+
+
+def test_places_of_libsvm_text_are_drafted_as_fields(tmp_path, without_pictures):
+    random = np.random.default_rng(0)
+    rows = [(row % 2, random.integers(0, 5), random.integers(5, 9), random.random()) for row in range(200)]
+    lines = [f"{label} {user}:1 {item}:1 9:{price:.3f}\n" for label, user, item, price in rows]
+    (tmp_path / "t.libfm").write_text("".join(lines))
+    drafted = draft_table(str(tmp_path / "t.libfm"))
+    assert drafted.schema["format"] == {"positions": 3}
+    assert drafted.schema["fields"] == [
+        {"name": "field0", "kind": "categorical", "min_count": 2},
+        {"name": "field1", "kind": "categorical", "min_count": 2},
+        {"name": "field2", "column": "value2", "kind": "numerical"},
+    ]
+    assert any("so each place is a field" in note for note in drafted.notes)
+    prepare_own_table(tmp_path / "data", "t", str(tmp_path / "t.libfm"), drafted.schema)
+    assert [field.vocabulary_size for field in load(tmp_path / "data").schema.fields] == [6, 5, 1]
+
+
+@pytest.mark.parametrize("line", ["1 1:1 2:1 12:1\n", "1 1:1 5:1\n", "1\n"])
+def test_one_line_that_differs_makes_libsvm_text_one_field(line, tmp_path):
+    """By an id that also stands elsewhere, by fewer tokens, or by none."""
+    lines = [f"{row % 2} {row % 5}:1 {5 + row % 4}:1 {9 + row % 6}:1\n" for row in range(200)]
+    (tmp_path / "t.svm").write_text("".join(lines))
+    assert "format" in draft_table(str(tmp_path / "t.svm")).schema
+    (tmp_path / "t.svm").write_text("".join([*lines[:100], line, *lines[100:]]))
+    drafted = draft_table(str(tmp_path / "t.svm"))
+    assert [field["name"] for field in drafted.schema["fields"]] == ["features"] and "format" not in drafted.schema
+    assert any("find no pairs. Name fields by `format`" in note for note in drafted.notes)

@@ -77,6 +77,40 @@ def test_a_wrong_row_is_named_and_the_others_are_kept(tmp_path, kind, line, reas
     assert len(frame) == 2 and parts[0].row_numbers.tolist() == [1, 3]
 
 
+def drawn_lines(random, rows):
+    """Return libffm lines, with tabs, comments and empty lines, and what Python reads from them."""
+    lines, table = [], []
+    for row in range(rows):
+        fields = {field: [] for field in random.permutation(5)[: random.integers(0, 6)].tolist()}
+        for tokens in fields.values():
+            for _ in range(random.choice([1, 1, 3])):
+                tokens.append((str(random.integers(0, 9)), str(random.choice(["1", "1.0", "0.5", "-2e-1", "1."]))))
+        texts = [f"{field}:{feature}:{value}" for field, tokens in fields.items() for feature, value in tokens]
+        lines.append("\t ".join([str(row), *texts]) + random.choice(["", "  # 9:9:9", " "]))
+        lines += ["", "  # nothing"] if row % 7 == 0 else []
+        cells = {
+            f"field{field}": " ".join(
+                feature if value in ("1", "1.", "1.0") else f"{feature}:{value}" for feature, value in tokens
+            )
+            for field, tokens in fields.items()
+        }
+        cells |= {f"value{field}": tokens[0][1] for field, tokens in fields.items() if len(tokens) == 1}
+        table.append({"label": str(row), **cells})
+    return lines, table
+
+
+def test_lines_are_read_as_python_reads_them_in_chunks_of_any_size(tmp_path):
+    lines, expected = drawn_lines(np.random.default_rng(0), 3000)
+    (tmp_path / "rows.ffm").write_text("\n".join(lines) + "\n")
+    for chunk_bytes in (1 << 16, 1 << 23):
+        source = SparseTextSource((tmp_path / "rows.ffm",), "libffm", num_fields=5, chunk_bytes=chunk_bytes)
+        frame, parts = rows_of(source)
+        assert (len(parts) > 1) == (chunk_bytes == 1 << 16)
+        assert [{name: cell for name, cell in row.items() if cell is not None} for row in frame.to_dicts()] == expected
+        numbers = np.concatenate([part.row_numbers for part in parts])
+        assert [int(lines[number - 1].split()[0]) for number in numbers] == list(range(3000))
+
+
 def test_other_text_is_refused(tmp_path):
     (tmp_path / "rows.ffm").write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match="rows.ffm is not libffm text: expected `label field:feature:value"):
