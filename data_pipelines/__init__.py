@@ -48,7 +48,7 @@ def options_of(name: str) -> dict[str, Any]:
     """Return the options of a data set with their defaults.
 
     >>> options_of("movielens_1m")
-    {'protocol': 'reference', 'split_seed': 2019}
+    {'protocol': 'reference', 'split_seed': 2019, 'label': 'liked', 'keep_groups': False}
     """
     if name not in DATASETS:
         raise ValueError(unknown("data set", name, DATASETS))
@@ -99,7 +99,7 @@ def prepare(
         rows = sum(load(folder).num_rows.values())
         console.print(f"{name}: {rows:,} rows in {folder}, prepared in {time.monotonic() - start:.1f} s")
     prepared = load(folder)
-    if prepared.options != chosen:
+    if {**defaults, **prepared.options} != chosen:  # a folder says nothing of options that were added later
         raise ValueError(
             f"{folder} was prepared with the options {prepared.options}, but {chosen} were requested. "
             "Delete the folder, or choose another `data_dir`."

@@ -84,9 +84,14 @@ def grouped_metrics(
     won, compared, gain, reciprocal, hits, places, positives, number, one_class, empty = sums
     ranked = number - empty
     return GroupedMetrics(
-        *(_ratio(*pair) for pair in ((won, compared), (gain, ranked), (reciprocal, ranked), (hits, ranked))),
-        _ratio(places, positives),
-        *(int(count) for count in (number, one_class, empty)),
+        grouped_auc=_ratio(won, compared),
+        ndcg=_ratio(gain, ranked),
+        mrr=_ratio(reciprocal, ranked),
+        hit_rate=_ratio(hits, ranked),
+        mean_rank=_ratio(places, positives),
+        groups=int(number),
+        one_class_groups=int(one_class),
+        groups_without_positives=int(empty),
     )
 
 

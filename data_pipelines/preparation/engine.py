@@ -441,8 +441,9 @@ def _write_shard(
     parts = [chunk.files.read(shard, chunk.stats) for chunk in encoded]
     arrays = [np.concatenate(part) for part in zip(*(part[:3] for part in parts), strict=True)]
     columns = {role: np.concatenate([part.columns[role] for part in parts]) for role in parts[0].columns}
-    block = Block(*arrays, columns)
-    del parts, arrays, columns
+    ids, numbers, labels = arrays
+    block = Block(ids, numbers, labels, columns)
+    del parts, arrays, ids, numbers, labels, columns
     keep_groups = keep_groups and seed is not None
     if seed is not None:
         rows = len(block.labels)

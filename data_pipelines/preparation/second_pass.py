@@ -193,4 +193,5 @@ class EncodedFiles:
             array = np.fromfile(self._rows, dtype, count, offset=offset + start * size)
             arrays.append(array if width is None else array.reshape(stop - start, width))
             offset += rows * size
-        return Block(*arrays[:3], dict(zip(stats["columns"], arrays[3:], strict=True)))
+        ids, numbers, labels, *columns = arrays
+        return Block(ids, numbers, labels, dict(zip(stats["columns"], columns, strict=True)))

@@ -11,6 +11,7 @@ import pathlib
 import re
 import typing
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -500,7 +501,7 @@ def _decode(widths, types, serialized):
     import tensorflow as tf
 
     names = [name for name in ("ids", "numbers") if widths[name]]
-    specification = {name: tf.io.FixedLenFeature([], tf.string) for name in (*names, *types)}
+    specification: dict[str, Any] = {name: tf.io.FixedLenFeature([], tf.string) for name in (*names, *types)}
     if "id" in types:
         specification["id"] = tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True)
     block = tf.io.parse_single_example(serialized, specification)

@@ -233,9 +233,9 @@ def write_search(study: optuna.Study, folder: pathlib.Path) -> None:
     counts = {state.name.lower(): sum(trial.state is state for trial in trials) for state in TrialState}
     lines = ["# Search", "", ", ".join(f"{number} {name}" for name, number in counts.items() if number), ""]
     if counts["complete"]:
-        best = study.best_trial
+        best, value = study.best_trial, study.best_value
         monitor = best.user_attrs.get("monitor", "log_loss")
-        value = -best.value if metric_of(monitor).higher_is_better else best.value
+        value = cost_of(monitor, value)
         lines.append(f"Trial {best.number} has the best validation {metric_of(monitor).title}, {value:.4f}:")
         lines += ["", f"    {best.user_attrs['command']}", ""]
     write_text(folder / "search.md", "\n".join(lines))
