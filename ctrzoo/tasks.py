@@ -16,7 +16,7 @@ class Task:
 
     Attributes:
         title: What it predicts, in words.
-        label_kinds: The kinds of labels that it takes, see `ctrzoo.data_pipelines.labels.Label`.
+        label_kinds: The kinds of labels that it takes, see `ctrzoo.data_pipelines.encoding.labels.Label`.
         losses: Its losses by name, the default first; see `ctrzoo.losses`.
         metrics: The metrics reported after each epoch; see `ctrzoo.metrics`.
         final_metrics: More metrics reported of the weights of the best epoch.

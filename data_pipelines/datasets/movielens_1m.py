@@ -18,12 +18,12 @@ import polars as pl
 from ctrzoo.suggest import unknown
 
 from ..encoding.field import FieldEncoding
-from ..labels import Label
+from ..encoding.labels import Label
+from ..encoding.roles import Roles
 from ..preparation.engine import prepare_table
 from ..preparation.plan import TablePlan, check_protocol
 from ..preparation.splits import Fractions, Shuffled
 from ..raw.sources import FrameSource, open_entry
-from ..roles import Roles
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Path
@@ -36,17 +36,17 @@ TABLES = {
 }
 NUMBERS = {"user", "movie", "rating", "timestamp"}
 MAX_GENRES = 6
-LABELS = ("liked", "stars")
+TARGETS = ("liked", "stars")
 
 
 def movielens_plan(
-    protocol: str, split_seed: int, unused_ids: int = 0, label: str = "liked", keep_groups: bool = False
+    protocol: str, split_seed: int, unused_ids: int = 0, target: str = "liked", keep_groups: bool = False
 ) -> TablePlan:
     """Return the `TablePlan` of MovieLens' seven fields; see `prepare_movielens_1m`."""
     check_protocol(protocol)
-    if label not in LABELS:
-        raise ValueError(unknown("label", label, LABELS))
-    if protocol == "reference" and (label, keep_groups) != ("liked", False):
+    if target not in TARGETS:
+        raise ValueError(unknown("target", target, TARGETS))
+    if protocol == "reference" and (target, keep_groups) != ("liked", False):
         raise ValueError("The reference protocol has likes as labels and no groups. Set protocol='clean'.")
     fields = [
         *(FieldEncoding(name) for name in ("gender", "age", "occupation", "zip_code", "release_year")),
@@ -55,10 +55,10 @@ def movielens_plan(
     ]
     if protocol == "reference":
         return TablePlan(fields, "liked", Shuffled(split_seed), "all")
-    if label == "liked" and not keep_groups:
+    if target == "liked" and not keep_groups:
         return TablePlan(fields, "liked", Fractions(seed=split_seed))
-    kind = "graded" if label == "stars" else "binary"
-    roles = Roles(Label(label, kind=kind), group="user", keep_groups=keep_groups)
+    kind = "graded" if target == "stars" else "binary"
+    roles = Roles(Label(target, kind=kind), group="user", keep_groups=keep_groups)
     return TablePlan(fields, roles, Fractions(seed=split_seed))
 
 
@@ -68,7 +68,7 @@ def prepare_movielens_1m(
     *,
     protocol: str = "reference",
     split_seed: int = 2019,
-    label: str = "liked",
+    target: str = "liked",
     keep_groups: bool = False,
 ) -> None:
     """Prepare MovieLens-1M into a folder.
@@ -79,7 +79,7 @@ def prepare_movielens_1m(
     `"reference"` follows the preparation of AutoInt and GraphFM: everything is fitted to all rows, with 3,529 ids, of
     which 5 were for padding and are unused here. `"clean"` fits only to training rows.
 
-    With the label `"stars"`, all 1,000,209 ratings stay, as grades from 1 to 5 for regression or ranking, and the user
+    With the target `"stars"`, all 1,000,209 ratings stay, as grades from 1 to 5 for regression or ranking, and the user
     is the group of a row.
 
     Args:
@@ -87,7 +87,7 @@ def prepare_movielens_1m(
         raw: GroupLens' `ml-1m.zip` or the unpacked folder; by default it is downloaded.
         protocol: `"reference"` or `"clean"`.
         split_seed: Seed for the split into train, valid and test.
-        label: `"liked"` or, with the protocol `"clean"`, `"stars"`.
+        target: The label: `"liked"` or, with the protocol `"clean"`, `"stars"`.
         keep_groups: Whether the training rows of a user stay together, as the losses of ranking need it; with the
             protocol `"clean"`.
 
@@ -96,12 +96,12 @@ def prepare_movielens_1m(
         FileNotFoundError: If `raw` is missing.
         ConnectionError: If the download fails.
     """
-    plan = movielens_plan(protocol, split_seed, 5 if protocol == "reference" else 0, label, keep_groups)
+    plan = movielens_plan(protocol, split_seed, 5 if protocol == "reference" else 0, target, keep_groups)
     raw = pathlib.Path(raw) if raw else _download(pathlib.Path(folder).parent / "downloads")
     users, movies, ratings = _read_tables(raw)
-    source = FrameSource(raw, pl.from_pandas(_frame(users, movies, ratings, label)))
+    source = FrameSource(raw, pl.from_pandas(_frame(users, movies, ratings, target)))
     options: Config = {"protocol": protocol, "split_seed": split_seed}
-    options |= {} if label == "liked" and not keep_groups else {"label": label, "keep_groups": keep_groups}
+    options |= {} if target == "liked" and not keep_groups else {"target": target, "keep_groups": keep_groups}
     prepare_table(folder, "movielens_1m", plan, source, options=options, shuffle_seed=split_seed)
 
 
@@ -194,10 +194,10 @@ def content_of(raw: pathlib.Path, filename: str, folder: str) -> bytes:
         raise ValueError(f"{raw} is not a complete zip file ({error}). Download {folder}.zip again.") from None
 
 
-def _frame(users, movies, ratings, label):
+def _frame(users, movies, ratings, target):
     """Join the tables; of likes, leave out the ratings of 3."""
     check_references(users, movies, ratings)
-    ratings = ratings[ratings["rating"] != 3] if label == "liked" else ratings
+    ratings = ratings[ratings["rating"] != 3] if target == "liked" else ratings
     movies = movies.set_index("movie")
     movies["release_year"] = release_year(movies["title"])
     frame = pd.concat(

@@ -19,18 +19,18 @@ from ctrzoo import __version__
 from ctrzoo.schema import Schema
 from ctrzoo.suggest import unknown
 
-from ..labels import Label
-from ..roles import Roles
 from .cells import codes_of, numbers_of, present, texts_of, tokens_of
 from .features import assemble
 from .field import RENAMED, FieldEncoding
+from .labels import Label
+from .roles import Roles
 from .slots import pad, to_global
 from .unknown import unknown_of, warn_of_unknown
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Path
 
-    from ..labels import LabelValues
+    from .labels import LabelValues
 
 __all__ = ["FieldEncoding", "TableEncoding"]
 

@@ -17,17 +17,17 @@ from ctrzoo.schema import Field, Schema
 from ctrzoo.suggest import unknown
 
 from ..errors import RowError, unsupported
-from ..labels import Label, LabelError
-from ..roles import Roles
 from .cell_types import AUTO
 from .features import Block, assemble
 from .fields import FieldEncoding, TableEncoding
 from .fitting import fit_field
+from .labels import Label, LabelError
+from .roles import Roles
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config
 
-    from ..labels import LabelValues
+    from .labels import LabelValues
 
 ARGUMENTS = ("label", "categorical", "numerical", "multivalued", "order")
 # Objects that polars has types for, like those of Parquet columns.

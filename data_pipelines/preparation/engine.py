@@ -291,7 +291,7 @@ def _divide(job: _Job, chunks: list[_Chunk]) -> _Division:
             f"the values of the column '{job.plan.split.column}'."
         )
     if empty:
-        console.print(f"{job.name}: the table is too small for rows in the split {' and '.join(map(repr, empty))}")
+        console.print(f"{job.name}: the table has no rows for the split {' and '.join(map(repr, empty))}")
     if any(chunk.stats["bad"] for chunk in chunks) and job.plan.label.kind == "binary":
         _check_classes(job, chunks, division)
     return division

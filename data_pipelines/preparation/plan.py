@@ -7,8 +7,8 @@ import typing
 from collections.abc import Sequence
 
 from ..encoding.field import FieldEncoding
-from ..labels import Label
-from ..roles import Roles
+from ..encoding.labels import Label
+from ..encoding.roles import Roles
 from .splits import Fractions
 
 if typing.TYPE_CHECKING:

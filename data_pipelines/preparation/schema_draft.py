@@ -14,8 +14,8 @@ import yaml
 from ctrzoo.files import write_text
 from ctrzoo.suggest import unknown
 
+from ..encoding.labels import LIKELY_POSITIVE, Label
 from ..errors import plain_cells
-from ..labels import LIKELY_POSITIVE, Label
 from .column_draft import MARKER, draft_column
 from .sampling import sample_table
 from .table import find_tables

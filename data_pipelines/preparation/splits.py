@@ -271,6 +271,10 @@ class ByName:
             raise RowError(rows, f"{reason}; to split by its values, give `valid_from`")
         return found.to_numpy()
 
+    def requested(self) -> list[str]:
+        """Return the splits that should have rows."""
+        return list(SPLITS)
+
 
 @dataclasses.dataclass(frozen=True)
 class ByFile:

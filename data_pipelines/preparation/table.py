@@ -18,11 +18,11 @@ from ctrzoo.suggest import unknown
 from ..encoding.cell_types import AUTO
 from ..encoding.field import FITTED, FieldEncoding
 from ..encoding.fields import TableEncoding
+from ..encoding.roles import COLUMNS, Roles
 from ..raw.delimited import Format
 from ..raw.libsvm import SparseTextSource
 from ..raw.sources import COMPRESSIONS, TARS, ParquetSource, TextSource
 from ..raw.token_fields import declared_format
-from ..roles import COLUMNS, Roles
 from ..storage.writing import SPLITS
 from .engine import prepare_table
 from .plan import TablePlan

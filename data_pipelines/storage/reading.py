@@ -20,7 +20,7 @@ from ctrzoo.suggest import unknown
 
 from ..encoding.features import assemble, number_slots, stored_slots, stored_widths
 from ..encoding.fields import ENCODING_FILE, VOCABULARY_FILE, FieldEncoding, TableEncoding
-from ..roles import COLUMNS
+from ..encoding.roles import COLUMNS
 from .checksums import check_checksums
 from .epochs import (
     ShardPlan,

@@ -27,8 +27,8 @@ from ctrzoo.files import synchronize
 from ctrzoo.suggest import unknown
 
 from ..encoding.features import Block, stored_widths
-from ..labels import Label
-from ..roles import COLUMNS, LONGEST_ID, Roles
+from ..encoding.labels import Label
+from ..encoding.roles import COLUMNS, LONGEST_ID, Roles
 from .checksums import write_checksums
 from .shuffling import Shuffler
 from .tfrecord import write_example, write_tfds_metadata

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ctrzoo.data_pipelines.labels import KINDS
+from ctrzoo.data_pipelines.encoding.labels import KINDS
 from ctrzoo.losses import loss_of
 from ctrzoo.metrics import metric_of
 from ctrzoo.tasks import DEFAULT_TASKS, TASKS, loss_name, task_of

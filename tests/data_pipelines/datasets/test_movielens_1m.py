@@ -56,16 +56,16 @@ def test_ratings_of_users_that_the_table_has_not_once(tmp_path, users, message):
 
 
 def test_stars_keep_all_ratings_and_group_them_by_user(tmp_path, raw):
-    data = load(prepare("movielens_1m", tmp_path / "data", raw=raw, protocol="clean", label="stars", keep_groups=True))
+    data = load(prepare("movielens_1m", tmp_path / "data", raw=raw, protocol="clean", target="stars", keep_groups=True))
     assert sum(data.num_rows.values()) == 11 and data.label_kind == "graded" and data.keep_groups
     labels = np.concatenate([data.arrays(split)[1][:, 0] for split in data.num_rows])
     assert sorted(labels) == sorted(float(line.split("::")[2]) for line in RATINGS.splitlines())
     groups = np.concatenate([data.column(split, "group") for split in data.num_rows])
     assert sorted(np.unique(groups, return_counts=True)[1]) == [3, 4, 4]
     with pytest.raises(ValueError, match="Set protocol='clean'"):
-        prepare("movielens_1m", tmp_path / "data", raw=raw, label="stars")
-    with pytest.raises(ValueError, match="label 'likes'"):
-        prepare("movielens_1m", tmp_path / "data", raw=raw, protocol="clean", label="likes")
+        prepare("movielens_1m", tmp_path / "data", raw=raw, target="stars")
+    with pytest.raises(ValueError, match="target 'likes'"):
+        prepare("movielens_1m", tmp_path / "data", raw=raw, protocol="clean", target="likes")
 
 
 def test_a_tiny_zip_by_the_protocol(tmp_path, raw):

@@ -238,3 +238,17 @@ def test_shares_and_bounds_are_finite(share):
         Fractions(share, 0.1, 0.1)
     with pytest.raises(ValueError, match="must be finite, or a text that is not a number. Received: .*(nan|inf)"):
         ByColumn("day", share)
+
+
+@pytest.mark.parametrize("split", [{"column": "fold"}, {"column": "fold", "valid": "x"}])
+def test_a_table_is_prepared_by_the_names_of_a_column(split, tmp_path, capsys):
+    folds = ["train", "dev", "test", "TRAIN", "train", "train"]
+    frame = pl.DataFrame({"site": list("abcabc"), "click": [0, 1] * 3, "fold": folds})
+    if "valid" in split:
+        frame = frame.with_columns(pl.col("fold").replace("dev", "test"))
+    frame.write_csv(tmp_path / "rows.csv")
+    schema = {"label": "click", "fields": ["site"], "split": split}
+    prepare_own_table(tmp_path / "data", "data", tmp_path / "rows.csv", schema)
+    expected = {"train": 4, "test": 2} if "valid" in split else {"train": 4, "valid": 1, "test": 1}
+    assert load(tmp_path / "data").num_rows == expected
+    assert ("has no rows for the split 'valid'" in capsys.readouterr().err) == ("valid" in split)

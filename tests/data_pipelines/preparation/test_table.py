@@ -279,4 +279,4 @@ def test_a_bound_that_no_row_reaches_is_refused(prepared, split, empty):
 def test_a_table_too_small_for_a_split_is_prepared_and_told(prepared, capsys):
     data, _ = prepared("click,site\n1,a\n0,b\n", {"label": "click", "fields": ["site"], "fit_on": "all"})
     assert set(data.num_rows) < {"train", "valid", "test"}
-    assert "too small for rows in the split" in capsys.readouterr().err
+    assert "has no rows for the split" in capsys.readouterr().err

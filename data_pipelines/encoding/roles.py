@@ -12,12 +12,12 @@ import polars as pl
 
 from ctrzoo.suggest import unknown
 
-from .encoding.cells import codes_of, numbers_of, plain_texts
-from .encoding.clock import utc_times
-from .encoding.field import hash_texts
-from .encoding.times import check_format
-from .errors import RowError
+from ..errors import RowError
+from .cells import codes_of, numbers_of, plain_texts
+from .clock import utc_times
+from .field import hash_texts
 from .labels import Label
+from .times import check_format
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from ctrzoo.data_pipelines import FrameEncoder, load
+from ctrzoo.data_pipelines.encoding.labels import Label, LabelError
 from ctrzoo.data_pipelines.errors import RowError
-from ctrzoo.data_pipelines.labels import Label, LabelError
 from ctrzoo.data_pipelines.preparation.table import prepare_own_table
 
 

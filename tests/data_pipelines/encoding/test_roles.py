@@ -12,12 +12,12 @@ import tensorflow_datasets as tfds
 
 from ctrzoo.data_pipelines import Block, FrameEncoder, PreparedWriter, load
 from ctrzoo.data_pipelines.encoding.fields import TableEncoding
+from ctrzoo.data_pipelines.encoding.labels import Label
+from ctrzoo.data_pipelines.encoding.roles import GROUP_HASHES, Roles
 from ctrzoo.data_pipelines.errors import RowError
-from ctrzoo.data_pipelines.labels import Label
 from ctrzoo.data_pipelines.preparation import engine
 from ctrzoo.data_pipelines.preparation.report import tables_of
 from ctrzoo.data_pipelines.preparation.table import prepare_own_table
-from ctrzoo.data_pipelines.roles import GROUP_HASHES, Roles
 from ctrzoo.data_pipelines.storage import writing
 from ctrzoo.schema import Field, Schema
 

@@ -13,8 +13,8 @@ import polars as pl
 
 from ctrzoo.suggest import unknown
 
-from .encoding.cells import numbers_of
-from .errors import RowError, plain_cells
+from ..errors import RowError, plain_cells
+from .cells import numbers_of
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config
