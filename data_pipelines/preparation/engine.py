@@ -414,9 +414,11 @@ def _write(job: _Job, division: _Division, encoding: TableEncoding, encoded: lis
     for index, split in enumerate(SPLITS):
         chosen = slice(division.first_shards[index], division.first_shards[index + 1])
         if shards[chosen]:
-            rows, positives, blocks = zip(*shards[chosen], strict=True)
+            written = [(rows, positives, block_rows) for rows, positives, *block_rows in shards[chosen]]
+            rows, positives, block_rows = zip(*written, strict=True)
             sizes = {path.name: path.stat().st_size for path in paths[chosen]}
-            splits[split] = Split(sum(rows), sum(positives), sizes, list(blocks))
+            by_name = {path.name: counts for path, counts in zip(paths[chosen], block_rows, strict=True)}
+            splits[split] = Split(sum(rows), sum(positives), sizes, [len(counts) for counts in block_rows], by_name)
     return splits
 
 
@@ -437,7 +439,7 @@ def _write_shard(
     seed: int | None,
     keep_groups: bool,
 ) -> list[int]:
-    """Write a shard, shuffled if `seed` is given, its rows or groups; return its rows, positives and blocks."""
+    """Write a shard, shuffled if `seed` is given, its rows or groups; return its rows, positives and rows by block."""
     parts = [chunk.files.read(shard, chunk.stats) for chunk in encoded]
     arrays = [np.concatenate(part) for part in zip(*(part[:3] for part in parts), strict=True)]
     columns = {role: np.concatenate([part.columns[role] for part in parts]) for role in parts[0].columns}
@@ -452,7 +454,7 @@ def _write_shard(
         )
     with replaced(path) as temporary, open(temporary, "wb") as file:
         blocks = write_blocks(file, tensors, block, keep_groups)
-    return [len(block.labels), int((block.labels > 0).sum()), blocks]
+    return [len(block.labels), int((block.labels > 0).sum()), *blocks]
 
 
 def _marker(reason):

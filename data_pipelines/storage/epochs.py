@@ -10,7 +10,7 @@ import dataclasses
 import os
 import struct
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -40,12 +40,16 @@ class BlockIndex:
     rows: np.ndarray
 
 
-def index_blocks(paths: Iterable[str], count_rows: Callable[[bytes], int]) -> BlockIndex:
-    """Find the blocks of shards in which all blocks except the last have the same number of rows.
+def index_blocks(
+    paths: Iterable[str], count_rows: Callable[[bytes], int], rows_of_blocks: Mapping[str, Sequence[int]] | None = None
+) -> BlockIndex:
+    """Find the blocks of shards.
 
     Args:
         paths: The shards, in order.
         count_rows: Function that returns the number of rows in a serialized block.
+        rows_of_blocks: The rows of each block, by the name of the shard. In shards that are not named, all blocks
+            except the last have the same number of rows and bytes.
 
     Returns:
         A `BlockIndex`.
@@ -55,6 +59,10 @@ def index_blocks(paths: Iterable[str], count_rows: Callable[[bytes], int]) -> Bl
     """
     rows_by_length, found = {}, []
     for path in paths:
+        known = (rows_of_blocks or {}).get(os.path.basename(path))
+        if known is not None:
+            found += _walked(path, known)
+            continue
         size = os.path.getsize(path)
         with open(path, "rb") as file:
             step = _record_length(file, 0) + RECORD_OVERHEAD
@@ -73,8 +81,23 @@ def index_blocks(paths: Iterable[str], count_rows: Callable[[bytes], int]) -> Bl
                         )
                     rows_by_length[length] = count_rows(block)
         found += [(path, number * step, rows_by_length[length]) for number, length in enumerate(lengths)]
-    shards, offsets, rows = zip(*found, strict=True)
+    shards, offsets, rows = zip(*found, strict=True) if found else ((), (), ())
     return BlockIndex(np.array(shards), np.array(offsets, np.int64), np.array(rows, np.int64))
+
+
+def _walked(path, rows):
+    """Return path, offset and rows of blocks of any sizes."""
+    found, offset, size = [], 0, os.path.getsize(path)
+    with open(path, "rb") as file:
+        for count in rows:
+            length = _record_length(file, offset)
+            if length < 0 or offset + length + RECORD_OVERHEAD > size:
+                break
+            found.append((path, offset, count))
+            offset += length + RECORD_OVERHEAD
+    if len(found) < len(rows) or offset != size:
+        raise ValueError(f"{path} does not have the {len(rows):,} blocks that preparation.json says. Prepare it again.")
+    return found
 
 
 def _record_length(file, offset):

@@ -116,6 +116,7 @@ class PreparedData:
         self.num_positives = {split: splits[split]["positives"] for split in self.num_rows}
         self._indices, self._cached = {}, {}
         self._shards = {split: list(splits[split]["shards"]) for split in self.num_rows}
+        self._block_rows = {split: splits[split].get("block_rows") for split in self.num_rows}
         for split in self.num_rows:
             for shard, size in splits[split]["shards"].items():
                 self._check_shard(shard, size)
@@ -269,7 +270,9 @@ class PreparedData:
     def _index(self, split):
         if split not in self._indices:
             paths = [str(self.folder / shard) for shard in self._shards[split]]
-            self._indices[split] = index_blocks(paths, functools.partial(_count_rows, self._label_type))
+            self._indices[split] = index_blocks(
+                paths, functools.partial(_count_rows, self._label_type), self._block_rows[split]
+            )
             found = int(self._indices[split].rows.sum())
             if found != self.num_rows[split]:
                 raise ValueError(

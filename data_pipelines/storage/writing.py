@@ -68,8 +68,8 @@ def write_blocks(
     tensors: Mapping[str, tuple[str, tuple[int | None, ...]]],
     block: Block,
     keep_groups: bool = False,
-) -> int:
-    """Write rows to an open shard, up to 4,096 per example; return the number of examples.
+) -> list[int]:
+    """Write rows to an open shard, up to 4,096 per example; return the number of rows of each example.
 
     Args:
         file: The shard, open for writing bytes.
@@ -79,10 +79,11 @@ def write_blocks(
     """
     arrays = {"ids": block.ids, "numbers": block.numerical, "label": block.labels, **block.columns}
     starts = _starts(len(block.labels), block.columns["group"] if keep_groups else None)
-    for start, stop in zip(starts, [*starts[1:], len(block.labels)], strict=True):
+    stops = [*starts[1:], len(block.labels)]
+    for start, stop in zip(starts, stops, strict=True):
         features = {name: _bytes(arrays[name][start:stop], dtype) for name, (dtype, _) in tensors.items()}
         write_example(file, features)
-    return len(starts)
+    return [stop - start for start, stop in zip(starts, stops, strict=True)]
 
 
 def _starts(rows, groups):
@@ -112,12 +113,14 @@ class Split(typing.NamedTuple):
         positives: Number of rows with a label above 0.
         shards: Size of each shard in bytes, by file name.
         blocks: Number of blocks in each shard.
+        block_rows: Rows of each block, by file name, if blocks differ in their rows or bytes.
     """
 
     rows: int
     positives: int
     shards: dict
     blocks: list
+    block_rows: dict = {}
 
 
 def write_metadata(
@@ -147,7 +150,7 @@ def write_metadata(
     (folder / "schema.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
     if encoding is not None:
         encoding.save(folder)
-    counts = ("rows", "positives", "shards")
+    counts = ("rows", "positives", "shards", *(["block_rows"] if has_uneven_blocks(roles) else []))
     preparation = {
         "ctrzoo_version": __version__,
         **_version_of(roles),
@@ -157,6 +160,11 @@ def write_metadata(
         "splits": {split: {key: getattr(written, key) for key in counts} for split, written in splits.items()},
     }
     (folder / "preparation.json").write_text(json.dumps(preparation, indent=2), encoding="utf-8")
+
+
+def has_uneven_blocks(roles: Roles) -> bool:
+    """Return whether blocks differ in their rows or bytes, so that readers must know the rows of each."""
+    return roles.keep_groups or "id" in roles.columns
 
 
 def _version_of(roles):
@@ -341,7 +349,9 @@ class PreparedWriter:
         if "train" not in written:
             raise ValueError(f"Data set '{self.name}' has no row in the split 'train'.")
         splits = {
-            split: Split(writer.rows, writer.positives, writer.shard_sizes(), writer.shard_blocks)
+            split: Split(
+                writer.rows, writer.positives, writer.shard_sizes(), writer.shard_blocks, writer.shard_block_rows()
+            )
             for split, writer in written.items()
         }
         write_metadata(self._partial, self.name, self.schema, splits, self.options, self.encoding, self.roles)
@@ -357,7 +367,7 @@ class _SplitWriter:
         self._pending = None
         self._writer = None
         self.rows = self.positives = 0
-        self.shard_blocks = []
+        self._block_rows: list[list[int]] = []
 
     def add(self, rows):
         self.rows += len(rows)
@@ -371,12 +381,12 @@ class _SplitWriter:
 
     def _write(self, rows):
         if self._writer is None:
-            self._writer = open(self._path(len(self.shard_blocks)), "wb")
-            self.shard_blocks.append(0)
+            self._writer = open(self._path(len(self._block_rows)), "wb")
+            self._block_rows.append([])
         columns = {role: rows[role] for role in COLUMNS if role in rows.dtype.names}
         block = Block(rows["ids"], rows["numbers"], rows["label"], columns)
-        self.shard_blocks[-1] += write_blocks(self._writer, self._tensors, block)
-        if self.shard_blocks[-1] == SHARD_BLOCKS:
+        self._block_rows[-1] += write_blocks(self._writer, self._tensors, block)
+        if len(self._block_rows[-1]) == SHARD_BLOCKS:
             self.discard()
 
     def close(self):
@@ -384,8 +394,8 @@ class _SplitWriter:
         if self._pending is not None and len(self._pending):
             self._write(self._pending)
         self.discard()
-        for index in range(len(self.shard_blocks)):
-            self._path(index).rename(self._path(index, len(self.shard_blocks)))
+        for index in range(len(self._block_rows)):
+            self._path(index).rename(self._path(index, len(self._block_rows)))
         return self.rows
 
     def discard(self):
@@ -394,10 +404,21 @@ class _SplitWriter:
             self._writer.close()
             self._writer = None
 
+    @property
+    def shard_blocks(self):
+        """The number of blocks of each shard."""
+        return [len(rows) for rows in self._block_rows]
+
     def shard_sizes(self):
         """Return the size of each shard in bytes, by file name."""
-        paths = [self._path(index, len(self.shard_blocks)) for index in range(len(self.shard_blocks))]
-        return {path.name: path.stat().st_size for path in paths}
+        return {path.name: path.stat().st_size for path in self._paths()}
+
+    def shard_block_rows(self):
+        """Return the rows of each block, by file name."""
+        return {path.name: rows for path, rows in zip(self._paths(), self._block_rows, strict=True)}
+
+    def _paths(self):
+        return [self._path(index, len(self._block_rows)) for index in range(len(self._block_rows))]
 
     def _path(self, index, total=None):
         ending = "" if total is None else f"-of-{total:05d}"

@@ -175,10 +175,11 @@ def test_clicks_without_columns_are_written_as_before(tmp_path):
     assert json.loads((data.folder / "preparation.json").read_text())["format_version"] == 3
 
 
-def test_groups_stay_together_if_asked_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(writing, "BLOCK_ROWS", 16)
-    monkeypatch.setattr(engine, "BLOCK_ROWS", 16)
-    monkeypatch.setattr(engine, "SHARD_BLOCKS", 1)
+@pytest.mark.parametrize(("block_rows", "shard_blocks"), [(16, 1), (4, 2), (4, 100)])
+def test_groups_stay_together_if_asked_for(block_rows, shard_blocks, tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "BLOCK_ROWS", block_rows)
+    monkeypatch.setattr(engine, "BLOCK_ROWS", block_rows)
+    monkeypatch.setattr(engine, "SHARD_BLOCKS", shard_blocks)
     data, _ = prepare(tmp_path, {**SCHEMA, "keep_groups": True})
     assert data.keep_groups
     stored = data.column("train", "group")
@@ -186,7 +187,8 @@ def test_groups_stay_together_if_asked_for(tmp_path, monkeypatch):
     for epoch in (0, 1):
         rows = list(data.dataset("train", 7, seed=5, start_epoch=epoch, columns=("id", "group"), by_group=True))
         groups = np.concatenate([columns["group"] for *_, columns in rows])
-        assert np.count_nonzero(np.diff(groups)) + 1 == len(set(groups))
+        if block_rows > 4:  # a group of more rows than a block is read in pieces
+            assert np.count_nonzero(np.diff(groups)) + 1 == len(set(groups))
         ids = np.concatenate([columns["id"] for *_, columns in rows])
         assert sorted(ids) == sorted(data.column("train", "id"))
         for _, labels, weights, columns in rows:
@@ -199,6 +201,24 @@ def test_groups_stay_together_if_asked_for(tmp_path, monkeypatch):
         np.testing.assert_array_equal(ids[14:], np.concatenate([columns["id"] for *_, columns in again]))
     other = np.concatenate([c["id"] for *_, c in data.dataset("train", 7, seed=6, columns=("id",), by_group=True)])
     assert (other != ids).any()
+
+
+def test_ids_of_many_lengths_are_read_from_many_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "BLOCK_ROWS", 4)
+    frame = FRAME.assign(row=["x" * (number * number % 50) + f"{number}" for number in range(ROWS)])
+    data, _ = prepare(tmp_path, frame=frame)
+    encoder = FrameEncoder("click", categorical=["site"], weight="cost", group="user", time="at", id="row").fit(frame)
+    with PreparedWriter(tmp_path / "written", "written", encoder.schema, encoder.encoding) as writer:
+        writer.add("train", encoder.block(frame))
+        writer.add("valid", encoder.block(frame))
+    for folder in (data, load(tmp_path / "written")):
+        for split in ("train", "valid"):
+            ids = folder.column(split, "id")
+            expected, rows = expected_of(ids, frame)
+            np.testing.assert_array_equal(folder.column(split, "weight"), expected["weight"])
+            np.testing.assert_array_equal(folder.arrays(split)[1][:, 0], rows["click"])
+            found = np.concatenate([c["id"] for *_, c in folder.dataset(split, 7, shuffle=True, columns=("id",))])
+            assert sorted(found) == sorted(ids)
 
 
 def test_blocks_end_where_groups_end(monkeypatch):

@@ -33,7 +33,7 @@ def test_each_sweep_of_the_project_can_be_planned_and_reported(name, tmp_path):
     assert len(runs) == len(choices)
     rows = [{**row, "state": "finished", "test_auc": 0.85, "test_log_loss": 0.4} for row in rows_of(runs)]
     write_report(rows, tmp_path)
-    assert any(path.suffix == ".png" for path in tmp_path.iterdir())
+    assert any(path.suffix in (".png", ".md") for path in tmp_path.iterdir())
 
 
 def test_a_sweep_that_is_not_there():
