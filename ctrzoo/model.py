@@ -13,6 +13,7 @@ import numpy as np
 import ctrzoo
 from ctrzoo.layers import MLP
 from ctrzoo.losses import PairwiseLogisticLoss
+from ctrzoo.lookup import for_this_process
 from ctrzoo.schema import Schema
 from ctrzoo.suggest import unknown
 from ctrzoo.types import Config, DType, Features, Tensor
@@ -235,6 +236,14 @@ class CTRModel(keras.Model):
         if verbose or steps or callbacks or getattr(strategy, "num_replicas_in_sync", 1) > 1:
             return super().predict(x, batch_size, verbose, steps, callbacks)
         return predict_slices(self, x, batch_size)
+
+    def test_step(self, *args: Any, **kwargs: Any) -> Any:
+        with for_this_process():
+            return super().test_step(*args, **kwargs)
+
+    def predict_step(self, *args: Any, **kwargs: Any) -> Any:
+        with for_this_process():
+            return super().predict_step(*args, **kwargs)
 
     def compile_from_config(self, config: Config) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))

@@ -82,10 +82,10 @@ class FieldEmbedding(keras.layers.Layer):
             autocast=False,
         )
 
-    def call(self, features: Features) -> Tensor:
+    def call(self, features: Features, training: bool | None = None) -> Tensor:
         check_widths(features, self.schema)
         # Mixed precision casts the rows it looks up, not the whole table.
-        embedded = ops.cast(look_up(self.table, features["ids"]), self.compute_dtype)
+        embedded = ops.cast(look_up(self.table, features["ids"], exportable=not training), self.compute_dtype)
         embedded = embedded * ops.expand_dims(ops.cast(features["values"], self.compute_dtype), axis=-1)
         if self.schema.num_slots == self.schema.num_fields:
             return embedded

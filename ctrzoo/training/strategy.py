@@ -14,6 +14,7 @@ import os
 import keras
 import tensorflow as tf
 
+from ctrzoo.lookup import for_this_process
 from ctrzoo.model import CTRModel
 from ctrzoo.training.options import LEARNING_RATE_SCALING
 from ctrzoo.types import Features, Tensor
@@ -224,7 +225,8 @@ class ReplicatedStep:
 
     def _predict_replica(self, batch, divided):
         parts = self._own_parts(batch) if divided else [batch]
-        predictions = [self._model(features, training=False) for (features,) in parts]
+        with for_this_process():
+            predictions = [self._model(features, training=False) for (features,) in parts]
         return predictions[0] if len(parts) == 1 else tf.concat(predictions, axis=0)
 
     def _own_parts(self, batch):
