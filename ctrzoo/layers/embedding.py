@@ -220,7 +220,8 @@ class NumericalValues(keras.layers.Layer):
         check_widths(features, self.schema)
         values = ops.take(features["values"], np.asarray(self.slots, "int32"), axis=1)
         values = ops.cast(values, keras.backend.result_type(self.compute_dtype, "float32"))
-        return ops.cast(ops.log1p(ops.maximum(values, 0)) if self.log else values, self.compute_dtype)
+        # Not `log1p`, which ONNX does not have; the results differ by rounding only.
+        return ops.cast(ops.log(1 + ops.maximum(values, 0)) if self.log else values, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         return (input_shape["ids"][0], len(self.slots))

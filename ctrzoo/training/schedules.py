@@ -37,12 +37,13 @@ SCHEDULES: dict[str, Callable[[int, int], float]] = {"constant": constant, "cosi
 
 
 def plateau_epochs(history: Sequence[Mapping[str, float]]) -> int:
-    """Return the number of finished epochs that did not lower the validation log loss.
+    """Return the number of finished epochs that did not lower the validation log loss; NaN does not lower it.
 
     >>> plateau_epochs([{"valid_log_loss": loss} for loss in (0.5, 0.4, 0.45, 0.3)])
     1
     """
-    lowest = np.minimum.accumulate([np.inf, *(row["valid_log_loss"] for row in history)])
+    losses = np.array([row["valid_log_loss"] for row in history], float)  # None, as JSON has for NaN, becomes NaN
+    lowest = np.fmin.accumulate(np.concatenate([[np.inf], losses]))
     return len(history) - int(np.count_nonzero(np.diff(lowest)))
 
 
