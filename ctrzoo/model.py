@@ -267,8 +267,9 @@ class CTRModel(keras.Model):
         if format == "onnx":
             kwargs.setdefault("opset_version", 18)
         if input_signature is None:
+            inputs: Any = self.input
             input_signature = [
-                {name: keras.InputSpec(shape=x.shape, dtype=x.dtype, name=name) for name, x in self.input.items()}
+                {name: keras.InputSpec(shape=x.shape, dtype=x.dtype, name=name) for name, x in inputs.items()}
             ]
         super().export(filepath, format, verbose, input_signature, **kwargs)
 

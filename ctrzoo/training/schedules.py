@@ -44,7 +44,7 @@ def plateau_epochs(history: Sequence[Mapping[str, float]]) -> int:
     """
     losses = np.array([row["valid_log_loss"] for row in history], float)  # None, as JSON has for NaN, becomes NaN
     lowest = np.fmin.accumulate(np.concatenate([[np.inf], losses]))
-    return len(history) - int(np.count_nonzero(np.diff(lowest)))
+    return len(history) - int(np.count_nonzero(lowest[1:] < lowest[:-1]))
 
 
 def relative_rate(schedule: str, plateau_factor: float, epochs: int, history: Sequence[Mapping[str, float]]) -> float:
