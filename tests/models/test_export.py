@@ -1,6 +1,7 @@
 """Every model is exported and saved before its first call, and LiteRT and ONNX Runtime compute what it predicts."""
 
 import warnings
+from typing import Any
 
 import keras
 import numpy as np
@@ -67,7 +68,7 @@ def check(run, model):
 def test_saved_model_and_litert(case, mixed_schema, tmp_path):
     model = uncalled(case, mixed_schema)
     model.export(tmp_path / "model", verbose=False)
-    loaded = tf.saved_model.load(tmp_path / "model")
+    loaded: Any = tf.saved_model.load(tmp_path / "model")
     check(lambda features: loaded.serve({name: tf.constant(array) for name, array in features.items()}), model)
     check(converted(tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "model"))), model)
 
@@ -75,7 +76,8 @@ def test_saved_model_and_litert(case, mixed_schema, tmp_path):
 def test_keras_file(case, mixed_schema, tmp_path):
     model = uncalled(case, mixed_schema)
     model.save(tmp_path / "model.keras")
-    check(lambda features: keras.saving.load_model(tmp_path / "model.keras").predict(features, verbose=0), model)
+    loaded: Any = keras.saving.load_model(tmp_path / "model.keras")
+    check(lambda features: loaded.predict(features, verbose=0), model)
 
 
 def test_onnx(case, mixed_schema, tmp_path):
