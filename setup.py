@@ -22,6 +22,7 @@ def _inside(folder):
 
 TEST = ["pytest>=8.0", "ruff>=0.9", "scikit-learn>=1.5", "jax>=0.10.2", "pytest-xdist>=3.8", "hypothesis>=6.130"]
 SEARCH = ["optuna>=5.0"]
+ONNX = ["tf2onnx>=1.17", "onnx>=1.20", "onnxruntime>=1.23"]
 DEV = ["pyright[nodejs]>=1.1.414", "pre-commit>=4.0"]
 
 setup(
@@ -51,7 +52,7 @@ setup(
         "scipy>=1.15",
         "rich>=13.7",
     ],
-    extras_require={"search": SEARCH, "test": [*TEST, *SEARCH], "dev": DEV},
+    extras_require={"search": SEARCH, "onnx": ONNX, "test": [*TEST, *SEARCH], "dev": DEV},
     entry_points={
         "console_scripts": [
             "ctrzoo-train = ctrzoo.experiments.train:run",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -13,17 +16,41 @@ if TYPE_CHECKING or keras.backend.backend() == "tensorflow":
     import tensorflow as tf
     from tensorflow.python.ops import control_flow_util
 
+_stays_here = contextvars.ContextVar("stays_here", default=False)
 
-def look_up(table: Tensor, ids: Tensor) -> Tensor:
+
+@contextlib.contextmanager
+def for_this_process() -> Iterator[None]:
+    """Say that graphs traced within are run by this process and not exported, so that they may be faster.
+
+    A graph does not show whether it will be exported: Keras, `tf.lite.TFLiteConverter` and `tf.saved_model` all trace
+    the call of a model as any `tf.function` does. So it is the steps of `predict`, `evaluate` and our trainer that say
+    what they are.
+
+    >>> table = keras.Variable([[0.0, 1.0], [2.0, 3.0]])
+    >>> with for_this_process():
+    ...     rows = tf.function(lambda ids: look_up(table, ids, exportable=True))(tf.constant([1]))
+    >>> rows.numpy().tolist()
+    [[2.0, 3.0]]
+    """
+    token = _stays_here.set(True)
+    try:
+        yield
+    finally:
+        _stays_here.reset(token)
+
+
+def look_up(table: Tensor, ids: Tensor, exportable: bool = False) -> Tensor:
     """Return rows of a table; the gradient covers only these rows.
 
     TensorFlow's `gather_nd` takes three quarters of the time of its `gather`, but it does not support variables on
-    several devices, and XLA cannot compile it. Given the same ids, XLA reads the rows once for both the model and its
-    optimizer.
+    several devices, XLA cannot compile it, and LiteRT does not have it. Given the same ids, XLA reads the rows once for
+    both the model and its optimizer.
 
     Args:
         table: A Keras or TensorFlow variable of shape `(rows, ...)`.
         ids: Tensor of integers from 0 to `rows - 1`, of any shape.
+        exportable: Whether a graph that is being traced may be exported, unless it is traced `for_this_process`.
 
     Returns:
         A tensor with the shape of `ids` followed by the shape of a row.
@@ -42,7 +69,9 @@ def look_up(table: Tensor, ids: Tensor) -> Tensor:
         ids = ops.cast(ids, "int64")
     if keras.backend.backend() != "tensorflow":
         return ops.take(values, ids, axis=0)
-    if not isinstance(values, tf.Variable) or isinstance(values, tf.distribute.DistributedValues) or is_for_xla():
+    several_devices = isinstance(values, tf.distribute.DistributedValues)
+    exported = exportable and not tf.executing_eagerly() and not _stays_here.get()
+    if not isinstance(values, tf.Variable) or several_devices or exported or is_for_xla():
         return tf.gather(values, ids)
     rows = values.gather_nd(ops.reshape(ids, (-1, 1)))
     shape: Any = ops.shape(ids)

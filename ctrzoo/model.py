@@ -12,11 +12,12 @@ import numpy as np
 
 import ctrzoo
 from ctrzoo.layers import MLP
+from ctrzoo.lookup import for_this_process
 from ctrzoo.losses import loss_of
 from ctrzoo.schema import Schema
 from ctrzoo.suggest import unknown
 from ctrzoo.tasks import LOG_LINK_LOSSES, loss_name
-from ctrzoo.types import Config, DType, Features, Tensor
+from ctrzoo.types import Config, DType, Features, Path, Tensor
 from ctrzoo.validation import check_ids
 
 if keras.backend.backend() == "tensorflow":
@@ -231,6 +232,42 @@ class CTRModel(keras.Model):
         if verbose or steps or callbacks or getattr(strategy, "num_replicas_in_sync", 1) > 1:
             return super().predict(x, batch_size, verbose, steps, callbacks)
         return predict_slices(self, x, batch_size)
+
+    def test_step(self, *args: Any, **kwargs: Any) -> Any:
+        with for_this_process():
+            return super().test_step(*args, **kwargs)
+
+    def predict_step(self, *args: Any, **kwargs: Any) -> Any:
+        with for_this_process():
+            return super().predict_step(*args, **kwargs)
+
+    def export(
+        self,
+        filepath: Path,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Write the model for serving as `keras.Model.export` does, also if it was never called.
+
+        Args:
+            filepath: The file or folder to write.
+            format: As in Keras, such as `"tf_saved_model"`, `"litert"` and `"onnx"`.
+            verbose: As in Keras.
+            input_signature: As in Keras; `None` takes the inputs of this model, with any number of rows. Keras would
+                ask for a call first where the format is ONNX.
+            **kwargs: Options of the format, as in Keras; but the `opset_version` of ONNX is 18 by default, the first
+                that can hash as Poly2 does.
+        """
+        if format == "onnx":
+            kwargs.setdefault("opset_version", 18)
+        if input_signature is None:
+            inputs: Any = self.input
+            input_signature = [
+                {name: keras.InputSpec(shape=x.shape, dtype=x.dtype, name=name) for name, x in inputs.items()}
+            ]
+        super().export(filepath, format, verbose, input_signature, **kwargs)
 
     def compile_from_config(self, config: Config) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))

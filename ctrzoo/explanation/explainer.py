@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from ctrzoo.explanation.kinds import Kind, kind_of
+from ctrzoo.lookup import for_this_process
 from ctrzoo.model import CTRModel
 from ctrzoo.types import Features
 
@@ -26,7 +27,8 @@ class MeanExplanations:
 
         @tf.function(reduce_retracing=True)
         def sums(features):
-            outputs = explainer(features, training=False)
+            with for_this_process():
+                outputs = explainer(features, training=False)
             wide = {name: tf.cast(outputs[name], tf.float32) for name in model.explanation_names}  # sums of many rows
             return {name: tf.reduce_sum(tf.abs(output), axis=0) for name, output in wide.items()}
 
@@ -266,7 +268,8 @@ def _explained_batches(model, features, batch_size):
     explainer = model.explainer()
     for start in range(0, len(features["ids"]), batch_size):
         batch = {name: array[start : start + batch_size] for name, array in features.items()}
-        outputs: Any = explainer.predict_on_batch(batch)
+        with for_this_process():
+            outputs: Any = explainer.predict_on_batch(batch)
         outputs = {name: np.asarray(output, np.float32) for name, output in outputs.items()}
         yield {
             name: output if name in model.explanation_names else output[:, 0]  # probability and logit are numbers

@@ -82,10 +82,10 @@ class FieldEmbedding(keras.layers.Layer):
             autocast=False,
         )
 
-    def call(self, features: Features) -> Tensor:
+    def call(self, features: Features, training: bool | None = None) -> Tensor:
         check_widths(features, self.schema)
         # Mixed precision casts the rows it looks up, not the whole table.
-        embedded = ops.cast(look_up(self.table, features["ids"]), self.compute_dtype)
+        embedded = ops.cast(look_up(self.table, features["ids"], exportable=not training), self.compute_dtype)
         embedded = embedded * ops.expand_dims(ops.cast(features["values"], self.compute_dtype), axis=-1)
         if self.schema.num_slots == self.schema.num_fields:
             return embedded
@@ -220,7 +220,8 @@ class NumericalValues(keras.layers.Layer):
         check_widths(features, self.schema)
         values = ops.take(features["values"], np.asarray(self.slots, "int32"), axis=1)
         values = ops.cast(values, keras.backend.result_type(self.compute_dtype, "float32"))
-        return ops.cast(ops.log1p(ops.maximum(values, 0)) if self.log else values, self.compute_dtype)
+        # Not `log1p`, which ONNX does not have; the results differ by rounding only.
+        return ops.cast(ops.log(1 + ops.maximum(values, 0)) if self.log else values, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         return (input_shape["ids"][0], len(self.slots))

@@ -143,8 +143,10 @@ class AnovaKernel(keras.layers.Layer):
 
     def call(self, embedded: Tensor) -> Tensor:
         embedded = ops.cast(embedded, keras.backend.result_type(embedded.dtype, "float32"))
+        if embedded.shape[1] < self.order:
+            return ops.cast(0.0 * ops.sum(embedded, axis=(1, 2))[:, None], self.compute_dtype)  # has a gradient, zero
         products = embedded
-        for preceding in range(1, min(self.order, embedded.shape[1] + 1)):
+        for preceding in range(1, self.order):
             rest = embedded.shape[1] - preceding
             before = ops.convert_to_tensor(np.tri(rest, rest + 1), embedded.dtype)  # faster than `cumsum`
             products = embedded[:, preceding:] * ops.matmul(before, products)

@@ -119,7 +119,8 @@ class FieldGraph(ExplainingLayer, BiasedLayer):
         if not self.use_attention:
             return others * ops.ones_like(inputs[:, :1, :1])
         of_sender, of_receiver = ops.split(self.edge_kernel, 2, axis=0)
-        scores = ops.matmul(inputs, of_sender) + ops.transpose(ops.matmul(inputs, of_receiver), (0, 2, 1))
+        # A transpose of the last term would do as well, but `tf2onnx` converts it to a wrong reshape.
+        scores = ops.matmul(inputs, of_sender) + ops.squeeze(ops.matmul(inputs, of_receiver), axis=-1)[:, None]
         scores = ops.leaky_relu(scores, negative_slope=self.negative_slope)
         return softmax(ops.where(ops.cast(others, "bool"), scores, lowest_score(self.compute_dtype))) * others
 

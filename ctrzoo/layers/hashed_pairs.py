@@ -37,13 +37,25 @@ def hash_pairs(first: Tensor, second: Tensor, salt: np.ndarray, num_buckets: int
     first, second = ops.cast(first, "uint32"), ops.cast(second, "uint32")
     salt = _mix(ops.convert_to_tensor(np.asarray(salt, "uint32")))
     mixed = _mix(_mix(ops.bitwise_xor(salt, first)) + second)
-    return ops.cast(ops.mod(mixed, np.uint32(num_buckets)), "int32")
+    return _remainder(mixed, num_buckets)
 
 
 def _mix(number):
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
         number = ops.bitwise_xor(number, ops.right_shift(number, np.uint32(shift))) * np.uint32(factor)
     return ops.bitwise_xor(number, ops.right_shift(number, np.uint32(16)))
+
+
+def _remainder(number, divisor):
+    """Return `number mod divisor` as int32. LiteRT has no remainder of unsigned numbers."""
+    if divisor & (divisor - 1) == 0:  # a power of two: leave the lowest bits
+        above = ops.right_shift(number, np.uint32(divisor.bit_length() - 1)) * np.uint32(divisor)
+        return ops.cast(ops.bitwise_xor(number, above), "int32")
+    half = ops.right_shift(number, np.uint32(1))
+    odd = ops.cast(ops.bitwise_xor(number, half * np.uint32(2)), "int32")
+    rest = ops.mod(ops.cast(half, "int32"), np.int32(divisor))
+    rest = rest - (np.int32(divisor) - rest) + odd  # 2 * rest + odd - divisor, without overflow
+    return ops.where(rest < 0, rest + np.int32(divisor), rest)
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -126,13 +138,14 @@ class HashedPairs(ExplainingLayer):
             autocast=False,
         )
 
-    def call(self, features: Features) -> Tensor:
+    def call(self, features: Features, training: bool | None = None) -> Tensor:
         check_widths(features, self.schema)
         ids = ops.transpose(features["ids"])  # slots first: whole rows of the batch are gathered
         values = ops.transpose(ops.cast(features["values"], self.compute_dtype))
         first, second = ops.take(ids, self.first, axis=0), ops.take(ids, self.second, axis=0)
         buckets = hash_pairs(first, second, self.salt[:, None], self.num_buckets)
-        weights = ops.cast(ops.squeeze(look_up(self.table, buckets), axis=-1), self.compute_dtype)
+        weights = look_up(self.table, buckets, exportable=not training)
+        weights = ops.cast(ops.squeeze(weights, axis=-1), self.compute_dtype)
         terms = weights * ops.take(values, self.first, axis=0) * ops.take(values, self.second, axis=0)
         return self.chosen(ops.sum(terms, axis=0)[:, None], self._by_field(terms))
 

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from ctrzoo.lookup import for_this_process
 from ctrzoo.model import CTRModel
 from ctrzoo.tasks import task_of
 from ctrzoo.training.options import LEARNING_RATE_SCALING
@@ -245,7 +246,8 @@ class ReplicatedStep:
 
     def _predict_replica(self, batch, divided):
         parts = self._own_parts(batch) if divided else [batch]
-        predictions = [self._model(features, training=False) for (features,) in parts]
+        with for_this_process():
+            predictions = [self._model(features, training=False) for (features,) in parts]
         return predictions[0] if len(parts) == 1 else tf.concat(predictions, axis=0)
 
     def _own_parts(self, batch):

@@ -5,10 +5,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ctrzoo.lookup import look_up
+from ctrzoo.explanation.explainer import explain_rows, mean_explanations
+from ctrzoo.lookup import for_this_process, look_up
+from ctrzoo.models import build
+from ctrzoo.training.strategy import ReplicatedStep
+from tests.small_data import random_rows
 
 TABLE = np.arange(12, dtype="float32").reshape(6, 2)
 IDS = np.array([[5, 0, 5], [1, 5, 0]], "int32")
+SPECIFICATION = tf.TensorSpec((None, 3), tf.int32)
+GATHERS = {"ResourceGather", "ResourceGatherNd"}
 
 
 def operations(function):
@@ -57,6 +63,63 @@ def test_the_faster_operation_is_taken_unless_xla_compiles():
 
     assert "ResourceGatherNd" in operations(plain)
     assert "ResourceGatherNd" not in operations(compiled)
+
+
+def test_a_graph_that_may_be_exported_gathers():
+    table = keras.Variable(TABLE)
+
+    def look(exportable):
+        return tf.function(lambda ids: look_up(table, ids, exportable=exportable), input_signature=[SPECIFICATION])
+
+    exported, kept = look(True), look(False)
+    assert operations(exported) & GATHERS == {"ResourceGather"} and operations(kept) & GATHERS == {"ResourceGatherNd"}
+    with for_this_process():
+        known = look(True)
+        assert operations(known) & GATHERS == {"ResourceGatherNd"}
+    assert operations(look(True)) & GATHERS == {"ResourceGather"}  # the context has ended
+    for function in (exported, kept, known):
+        np.testing.assert_array_equal(function(IDS), TABLE[IDS])
+
+
+def test_training_and_prediction_take_the_faster_operation(mixed_schema, monkeypatch):
+    taken, gather = [], tf.gather
+    kind = type(keras.Variable(TABLE).value)
+    gather_nd = kind.gather_nd
+
+    def gather_of(source, *args, **options):
+        if isinstance(source, tf.Variable):
+            taken.append("gather")
+        return gather(source, *args, **options)
+
+    def gather_nd_of(*args, **options):
+        taken.append("gather_nd")
+        return gather_nd(*args, **options)
+
+    monkeypatch.setattr(tf, "gather", gather_of)
+    monkeypatch.setattr(kind, "gather_nd", gather_nd_of)
+    features, labels = random_rows(mixed_schema, 8, np.random.default_rng(0))
+    model = build("poly2", mixed_schema, num_buckets=16)
+    model.compile("sgd")
+    step = ReplicatedStep(model)
+    batch = {name: tf.constant(array) for name, array in features.items()}
+    ways = {
+        "fit": lambda: model.fit(features, labels, verbose=0),
+        "predict": lambda: model.predict(features, verbose=0),
+        "evaluate": lambda: model.evaluate(features, labels, verbose=0),
+        "train": lambda: step.train((batch, tf.constant(labels))),
+        "evaluation": lambda: step.predict(batch),
+        "a loop": lambda: tf.function(lambda: model(batch, training=True))(),
+        "explanations of rows": lambda: explain_rows(model, features),
+        "mean explanations": lambda: mean_explanations(model, [(batch, labels)]),
+        "without a graph": lambda: model(batch),
+    }
+    for way, run in ways.items():
+        taken.clear()
+        run()
+        assert set(taken) == {"gather_nd"}, f"{way}: {taken}"
+    taken.clear()
+    tf.function(lambda: model(batch))()
+    assert set(taken) == {"gather"}
 
 
 def test_an_id_outside_the_table_is_refused_on_a_cpu():

@@ -18,7 +18,15 @@ def test_a_cosine_falls_from_one_and_would_end_at_zero():
 
 @pytest.mark.parametrize(
     ("losses", "epochs"),
-    [((), 0), ((0.5,), 0), ((0.5, 0.5), 1), ((0.5, 0.6, 0.55, 0.4), 2), ((0.5, 0.4, 0.3), 0)],
+    [
+        ((), 0),
+        ((0.5,), 0),
+        ((0.5, 0.5), 1),
+        ((0.5, 0.6, 0.55, 0.4), 2),
+        ((0.5, 0.4, 0.3), 0),
+        ((math.nan, 0.5, math.nan, 0.4), 2),
+        ((0.5, math.nan), 1),
+    ],
 )
 def test_an_epoch_counts_unless_it_is_lower_than_all_before(losses, epochs):
     assert plateau_epochs(history(*losses)) == epochs

@@ -1,0 +1,115 @@
+"""Every model is exported and saved before its first call, and LiteRT and ONNX Runtime compute what it predicts."""
+
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ctrzoo.layers import AnovaKernel
+from ctrzoo.schema import Field, Schema
+from tests.models.cases import CASES, randomize, rows
+
+SIZES = (6, 1, 4)
+BUILT_IN = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
+DEEPFM, POLY2 = (next(case for case in CASES if case.id == name) for name in ("deepfm", "poly2"))
+
+
+@pytest.fixture(params=CASES, ids=repr)
+def case(request):
+    return request.param
+
+
+def uncalled(case, schema, **hyperparameters):
+    """Return a new model with random weights; `CASES` would share one that other tests have called."""
+    model = case.new(schema, **hyperparameters)
+    randomize(model)
+    return model
+
+
+def interpreter(**source):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"(.|\n)*tf.lite.Interpreter is deprecated")
+        return tf.lite.Interpreter(**source)
+
+
+def converted(converter):
+    """Convert with LiteRT's own operations; return a function from features to probabilities."""
+    converter.target_spec.supported_ops = BUILT_IN["supported_ops"]
+    return run_lite(interpreter(model_content=converter.convert()))
+
+
+def run_lite(lite):
+    def run(features):
+        for details in lite.get_input_details():
+            name = "ids" if details["dtype"] == np.int32 else "values"
+            lite.resize_tensor_input(details["index"], features[name].shape)
+        lite.allocate_tensors()
+        for details in lite.get_input_details():
+            lite.set_tensor(details["index"], features["ids" if details["dtype"] == np.int32 else "values"])
+        lite.invoke()
+        return lite.get_tensor(lite.get_output_details()[0]["index"])
+
+    return run
+
+
+def check(run, model):
+    """Compare with what the model predicts, in batches of several sizes."""
+    features, _ = rows(model.schema)
+    expected = model.predict(features, verbose=0)
+    assert np.ptp(expected) > 1e-3
+    for size in SIZES:
+        found = run({name: array[:size] for name, array in features.items()})
+        np.testing.assert_allclose(found, expected[:size], rtol=0, atol=1e-6)
+
+
+def test_saved_model_and_litert(case, mixed_schema, tmp_path):
+    model = uncalled(case, mixed_schema)
+    model.export(tmp_path / "model", verbose=False)
+    loaded: Any = tf.saved_model.load(tmp_path / "model")
+    check(lambda features: loaded.serve({name: tf.constant(array) for name, array in features.items()}), model)
+    check(converted(tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "model"))), model)
+
+
+def test_keras_file(case, mixed_schema, tmp_path):
+    model = uncalled(case, mixed_schema)
+    model.save(tmp_path / "model.keras")
+    loaded: Any = keras.saving.load_model(tmp_path / "model.keras")
+    check(lambda features: loaded.predict(features, verbose=0), model)
+
+
+def test_onnx(case, mixed_schema, tmp_path):
+    pytest.importorskip("tf2onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    model = uncalled(case, mixed_schema)
+    model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    session = runtime.InferenceSession(tmp_path / "model.onnx")
+    check(lambda features: session.run(None, features)[0], model)
+
+
+@pytest.mark.parametrize("predicts_first", [False, True])
+def test_all_ways_to_litert(mixed_schema, tmp_path, predicts_first):
+    model = uncalled(DEEPFM, mixed_schema)
+    if predicts_first:  # the graph of `predict` must not be taken for the export
+        model.predict(rows(mixed_schema)[0], verbose=0)
+    model.export(tmp_path / "model.tflite", format="litert", verbose=False, target_spec=BUILT_IN)
+    check(run_lite(interpreter(model_path=str(tmp_path / "model.tflite"))), model)
+    check(converted(tf.lite.TFLiteConverter.from_keras_model(model)), model)
+    signature = {name: tf.TensorSpec((None, 6), array.dtype, name) for name, array in rows(mixed_schema)[0].items()}
+    function = tf.function(model).get_concrete_function(signature)
+    check(converted(tf.lite.TFLiteConverter.from_concrete_functions([function])), model)
+
+
+def test_litert_hashes_to_any_number_of_buckets(mixed_schema):
+    model = uncalled(POLY2, mixed_schema, num_buckets=63)
+    check(converted(tf.lite.TFLiteConverter.from_keras_model(model)), model)
+
+
+def test_litert_with_fewer_fields_than_the_order(mixed_schema):
+    schema = Schema([Field("user", vocabulary_size=9), Field("item", vocabulary_size=5)])
+    hofm = next(case for case in CASES if case.id == "hofm")
+    model = uncalled(hofm, schema, order=3)
+    assert any(isinstance(layer, AnovaKernel) and layer.order > schema.num_fields for layer in model.layers)
+    check(converted(tf.lite.TFLiteConverter.from_keras_model(model)), model)
