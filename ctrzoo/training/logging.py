@@ -26,7 +26,10 @@ class RunLogs:
     """
 
     def __init__(self, folder: Path, console: Console | None = None) -> None:
-        self.folder, self._console = pathlib.Path(folder), console or Console(stderr=True, highlight=False)
+        self.folder, self._console = (
+            pathlib.Path(folder),
+            console or Console(stderr=True, highlight=False, markup=False),
+        )
         self._events: Any = None
 
     def __enter__(self) -> "RunLogs":
@@ -86,6 +89,7 @@ class RunLogs:
                 f"Cannot write TensorBoard events into {self.folder / 'tensorboard'} ({reason}). Training goes on "
                 "without them.",
                 soft_wrap=True,
+                markup=False,
             )
             with contextlib.suppress(tf.errors.OpError, OSError):
                 if events:

@@ -430,8 +430,11 @@ def _decode(widths, serialized):
 def _count_rows(serialized):
     import tensorflow as tf
 
-    label = tf.io.parse_single_example(serialized, {"label": tf.io.FixedLenFeature([], tf.string)})["label"]
-    return len(label.numpy())
+    label = tf.io.parse_single_example(serialized, {"label": tf.io.FixedLenFeature([], tf.string)})["label"].numpy()
+    others = label.translate(None, b"\0\1")
+    if others:
+        raise ValueError(f"Labels must be 0 or 1. A block of the prepared rows holds {others[0]}. Prepare them again.")
+    return len(label)
 
 
 def _to_features(schema, rows):
