@@ -26,10 +26,7 @@ class RunLogs:
     """
 
     def __init__(self, folder: Path, console: Console | None = None) -> None:
-        self.folder, self._console = (
-            pathlib.Path(folder),
-            console or Console(stderr=True, highlight=False, markup=False),
-        )
+        self.folder, self._console = pathlib.Path(folder), console or Console(stderr=True, highlight=False)
         self._events: Any = None
 
     def __enter__(self) -> "RunLogs":
