@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -55,6 +56,8 @@ def generated(source, separator, quote):
         csv.writer(file, delimiter=separator, quoting=quoting, lineterminator=end).writerows([COLUMNS, *rows])
         text = file.getvalue()
     else:  # as programs write it that know no quotes
+        if source.random() < 0.8:
+            rows = [[re.sub(rf"[\{separator}\r\n]", "", cell) for cell in row] for row in rows]
         text = "".join(separator.join(row) + end for row in [COLUMNS, *rows])
     if source.random() < 0.2:
         text = text.removesuffix(end)
@@ -142,10 +145,11 @@ def same(row, other):
 
 @pytest.mark.parametrize(
     ("suffix", "separator", "quote"),
-    [(".csv", ",", '"'), (".tsv", "\t", None), (".csv", ";", '"'), (".tsv", "\t", '"'), (".csv", "|", None)],
-    ids=["csv", "tsv", "semicolons", "quoted tsv", "bars"],
+    [(".csv", ",", '"'), (".tsv", "\t", None), (".csv", ";", '"'), (".tsv", "\t", '"'), (".csv", "^", None)],
+    ids=["csv", "tsv", "semicolons", "quoted tsv", "carets"],
 )
-def test_text_tables_hold_what_python_reads(tmp_path, without_pictures, suffix, separator, quote):
+def test_text_tables_hold_what_python_reads(tmp_path, without_pictures, monkeypatch, suffix, separator, quote):
+    monkeypatch.setattr("ctrzoo.data_pipelines.preparation.engine.MOST_SKIPPED", 1.0)  # small tables, many bad rows
     schema = {**SCHEMA, "separator": separator, "quote": quote}
     compared = number = 0
     for number, source in enumerate(seeds(f"{suffix} {separator} {quote}")):
