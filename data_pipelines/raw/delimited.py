@@ -107,27 +107,29 @@ class Format:
         # Within quotes, a line end is part of the cell. If every cell may be quoted, an even number of quotes means
         # that the last one is closed; if only a few are, they are checked one by one.
         if quotes % 2 or 0 < quotes < MANY_QUOTES:
-            return content.rfind(b"\n", 0, self._open_quote(content)) + 1
+            # The line end before an open cell may be in another cell of its row.
+            while (begin := self._open_quote(content, end)) < end:
+                end = content.rfind(b"\n", 0, begin) + 1
         return end
 
-    def _open_quote(self, content):
-        """Return where a cell with unclosed quotes begins, or the length if all quotes are closed.
+    def _open_quote(self, content, stop):
+        """Return where a cell begins whose quotes are not closed before `stop`; `stop` if all quotes are closed.
 
         A quote within a cell that does not begin with a quote, such as an inch mark, is an ordinary character.
         """
         assert self.quote is not None  # called only for formats with quotes
         quote, before = self.quote.encode(), (self.separator.encode()[0], *b"\r\n")
         closing = re.compile(rb"(?:[^%b]++|%b%b)*+%b" % (4 * (re.escape(quote),)))
-        position = content.find(quote)
+        position = content.find(quote, 0, stop)
         while position >= 0:
             after = position + 1
             if position == 0 or content[position - 1] in before:
-                end = closing.match(content, after)
+                end = closing.match(content, after, stop)
                 if not end:
                     return position
                 after = end.end()
-            position = content.find(quote, after)
-        return len(content)
+            position = content.find(quote, after, stop)
+        return stop
 
 
 def _texts(key, value):
@@ -213,7 +215,7 @@ def _without_stray_returns(content, format, first):
     begin = 0
     while begin < len(lines):
         end, row = begin + 1, lines[begin]
-        while format.quote and end < len(lines) and format._open_quote(row) < len(row):
+        while format.quote and end < len(lines) and format._open_quote(row, len(row)) < len(row):
             row, end = row + b"\n" + lines[end], end + 1
         if b"\r" in _without_cells(quoted, row.rstrip(b"\r"), format):
             bad.append((first + begin, "a carriage return (\\r) stands within the row. Remove it"))

@@ -60,7 +60,9 @@ def _text(cell):
 
 def stripped(text):
     """Return a text without spaces around it, in the sense of Unicode."""
-    spaces = "".join({letter for letter in text if letter in "\t\n\v\f\r\x85" or unicodedata.category(letter)[0] == "Z"})
+    spaces = "".join(
+        {letter for letter in text if letter in "\t\n\v\f\r\x85" or unicodedata.category(letter)[0] == "Z"}
+    )
     return text.strip(spaces) if spaces else text
 
 

@@ -97,3 +97,38 @@ def test_a_table_without_its_header_says_so_in_its_first_row(prepared):
         prepared(TEXT, {**SCHEMA, "columns": columns})
     data, _ = prepared("".join(ROWS), {**SCHEMA, "columns": columns})
     assert sum(data.num_rows.values()) == 100
+
+
+@pytest.mark.parametrize("row", ['1,"a\nb",c', '1,"a\nb","c\nd"', '"1","a\r\nb","c"', '1,"a""\n""b",c'])
+def test_lines_are_cut_at_no_line_end_within_quotes(row):
+    """However many bytes of the last row were read, only the rows before it are complete."""
+    before = '0,"x\ny",z\n'.encode()
+    for length in range(len(row) + 1):
+        assert Format().last_line_end(before + row[:length].encode()) == len(before)
+    assert Format().last_line_end(before + row.encode() + b"\n") == len(before) + len(row) + 1
+
+
+def test_a_last_row_of_several_lines_needs_no_line_end(prepared):
+    content = "click,site\n" + '0,"a\nb"\n1,c\n' * 30 + '1,"d\ne"'
+    data, report = prepared(content, {"label": "click", "fields": ["site"], "fit_on": "all"})
+    assert report["rows"] == 61 and data.encoding.fields[0].values.to_list() == ["a\nb", "c", "d\ne"]
+
+
+def test_a_byte_order_mark_in_a_cell_is_a_part_of_it():
+    mark = "\ufeff"
+    for first, expected in ((1, "a"), (2, mark + "a")):
+        table, _, _ = parse(f"{mark}a,b\n".encode(), ["c", "d"], {"c": False}, Format(), first)
+        assert table["c"].to_pylist() == [expected]
+
+
+def test_a_row_of_another_width_need_not_be_text():
+    content = b"a,b\n\xff,b,c\n\xff,e\n\xc3\xa9,y\n"
+    table, numbers, bad = parse(content, ["c", "d"], {"c": False, "d": False}, Format(), 5)
+    assert table.to_pylist() == [{"c": "a", "d": "b"}, {"c": "é", "d": "y"}] and numbers.tolist() == [5, 8]
+    assert bad == [(6, "3 columns, expected 2"), (7, "column 'c' is not UTF-8 text")]
+
+
+def test_carriage_returns_end_lines_although_a_cell_holds_a_line_end():
+    content = b'1,"a\nb"\r"2","c\r\nd"\r3,e\r'
+    table, _, bad = parse(content, ["c", "d"], {"c": False, "d": False}, Format(), 1)
+    assert bad == [] and table["d"].to_pylist() == ["a\nb", "c\r\nd", "e"] and table["c"].to_pylist() == [*"123"]
