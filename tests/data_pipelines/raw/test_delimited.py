@@ -102,7 +102,7 @@ def test_a_table_without_its_header_says_so_in_its_first_row(prepared):
 @pytest.mark.parametrize("row", ['1,"a\nb",c', '1,"a\nb","c\nd"', '"1","a\r\nb","c"', '1,"a""\n""b",c'])
 def test_lines_are_cut_at_no_line_end_within_quotes(row):
     """However many bytes of the last row were read, only the rows before it are complete."""
-    before = '0,"x\ny",z\n'.encode()
+    before = b'0,"x\ny",z\n'
     for length in range(len(row) + 1):
         assert Format().last_line_end(before + row[:length].encode()) == len(before)
     assert Format().last_line_end(before + row.encode() + b"\n") == len(before) + len(row) + 1
