@@ -151,7 +151,7 @@ def header_of(path: Path, line: bytes, format: Format) -> list[str]:
     """Return the column names in the first line of a file.
 
     Raises:
-        ValueError: If the line is empty or not text.
+        ValueError: If the line is empty or not text, or a quote is not closed in it.
     """
     try:
         text = line.decode("utf-8-sig").rstrip("\r\n")
@@ -161,6 +161,8 @@ def header_of(path: Path, line: bytes, format: Format) -> list[str]:
         names = format.split_line(text)
     except csv.Error as error:
         raise ValueError(f"{path}, row 1: the header is not a line of a table ({error}).") from None
+    if format.quote and format._open_quote(line, len(line)) < len(line):
+        raise ValueError(f"{path}, row 1: a quote in the header is never closed. Close it, or rename the column.")
     if not any(names):
         raise ValueError(f"{path}, row 1: expected the column names, but the line is empty.")
     return names

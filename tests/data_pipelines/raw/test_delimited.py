@@ -132,3 +132,10 @@ def test_carriage_returns_end_lines_although_a_cell_holds_a_line_end():
     content = b'1,"a\nb"\r"2","c\r\nd"\r3,e\r'
     table, _, bad = parse(content, ["c", "d"], {"c": False, "d": False}, Format(), 1)
     assert bad == [] and table["d"].to_pylist() == ["a\nb", "c\r\nd", "e"] and table["c"].to_pylist() == [*"123"]
+
+
+def test_a_header_with_an_open_quote_is_refused():
+    """Python's csv module takes the lines that follow as a part of the name."""
+    with pytest.raises(ValueError, match="t.csv, row 1: a quote in the header is never closed"):
+        header_of("t.csv", b'click,"site\n', Format())
+    assert header_of("t.csv", b'click,"si""te",3"\n', Format()) == ["click", 'si"te', '3"']
