@@ -118,7 +118,8 @@ class PreparedData:
     @functools.cached_property
     def encoding(self) -> TableEncoding | None:
         """The `TableEncoding` that turns raw cells into ids and numbers; None for synthetic data."""
-        return TableEncoding.load(self.folder) if (self.folder / ENCODING_FILE).is_file() else None
+        files = (ENCODING_FILE, VOCABULARY_FILE)
+        return TableEncoding.load(self.folder) if any((self.folder / name).is_file() for name in files) else None
 
     @functools.cached_property
     def fingerprint(self) -> str:

@@ -169,4 +169,4 @@ def test_text_tables_hold_what_python_reads(tmp_path, without_pictures, monkeypa
                 check(tmp_path / str(number), content, separator, quote, bad_rows)
             except Exception as error:
                 raise AssertionError(f"{what}: {error!r}") from error
-    assert compared > number / 5
+    assert number < 200 or compared > number / 5

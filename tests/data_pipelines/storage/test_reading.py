@@ -213,3 +213,14 @@ def test_a_folder_of_other_labels_is_refused(write):
         writer.write(example.SerializeToString())
     with pytest.raises(ValueError, match="Labels must be 0 or 1. A block of the prepared rows holds 2"):
         load(folder).arrays("train")
+
+
+def test_a_folder_without_one_file_of_its_encoding_is_damaged(tmp_path):
+    frame = pd.DataFrame({"city": ["Oslo", "Rome"], "label": [0, 1]})
+    encoder = FrameEncoder(categorical=["city"]).fit(frame)
+    with PreparedWriter(tmp_path / "cities", "cities", encoder.schema, encoder.encoding) as writer:
+        writer.add("train", encoder.block(frame))
+    (tmp_path / "cities" / "checksums.json").unlink()
+    (tmp_path / "cities" / "encoding.json").unlink()
+    with pytest.raises(FileNotFoundError, match="encoding.json is missing"):
+        load(tmp_path / "cities").encoding
