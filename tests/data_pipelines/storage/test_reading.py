@@ -223,4 +223,4 @@ def test_a_folder_without_one_file_of_its_encoding_is_damaged(tmp_path):
     (tmp_path / "cities" / "checksums.json").unlink()
     (tmp_path / "cities" / "encoding.json").unlink()
     with pytest.raises(FileNotFoundError, match="encoding.json is missing"):
-        load(tmp_path / "cities").encoding
+        _ = load(tmp_path / "cities").encoding
