@@ -1,12 +1,12 @@
 """What a text table holds, by Python's csv module and `float`: independent of the reader under test.
 
-The rules below are those of Python's csv module, except for these documented differences. `test_differences.py` has a
-test of each.
+The rules below are those of Python's csv module, except for these differences. `tests/data_pipelines/raw/`
+has tests of most.
 
 | difference | reason |
 |---|---|
 | A carriage return that stands within a row refuses the row; Python ends the row there. | It is a damaged line end. |
-| An unclosed quote at the end refuses the file; Python takes all that follows as the cell. | It swallows rows. |
+| An unclosed quote in the header refuses the file; Python takes the next lines as a part of it. | It swallows rows. |
 | Rows of another width than the header refuse the file; Python returns them. | A shift of columns is silent. |
 | A row without a single character is left out; Python returns a row of no cells. | It holds nothing. |
 | Bytes that are not UTF-8 refuse the row; Python raises an error at the file. | The other rows can be kept. |
