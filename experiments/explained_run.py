@@ -159,8 +159,14 @@ def load_model(folder: pathlib.Path, schema: Schema) -> CTRModel:
     """
     path = folder / "model.keras"
     _check_file(path)
-    model: Any = keras.models.load_model(path)
-    differences = model.schema.differences(schema)
+    try:
+        model: Any = keras.models.load_model(path)
+        differences = model.schema.differences(schema)
+    except Exception as error:  # Keras raises many different ones for files that lack a part
+        if isinstance(error, ValueError) and "install the version" in str(error):
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise ValueError(f"{path} holds no model that ctrzoo can load ({reason}). {_anew(path)}") from error
     if differences:
         raise ValueError(f"The model in {folder} is of other data: {differences[0]}.")
     return model
@@ -176,10 +182,14 @@ def _check_file(path):
             if damaged:
                 raise ValueError(f"the checksum of its part {damaged} differs")
     except Exception as error:  # a damaged zip file raises a dozen types
-        raise ValueError(
-            f"{path} is damaged ({error}). Delete it and rerun the ctrzoo-train command with "
-            f"--workdir={path.parent}, which writes it again from the last checkpoint."
-        ) from error
+        raise ValueError(f"{path} is damaged ({error}). {_anew(path)}") from error
+
+
+def _anew(path):
+    return (
+        f"Delete it and rerun the ctrzoo-train command with --workdir={path.parent}, which writes it again from the "
+        "last checkpoint."
+    )
 
 
 def _compared(folder: pathlib.Path, model: CTRModel, analysis: Analysis, first: Analysis | None) -> dict[str, Any]:

@@ -325,7 +325,7 @@ def failing_in(path: Path) -> Iterator[None]:
     """Add the configuration file's name to errors raised in it."""
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a program that ends without a word would look finished
         raise ValueError(f"The configuration file {path} failed: {type(error).__name__}: {error}.") from error
 
 

@@ -94,11 +94,14 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """
     path = pathlib.Path(path)
     try:
-        if seal_is_intact(path) is False:
+        seal = seal_is_intact(path)
+        if seal is False:
             raise ValueError("its checksum differs")
         with zipfile.ZipFile(path) as archive:
             state = json.loads(archive.read(_STATE))
             version = state.pop("format_version", None)
+            if seal is None and not state.get("ctrzoo_version", "0.1.0").startswith("0.1."):
+                raise ValueError("its checksum is missing")
             arrays = {} if version != FORMAT_VERSION else dict(_arrays(archive))
     except Exception as error:  # a damaged zip file of version 0.1 raises a dozen types
         raise damaged(path, str(error) or type(error).__name__) from error

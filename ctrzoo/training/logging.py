@@ -86,6 +86,7 @@ class RunLogs:
                 f"Cannot write TensorBoard events into {self.folder / 'tensorboard'} ({reason}). Training goes on "
                 "without them.",
                 soft_wrap=True,
+                markup=False,
             )
             with contextlib.suppress(tf.errors.OpError, OSError):
                 if events:

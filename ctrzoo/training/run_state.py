@@ -139,6 +139,9 @@ class RunStore:
         except (KeyError, TypeError) as error:  # damage that the checksums of version 0.1 do not cover
             raise damaged(self.checkpoints.paths()[-1], f"it does not hold a run: {error}") from error
         check_same_run(earlier, self.description, self.checkpoints.folder, version)
+        shapes = [tuple(weight.shape) for weight in self.model.weights]
+        if [array.shape for array in best] not in ([], shapes) or (not best and state.best_epoch):
+            raise damaged(self.checkpoints.paths()[-1], "it lacks weights of the best epoch")
         for name, variable in () if state.finished else self._variables():
             if name not in arrays or arrays[name].shape != variable.shape:
                 raise damaged(self.checkpoints.paths()[-1], f"it lacks {name} of shape {tuple(variable.shape)}")

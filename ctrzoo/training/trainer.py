@@ -177,7 +177,7 @@ class _Run:
             logs = RunLogs(self.folder, self.progress.console)
         with self.progress, logs as self.logs:
             if self.state.steps and not self.state.finished:
-                self.progress.console.print(f"{self.model.name}: resuming at {_place(self.state)}")
+                self.progress.console.print(f"{self.model.name}: resuming at {_place(self.state)}", markup=False)
             self.model.stop_training = False
             self.callbacks.on_train_begin()
             yield
@@ -255,7 +255,8 @@ class _Run:
         """Save a checkpoint within the epoch and say so."""
         if self.state.steps:
             self._save()
-            self.progress.console.print(f"{self.model.name}: interrupted; saved a checkpoint at {_place(self.state)}")
+            saved = f"{self.model.name}: interrupted; saved a checkpoint at {_place(self.state)}"
+            self.progress.console.print(saved, markup=False)
 
     def _evaluate(self, dataset: tf.data.Dataset) -> Iterable[tuple[str, float]]:
         return self.evaluator.evaluate(self.signals.checked(dataset), self.metrics).items()

@@ -19,6 +19,7 @@ if typing.TYPE_CHECKING:
 # Pieces that fit into the processor's cache take half the time of large ones to parse.
 PARSE_BYTES = 1 << 19
 MANY_QUOTES = 100_000
+BOM = b"\xef\xbb\xbf"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,27 +107,29 @@ class Format:
         # Within quotes, a line end is part of the cell. If every cell may be quoted, an even number of quotes means
         # that the last one is closed; if only a few are, they are checked one by one.
         if quotes % 2 or 0 < quotes < MANY_QUOTES:
-            return content.rfind(b"\n", 0, self._open_quote(content)) + 1
+            # The line end before an open cell may be in another cell of its row.
+            while (begin := self._open_quote(content, end)) < end:
+                end = content.rfind(b"\n", 0, begin) + 1
         return end
 
-    def _open_quote(self, content):
-        """Return where a cell with unclosed quotes begins, or the length if all quotes are closed.
+    def _open_quote(self, content, stop):
+        """Return where a cell begins whose quotes are not closed before `stop`; `stop` if all quotes are closed.
 
         A quote within a cell that does not begin with a quote, such as an inch mark, is an ordinary character.
         """
         assert self.quote is not None  # called only for formats with quotes
-        quote, before = self.quote.encode(), (self.separator.encode()[0], ord("\n"))
+        quote, before = self.quote.encode(), (self.separator.encode()[0], *b"\r\n")
         closing = re.compile(rb"(?:[^%b]++|%b%b)*+%b" % (4 * (re.escape(quote),)))
-        position = content.find(quote)
+        position = content.find(quote, 0, stop)
         while position >= 0:
             after = position + 1
             if position == 0 or content[position - 1] in before:
-                end = closing.match(content, after)
+                end = closing.match(content, after, stop)
                 if not end:
                     return position
                 after = end.end()
-            position = content.find(quote, after)
-        return len(content)
+            position = content.find(quote, after, stop)
+        return stop
 
 
 def _texts(key, value):
@@ -148,7 +151,7 @@ def header_of(path: Path, line: bytes, format: Format) -> list[str]:
     """Return the column names in the first line of a file.
 
     Raises:
-        ValueError: If the line is empty or not text.
+        ValueError: If the line is empty or not text, or a quote is not closed in it.
     """
     try:
         text = line.decode("utf-8-sig").rstrip("\r\n")
@@ -158,6 +161,8 @@ def header_of(path: Path, line: bytes, format: Format) -> list[str]:
         names = format.split_line(text)
     except csv.Error as error:
         raise ValueError(f"{path}, row 1: the header is not a line of a table ({error}).") from None
+    if format.quote and format._open_quote(line, len(line)) < len(line):
+        raise ValueError(f"{path}, row 1: a quote in the header is never closed. Close it, or rename the column.")
     if not any(names):
         raise ValueError(f"{path}, row 1: expected the column names, but the line is empty.")
     return names
@@ -180,8 +185,10 @@ def parse(
         numbers is float64 if all its cells are numbers, otherwise text; all other columns are text. Missing cells are
         null.
     """
-    if first == 1 and content.startswith(b"\xef\xbb\xbf"):
-        content = content[3:]
+    if first == 1:
+        content = content.removeprefix(BOM)
+    if content.startswith(BOM):  # a part of the first cell, but pyarrow would remove one
+        content = BOM + content
     types = {name: pa.float64() if is_number else pa.string() for name, is_number in needed.items()}
     content, bad = _without_stray_returns(content, format, first)
     if not bad:
@@ -203,27 +210,31 @@ def _without_stray_returns(content, format, first):
     bad = []
     if b"\r" not in content:  # much faster than to count
         return content, bad
-    if content.count(b"\r") == content.count(b"\r\n") or b"\n" not in content:
-        return content, bad
     quoted = re.compile(rb"%b[^%b]*+%b" % (3 * (re.escape((format.quote or "\n").encode()),)))
+    if content.count(b"\r") == content.count(b"\r\n") or b"\n" not in _without_cells(quoted, content, format):
+        return content, bad
     lines = content.split(b"\n")
     begin = 0
     while begin < len(lines):
         end, row = begin + 1, lines[begin]
-        while format.quote and end < len(lines) and format._open_quote(row) < len(row):
+        while format.quote and end < len(lines) and format._open_quote(row, len(row)) < len(row):
             row, end = row + b"\n" + lines[end], end + 1
-        plain = quoted.sub(b"", row.rstrip(b"\r")) if format.quote else row.rstrip(b"\r")
-        if b"\r" in plain:
+        if b"\r" in _without_cells(quoted, row.rstrip(b"\r"), format):
             bad.append((first + begin, "a carriage return (\\r) stands within the row. Remove it"))
             lines[begin:end] = [b""] * (end - begin)
         begin = end
     return b"\n".join(lines), bad
 
 
-def _read(content, columns, types, format, handler=None, block_size=PARSE_BYTES):
+def _without_cells(quoted, content, format):
+    """Return bytes without the cells in quotes."""
+    return quoted.sub(b"", content) if format.quote else content
+
+
+def _read(content, columns, types, format, handler=None, block_size=PARSE_BYTES, encoding="utf8"):
     return pyarrow_csv.read_csv(
         pa.py_buffer(content),
-        pyarrow_csv.ReadOptions(use_threads=False, block_size=block_size, column_names=columns),
+        pyarrow_csv.ReadOptions(use_threads=False, block_size=block_size, column_names=columns, encoding=encoding),
         format.parse_options(handler),
         format.convert_options(types),
     )
@@ -237,9 +248,11 @@ def _parse_carefully(content, columns, needed, format, first):
         bad.append((row.number, f"{row.actual_columns} columns, expected {len(columns)}"))
         return "skip"
 
+    # pyarrow shows the handler only rows that are text, so other bytes are read as the letters of Latin-1, one each.
+    encoding = "utf8" if _is_text(content) else "latin-1"
     # In one block, because a row must not be longer than a block.
-    block_size = max(len(content), PARSE_BYTES)
-    table = _read(content, columns, dict.fromkeys(needed, pa.binary()), format, note, block_size)
+    block_size = 2 * max(len(content), PARSE_BYTES)
+    table = _read(content, columns, dict.fromkeys(needed, pa.binary()), format, note, block_size, encoding)
     lines = _row_numbers(content, first, len(table) + len(bad))
     is_bad = np.zeros(len(lines), bool)
     is_bad[[number - 1 for number, _ in bad]] = True
@@ -249,9 +262,9 @@ def _parse_carefully(content, columns, needed, format, first):
     texts = {}
     for name in needed:
         cells = table[name].combine_chunks()
-        try:
+        if encoding == "utf8":
             texts[name] = cells.cast(pa.string())
-        except pa.ArrowInvalid:
+        else:
             decoded = [_decoded(cell) for cell in cells.to_pylist()]
             for row, text in enumerate(decoded):
                 if text is False and kept[row]:
@@ -261,9 +274,18 @@ def _parse_carefully(content, columns, needed, format, first):
     return pa.table(texts).filter(pa.array(kept)), numbers[kept], sorted(bad)
 
 
-def _decoded(cell):
+def _is_text(content):
     try:
-        return cell if cell is None else cell.decode()
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _decoded(cell):
+    """Return the text of a cell that was read as Latin-1; False if it is not UTF-8."""
+    try:
+        return cell if cell is None else cell.decode().encode("latin-1").decode()
     except UnicodeDecodeError:
         return False
 

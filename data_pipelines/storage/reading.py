@@ -128,7 +128,8 @@ class PreparedData:
     @functools.cached_property
     def encoding(self) -> TableEncoding | None:
         """The `TableEncoding` that turns raw cells into ids and numbers; None for synthetic data."""
-        return TableEncoding.load(self.folder) if (self.folder / ENCODING_FILE).is_file() else None
+        files = (ENCODING_FILE, VOCABULARY_FILE)
+        return TableEncoding.load(self.folder) if any((self.folder / name).is_file() for name in files) else None
 
     @property
     def _label_type(self):
@@ -520,8 +521,16 @@ def _decode(widths, types, serialized):
 def _count_rows(label_type, serialized):
     import tensorflow as tf
 
+<<<<<<< HEAD
     label = tf.io.parse_single_example(serialized, {"label": tf.io.FixedLenFeature([], tf.string)})["label"]
     return len(label.numpy()) // np.dtype(label_type).itemsize
+=======
+    label = tf.io.parse_single_example(serialized, {"label": tf.io.FixedLenFeature([], tf.string)})["label"].numpy()
+    others = label.translate(None, b"\0\1")
+    if others:
+        raise ValueError(f"Labels must be 0 or 1. A block of the prepared rows holds {others[0]}. Prepare them again.")
+    return len(label)
+>>>>>>> fuzz
 
 
 def _to_features(schema, stored, returned, rows):

@@ -77,8 +77,8 @@ def main(argv: Sequence[str]) -> None:
     for name in names:
         if name not in known:
             raise ValueError(unknown("suite", name, known))
-    console = Console(highlight=False)
-    progress = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False)
+    progress = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     workdir = FLAGS.workdir or f"runs/benchmark_{now}"
     command = shlex.join(["ctrzoo-bench", *sys.argv[1:]])

@@ -112,7 +112,7 @@ def main(_: Sequence[str]) -> None:
         threading.Thread(target=watch, args=(samples, 60 * FLAGS.minutes), daemon=True).start()
         endless = {"epochs": 10**6, "patience": 10**6, "checkpoint_minutes": FLAGS.minutes / 20}
         try:
-            train(model, data, TrainingOptions(**endless), folder=workdir, console=Console())
+            train(model, data, TrainingOptions(**endless), folder=workdir, console=Console(markup=False))
         except KeyboardInterrupt:
             print(f"{FLAGS.minutes:g} minutes are up. Memory grew by {growth(samples):.0f} MB per hour at the end.")
     finally:

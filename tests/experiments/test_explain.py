@@ -6,6 +6,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -125,3 +126,18 @@ def test_damaged_settings_of_a_run_ask_for_the_data(run, tmp_path):
     (tmp_path / "experiment.json").write_text('{"data": ')
     with pytest.raises(ValueError, match="experiment.json is damaged .* Name them with --data="):
         explain_run(tmp_path, tmp_path / "unused")
+
+
+@pytest.mark.parametrize("part", ["config.json", "model.weights.h5"])
+def test_a_model_that_lacks_a_part_is_refused_in_one_line(run, tmp_path, part):
+    folder, data = run
+    with (
+        zipfile.ZipFile(folder / "lr" / "model.keras") as archive,
+        zipfile.ZipFile(tmp_path / "model.keras", "w") as other,
+    ):
+        for name in archive.namelist():
+            if name != part:
+                other.writestr(name, archive.read(name))
+    with pytest.raises(ValueError, match="model.keras holds no model that ctrzoo can load .* Delete it") as caught:
+        load_model(tmp_path, data.schema)
+    assert "\n" not in str(caught.value)

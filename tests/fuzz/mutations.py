@@ -1,6 +1,7 @@
 """Seeded mutations of files, and the judgment of what a reader makes of them."""
 
 import contextlib
+import faulthandler
 import os
 import random
 import signal
@@ -8,8 +9,8 @@ import time
 
 # Inputs of each kind; `CTRZOO_FUZZ=10000 pytest -n 0 tests/fuzz` runs that many, without a limit of time.
 INPUTS = int(os.environ.get("CTRZOO_FUZZ", 1000))
-SECONDS = float("inf") if "CTRZOO_FUZZ" in os.environ else 3
-SECONDS_PER_INPUT = 30
+SECONDS = float("inf") if "CTRZOO_FUZZ" in os.environ else 0.5
+SECONDS_PER_INPUT = 20
 PIECES = [
     b"\0",
     b"\r",
@@ -60,23 +61,39 @@ def mutated(content, source):
     return bytes(content)
 
 
+class Outcome:
+    """Whether an input was accepted."""
+
+    accepted = False
+
+    def __bool__(self):
+        return self.accepted
+
+
 @contextlib.contextmanager
-def judged(what):
-    """Fail unless the block ends well, or in an error of ours in one line, in time."""
+def judged(what, collapsed=False):
+    """Fail unless the block ends well, or in an error of ours in one line, in time; yield an `Outcome`.
+
+    With `collapsed`, line ends in the message do not count: the programs print it in one line.
+    """
 
     def stop(*_):
         raise TimeoutError(f"more than {SECONDS_PER_INPUT} s")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.alarm(SECONDS_PER_INPUT)
+    faulthandler.dump_traceback_later(3 * SECONDS_PER_INPUT, exit=True)  # if a library does not let the alarm through
+    outcome = Outcome()
     try:
-        yield
+        yield outcome
+        outcome.accepted = True
     except Exception as error:
         message, kind = str(error), type(error)
         is_ours = isinstance(error, (ValueError, OSError)) and not isinstance(error, (UnicodeError, TimeoutError))
         is_ours &= kind.__module__ == "builtins" or kind.__module__.startswith("ctrzoo.")
-        if not is_ours or "\n" in message or not message:
+        if not is_ours or ("\n" in message and not collapsed) or not message:
             raise AssertionError(f"{what}: {kind.__name__}: {message[:500]}") from error
     finally:
         signal.alarm(0)
+        faulthandler.cancel_dump_traceback_later()
         signal.signal(signal.SIGALRM, before)

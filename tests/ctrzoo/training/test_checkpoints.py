@@ -164,3 +164,16 @@ def test_nothing_is_pickled_or_unpickled(checkpoints, tmp_path):
             np.lib.format.write_array(file, np.array([object()]), allow_pickle=True)
     with pytest.raises(ValueError, match="Object arrays cannot be loaded"):
         read_checkpoint(path)
+
+
+@pytest.mark.parametrize("version", ["0.2.0", "0.1.0"])
+def test_only_files_of_version_0_1_may_lack_the_checksum(checkpoints, version):
+    """Without it, members that were exchanged would not be told."""
+    checkpoints.save(1, {"ctrzoo_version": version}, {"a": np.ones(2)})
+    with zipfile.ZipFile(checkpoints.paths()[0], "a") as archive:
+        archive.comment = b""
+    if version == "0.1.0":
+        assert checkpoints.restore()[1]["a"].tolist() == [1, 1]
+    else:
+        with pytest.raises(ValueError, match="is damaged .its checksum is missing"):
+            checkpoints.restore()

@@ -77,10 +77,12 @@ def test_a_writer_that_cannot_be_made_is_told(tmp_path, monkeypatch):
 
     monkeypatch.setattr(tf.summary, "create_file_writer", full)
     console = Console(file=io.StringIO(), width=300)
-    with RunLogs(tmp_path, console) as logs:
+    folder = tmp_path / "price [" / "kg]"  # rich would take it for its markup
+    folder.mkdir(parents=True)
+    with RunLogs(folder, console) as logs:
         logs.write_steps(1, 0.5, 100.0)
         logs.write_epoch(HISTORY)
-    assert console.file.getvalue().count("(No space left on device)") == 1
+    assert console.file.getvalue().count(f"{folder / 'tensorboard'} (No space left on device)") == 1
 
 
 def test_another_error_is_not_hidden(tmp_path):

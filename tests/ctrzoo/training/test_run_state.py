@@ -5,7 +5,7 @@ import pytest
 
 from ctrzoo import models
 from ctrzoo.training import TrainingOptions, set_seed
-from ctrzoo.training.run_state import RunState, check_same_run, describe_run
+from ctrzoo.training.run_state import RunState, RunStore, check_same_run, describe_run
 from tests.small_data import SmallData
 
 
@@ -70,3 +70,14 @@ def test_another_run_is_refused_with_three_differences_at_most():
         check_same_run({**now, "seed": 2}, {"seed": 1, "patience": 4}, "folder")
     with pytest.raises(ValueError, match=r"text was 'x{56}\.\.\., is None\. Choose another folder"):
         check_same_run({"text": "x" * 99}, {}, "folder")
+
+
+@pytest.mark.parametrize("kept", [0, -1])
+def test_a_checkpoint_without_all_best_weights_is_refused(data, tmp_path, kept):
+    model = fresh_model(data)
+    model.compile()
+    model.optimizer.build(model.trainable_variables)
+    store = RunStore(model, tmp_path, 2, {})
+    store.save(RunState(epoch=1, steps=5, best_epoch=1), model.get_weights()[:kept])
+    with pytest.raises(ValueError, match="is damaged .it lacks weights of the best epoch"):
+        store.restore()

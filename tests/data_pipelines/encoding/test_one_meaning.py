@@ -2,6 +2,8 @@
 
 import csv
 import datetime
+import pathlib
+import tempfile
 
 import numpy as np
 import pandas as pd
@@ -235,3 +237,32 @@ def test_any_column_means_the_same_in_every_form(data):
         np.testing.assert_array_equal(encoder.encoding.encode(form)[0][:, 0], expected)
     texts = ["" if value is None else str(value) for value in values]
     np.testing.assert_array_equal(ServingEncoder(encoder.encoding)({"item": tf.constant(texts)})["ids"][:, 0], expected)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(st.none() | st.integers(0, 10**12), min_size=2, max_size=20).filter(any))
+def test_a_column_of_numbers_means_the_same_as_libffm_csv_and_parquet(values):
+    labels = [number % 2 for number in range(len(values))]
+    features = ["" if value is None else f" 0:{value}:1" for value in values]
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        lines = [f"{label}{feature} 1:7:1\n" for label, feature in zip(labels, features, strict=True)]
+        (folder / "t.ffm").write_text("".join(lines))
+        frame = pl.DataFrame({"label": labels, "field0": pl.Series(values, dtype=pl.Int64)})
+        frame.write_csv(folder / "t.csv")
+        frame.write_parquet(folder / "t.parquet")
+        found = {}
+        for ending in ("ffm", "csv", "parquet"):
+            for split in ("train", "test"):
+                (folder / f"{split}.{ending}").write_bytes((folder / f"t.{ending}").read_bytes())
+            tables = {split: folder / f"{split}.{ending}" for split in ("train", "test")}
+            prepare_own_table(folder / ending, "t", tables, {"label": "label", "fields": ["field0"]})
+            data = load(folder / ending)
+            found[ending] = ids_of(data, "test").tolist()
+            texts = ["" if value is None else str(value) for value in values]
+            served = ServingEncoder(data.encoding)({"field0": tf.constant(texts)})["ids"][:, 0]
+            assert served.numpy().tolist() == found[ending]
+            assert data.encoding.encode(frame)[0][:, 0].tolist() == found[ending]
+    assert found["ffm"] == found["csv"] == found["parquet"]
+    assert [value is None for value in values] == [number == 0 for number in found["ffm"]]
+    assert len(set(zip(values, found["ffm"], strict=True))) == len(set(values)) == len(set(found["ffm"]))

@@ -95,3 +95,18 @@ def test_rows_come_back_by_shard_in_their_order(tmp_path):
         found = files.read(shard, stats)
         for array, expected in zip(found[:3], block[:3], strict=True):
             np.testing.assert_array_equal(array, expected[shards == shard])
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.array([0, 1, 2], np.uint8), "Labels must be 0 or 1. Received: 2."),
+        (np.array([0, 1, -1]), "The `labels` of a block must be uint8. Received: int64."),
+    ],
+)
+def test_blocks_that_would_be_stored_as_other_numbers_are_refused(labels, message, tmp_path):
+    files = EncodedFiles(tmp_path, 0, SCHEMA)
+    block = random_block(3)._replace(labels=labels)
+    with pytest.raises(ValueError, match=message):
+        files.save(block, np.zeros(3, int), 1, [])
+    assert not any(tmp_path.iterdir())

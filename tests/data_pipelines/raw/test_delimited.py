@@ -97,3 +97,45 @@ def test_a_table_without_its_header_says_so_in_its_first_row(prepared):
         prepared(TEXT, {**SCHEMA, "columns": columns})
     data, _ = prepared("".join(ROWS), {**SCHEMA, "columns": columns})
     assert sum(data.num_rows.values()) == 100
+
+
+@pytest.mark.parametrize("row", ['1,"a\nb",c', '1,"a\nb","c\nd"', '"1","a\r\nb","c"', '1,"a""\n""b",c'])
+def test_lines_are_cut_at_no_line_end_within_quotes(row):
+    """However many bytes of the last row were read, only the rows before it are complete."""
+    before = b'0,"x\ny",z\n'
+    for length in range(len(row) + 1):
+        assert Format().last_line_end(before + row[:length].encode()) == len(before)
+    assert Format().last_line_end(before + row.encode() + b"\n") == len(before) + len(row) + 1
+
+
+def test_a_last_row_of_several_lines_needs_no_line_end(prepared):
+    content = "click,site\n" + '0,"a\nb"\n1,c\n' * 30 + '1,"d\ne"'
+    data, report = prepared(content, {"label": "click", "fields": ["site"], "fit_on": "all"})
+    assert report["rows"] == 61 and data.encoding.fields[0].values.to_list() == ["a\nb", "c", "d\ne"]
+
+
+def test_a_byte_order_mark_in_a_cell_is_a_part_of_it():
+    mark = "\ufeff"
+    for first, expected in ((1, "a"), (2, mark + "a")):
+        table, _, _ = parse(f"{mark}a,b\n".encode(), ["c", "d"], {"c": False}, Format(), first)
+        assert table["c"].to_pylist() == [expected]
+
+
+def test_a_row_of_another_width_need_not_be_text():
+    content = b"a,b\n\xff,b,c\n\xff,e\n\xc3\xa9,y\n"
+    table, numbers, bad = parse(content, ["c", "d"], {"c": False, "d": False}, Format(), 5)
+    assert table.to_pylist() == [{"c": "a", "d": "b"}, {"c": "é", "d": "y"}] and numbers.tolist() == [5, 8]
+    assert bad == [(6, "3 columns, expected 2"), (7, "column 'c' is not UTF-8 text")]
+
+
+def test_carriage_returns_end_lines_although_a_cell_holds_a_line_end():
+    content = b'1,"a\nb"\r"2","c\r\nd"\r3,e\r'
+    table, _, bad = parse(content, ["c", "d"], {"c": False, "d": False}, Format(), 1)
+    assert bad == [] and table["d"].to_pylist() == ["a\nb", "c\r\nd", "e"] and table["c"].to_pylist() == [*"123"]
+
+
+def test_a_header_with_an_open_quote_is_refused():
+    """Python's csv module takes the lines that follow as a part of the name."""
+    with pytest.raises(ValueError, match="t.csv, row 1: a quote in the header is never closed"):
+        header_of("t.csv", b'click,"site\n', Format())
+    assert header_of("t.csv", b'click,"si""te",3"\n', Format()) == ["click", 'si"te', '3"']

@@ -297,3 +297,15 @@ def test_a_zero_byte_is_a_character(prepared):
 def test_a_zero_byte_in_a_label_is_shown(prepared):
     with pytest.raises(ValueError, match=r"row 2: the label 'click' must be 0 or 1, not '\\x000'"):
         prepared("click,site\n\x000,a\n" * 2, {"label": "click", "fields": ["site"]})
+
+
+@pytest.mark.parametrize("mode", ["gz", "bz2", "xz"])
+def test_a_checksum_behind_the_only_file_of_a_tar_is_read(mode, tmp_path):
+    """The rows are all there, but the compressed stream ends before its checksum."""
+    path = tmp_path / f"rows.csv.tar.{mode}"
+    (tmp_path / "rows.csv").write_text("click,site\n" + "1,a\n" * 10_000)
+    with tarfile.open(path, f"w:{mode}") as archive:
+        archive.add(tmp_path / "rows.csv", "rows.csv")
+    path.write_bytes(path.read_bytes()[:-6])
+    with pytest.raises(ValueError, match="is damaged or of another kind"):
+        TextSource([path]).columns()

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 from ctrzoo import __version__
 from ctrzoo.data_pipelines import Block, FrameEncoder, PreparedWriter, load
@@ -197,3 +198,29 @@ def test_the_fingerprint_tells_changed_vocabularies(write):
     assert load(folder).fingerprint == before
     (folder / "encoding.json").write_text("{}")
     assert load(folder).fingerprint != before
+
+
+def test_a_folder_of_other_labels_is_refused(write):
+    """Another program can write such a folder, with the checksums of its records."""
+    folder = write(train=random_block(20))
+    (shard,) = folder.glob("small-train*")
+    (record,) = tf.data.TFRecordDataset(str(shard)).as_numpy_iterator()
+    example = tf.train.Example.FromString(record)
+    labels = bytearray(example.features.feature["label"].bytes_list.value[0])
+    labels[3] = 2
+    example.features.feature["label"].bytes_list.value[0] = bytes(labels)
+    with tf.io.TFRecordWriter(str(shard)) as writer:
+        writer.write(example.SerializeToString())
+    with pytest.raises(ValueError, match="Labels must be 0 or 1. A block of the prepared rows holds 2"):
+        load(folder).arrays("train")
+
+
+def test_a_folder_without_one_file_of_its_encoding_is_damaged(tmp_path):
+    frame = pd.DataFrame({"city": ["Oslo", "Rome"], "label": [0, 1]})
+    encoder = FrameEncoder(categorical=["city"]).fit(frame)
+    with PreparedWriter(tmp_path / "cities", "cities", encoder.schema, encoder.encoding) as writer:
+        writer.add("train", encoder.block(frame))
+    (tmp_path / "cities" / "checksums.json").unlink()
+    (tmp_path / "cities" / "encoding.json").unlink()
+    with pytest.raises(FileNotFoundError, match="encoding.json is missing"):
+        _ = load(tmp_path / "cities").encoding

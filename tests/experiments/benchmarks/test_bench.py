@@ -3,10 +3,13 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
 import pytest
+
+from ctrzoo.experiments.benchmarks import bench
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 
@@ -51,3 +54,10 @@ def test_failures_are_one_line_and_leave_nothing(arguments, message, tmp_path):
     assert run.returncode == 1
     assert message in run.stderr and len(run.stderr.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_consoles_print_no_markup():
+    """Names of fields and folders may hold square brackets."""
+    benchmarks = pathlib.Path(bench.__file__).parent
+    calls = [call for path in benchmarks.rglob("*.py") for call in re.findall(r"Console\(.*?\)", path.read_text())]
+    assert len(calls) > 2 and all("markup=False" in call for call in calls)

@@ -1,9 +1,12 @@
 """Results as files: tables, a chart, what failed."""
 
 import dataclasses
+import io
+
+from rich.console import Console
 
 from ctrzoo.experiments.benchmarks import race
-from ctrzoo.experiments.benchmarks.report import markdown_table, rows_of, write_results
+from ctrzoo.experiments.benchmarks.report import markdown_table, rows_of, terminal_tables, write_results
 from ctrzoo.experiments.benchmarks.shapes import SHAPES
 from ctrzoo.experiments.benchmarks.work import Work
 
@@ -34,3 +37,10 @@ def test_rows_of_other_programs_become_a_table_without_a_chart(tmp_path):
     ]
     write_results(tmp_path, {"vocabulary": rows}, "ctrzoo-bench")
     assert not (tmp_path / "vocabulary.png").exists()
+
+
+def test_names_with_brackets_are_printed_as_they_are():
+    console = Console(file=io.StringIO(), width=300, highlight=False, markup=False)
+    for table in terminal_tables("price [/kg]", [{"field [/kg]": "price [/kg]", "[bold]": 1}]):
+        console.print(table)
+    assert console.file.getvalue().count("[/kg]") == 3 and "[bold]" in console.file.getvalue()
