@@ -168,10 +168,10 @@ class EncodedFiles:
         Raises:
             ValueError: If an array is not of the stored type, or a label is not 0 or 1.
         """
-        for name, array, (dtype, _) in zip(block._fields, block, self._widths, strict=True):
+        for name, array, (dtype, _) in zip(block._fields[:3], block[:3], self._widths, strict=True):
             if array.dtype != np.dtype(dtype):
                 raise ValueError(f"The `{name}` of a block must be {np.dtype(dtype).name}. Received: {array.dtype}.")
-        if block.labels.max(initial=0) > 1:
+        if self._roles.the_label.kind == "binary" and block.labels.max(initial=0) > 1:
             raise ValueError(f"Labels must be 0 or 1. Received: {block.labels.max()}.")
         order = np.argsort(shards, kind="stable")
         with replaced(self._rows) as temporary, open(temporary, "wb") as file:

@@ -521,16 +521,11 @@ def _decode(widths, types, serialized):
 def _count_rows(label_type, serialized):
     import tensorflow as tf
 
-<<<<<<< HEAD
-    label = tf.io.parse_single_example(serialized, {"label": tf.io.FixedLenFeature([], tf.string)})["label"]
-    return len(label.numpy()) // np.dtype(label_type).itemsize
-=======
     label = tf.io.parse_single_example(serialized, {"label": tf.io.FixedLenFeature([], tf.string)})["label"].numpy()
-    others = label.translate(None, b"\0\1")
+    others = label.translate(None, b"\0\1") if label_type == "uint8" else b""
     if others:
         raise ValueError(f"Labels must be 0 or 1. A block of the prepared rows holds {others[0]}. Prepare them again.")
-    return len(label)
->>>>>>> fuzz
+    return len(label) // np.dtype(label_type).itemsize
 
 
 def _to_features(schema, stored, returned, rows):
