@@ -105,7 +105,7 @@ def test_rows_come_back_by_shard_in_their_order(tmp_path):
     ],
 )
 def test_blocks_that_would_be_stored_as_other_numbers_are_refused(labels, message, tmp_path):
-    files = EncodedFiles(tmp_path, 0, SCHEMA)
+    files = EncodedFiles(tmp_path, 0, ENCODING)
     block = random_block(3)._replace(labels=labels)
     with pytest.raises(ValueError, match=message):
         files.save(block, np.zeros(3, int), 1, [])
