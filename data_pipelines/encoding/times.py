@@ -174,6 +174,16 @@ def moments(texts: pl.Series, format: str | None) -> Moments:
     return Moments(*(np.where(own.is_time, mine, other) for mine, other in zip(own, iso, strict=True)))
 
 
+def fits(texts: pl.Series, format: str | None) -> bool:
+    """Return whether all texts are times of a format, of that of `ISO` if it is None.
+
+    >>> fits(pl.Series(["30.6.2024"]), "%d.%m.%Y"), fits(pl.Series(["30.6.2024"]), None)
+    (True, False)
+    """
+    pattern = ISO if format is None else pattern_of(format)
+    return bool(_of_texts(texts.str.replace_all(SPACES, ""), pattern).is_time.all())
+
+
 def of_numbers(numbers: np.ndarray, format: str) -> Moments:
     """Read numbers since 1970 as moments; a number that is NaN or too large is no time.
 
