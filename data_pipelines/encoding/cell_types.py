@@ -263,7 +263,9 @@ def graph_time_texts(micros: tf.Tensor) -> Tensor:
     rest = micros - days * DAY
     seconds = rest // SECOND
     date = tf.strings.join([digits(year, 4), digits(month, 2), digits(day, 2)], "-")
-    clock = tf.strings.join([digits(seconds // 3600, 2), digits(seconds // 60 % 60, 2), digits(seconds % 60, 2)], ":")
+    hours, minutes = seconds // 3600, seconds // 60
+    clock = [digits(hours, 2), digits(minutes - hours * 60, 2), digits(seconds - minutes * 60, 2)]
+    clock = tf.strings.join(clock, ":")
     fraction = tf.strings.regex_replace("." + digits(rest - seconds * SECOND, 6), r"\.?0*$", "")
     return tf.where(rest == 0, date, date + " " + clock + fraction)
 

@@ -174,6 +174,16 @@ def moments(texts: pl.Series, format: str | None) -> Moments:
     return Moments(*(np.where(own.is_time, mine, other) for mine, other in zip(own, iso, strict=True)))
 
 
+def fits(texts: pl.Series, format: str | None) -> bool:
+    """Return whether all texts are times of a format, of that of `ISO` if it is None.
+
+    >>> fits(pl.Series(["30.6.2024"]), "%d.%m.%Y"), fits(pl.Series(["30.6.2024"]), None)
+    (True, False)
+    """
+    pattern = ISO if format is None else pattern_of(format)
+    return bool(_of_texts(texts.str.replace_all(SPACES, ""), pattern).is_time.all())
+
+
 def of_numbers(numbers: np.ndarray, format: str) -> Moments:
     """Read numbers since 1970 as moments; a number that is NaN or too large is no time.
 
@@ -275,7 +285,7 @@ def _moments_of(numbers):
     year = numbers["year"] if "year" in numbers else 1969 + (numbers["short_year"] - 69) % 100
     month = numbers["month"] if "month" in numbers else numbers["month_name"]
     minute, second = numbers.get("minute", 0), numbers.get("second", 0)
-    days = days_of(year, month, numbers["day"])
+    days = _days_of(year, month, numbers["day"])
     found_year, found_month, found_day = date_of(days)
     is_time = is_time & (found_year == year) & (found_month == month) & (found_day == numbers["day"]) & (year >= 1)
     for number, end in ((hour, 24), (minute, 60), (second, 60)):
@@ -288,7 +298,7 @@ def _moments_of(numbers):
     return seconds * SECOND + numbers.get("fraction", 0), is_time
 
 
-def days_of(year, month, day):
+def _days_of(year, month, day):
     """Return the days since 1970 of a date, by way of the Julian day number."""
     before_march = (14 - month) // 12
     years, months = year + 4800 - before_march, month + 12 * before_march - 3
@@ -296,8 +306,8 @@ def days_of(year, month, day):
     return day + (153 * months + 2) // 5 + 365 * years + leap_days - 32_045 - 2_440_588
 
 
-def date_of(days):
-    """Return year, month and day of days since 1970."""
+def date_of(days: typing.Any) -> tuple[typing.Any, typing.Any, typing.Any]:
+    """Return year, month and day of days since 1970, arrays or tensors of whole numbers."""
     rest = days + 2_440_588 + 32_044
     centuries = (4 * rest + 3) // 146_097
     rest = rest - 146_097 * centuries // 4

@@ -8,7 +8,9 @@ import typing
 import numpy as np
 import polars as pl
 
+from ..encoding.cells import plain_texts
 from ..errors import plain_cells
+from .time_draft import draft_times, format_of, number_format_of
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config
@@ -31,9 +33,9 @@ NAMES_OF_IDS = set(
 TIMES = {"timestamp", "ts", "date", "datetime", "day", "dt", "ds"}
 # Seconds since 1970, in 2000 to 2040; also in thousandths, millionths and so on.
 EPOCH = (9.4e8, 2.2e9)
+EPOCH_FORMATS = {1: "epoch_seconds", 1000: "epoch_milliseconds"}
 CLOCK = r"([T ]\d{1,2}:\d{2}.*)?$"
-DATE = r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}" + CLOCK
-DAY_FIRST = r"^\d{1,2}[-/.]\d{1,2}[-/.]\d{4}" + CLOCK
+DATE = r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})" + CLOCK
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 VECTOR = rf"^[\[\(]?\s*{NUMBER}(?:[\s,;|]+{NUMBER}){{2,}}\s*[\]\)]?$"
 DECIMAL_COMMA = r"^[-+]?\d+,\d+$"
@@ -52,12 +54,14 @@ class ColumnDraft(typing.NamedTuple):
         reason: Why.
         missing: Texts that mark a missing cell.
         split: What splits the table by this column, if it holds times.
+        more: Further entries of the schema for the same column.
     """
 
     field: Config | None
     reason: str
     missing: tuple[str, ...] = ()
     split: Config | None = None
+    more: tuple[Config, ...] = ()
 
 
 def draft_column(cells: pl.Series, is_complete: bool = True) -> ColumnDraft:
@@ -72,8 +76,8 @@ def draft_column(cells: pl.Series, is_complete: bool = True) -> ColumnDraft:
 
     >>> draft_column(pl.Series("price", ["1.5", "NULL", "2.5"] * 99 + [str(n / 7) for n in range(99)])).missing
     ('NULL',)
-    >>> draft_column(pl.Series("day", ["2024-06-01", "2024-06-02"])).field is None
-    True
+    >>> draft_column(pl.Series("day", ["2024-06-01", "2024-06-02"])).field
+    {'name': 'day_weekday', 'kind': 'categorical', 'column': 'day', 'part': 'weekday'}
     """
     name = {"name": cells.name}
     if re.match(INDEX, cells.name):
@@ -90,15 +94,21 @@ def draft_column(cells: pl.Series, is_complete: bool = True) -> ColumnDraft:
     if not len(present):
         return ColumnDraft({**name, "kind": "categorical", "min_count": 2}, "all cells are empty")
     if present.dtype in (pl.Date, pl.Datetime):
-        return _of_times(cells.name, present.cast(pl.String), "times")
+        return _of_times(cells.name, present, None)
     if present.dtype == pl.String:
         markers = present.filter(present.str.contains(MARKER)).unique().sort()
         values = present.filter(~present.is_in(markers.implode()))
         numbers = values.cast(pl.Float64, strict=False)
         if len(values) and not numbers.null_count():
             draft = _of_numbers(name, values, numbers, len(cells), is_complete)
-            is_number = draft.field is not None and draft.field["kind"] == "numerical"
-            return draft._replace(missing=tuple(markers) if is_number else ())
+            refuses_texts = draft.field is not None and (draft.field["kind"] == "numerical" or "part" in draft.field)
+            return draft._replace(missing=tuple(markers) if refuses_texts else ())
+        formats = format_of(values)
+        if len(formats) == 1:
+            return _of_times(cells.name, values, formats[0], tuple(markers))
+        if formats:
+            either = " or ".join(repr(format) for format in formats)
+            return ColumnDraft(None, f"times in more than one possible order; to use them, write time_format: {either}")
         return _of_texts(name, present, len(cells), is_complete)
     numbers = present.cast(pl.Float64, strict=False)
     if numbers.null_count():
@@ -122,17 +132,10 @@ def _vector():
     return ColumnDraft(None, "cells are vectors of numbers; write each number into a column of its own to use them")
 
 
-def _of_times(name, texts, what):
-    """Leave out a column of times, sorted as texts, and propose to split by it."""
-    return ColumnDraft(None, f"{what}, which do not recur in later rows", split=_split(name, texts))
-
-
-def _split(name, values):
-    ordered = values.sort()
-    least, valid, test = (ordered[int(len(ordered) * share)] for share in (0, 0.8, 0.9))
-    if not least < valid < test:
-        return None
-    return {"column": name, "valid_from": valid, "test_from": test}
+def _of_times(name, cells, format, missing=()):
+    drafted = draft_times(name, cells, format)
+    first, *more = drafted.fields or (None,)
+    return ColumnDraft(first, drafted.reason, missing if first else (), drafted.split, tuple(more))
 
 
 def _of_numbers(name, cells, numbers, rows, is_complete):
@@ -148,8 +151,11 @@ def _of_numbers(name, cells, numbers, rows, is_complete):
         if distinct <= FEW_VALUES:
             return _category(name, cells, rows, is_complete, f"{distinct} different numbers")
         return _number(name, values, "numbers with decimals")
-    if _is_time(words, values):
+    if unit := _unit_of_times(words, values):
         whole = numbers.cast(pl.Int64)
+        format = EPOCH_FORMATS.get(unit) or number_format_of(plain_texts(cells))
+        if format:
+            return _of_times(name["name"], whole, format)
         return ColumnDraft(None, "times, which do not recur in later rows", split=_split(name["name"], whole))
     if distinct == rows > FEW_VALUES and _is_row_number(values, is_complete):
         return ColumnDraft(None, "it numbers the rows")
@@ -172,11 +178,21 @@ def _words(name):
     return {*words, *ends_in_id, *(f"last {word}" for word in words[-1:])}
 
 
-def _is_time(words, values):
+def _unit_of_times(words, values):
+    """Return how many units a second of times has, if values count from 1970; 1e6 for other times; 0 for no times."""
     low, high = values.min(), values.max()
-    if any(EPOCH[0] * unit <= low and high <= EPOCH[1] * unit for unit in (1, 1e3, 1e6, 1e9)):
-        return not words & IDS
-    return any(f"last {word}" in words for word in TIMES) or ("last hour" in words and high > 23)
+    if not words & IDS:
+        for unit in (1, 1000, 10**6, 10**9):
+            if EPOCH[0] * unit <= low and high <= EPOCH[1] * unit:
+                return unit
+    is_time = any(f"last {word}" in words for word in TIMES) or ("last hour" in words and high > 23)
+    return 10**6 if is_time else 0
+
+
+def _split(name, values):
+    ordered = values.sort()
+    least, valid, test = (ordered[int(len(ordered) * share)] for share in (0, 0.8, 0.9))
+    return {"column": name, "valid_from": valid, "test_from": test} if least < valid < test else None
 
 
 def _is_row_number(values, is_complete):
@@ -201,10 +217,11 @@ def _number(name, values, reason):
 
 def _of_texts(name, texts, rows, is_complete):
     """Draft a column of texts that are not empty."""
-    if texts.str.contains(DATE).mean() > 0.95:
-        return _of_times(name["name"], texts, "dates")
-    if texts.str.contains(DAY_FIRST).mean() > 0.95:
-        return ColumnDraft(None, "dates; write them as 2024-06-30 to split by them")
+    is_date = texts.str.contains(DATE)
+    if is_date.mean() > 0.95:
+        other = texts.filter(~is_date)
+        but = f", but {other[0]!r} is none: list such texts in missing_texts" if len(other) else " of different orders"
+        return ColumnDraft(None, f"dates{but} to use them with a part, such as weekday")
     is_vector = texts.str.contains(VECTOR)
     if is_vector.mean() > 0.9 and texts.filter(is_vector).str.contains(r"\d\.\d|e-").mean() > 0.9:
         return _vector()

@@ -145,7 +145,8 @@ def draft(frame: pl.DataFrame, label: str | None = None, is_complete: bool = Tru
     """
     column, entry, notes = _label(frame, label)
     drafts = {cells.name: draft_column(cells, is_complete) for cells in frame if cells.name != column}
-    fields = [drafted.field for drafted in drafts.values() if drafted.field]
+    fields = [field for drafted in drafts.values() for field in (drafted.field, *drafted.more) if field]
+    _name_apart(fields, frame.columns)
     reasons = {
         name: drafted.reason if drafted.field else f"left out: {drafted.reason}" for name, drafted in drafts.items()
     }
@@ -155,6 +156,13 @@ def draft(frame: pl.DataFrame, label: str | None = None, is_complete: bool = Tru
         notes.append(f"To split by time instead, write split: {_inline(by_time[0])}")
     schema = {**({"missing": missing} if missing else {}), "label": entry, "fields": fields, "split": dict(SPLIT)}
     return Draft(schema, reasons, notes)
+
+
+def _name_apart(fields, columns):
+    """Rename fields that are a part of a column, but are called like another column."""
+    for field in fields:
+        while field.get("column", field["name"]) != field["name"] and field["name"] in columns:
+            field["name"] += "_2"
 
 
 def draft_sparse(frame: pl.DataFrame, label: str | None = None) -> Draft:
@@ -195,13 +203,15 @@ def write_draft(drafted: Draft, path: Path) -> None:
             lines += ["fields:", *(_field_line(field, drafted.reasons) for field in value)]
         else:
             lines.append(_inline({key: value})[1:-1])
-    left_out = [name for name in drafted.reasons if name not in [field["name"] for field in drafted.schema["fields"]]]
+    used = {field[key] for field in drafted.schema["fields"] for key in ("name", "column") if key in field}
+    left_out = [name for name in drafted.reasons if name not in used]
     lines += [f"# {_inline(name)} is {_one_line(drafted.reasons[name])}" for name in left_out]
     write_text(path, "\n".join(lines) + "\n")
 
 
 def _field_line(field, reasons):
-    return f"- {_inline(field)}  # {_one_line(reasons[field['name']])}"
+    reason = reasons.get(field["name"]) or reasons[field["column"]]
+    return f"- {_inline(field)}  # {_one_line(reason)}"
 
 
 def _inline(value):

@@ -49,27 +49,78 @@ def test_markers_of_a_number():
     assert draft_column(pl.Series("x", ["NULL", "a"] * 9)).missing == ()
 
 
+def parts_of(drafted):
+    fields = [field for field in (drafted.field, *drafted.more) if field]
+    assert all(field["name"] == f"x_{field['part']}" and field["column"] == "x" for field in fields)
+    return [field["part"] for field in fields], {field.get("time_format") for field in fields}
+
+
 @pytest.mark.parametrize(
-    ("cells", "split"),
+    ("cells", "parts", "format", "split"),
     [
+        ([f"2024-06-{1 + day % 30:02d}" for day in range(300)], ["weekday"], None, ("2024-06-25", "2024-06-28")),
+        ([f"{1 + day % 30:02d}.06.2024" for day in range(300)], ["weekday"], "%d.%m.%Y", ("2024-06-25", "2024-06-28")),
+        ([f"6/{1 + day % 30}/2024" for day in range(300)], ["weekday"], "%m/%d/%Y", ("2024-06-25", "2024-06-28")),
+        ([f"2024/6/{1 + day % 30}" for day in range(300)], ["weekday"], "%Y/%m/%d", ("2024-06-25", "2024-06-28")),
+        ([20240601 + day % 30 for day in range(300)], ["weekday"], "%Y%m%d", ("2024-06-25", "2024-06-28")),
+        ([f"06/21/24 {1 + hour % 10}:30 PM" for hour in range(300)], ["hour"], "%m/%d/%y %I:%M %p", None),
         (
-            [f"2024-06-{1 + day % 30:02d}" for day in range(300)],
-            {"valid_from": "2024-06-25", "test_from": "2024-06-28"},
+            [f"{1 + day % 30:02d}/Jun/2024:13:00:00 +0200" for day in range(300)],
+            ["weekday"],
+            "%d/%b/%Y:%H:%M:%S %z",
+            ("2024-06-25 11:00:00", "2024-06-28 11:00:00"),
         ),
-        ([1_700_000_000 + row for row in range(300)], {"valid_from": 1_700_000_240, "test_from": 1_700_000_270}),
-        (["2024-06-01"] * 300, None),
-        (["30.06.2024", "01.07.2024"] * 150, None),
+        (
+            [1_700_000_000 + 3600 * row for row in range(300)],
+            ["hour", "weekday"],
+            "epoch_seconds",
+            ("2023-11-24 22:13:20", "2023-11-26 04:13:20"),
+        ),
+        ([1_700_000_000_000 + 60 * row for row in range(300)], [], "epoch_milliseconds", None),
+        (["2024-06-01"] * 300, [], None, None),
     ],
 )
-def test_times_split_the_table(cells, split):
+def test_parts_of_times_are_fields_and_times_split_the_table(cells, parts, format, split):
+    drafted = draft_column(pl.Series("x" if isinstance(cells[0], str) or cells[0] > 1e9 else "date", cells).alias("x"))
+    if cells[0] == 20240601:  # whole numbers are times by the name of their column
+        drafted = draft_column(pl.Series("x_date", cells))
+        assert drafted.field["time_format"] == format and drafted.field["part"] == "weekday"
+        return
+    found, formats = parts_of(drafted)
+    assert found == parts and formats == ({format} if parts else set())
+    if split:
+        bounds = {"column": "x", "valid_from": split[0], "test_from": split[1]}
+        assert drafted.split == bounds | ({"format": format} if format else {})
+
+
+@pytest.mark.parametrize("mark", ["/", "-"])
+def test_days_and_months_that_could_be_either_are_left_out(mark):
+    cells = [f"0{1 + row % 9}{mark}0{1 + row % 8}{mark}2024" for row in range(300)]
     drafted = draft_column(pl.Series("x", cells))
-    assert drafted.field is None
-    assert drafted.split == (split and {"column": "x", **split})
+    assert drafted.field is None and drafted.split is None
+    expected = f"write time_format: '%d{mark}%m{mark}%Y' or '%m{mark}%d{mark}%Y'"
+    assert drafted.reason == f"times in more than one possible order; to use them, {expected}"
+
+
+def test_markers_of_a_time():
+    drafted = draft_column(pl.Series("x", ["NULL", "", None, *(f"2024-06-{day:02d}" for day in range(1, 31))]))
+    assert parts_of(drafted)[0] == ["weekday"] and drafted.missing == ("NULL",)
+    odd = draft_column(pl.Series("x", ["soon", *(f"2024-06-{1 + day % 30:02d}" for day in range(99))]))
+    assert odd.field is None and "dates, but 'soon' is none: list such texts in missing_texts" in odd.reason
+
+
+def test_numbers_with_marks_are_no_times():
+    for cells in (
+        [f"{row % 9}.{row % 7}" for row in range(300)],
+        [f"{row % 9}-{row % 7}-{row % 5}" for row in range(300)],
+    ):
+        assert "time_format" not in (draft_column(pl.Series("x", cells)).field or {})
 
 
 def test_hours():
     assert draft_column(pl.Series("hour", [row % 24 for row in range(300)])).field["kind"] == "categorical"
-    assert draft_column(pl.Series("hour", [14_102_100 + row % 24 for row in range(300)])).field is None
+    avazu = draft_column(pl.Series("hour", [14_102_100 + row % 24 for row in range(300)]))
+    assert (avazu.field["part"], avazu.field["time_format"], avazu.more) == ("hour", "%y%m%d%H", ())
 
 
 def test_a_column_of_rare_values_is_left_out_if_all_its_rows_are_known():

@@ -126,7 +126,9 @@ def test_a_comment_says_why(tmp_path):
     text = (tmp_path / "schema.yaml").read_text()
     assert "# Drafted from 300 rows of t.csv.\n" in text
     assert "- {name: site, kind: categorical, min_count: 2}  # 2 different texts\n" in text
-    assert "# day is left out: dates, which do not recur in later rows\n" in text
+    field = "{name: day_weekday, kind: categorical, column: day, part: weekday}"
+    assert f"- {field}  # dates do not recur in later rows, but this part of them does" in text
+    assert "# day is" not in text
     proposed = "{split: {column: day, valid_from: '2024-06-25', test_from: '2024-06-28'}}"
     assert f"# To split by time instead, write split: {proposed[8:-1]}\n" in text
 
