@@ -22,7 +22,8 @@ class GroupedMetrics(NamedTuple):
     """Metrics of the order within groups.
 
     Args:
-        grouped_auc: Mean AUC of the groups with both positives and negatives, weighted by their rows (GAUC).
+        grouped_auc: Mean AUC of the groups with different labels, weighted by their rows (GAUC): the share of the pairs
+            of rows with different grades that are in the right order.
         ndcg: Mean normalized discounted cumulative gain of the groups with a positive row.
         mrr: Mean reciprocal place of the best positive row of those groups.
         hit_rate: Share of those groups whose best positive row has at most place k.
@@ -133,15 +134,17 @@ def _sums(labels, scores, groups, weights, k):
     positive = labels > 0
     firsts_of_ties = np.flatnonzero(new_group[ties])
 
-    # AUC: a positive wins against the negatives below it, all of the group but those before and half of the equal.
-    up, down = (np.add.reduceat(np.where(which, weights, 0), ties) for which in (positive, ~positive))
-    ups, downs = (np.add.reduceat(part, firsts_of_ties) for part in (up, down))
-    seen = np.cumsum(down)
-    before = seen - down - (seen - down)[firsts_of_ties][group_of_tie]
-    won = np.add.reduceat(up * (downs[group_of_tie] - before - down / 2), firsts_of_ties)
-    both = (ups > 0) & (downs > 0)
-    sizes = ups + downs
-    aucs = won[both] / (ups * downs)[both]
+    # AUC: a row wins against those of lower grades below it: all of the group but those before and half of the equal.
+    won, pairs = np.zeros(len(firsts)), np.zeros(len(firsts))
+    for grade in np.unique(labels)[1:]:
+        up, down = (np.add.reduceat(np.where(which, weights, 0), ties) for which in (labels == grade, labels < grade))
+        ups, downs = (np.add.reduceat(part, firsts_of_ties) for part in (up, down))
+        seen = np.cumsum(down)
+        before = seen - down - (seen - down)[firsts_of_ties][group_of_tie]
+        won += np.add.reduceat(up * (downs[group_of_tie] - before - down / 2), firsts_of_ties)
+        pairs += ups * downs
+    both, sizes = pairs > 0, np.add.reduceat(weights, firsts)
+    aucs = won[both] / pairs[both]
 
     gains = np.exp2(labels) - 1
     discounts = np.r_[0, np.cumsum(1 / np.log2(1 + np.arange(1, min(k, int(worst_places.max())) + 1)))]

@@ -96,10 +96,13 @@ METRICS: dict[str, Metric] = {
     "mae": Metric("MAE", _rowwise(mae), higher_is_better=False),
     "grouped_auc": _grouped("grouped AUC", "grouped_auc"),
     "mrr": _grouped("MRR", "mrr"),
-    "mean_rank": _grouped("mean rank", "mean_rank", higher_is_better=False, format="{:.2f}"),
+    "mean_rank": _grouped("mean rank", "mean_rank", higher_is_better=False, is_main=False, format="{:.2f}"),
 }
 # Metrics of the first k places of each group, whose names end in a number, such as `ndcg@10`.
-METRICS_AT: dict[str, tuple[str, str]] = {"ndcg": ("NDCG", "ndcg"), "hit_rate": ("hit rate", "hit_rate")}
+METRICS_AT: dict[str, tuple[str, str, bool]] = {
+    "ndcg": ("NDCG", "ndcg", True),
+    "hit_rate": ("hit rate", "hit_rate", False),
+}
 
 
 def metric_of(name: str) -> Metric:
@@ -113,8 +116,8 @@ def metric_of(name: str) -> Metric:
     """
     found = re.fullmatch(r"(\w+)@([1-9]\d*)", name)
     if found and found[1] in METRICS_AT:
-        title, measure = METRICS_AT[found[1]]
-        return _grouped(f"{title}@{found[2]}", measure, int(found[2]))
+        title, measure, is_main = METRICS_AT[found[1]]
+        return _grouped(f"{title}@{found[2]}", measure, int(found[2]), is_main=is_main)
     if name not in METRICS:
         raise ValueError(unknown("metric", name, [*METRICS, *(f"{name}@10" for name in METRICS_AT)]))
     return METRICS[name]

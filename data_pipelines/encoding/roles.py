@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,7 +16,6 @@ from ctrzoo.suggest import unknown
 from ..errors import RowError
 from .cells import codes_of, numbers_of, plain_texts
 from .clock import utc_times
-from .field import hash_texts
 from .labels import Label
 from .times import check_format
 
@@ -25,8 +25,16 @@ if typing.TYPE_CHECKING:
 # The columns that a row may have beside its features and label, and their types in prepared folders.
 COLUMNS = {"weight": "float32", "group": "int64", "time": "int64", "id": "string"}
 LONGEST_ID = 1000
-# Groups are stored as hashes: two of 10 million groups share one with a probability of 1 in 180,000.
-GROUP_HASHES = 2**63 - 1
+
+
+def group_hashes(texts: pl.Series) -> np.ndarray:
+    """Return a hash of each text, int64 `(texts,)`: the first 63 bits of its BLAKE2b digest.
+
+    >>> group_hashes(pl.Series(["7"]))
+    array([4703935488074688627])
+    """
+    digests = b"".join(hashlib.blake2b((text or "").encode(), digest_size=8).digest() for text in texts)
+    return (np.frombuffer(digests, "<u8") >> np.uint64(1)).astype(np.int64)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +44,8 @@ class Roles:
     Args:
         label: The label column, or a `Label`.
         weight: The column of row weights: a row of weight 2 counts as two rows in losses and metrics.
-        group: The column that says which rows are ranked together, such as the user, query or session.
+        group: The column that says which rows are ranked together, such as the user, query or session. Its hash is
+            stored: two of 10 million groups share one with a probability of 1 in 180,000.
         time: The column of times, kept for ordering.
         time_format: How its cells write times, as in `ByColumn`.
         id: The column that names a row, kept for tables of scores.
@@ -173,7 +182,7 @@ class Roles:
         missing = np.flatnonzero(uniques.is_null().to_numpy()[codes])
         if len(missing):
             raise RowError(missing, f"the group '{self.group}' must not be empty")
-        return hash_texts(uniques, GROUP_HASHES)[codes]
+        return group_hashes(uniques)[codes]
 
     def _times(self, cells):
         times = utc_times(cells, self.time_format)

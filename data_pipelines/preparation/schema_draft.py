@@ -8,13 +8,15 @@ import re
 import typing
 from collections.abc import Mapping
 
+import numpy as np
 import polars as pl
 import yaml
 
 from ctrzoo.files import write_text
 from ctrzoo.suggest import unknown
 
-from ..encoding.labels import LIKELY_POSITIVE, Label
+from ..encoding.cells import numbers_of
+from ..encoding.labels import HIGHEST_GRADE, LIKELY_POSITIVE, Label
 from ..errors import plain_cells
 from .column_draft import MARKER, draft_column
 from .sampling import sample_table
@@ -26,6 +28,9 @@ if typing.TYPE_CHECKING:
 LABELS = ("label", "click", "clicked", "is_click", "target", "y")
 # Among other columns of two values, those with such a part in their name come first.
 LABEL_PARTS = ("label", "click", "target", "conver", "purchas", "bought", "buy", "install", "like", "respon")
+# Columns with these names are roles of a row, not fields, if their cells allow it.
+WEIGHTS = ("weight", "sample_weight", "row_weight")
+IDS = ("id", "row_id", "event_id", "impression_id", "request_id")
 SPLIT = {"train": 0.8, "valid": 0.1, "test": 0.1, "seed": 0}
 # So many of a label's cells may be invalid.
 MOST_BAD_LABELS = 0.01
@@ -144,7 +149,10 @@ def draft(frame: pl.DataFrame, label: str | None = None, is_complete: bool = Tru
     'left out: dates, which do not recur in later rows'
     """
     column, entry, notes = _label(frame, label)
-    drafts = {cells.name: draft_column(cells, is_complete) for cells in frame if cells.name != column}
+    roles, notes_of_roles = _roles(frame, column)
+    notes += notes_of_roles
+    others = {column, *roles.values()}
+    drafts = {cells.name: draft_column(cells, is_complete) for cells in frame if cells.name not in others}
     fields = [field for drafted in drafts.values() for field in (drafted.field, *drafted.more) if field]
     _name_apart(fields, frame.columns)
     reasons = {
@@ -154,8 +162,31 @@ def draft(frame: pl.DataFrame, label: str | None = None, is_complete: bool = Tru
     by_time = [drafted.split for drafted in drafts.values() if drafted.split]
     if by_time:
         notes.append(f"To split by time instead, write split: {_inline(by_time[0])}")
-    schema = {**({"missing": missing} if missing else {}), "label": entry, "fields": fields, "split": dict(SPLIT)}
+    head: Config = {"missing": missing} if missing else {}
+    schema = {**head, "label": entry, **roles, "fields": fields, "split": dict(SPLIT)}
     return Draft(schema, reasons, notes)
+
+
+def _roles(frame, label):
+    """Return the columns that are weights by name and by their cells, and notes."""
+    roles, notes = {}, []
+    names = {name.lower(): name for name in reversed(frame.columns) if name != label}
+    for name in WEIGHTS:
+        if name in names and "weight" not in roles and _are_weights(frame[names[name]]):
+            roles["weight"] = names[name]
+            notes.append(f"'{_one_line(names[name])}' is taken as the weight of a row. Make it a field if it is none.")
+    ids = [names[name] for name in IDS if name in names and frame[names[name]].n_unique() == len(frame)]
+    if ids:
+        notes.append(f"To keep the id of each row with it, write id: {_inline(ids[0])}")
+    return roles, notes
+
+
+def _are_weights(cells):
+    try:
+        numbers = numbers_of(plain_cells(cells))
+    except ValueError:
+        return False
+    return bool((numbers >= 0).all()) and bool(numbers.any())
 
 
 def _name_apart(fields, columns):
@@ -238,6 +269,10 @@ def _label(frame, name):
         if entry:
             return column, entry, notes
     if name is not None:
+        kind = _kind_of_numbers(frame[name])
+        if kind is not None:
+            task = {"graded": "grades, for ranking; kind: real is for regression", "real": "numbers, for regression"}
+            return name, {"column": name, "kind": kind}, [f"The label '{_one_line(name)}' holds {task[kind]}."]
         raise ValueError(
             f"The label '{name}' holds {frame[name].n_unique():,} different values. Write the schema yourself and name "
             f"the positive ones: label: {{column: {name}, positive: [...]}}."
@@ -254,6 +289,21 @@ def _label(frame, name):
         return column, entry, [*notes, f"'{_one_line(column)}' looks like the label.{also}"]
     columns = ", ".join(frame.columns)
     raise ValueError(f"No column holds only 0 and 1, as a label does: name one by --label. Columns: {columns}.")
+
+
+def _kind_of_numbers(cells):
+    """Return the kind of a label that holds numbers; None if not all cells are numbers."""
+    try:
+        numbers = numbers_of(plain_cells(cells))
+    except ValueError:
+        return None
+    if np.isnan(numbers).any() or not len(numbers):
+        return None
+    return (
+        "graded"
+        if (numbers == numbers.round()).all() and 0 <= numbers.min() <= numbers.max() <= HIGHEST_GRADE
+        else "real"
+    )
 
 
 def _is_like_a_label(name):

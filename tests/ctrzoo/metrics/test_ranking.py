@@ -20,8 +20,14 @@ def slow(labels, scores, groups, weights, k):
         rows = np.flatnonzero(groups == group)
         y, s, w = labels[rows], scores[rows], weights[rows]
         places = np.array([1 + (s > score).sum() + ((s == score).sum() - 1) / 2 for score in s])
-        if w[y > 0].sum() and w[y == 0].sum():
-            aucs.append((auc(y > 0, s, w), w.sum()))
+        won = pairs = 0.0
+        for i in range(len(rows)):
+            for j in range(len(rows)):
+                if y[i] > y[j]:
+                    won += w[i] * w[j] * ((s[i] > s[j]) + (s[i] == s[j]) / 2)
+                    pairs += w[i] * w[j]
+        if pairs:
+            aucs.append((won / pairs, w.sum()))
         else:
             one_class += 1
         if not (y > 0).any():
@@ -67,6 +73,12 @@ def test_metrics_equal_a_slow_loop_in_any_blocks(seed, graded, k, dtype, monkeyp
         found = grouped_metrics(*rows, k=k)._asdict()
         assert found.pop("groups") == 12
         assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_one_group_of_clicks_has_their_auc():
+    labels, scores, _, weights = random_rows(2, False)
+    found = grouped_metrics(labels, scores, np.zeros(200), weights).grouped_auc
+    assert found == pytest.approx(auc(labels, scores, weights), rel=1e-12)
 
 
 def test_ndcg_equals_scikit_learn_with_ties():

@@ -116,7 +116,7 @@ def test_the_user_names_the_label_and_the_separator(tmp_path):
     with pytest.raises(ValueError, match="Unknown label column 'clik'. Did you mean 'click'"):
         draft_schema(tmp_path / "t.csv", tmp_path / "b.yaml", separator=";", label="clik")
     with pytest.raises(ValueError, match="The label 'x' holds 3 different values.*positive"):
-        draft(pl.DataFrame({"x": [1, 2, 3], "click": [0, 1, 0]}), label="x")
+        draft(pl.DataFrame({"x": ["u", "v", "w"], "click": [0, 1, 0]}), label="x")
 
 
 def test_a_comment_says_why(tmp_path):
@@ -201,3 +201,32 @@ def test_one_line_that_differs_makes_libsvm_text_one_field(line, tmp_path):
     drafted = draft_table(str(tmp_path / "t.svm"))
     assert [field["name"] for field in drafted.schema["fields"]] == ["features"] and "format" not in drafted.schema
     assert any("find no pairs. Name fields by `format`" in note for note in drafted.notes)
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        ([1, 2, 3, 4, 5] * 9, "graded"),
+        ([1.5, 2.25, 3.0] * 15, "real"),
+        ([-3, 4, 100] * 15, "real"),
+        (list(range(45)), "real"),
+    ],
+)
+def test_a_named_label_of_numbers_is_for_ranking_or_regression(cells, kind):
+    frame = pl.DataFrame({"stars": cells, "site": ["a", "b", "c"] * 15})
+    drafted = draft(frame, "stars")
+    assert drafted.schema["label"] == {"column": "stars", "kind": kind}
+    assert any(("ranking" in note) == (kind == "graded") for note in drafted.notes)
+    with pytest.raises(ValueError, match="name it|name one|by --label"):
+        draft(frame)  # without a name, numbers are no label
+
+
+def test_weights_and_ids_are_roles_and_not_fields():
+    frame = pl.DataFrame({"id": range(40), "site": ["a", "b"] * 20, "weight": [0.5, 2.0] * 20, "click": [0, 1] * 20})
+    drafted = draft(frame)
+    assert drafted.schema["weight"] == "weight"
+    assert [field["name"] for field in drafted.schema["fields"]] == ["site"]
+    assert any("is taken as the weight" in note for note in drafted.notes)
+    assert any("write id: id" in note for note in drafted.notes)
+    negative = frame.with_columns(weight=pl.Series([-0.5, 2.0] * 20))
+    assert "weight" not in draft(negative).schema
