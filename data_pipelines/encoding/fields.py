@@ -24,6 +24,7 @@ from .features import assemble
 from .field import RENAMED, FieldEncoding
 from .labels import Label
 from .roles import Roles
+from .sharing import with_shared_values
 from .slots import pad, to_global
 from .unknown import unknown_of, warn_of_unknown
 
@@ -60,7 +61,7 @@ class TableEncoding:
         roles: The `Roles` of the columns that are not fields, in place of the three arguments before.
 
     Raises:
-        ValueError: If a field is wrong or a name occurs twice.
+        ValueError: If a field is wrong, a name occurs twice, or fields share ids but differ in what makes ids.
 
     >>> city = FieldEncoding("city", values=["Oslo", "Rome"])
     >>> tags = FieldEncoding("tags", "multivalued", values=["a", "b"], max_values=2)
@@ -78,7 +79,7 @@ class TableEncoding:
         negative: LabelValues = (),
         roles: Roles | None = None,
     ):
-        self.fields = tuple(
+        self.fields = with_shared_values(
             field if isinstance(field, FieldEncoding) else FieldEncoding.from_dict(field) for field in fields
         )
         self.roles = roles or Roles(Label(label, positive, negative))
@@ -189,7 +190,7 @@ class TableEncoding:
 
     def to_dict(self, with_values: bool = True) -> Config:
         """Return the encoding as plain dictionaries and lists; `with_values=False` leaves vocabularies out."""
-        fields = [field.to_dict(with_values) for field in self.fields]
+        fields = [field.to_dict(with_values and field.share is None) for field in self.fields]
         label = self.roles.the_label
         values = {"positive": list(label.values[0]), "negative": list(label.values[1])}
         named: Config = {key: texts for key, texts in values.items() if texts}
@@ -218,12 +219,17 @@ class TableEncoding:
         return cls(fields, config["label"], config.get("positive", ()), config.get("negative", ()), roles)
 
     def save(self, folder: Path) -> None:
-        """Write `encoding.json`, and `vocabulary.parquet`: field, value, global id and count of each value."""
+        """Write `encoding.json`, and `vocabulary.parquet`: field, value, global id and count of each value.
+
+        Values of a field that shares ids are those of the field it names, and are written once.
+        """
         folder = pathlib.Path(folder)
         config = {"ctrzoo_version": __version__, **self.to_dict(with_values=False)}
         (folder / ENCODING_FILE).write_text(json.dumps(config, indent=2), encoding="utf-8")
         tables = []
         for field, first in zip(self.fields, self.schema.first_ids, strict=True):
+            if field.share is not None:
+                continue
             counts = (
                 field.counts if len(field.counts) else pl.repeat(None, len(field.values), dtype=pl.Int64, eager=True)
             )

@@ -64,7 +64,11 @@ class ServingEncoder(keras.layers.Layer):
         self.encoding = encoding
         self.built = True
         with tf.init_scope(), tf.device("CPU:0"):
-            self._tables = {field.name: _table(field) for field in encoding.fields if field.uses_vocabulary}
+            own = [field for field in encoding.fields if field.uses_vocabulary and field.share is None]
+            tables = {field.name: _table(field) for field in own}
+        self._tables = {
+            field.name: tables[field.share or field.name] for field in encoding.fields if field.uses_vocabulary
+        }
 
     def input_columns(self) -> dict[str, str]:
         """Return the raw columns and their types as model inputs, `{column: type}`."""

@@ -24,6 +24,7 @@ TYPES = {
     "part": (str | None, "a text, such as hour"),
     "time_zone": (str | None, "a text, such as Europe/Berlin"),
     "time_format": (str | None, "a text, such as '%d.%m.%Y'"),
+    "share": (str | None, "the name of another field"),
 }
 
 
@@ -67,6 +68,8 @@ class FieldSpecification:
         time_format: How cells write times, if not as 2024-06-20 12:00:00, for a field with a `part` or of the type
             `"time"`: `"%d.%m.%Y"`, `"%m/%d/%Y %I:%M %p"` and the like, or `"epoch_seconds"` or
             `"epoch_milliseconds"` for numbers since 1970. Such a field refuses cells that are no times.
+        share: Name of another field with the same values, such as `"item"` for a field of the last items. Both use one
+            range of ids, and so the same rows of embedding tables. Values are counted in both columns.
 
     Raises:
         ValueError: If an argument is none of these or does not fit the kind.
@@ -95,6 +98,7 @@ class FieldSpecification:
     part: str | None = None
     time_zone: str | None = None
     time_format: str | None = None
+    share: str | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "missing_texts", tuple(self.missing_texts))

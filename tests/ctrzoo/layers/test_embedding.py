@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ctrzoo.layers import FieldEmbedding, LinearLogit, NumericalValues
+from ctrzoo.schema import Field, Schema
 from tests.models.reference import embed, random_batch
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -55,6 +57,25 @@ def test_a_single_column_is_not_broadcast_to_all_slots(make, name, mixed_schema)
     batch, _ = random_batch(mixed_schema)
     with pytest.raises(ValueError, match=f"must have the shape .batch, {mixed_schema.num_slots}."):
         make(mixed_schema)({**batch, name: batch[name][:, :1]})
+
+
+def test_the_gradient_of_shared_rows_is_the_sum_of_those_of_the_fields():
+    apart = Schema([Field("item", vocabulary_size=3), Field("seen", "multivalued", vocabulary_size=3, num_slots=2)])
+    shared = Schema([apart.fields[0], Field("seen", "multivalued", vocabulary_size=3, num_slots=2, share="item")])
+    ids, values = np.array([[1, 4, 5], [3, 6, 4], [1, 0, 0]]), np.array([[1, 0.5, 0.5], [1, 0.5, 0.5], [1, 0, 0]])
+    upstream = np.random.default_rng(0).normal(size=(3, 2, 2))
+
+    def gradient_of(schema, ids):
+        layer = FieldEmbedding(schema, 2)
+        layer.build({"ids": ids.shape})
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(layer({"ids": ids, "values": values}) * upstream)
+        return tf.convert_to_tensor(tape.gradient(total, layer.table.value)).numpy()
+
+    of_each = gradient_of(apart, ids)
+    np.testing.assert_allclose(
+        gradient_of(shared, np.where(ids > 3, ids - 3, ids)), [of_each[0], *of_each[1:4] + of_each[4:7]], rtol=1e-12
+    )
 
 
 def test_a_size_below_one_is_refused(mixed_schema):
