@@ -19,7 +19,7 @@ from ctrzoo.suggest import unknown
 from ctrzoo.types import Config
 
 KINDS = ("categorical", "numerical", "multivalued")
-POOLINGS = ("mean", "sum")
+POOLINGS = ("mean", "sum", "max")
 FORMAT_VERSION = 1
 MOST_IDS = 2**31 - 1
 SCHEMA_KEYS = ("format_version", "ctrzoo_version", "label", "fields")
@@ -35,7 +35,8 @@ class Field:
             embedding is value times vector) or `"multivalued"` (several ids).
         vocabulary_size: Number of ids of the field; 1 for a numerical field.
         num_slots: Maximum number of ids per row; above 1 only for a multi-valued field.
-        pooling: How to pool the embeddings of a multi-valued field: `"mean"` or `"sum"`.
+        pooling: How to pool the embeddings of a multi-valued field: `"mean"`, `"sum"` or `"max"`, the largest number of
+            each dimension. Weights of ids and `"max"` exclude each other.
         weighted: Whether the ids of a multi-valued field have weights in the data.
         share: Name of the field whose ids this field uses, such as `"item"` for the last item seen. It then has no ids,
             and so no rows of an embedding table, of its own.
@@ -62,7 +63,7 @@ class Field:
         if self.kind not in KINDS:
             raise ValueError(f"{where}: the kind must be one of {', '.join(KINDS)}. Received: {self.kind!r}.")
         if self.pooling not in POOLINGS:
-            raise ValueError(f"{where}: the pooling must be 'mean' or 'sum'. Received: {self.pooling!r}.")
+            raise ValueError(f"{where}: the pooling must be one of {', '.join(POOLINGS)}. Received: {self.pooling!r}.")
         for argument in ("vocabulary_size", "num_slots"):
             number = getattr(self, argument)
             if not isinstance(number, numbers.Integral) or isinstance(number, bool) or number < 1:
@@ -80,6 +81,8 @@ class Field:
             )
         if self.weighted and self.kind != "multivalued":
             raise ValueError(f"{where}: only a multi-valued field has weights. Set kind='multivalued'.")
+        if self.weighted and self.pooling == "max":
+            raise ValueError(f"{where}: the pooling 'max' takes no weights. Set pooling='mean' or 'sum'.")
         if self.share is not None and (not isinstance(self.share, str) or not self.share):
             raise ValueError(f"{where}: `share` must be the name of another field. Received: {self.share!r}.")
 

@@ -34,6 +34,9 @@ class FieldEmbedding(keras.layers.Layer):
     A categorical field has one slot with value 1. A numerical field has one slot whose value is the number
     (`e = v * x`, GraphFM equation 3). A multi-valued field has several slots with value 1/n (mean pooling, GraphFM
     equation 4). An absent entry is id 0 with value 0 and embeds to zero.
+
+    A field with the pooling `"max"` takes the largest of `value * table[id]` in each dimension instead, over its slots
+    whose value is not 0. Slots with an equal largest number share its gradient equally.
     Source: Li et al., 2021, https://arxiv.org/abs/2105.11866.
 
     Args:
@@ -86,12 +89,32 @@ class FieldEmbedding(keras.layers.Layer):
         check_widths(features, self.schema)
         # Mixed precision casts the rows it looks up, not the whole table.
         embedded = ops.cast(look_up(self.table, features["ids"], exportable=not training), self.compute_dtype)
-        embedded = embedded * ops.expand_dims(ops.cast(features["values"], self.compute_dtype), axis=-1)
+        values = ops.expand_dims(ops.cast(features["values"], self.compute_dtype), axis=-1)
+        embedded = embedded * values
         if self.schema.num_slots == self.schema.num_fields:
             return embedded
         owners = np.asarray(self.schema.slot_fields)
         pool = np.arange(self.schema.num_fields)[:, None] == owners[None, :]
-        return ops.matmul(ops.convert_to_tensor(pool, self.compute_dtype), embedded)
+        pooled = ops.matmul(ops.convert_to_tensor(pool, self.compute_dtype), embedded)
+        return self._with_maxima(pooled, embedded, values)
+
+    def _with_maxima(self, pooled, embedded, values):
+        """Replace the sums of the fields whose pooling is the maximum."""
+        pieces, start = [], 0
+        for index, field in enumerate(self.schema.fields):
+            if field.pooling != "max" or field.num_slots == 1:
+                continue
+            first = self.schema.slot_fields.index(index)
+            slots = slice(first, first + field.num_slots)
+            present = values[:, slots] != 0
+            largest = ops.max(ops.where(present, embedded[:, slots], -np.inf), axis=1, keepdims=True)
+            largest = ops.where(ops.any(present, axis=1, keepdims=True), largest, 0)
+            pieces += [pooled[:, start:index]] * (start < index) + [largest]
+            start = index + 1
+        if not pieces:
+            return pooled
+        pieces += [pooled[:, start:]] * (start < self.schema.num_fields)
+        return ops.concatenate(pieces, axis=1)
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         return (input_shape["ids"][0], self.schema.num_fields, self.dim)
@@ -116,6 +139,8 @@ class FieldEmbedding(keras.layers.Layer):
 @keras.saving.register_keras_serializable("ctrzoo")
 class LinearLogit(ExplainingLayer):
     """The linear part of LR, FM and related models, `b + sum over slots of w[id] * value`.
+
+    A field with the pooling `"max"` adds only its largest `w[id]`, the maximum of its embeddings of one dimension.
 
     Args:
         schema: The `Schema`.

@@ -129,7 +129,7 @@ class TableEncoding:
                 codes, uniques = codes_of(texts)
                 ids_of = field.local_ids(uniques)
                 counts.append(unknown_of(field, codes, uniques, ids_of))
-                local, weights = pad(lengths, ids_of[codes], weights, field.max_values or 1)
+                local, weights = pad(lengths, ids_of[codes], weights, field.max_values or 1, field.keep)
                 if weights is not None:
                     numbers.append(weights)
             ids.append(to_global(local, first))

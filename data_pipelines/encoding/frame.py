@@ -36,7 +36,7 @@ ARGUMENTS = ("label", "categorical", "numerical", "multivalued", "order")
 POLARS_KINDS = ("date", "datetime", "datetime64", "time", "timedelta", "decimal")
 ROLE_OPTIONS = ("label_kind", "weight", "group", "time", "id")
 OPTIONS = (
-    *("min_count", "scaling", "max_values", "pooling", "separator", "positive", "negative"),
+    *("min_count", "scaling", "max_values", "keep", "pooling", "separator", "positive", "negative"),
     *("time_parts", "time_zone", "time_format", *ROLE_OPTIONS, "share"),
 )
 
@@ -59,7 +59,7 @@ class FrameEncoder:
             `"log_squared"` (x > 2 becomes floor(ln(x)^2), as published for Criteo), `"log1p"`, `"sqrt"`,
             None (unchanged). Pass one of these, or one for each column by name.
         max_values: Maximum number of values kept of a multi-valued cell; by default the maximum seen in `fit`.
-        pooling: `"mean"` or `"sum"` of the values of a multi-valued cell.
+        pooling: `"mean"`, `"sum"` or `"max"` of the embeddings of the values of a multi-valued cell.
         separator: What separates the values in a multi-valued text cell.
         positive: The label's value or values that are positive, such as `"yes"`; all others that are not empty are
             negative.
@@ -78,6 +78,7 @@ class FrameEncoder:
         id: Name of the column that names a row.
         share: Columns whose values share the ids of another column, such as `{"last_item": "item"}`; see
             `FieldSpecification`. The two must have the same `min_count`.
+        keep: Whether to keep the `"first"` or the `"last"` values of a cell with more than `max_values`.
 
     Raises:
         ValueError: If an argument is invalid.
@@ -114,6 +115,7 @@ class FrameEncoder:
         time: str | None = None,
         id: str | None = None,
         share: Mapping[str, str] | None = None,
+        keep: str = "first",
     ):
         for name, columns in (("categorical", categorical), ("numerical", numerical), ("multivalued", multivalued)):
             if isinstance(columns, str):
@@ -140,7 +142,7 @@ class FrameEncoder:
                 raise ValueError(f"`{option}` is for `time_parts`, of which there are none. Remove it.")
         self.min_count = min_count
         self.scaling = scaling
-        self.max_values = max_values
+        self.max_values, self.keep = max_values, keep
         self.pooling = pooling
         self.separator = separator
         self.share = dict(share or {})
@@ -244,7 +246,7 @@ class FrameEncoder:
         if name in self.categorical:
             format = _of(self.time_format, name, None) if isinstance(self.time_format, Mapping) else None
             return FieldEncoding(name, min_count=min_count, type="time" if format else AUTO, time_format=format)
-        options = {"separator": self.separator, "max_values": self.max_values, "pooling": self.pooling}
+        options = {name: getattr(self, name) for name in ("separator", "max_values", "keep", "pooling")}
         return FieldEncoding(name, "multivalued", min_count=min_count, type=AUTO, **options)
 
     def _columns(self, frame):

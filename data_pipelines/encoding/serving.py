@@ -142,10 +142,11 @@ class ServingEncoder(keras.layers.Layer):
             weights = tf.debugging.check_numerics(tf.cast(weights, tf.float32), _must_be_finite(field))
         ids = tokens.with_flat_values(self._local_ids(field, texts, empty_is_missing=False))
         known, slots = ids > 0, field.schema_field().num_slots
-        padded = [
-            tf.ragged.boolean_mask(column, known).to_tensor(shape=[None, slots])
-            for column in (ids, *([] if weights is None else [tokens.with_flat_values(weights)]))
-        ]
+        columns = [ids, *([] if weights is None else [tokens.with_flat_values(weights)])]
+        columns = [tf.ragged.boolean_mask(column, known) for column in columns]
+        if field.keep == "last":
+            columns = [column[:, -slots:] for column in columns]
+        padded = [column.to_tensor(shape=[None, slots]) for column in columns]
         return padded[0], padded[1:]
 
     def _local_ids(self, field, texts, empty_is_missing=True):

@@ -30,7 +30,8 @@ def test_json_both_ways(mixed_schema):
         ({"name": "a", "vocabulary_size": 2.5}, "whole number"),
         ({"name": "a", "kind": "numerical", "vocabulary_size": 3}, "must be 1"),
         ({"name": "a", "num_slots": 2}, "only a multi-valued field"),
-        ({"name": "a", "kind": "multivalued", "pooling": "max"}, "'mean' or 'sum'"),
+        ({"name": "a", "kind": "multivalued", "pooling": "min"}, "one of mean, sum, max. Received: 'min'"),
+        ({"name": "a", "kind": "multivalued", "pooling": "max", "weighted": True}, "'max' takes no weights"),
     ],
 )
 def test_bad_fields_are_refused(arguments, message):

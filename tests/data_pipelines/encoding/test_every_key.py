@@ -50,7 +50,9 @@ KEYS = {
     "separator": [{"column": "list", "kind": "multivalued", "separator": ";"}],
     "weight_separator": [{"column": "weights", "kind": "multivalued", "weight_separator": ":"}],
     "max_values": [{**TAGS, "max_values": 2}],
-    "pooling": [{**TAGS, "pooling": "sum"}],
+    "keep": [{**TAGS, "max_values": 2, "keep": "last"}, {**TAGS, "max_values": 1, "min_count": 20, "keep": "last"}]
+    + [{"column": "weights", "kind": "multivalued", "weight_separator": ":", "max_values": 1, "keep": "last"}],
+    "pooling": [{**TAGS, "pooling": "sum"}, {**TAGS, "pooling": "max"}],
     "unused_ids": [{**TEXT, "unused_ids": 3}],
     "type": [{"column": "whole", "type": kind} for kind in ("integer", "decimal", "text")],
     "part": [{**HOUR, "part": part} for part in ("hour", "weekday", "day", "month", "is_weekend")]
