@@ -27,6 +27,7 @@ from .roles import Roles
 from .sharing import with_shared_values
 from .slots import pad, to_global
 from .unknown import unknown_of, warn_of_unknown
+from .vectors import Matched, match_vectors
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Path
@@ -152,6 +153,21 @@ class TableEncoding:
 
         with tf.device("CPU:0"):
             return {name: tensor.numpy() for name, tensor in assemble(self.schema, *self.encode(frame)).items()}
+
+    def vectors(self, field: str, source: Path | Mapping[Any, Any]) -> Matched:
+        """Return pretrained vectors of the values of a field, with global ids; see `match_vectors`.
+
+        Args:
+            field: Name of the field.
+            source: `{value: vector}`, or the path of a file; see `read_vectors`.
+
+        Raises:
+            ValueError: If the field is unknown or has no vocabulary, or no value matches.
+        """
+        if field not in self.schema.names:
+            raise ValueError(unknown("field", field, self.schema.names))
+        index = self.schema.names.index(field)
+        return match_vectors(self.fields[index], self.schema.first_ids[index], source)
 
     def _categories(self, field, cells, counts):
         if field.transformer.makes_ids:

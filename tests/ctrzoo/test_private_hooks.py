@@ -27,7 +27,7 @@ def test_whether_a_graph_is_compiled_by_xla():
 
 
 def test_the_layers_within_a_model():
-    """Used by ctrzoo/model.py and ctrzoo/training/strategy.py."""
+    """Used by ctrzoo/model.py, ctrzoo/pretrained.py and ctrzoo/training/strategy.py."""
     model = keras.Sequential([keras.layers.Dense(2), keras.Sequential([keras.layers.Dense(3, name="inner")])])
     assert "inner" in [layer.name for layer in model._flatten_layers()]
 
