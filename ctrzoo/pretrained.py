@@ -6,8 +6,6 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-import keras
-
 from ctrzoo.layers import FieldEmbedding
 
 if typing.TYPE_CHECKING:
@@ -31,10 +29,13 @@ class Loaded(typing.NamedTuple):
     tables: tuple[str, ...]
 
 
-def load_pretrained(model: CTRModel, encoding: Any, field: str, vectors: Path | Mapping[Any, Any]) -> Loaded:
+def load_pretrained(
+    model: CTRModel, encoding: Any, field: str, vectors: Path | Mapping[Any, Any], trainable: bool = True
+) -> Loaded:
     """Set the rows of a field's values in every embedding table whose width is that of the vectors.
 
-    All other rows keep their values, and all rows are trained.
+    All other rows keep their values. Call it before the model is trained, exported or explained. A saved model holds
+    the rows and which of them are trained; a copy from the model's configuration does not.
 
     Args:
         model: The model.
@@ -42,6 +43,8 @@ def load_pretrained(model: CTRModel, encoding: Any, field: str, vectors: Path | 
         field: Name of a field whose values are counted. Fields that share its ids share the rows too.
         vectors: `{value: vector}`, or the path of a file: `.npz` with the arrays `values` and `vectors`, `.parquet`
             with the columns `value` and `vector`, or text as word2vec writes it.
+        trainable: Whether the matched rows are trained. Otherwise they stay bit for bit the same, with every optimizer
+            and penalty, and all other rows are trained. Each lookup then reads two more tables.
 
     Returns:
         The numbers of matched and unmatched values, and the tables.
@@ -76,7 +79,7 @@ def load_pretrained(model: CTRModel, encoding: Any, field: str, vectors: Path | 
             "Build the model with that `embedding_dim`."
         )
     for layer in chosen:
-        table = keras.ops.convert_to_numpy(layer.table).copy()
-        table[found.ids] = found.vectors
-        layer.table.assign(table)
+        layer.set_rows(found.ids, found.vectors, trainable)
+    # Graphs that were traced before do not read rows that are not trained.
+    model.train_function = model.test_function = model.predict_function = None
     return Loaded(len(found.ids), found.unmatched, found.without, tuple(layer.table.path for layer in chosen))

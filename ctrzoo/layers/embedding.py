@@ -75,6 +75,7 @@ class FieldEmbedding(keras.layers.Layer):
         )
         self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)
         self.penalty = penalty(l2, self.embeddings_regularizer)
+        self.fixed = self.is_fixed = None  # made by `set_rows`
 
     def build(self, input_shape: Any) -> None:
         self.table = self.add_weight(
@@ -85,10 +86,48 @@ class FieldEmbedding(keras.layers.Layer):
             autocast=False,
         )
 
+    def set_rows(self, ids: np.ndarray, vectors: np.ndarray, trainable: bool = True) -> None:
+        """Set rows of the built layer; rows that are not trainable stay as they are, whatever the optimizer does.
+
+        Such rows are held apart from `table`, where they are zero. They are saved with the weights.
+
+        Args:
+            ids: Global ids, `(rows,)`.
+            vectors: `(rows, dim)`.
+            trainable: Whether the rows are trained.
+        """
+        if not trainable and self.fixed is None:
+            self._add_fixed()
+        table = np.array(ops.convert_to_numpy(self.table))
+        table[ids] = vectors if trainable else 0
+        self.table.assign(table)
+        if self.fixed is not None and self.is_fixed is not None:
+            fixed, is_fixed = (np.array(ops.convert_to_numpy(each)) for each in (self.fixed, self.is_fixed))
+            fixed[ids], is_fixed[ids] = (0, 0) if trainable else (vectors, 1)
+            self.fixed.assign(fixed)
+            self.is_fixed.assign(is_fixed)
+
+    def _add_fixed(self):
+        self._tracker.unlock()  # a built layer takes no more weights
+        options = {"initializer": "zeros", "trainable": False, "autocast": False}
+        self.fixed = self.add_weight(name="fixed", shape=self.table.shape, **options)
+        self.is_fixed = self.add_weight(name="is_fixed", shape=(self.schema.num_ids, 1), **options)
+        self._tracker.lock()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Load weights, also those of a layer with rows that are not trained."""
+        if self.fixed is None and len(store.keys()) == 3:
+            self._add_fixed()
+        super().load_own_variables(store)
+
     def call(self, features: Features, training: bool | None = None) -> Tensor:
         check_widths(features, self.schema)
         # Mixed precision casts the rows it looks up, not the whole table.
         embedded = ops.cast(look_up(self.table, features["ids"], exportable=not training), self.compute_dtype)
+        if self.fixed is not None:
+            fixed = ops.cast(look_up(self.fixed, features["ids"], exportable=not training), self.compute_dtype)
+            is_fixed = look_up(self.is_fixed, features["ids"], exportable=not training) > 0
+            embedded = ops.where(is_fixed, fixed, embedded)
         values = ops.expand_dims(ops.cast(features["values"], self.compute_dtype), axis=-1)
         embedded = embedded * values
         if self.schema.num_slots == self.schema.num_fields:

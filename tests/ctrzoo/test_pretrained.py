@@ -6,9 +6,11 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
-from ctrzoo import models
+from ctrzoo import models, optimizers
 from ctrzoo.data_pipelines import FrameEncoder
+from ctrzoo.optimizers.registry import OPTIMIZERS
 from ctrzoo.pretrained import load_pretrained
 
 FRAME = pd.DataFrame({"click": [0, 1, 1], "item": ["x", "y", "z"], "last": ["z", "x", None], "age": [1.0, 2.0, 3.0]})
@@ -69,3 +71,61 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(encoder):
         with pytest.raises(ValueError, match=message):
             load_pretrained(model, *arguments)
     assert all((before[path] == array).all() for path, array in tables_of(model).items())
+
+
+MAKERS = {
+    **{name: lambda entry=entry: entry.build(0.05) for name, entry in OPTIMIZERS.items()},
+    "momentum": lambda: optimizers.SGD(0.05, momentum=0.9, weight_decay=0.1),
+    "decay": lambda: optimizers.LazyAdam(0.05, weight_decay=0.1),
+    "keras_adamw": lambda: keras.optimizers.AdamW(0.05, weight_decay=0.1, clipnorm=1.0),
+    "keras_momentum": lambda: keras.optimizers.SGD(0.05, momentum=0.9),
+}
+
+
+def embedded(model, features):
+    """What the layer makes of the fields item and last."""
+    return np.asarray(model.get_layer("embedding")(features))[:, :2]
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.1])
+@pytest.mark.parametrize("name", MAKERS)
+def test_rows_that_are_not_trained_stay_bit_for_bit_while_others_learn(name, l2, encoder):
+    model = models.build("fm", encoder.schema, embedding_dim=4, embedding_l2=l2)
+    features, labels = encoder.encode(FRAME)
+    model.compile(MAKERS[name](), "binary_crossentropy")
+    model.fit(features, labels, batch_size=1, verbose=0)  # momentum and graphs from before
+    assert load_pretrained(model, encoder, "item", VECTORS, trainable=False).matched == 2
+    before = embedded(model, features)
+    vectors = np.array([VECTORS["x"], VECTORS["z"]], "float32")
+    np.testing.assert_array_equal(before[[0, 2], 0], vectors)
+    model.fit(features, labels, batch_size=2, epochs=3, verbose=0)
+    after = embedded(model, features)
+    np.testing.assert_array_equal(after[[0, 2], 0], vectors)  # item: x, y, z
+    np.testing.assert_array_equal(after[[0, 1], 1], vectors[::-1])  # last: z, x
+    assert (after[1, 0] != before[1, 0]).any()
+
+
+def test_rows_that_are_not_trained_survive_files_and_become_trained_again(encoder, tmp_path):
+    model = models.build("fm", encoder.schema, embedding_dim=4)
+    features, labels = encoder.encode(FRAME)
+    load_pretrained(model, encoder, "item", VECTORS, trainable=False)
+    model.save(tmp_path / "m.keras")
+    model.save_weights(tmp_path / "m.weights.h5")
+    by_weights = models.build("fm", encoder.schema, embedding_dim=4)
+    by_weights.load_weights(tmp_path / "m.weights.h5")
+    loaded: Any = keras.saving.load_model(tmp_path / "m.keras")
+    model.export(tmp_path / "exported", verbose=False)
+    served: Any = tf.saved_model.load(str(tmp_path / "exported"))
+    expected = model.predict(features, verbose=0)
+    tensors = {key: tf.constant(array) for key, array in features.items()}
+    np.testing.assert_allclose(served.serve(tensors), expected, rtol=1e-6)
+    for one in (by_weights, loaded):
+        np.testing.assert_array_equal(one.predict(features, verbose=0), expected)
+        one.compile(optimizers.LazyAdam(0.1), "binary_crossentropy")
+        one.fit(features, labels, verbose=0)
+        np.testing.assert_array_equal(embedded(one, features)[0, 0], VECTORS["x"])
+    load_pretrained(loaded, encoder, "item", {"x": VECTORS["x"]})
+    np.testing.assert_array_equal(embedded(loaded, features)[0, 0], VECTORS["x"])
+    loaded.fit(features, labels, verbose=0)
+    assert (embedded(loaded, features)[0, 0] != VECTORS["x"]).any()
+    np.testing.assert_array_equal(embedded(loaded, features)[2, 0], VECTORS["z"])

@@ -41,6 +41,18 @@ def test_the_variables_of_an_optimizer():
     assert [id(variable) for variable in optimizer._trainable_variables] == [id(variable) for variable in variables]
 
 
+def test_a_weight_that_is_added_to_a_built_layer():
+    """Used by ctrzoo/layers/embedding.py."""
+    layer = keras.layers.Dense(2)
+    layer.build((None, 3))
+    with pytest.raises(ValueError, match="cannot add new elements"):
+        layer.add_weight(name="more", shape=(1,))
+    layer._tracker.unlock()
+    layer.add_weight(name="more", shape=(1,))
+    layer._tracker.lock()
+    assert len(layer.weights) == 3
+
+
 @pytest.mark.parametrize("pattern, users", [(r"tensorflow\.python", {"ctrzoo/lookup.py"}), (r"keras\.src", set())])
 def test_no_other_file_uses_private_modules(pattern, users):
     found = {str(path) for path in sources() if re.search(pattern, (CHECKOUT / path).read_text(encoding="utf-8"))}
