@@ -1,5 +1,6 @@
 """Pretrained vectors in the tables of models: which rows they set, and which they leave."""
 
+import io
 from typing import Any
 
 import keras
@@ -7,11 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from rich.console import Console
 
 from ctrzoo import models, optimizers
 from ctrzoo.data_pipelines import FrameEncoder
 from ctrzoo.optimizers.registry import OPTIMIZERS
 from ctrzoo.pretrained import load_pretrained
+from ctrzoo.training import TrainingOptions, train
+from tests.small_data import SmallData
 
 FRAME = pd.DataFrame({"click": [0, 1, 1], "item": ["x", "y", "z"], "last": ["z", "x", None], "age": [1.0, 2.0, 3.0]})
 VECTORS = {"z": [1, 2, 3, 4], "x": [5, 6, 7, 8], "other": [9, 9, 9, 9]}
@@ -129,3 +133,25 @@ def test_rows_that_are_not_trained_survive_files_and_become_trained_again(encode
     loaded.fit(features, labels, verbose=0)
     assert (embedded(loaded, features)[0, 0] != VECTORS["x"]).any()
     np.testing.assert_array_equal(embedded(loaded, features)[2, 0], VECTORS["z"])
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_the_trainer_and_its_checkpoints_keep_rows_that_are_not_trained(jit_compile, encoder, tmp_path):
+    data = SmallData(encoder.schema, num_rows=64)
+    features, _ = encoder.encode(FRAME)
+
+    def run(epochs):
+        model = models.build("deepfm", encoder.schema, embedding_dim=4, deep_units=(3,))
+        load_pretrained(model, encoder, "item", VECTORS, trainable=False)
+        before = embedded(model, features)
+        options = TrainingOptions(epochs=epochs, batch_size=16, learning_rate=0.05, jit_compile=jit_compile)
+        result = train(model, data, options, folder=tmp_path, console=Console(file=io.StringIO()))
+        after = embedded(model, features)
+        np.testing.assert_array_equal(after[[0, 2], 0], np.array([VECTORS["x"], VECTORS["z"]], "float32"))
+        assert (after[1, 0] != before[1, 0]).any()
+        return result, after
+
+    first, trained = run(2)
+    again, restored = run(2)  # finished: it restores the best weights only
+    np.testing.assert_array_equal(restored, trained)
+    assert len(first["history"]) == len(again["history"]) == 2
