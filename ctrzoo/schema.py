@@ -19,7 +19,7 @@ from ctrzoo.suggest import unknown
 from ctrzoo.types import Config
 
 KINDS = ("categorical", "numerical", "multivalued")
-POOLINGS = ("mean", "sum")
+POOLINGS = ("mean", "sum", "max")
 FORMAT_VERSION = 1
 MOST_IDS = 2**31 - 1
 SCHEMA_KEYS = ("format_version", "ctrzoo_version", "label", "fields")
@@ -35,8 +35,11 @@ class Field:
             embedding is value times vector) or `"multivalued"` (several ids).
         vocabulary_size: Number of ids of the field; 1 for a numerical field.
         num_slots: Maximum number of ids per row; above 1 only for a multi-valued field.
-        pooling: How to pool the embeddings of a multi-valued field: `"mean"` or `"sum"`.
+        pooling: How to pool the embeddings of a multi-valued field: `"mean"`, `"sum"` or `"max"`, the largest number of
+            each dimension. Weights of ids and `"max"` exclude each other.
         weighted: Whether the ids of a multi-valued field have weights in the data.
+        share: Name of the field whose ids this field uses, such as `"item"` for the last item seen. It then has no ids,
+            and so no rows of an embedding table, of its own.
 
     Raises:
         ValueError: If an argument is out of range or does not fit the kind.
@@ -51,6 +54,7 @@ class Field:
     num_slots: int = 1
     pooling: str = "mean"
     weighted: bool = False
+    share: str | None = None
 
     def __post_init__(self):
         if not isinstance(self.name, str) or not self.name:
@@ -59,7 +63,7 @@ class Field:
         if self.kind not in KINDS:
             raise ValueError(f"{where}: the kind must be one of {', '.join(KINDS)}. Received: {self.kind!r}.")
         if self.pooling not in POOLINGS:
-            raise ValueError(f"{where}: the pooling must be 'mean' or 'sum'. Received: {self.pooling!r}.")
+            raise ValueError(f"{where}: the pooling must be one of {', '.join(POOLINGS)}. Received: {self.pooling!r}.")
         for argument in ("vocabulary_size", "num_slots"):
             number = getattr(self, argument)
             if not isinstance(number, numbers.Integral) or isinstance(number, bool) or number < 1:
@@ -77,6 +81,10 @@ class Field:
             )
         if self.weighted and self.kind != "multivalued":
             raise ValueError(f"{where}: only a multi-valued field has weights. Set kind='multivalued'.")
+        if self.weighted and self.pooling == "max":
+            raise ValueError(f"{where}: the pooling 'max' takes no weights. Set pooling='mean' or 'sum'.")
+        if self.share is not None and (not isinstance(self.share, str) or not self.share):
+            raise ValueError(f"{where}: `share` must be the name of another field. Received: {self.share!r}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,11 +98,14 @@ class Schema:
         label: Name of the label column.
 
     Raises:
-        ValueError: If `fields` is empty or a name occurs twice.
+        ValueError: If `fields` is empty, a name occurs twice, or a field shares ids that do not fit it.
 
     >>> schema = Schema([Field("user", vocabulary_size=10), Field("age", "numerical")])
     >>> schema.num_fields, schema.num_ids, schema.first_ids
     (2, 12, (1, 11))
+    >>> schema = Schema([Field("item", vocabulary_size=10), Field("last_item", vocabulary_size=10, share="item")])
+    >>> schema.num_ids, schema.first_ids
+    (11, (1, 1))
     """
 
     fields: Sequence[Field]
@@ -109,6 +120,9 @@ class Schema:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"Field names must differ. Received more than once: {', '.join(twice)}.")
+        for field in fields:
+            if field.share is not None:
+                _check_share(field, dict(zip(names, fields, strict=True)))
         if self.num_ids > MOST_IDS:
             largest = max(fields, key=lambda field: field.vocabulary_size)
             raise ValueError(
@@ -137,13 +151,14 @@ class Schema:
     @functools.cached_property
     def num_ids(self) -> int:
         """Rows of an embedding table: id 0 (absent) and the ids of all fields."""
-        return 1 + sum(field.vocabulary_size for field in self.fields)
+        return 1 + sum(field.vocabulary_size for field in self.fields if field.share is None)
 
     @functools.cached_property
     def first_ids(self) -> tuple[int, ...]:
         """The first global id of each field."""
-        sizes = [field.vocabulary_size for field in self.fields]
-        return tuple(int(first) for first in 1 + np.cumsum([0, *sizes[:-1]]))
+        sizes = [field.vocabulary_size if field.share is None else 0 for field in self.fields]
+        own = dict(zip(self.names, 1 + np.cumsum([0, *sizes[:-1]]), strict=True))
+        return tuple(int(own[field.share or field.name]) for field in self.fields)
 
     @functools.cached_property
     def slot_fields(self) -> tuple[int, ...]:
@@ -155,7 +170,7 @@ class Schema:
         return {
             "format_version": FORMAT_VERSION,
             "label": self.label,
-            "fields": [dataclasses.asdict(field) for field in self.fields],
+            "fields": [_without_share(dataclasses.asdict(field)) for field in self.fields],
         }
 
     @classmethod
@@ -211,6 +226,27 @@ class Schema:
                 if value != getattr(twin, key)
             ]
         return found
+
+
+def _without_share(config):
+    """Leave out `share` of a field with ids of its own, so that earlier versions can read the schema."""
+    return {key: value for key, value in config.items() if key != "share" or value is not None}
+
+
+def _check_share(field, fields):
+    where = f"Field '{field.name}': `share`"
+    if field.share not in fields:
+        raise ValueError(f"{where}: {unknown('field', field.share, fields)}")
+    owner = fields[field.share]
+    if owner.share is not None:
+        which = "itself" if owner is field else f"'{owner.name}', which shares the ids of '{owner.share}'"
+        raise ValueError(f"{where} must name a field with ids of its own. Received: {which}.")
+    if "numerical" in (field.kind, owner.kind):
+        kinds = f"'{field.name}' is {field.kind}, '{owner.name}' is {owner.kind}"
+        raise ValueError(f"{where} is for categorical and multi-valued fields. Received: {kinds}.")
+    if field.vocabulary_size != owner.vocabulary_size:
+        sizes = f"{field.vocabulary_size}, and {owner.vocabulary_size} of '{owner.name}'"
+        raise ValueError(f"{where} needs the `vocabulary_size` of '{owner.name}'. Received: {sizes}.")
 
 
 def _field_from_dict(config):

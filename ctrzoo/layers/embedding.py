@@ -34,6 +34,9 @@ class FieldEmbedding(keras.layers.Layer):
     A categorical field has one slot with value 1. A numerical field has one slot whose value is the number
     (`e = v * x`, GraphFM equation 3). A multi-valued field has several slots with value 1/n (mean pooling, GraphFM
     equation 4). An absent entry is id 0 with value 0 and embeds to zero.
+
+    A field with the pooling `"max"` takes the largest of `value * table[id]` in each dimension instead, over its slots
+    whose value is not 0. Slots with an equal largest number share its gradient equally.
     Source: Li et al., 2021, https://arxiv.org/abs/2105.11866.
 
     Args:
@@ -72,6 +75,7 @@ class FieldEmbedding(keras.layers.Layer):
         )
         self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)
         self.penalty = penalty(l2, self.embeddings_regularizer)
+        self.fixed = self.is_fixed = None  # made by `set_rows`
 
     def build(self, input_shape: Any) -> None:
         self.table = self.add_weight(
@@ -82,16 +86,74 @@ class FieldEmbedding(keras.layers.Layer):
             autocast=False,
         )
 
+    def set_rows(self, ids: np.ndarray, vectors: np.ndarray, trainable: bool = True) -> None:
+        """Set rows of the built layer; rows that are not trainable stay as they are, whatever the optimizer does.
+
+        Such rows are held apart from `table`, where they are zero. They are saved with the weights.
+
+        Args:
+            ids: Global ids, `(rows,)`.
+            vectors: `(rows, dim)`.
+            trainable: Whether the rows are trained.
+        """
+        if not trainable and self.fixed is None:
+            self._add_fixed()
+        table = np.array(ops.convert_to_numpy(self.table))
+        table[ids] = vectors if trainable else 0
+        self.table.assign(table)
+        if self.fixed is not None and self.is_fixed is not None:
+            fixed, is_fixed = (np.array(ops.convert_to_numpy(each)) for each in (self.fixed, self.is_fixed))
+            fixed[ids], is_fixed[ids] = (0, 0) if trainable else (vectors, 1)
+            self.fixed.assign(fixed)
+            self.is_fixed.assign(is_fixed)
+
+    def _add_fixed(self):
+        self._tracker.unlock()  # a built layer takes no more weights
+        options = {"initializer": "zeros", "trainable": False, "autocast": False}
+        self.fixed = self.add_weight(name="fixed", shape=self.table.shape, **options)
+        self.is_fixed = self.add_weight(name="is_fixed", shape=(self.schema.num_ids, 1), **options)
+        self._tracker.lock()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Load weights, also those of a layer with rows that are not trained."""
+        if self.fixed is None and len(store.keys()) == 3:
+            self._add_fixed()
+        super().load_own_variables(store)
+
     def call(self, features: Features, training: bool | None = None) -> Tensor:
         check_widths(features, self.schema)
         # Mixed precision casts the rows it looks up, not the whole table.
         embedded = ops.cast(look_up(self.table, features["ids"], exportable=not training), self.compute_dtype)
-        embedded = embedded * ops.expand_dims(ops.cast(features["values"], self.compute_dtype), axis=-1)
+        if self.fixed is not None:
+            fixed = ops.cast(look_up(self.fixed, features["ids"], exportable=not training), self.compute_dtype)
+            is_fixed = look_up(self.is_fixed, features["ids"], exportable=not training) > 0
+            embedded = ops.where(is_fixed, fixed, embedded)
+        values = ops.expand_dims(ops.cast(features["values"], self.compute_dtype), axis=-1)
+        embedded = embedded * values
         if self.schema.num_slots == self.schema.num_fields:
             return embedded
         owners = np.asarray(self.schema.slot_fields)
         pool = np.arange(self.schema.num_fields)[:, None] == owners[None, :]
-        return ops.matmul(ops.convert_to_tensor(pool, self.compute_dtype), embedded)
+        pooled = ops.matmul(ops.convert_to_tensor(pool, self.compute_dtype), embedded)
+        return self._with_maxima(pooled, embedded, values)
+
+    def _with_maxima(self, pooled, embedded, values):
+        """Replace the sums of the fields whose pooling is the maximum."""
+        pieces, start = [], 0
+        for index, field in enumerate(self.schema.fields):
+            if field.pooling != "max" or field.num_slots == 1:
+                continue
+            first = self.schema.slot_fields.index(index)
+            slots = slice(first, first + field.num_slots)
+            present = values[:, slots] != 0
+            largest = ops.max(ops.where(present, embedded[:, slots], -np.inf), axis=1, keepdims=True)
+            largest = ops.where(ops.any(present, axis=1, keepdims=True), largest, 0)
+            pieces += [pooled[:, start:index]] * (start < index) + [largest]
+            start = index + 1
+        if not pieces:
+            return pooled
+        pieces += [pooled[:, start:]] * (start < self.schema.num_fields)
+        return ops.concatenate(pieces, axis=1)
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         return (input_shape["ids"][0], self.schema.num_fields, self.dim)
@@ -116,6 +178,8 @@ class FieldEmbedding(keras.layers.Layer):
 @keras.saving.register_keras_serializable("ctrzoo")
 class LinearLogit(ExplainingLayer):
     """The linear part of LR, FM and related models, `b + sum over slots of w[id] * value`.
+
+    A field with the pooling `"max"` adds only its largest `w[id]`, the maximum of its embeddings of one dimension.
 
     Args:
         schema: The `Schema`.

@@ -82,7 +82,8 @@ class HashedPairs(ExplainingLayer):
     `(batch, fields, fields)`, symmetric with a zero diagonal.
 
     Raises:
-        ValueError: If `num_buckets` is out of range or a pair is not one of two different fields.
+        ValueError: If `num_buckets` is out of range, a pair is not one of two different fields, or a field has the
+            pooling `"max"`: a sum over pairs of members has no maximum of a field.
 
     >>> schema = Schema([{"name": "user", "vocabulary_size": 9}, {"name": "age", "kind": "numerical"}])
     >>> HashedPairs(schema, num_buckets=100)({"ids": np.array([[3, 10]]), "values": np.array([[1.0, 0.5]])}).shape
@@ -103,6 +104,12 @@ class HashedPairs(ExplainingLayer):
         self.schema = schema if isinstance(schema, Schema) else Schema.from_dict(schema)
         if not 1 <= num_buckets < 2**31:
             raise ValueError(f"`num_buckets` must lie between 1 and 2**31 - 1. Received: {num_buckets}.")
+        maxima = [field.name for field in self.schema.fields if field.pooling == "max" and field.num_slots > 1]
+        if maxima:
+            raise ValueError(
+                f"Pairs of members are summed, so the pooling 'max' of the field '{maxima[0]}' has no effect. "
+                "Use pooling='mean' or 'sum', or a model of embeddings."
+            )
         self.num_buckets, self.l2 = num_buckets, l2
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)

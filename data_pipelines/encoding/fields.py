@@ -24,8 +24,10 @@ from .features import assemble
 from .field import RENAMED, FieldEncoding
 from .labels import Label
 from .roles import Roles
+from .sharing import with_shared_values
 from .slots import pad, to_global
 from .unknown import unknown_of, warn_of_unknown
+from .vectors import Matched, match_vectors
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Path
@@ -60,7 +62,7 @@ class TableEncoding:
         roles: The `Roles` of the columns that are not fields, in place of the three arguments before.
 
     Raises:
-        ValueError: If a field is wrong or a name occurs twice.
+        ValueError: If a field is wrong, a name occurs twice, or fields share ids but differ in what makes ids.
 
     >>> city = FieldEncoding("city", values=["Oslo", "Rome"])
     >>> tags = FieldEncoding("tags", "multivalued", values=["a", "b"], max_values=2)
@@ -78,7 +80,7 @@ class TableEncoding:
         negative: LabelValues = (),
         roles: Roles | None = None,
     ):
-        self.fields = tuple(
+        self.fields = with_shared_values(
             field if isinstance(field, FieldEncoding) else FieldEncoding.from_dict(field) for field in fields
         )
         self.roles = roles or Roles(Label(label, positive, negative))
@@ -128,7 +130,7 @@ class TableEncoding:
                 codes, uniques = codes_of(texts)
                 ids_of = field.local_ids(uniques)
                 counts.append(unknown_of(field, codes, uniques, ids_of))
-                local, weights = pad(lengths, ids_of[codes], weights, field.max_values or 1)
+                local, weights = pad(lengths, ids_of[codes], weights, field.max_values or 1, field.keep)
                 if weights is not None:
                     numbers.append(weights)
             ids.append(to_global(local, first))
@@ -151,6 +153,21 @@ class TableEncoding:
 
         with tf.device("CPU:0"):
             return {name: tensor.numpy() for name, tensor in assemble(self.schema, *self.encode(frame)).items()}
+
+    def vectors(self, field: str, source: Path | Mapping[Any, Any]) -> Matched:
+        """Return pretrained vectors of the values of a field, with global ids; see `match_vectors`.
+
+        Args:
+            field: Name of the field.
+            source: `{value: vector}`, or the path of a file; see `read_vectors`.
+
+        Raises:
+            ValueError: If the field is unknown or has no vocabulary, or no value matches.
+        """
+        if field not in self.schema.names:
+            raise ValueError(unknown("field", field, self.schema.names))
+        index = self.schema.names.index(field)
+        return match_vectors(self.fields[index], self.schema.first_ids[index], source)
 
     def _categories(self, field, cells, counts):
         if field.transformer.makes_ids:
@@ -189,7 +206,7 @@ class TableEncoding:
 
     def to_dict(self, with_values: bool = True) -> Config:
         """Return the encoding as plain dictionaries and lists; `with_values=False` leaves vocabularies out."""
-        fields = [field.to_dict(with_values) for field in self.fields]
+        fields = [field.to_dict(with_values and field.share is None) for field in self.fields]
         label = self.roles.the_label
         values = {"positive": list(label.values[0]), "negative": list(label.values[1])}
         named: Config = {key: texts for key, texts in values.items() if texts}
@@ -218,12 +235,17 @@ class TableEncoding:
         return cls(fields, config["label"], config.get("positive", ()), config.get("negative", ()), roles)
 
     def save(self, folder: Path) -> None:
-        """Write `encoding.json`, and `vocabulary.parquet`: field, value, global id and count of each value."""
+        """Write `encoding.json`, and `vocabulary.parquet`: field, value, global id and count of each value.
+
+        Values of a field that shares ids are those of the field it names, and are written once.
+        """
         folder = pathlib.Path(folder)
         config = {"ctrzoo_version": __version__, **self.to_dict(with_values=False)}
         (folder / ENCODING_FILE).write_text(json.dumps(config, indent=2), encoding="utf-8")
         tables = []
         for field, first in zip(self.fields, self.schema.first_ids, strict=True):
+            if field.share is not None:
+                continue
             counts = (
                 field.counts if len(field.counts) else pl.repeat(None, len(field.values), dtype=pl.Int64, eager=True)
             )

@@ -21,12 +21,15 @@ MOST_SLOTS, KEPT_WHOLE = 50, 0.999
 PENDING_VALUES = 4_000_000
 
 
-def fit_field(field: FieldEncoding, cells: pl.Series) -> FieldEncoding:
+def fit_field(
+    field: FieldEncoding, cells: pl.Series, others: Iterable[tuple[FieldEncoding, pl.Series]] = ()
+) -> FieldEncoding:
     """Return a field's encoding, fitted to a whole column.
 
     Args:
         field: The `FieldEncoding`.
         cells: The column.
+        others: The fields that share ids with this one, and their columns.
 
     >>> from ctrzoo.data_pipelines.encoding.fields import FieldEncoding
     >>> fit_field(FieldEncoding("city"), pl.Series(["Rome", "Oslo", "Rome"])).values.to_list()
@@ -42,11 +45,16 @@ def fit_field(field: FieldEncoding, cells: pl.Series) -> FieldEncoding:
         field = dataclasses.replace(field, max_values=field.max_values or max_values_of([lengths]))
     else:
         texts = texts_of(field, cells)
+    parts = [_counted(texts)]
+    for other, column in others:
+        parts.append(_counted(tokens_of(other, column)[1] if other.kind == "multivalued" else texts_of(other, column)))
+    field = decide_type(field, [uniques for uniques, _ in parts])
+    return fit_vocabulary(field, parts) if field.uses_vocabulary else field
+
+
+def _counted(texts):
     codes, uniques = codes_of(texts)
-    field = decide_type(field, [uniques])
-    if not field.uses_vocabulary:
-        return field
-    return fit_vocabulary(field, [(uniques, np.bincount(codes, minlength=len(uniques)))])
+    return uniques, np.bincount(codes, minlength=len(uniques))
 
 
 def max_values_of(parts: Iterable[np.ndarray]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import decimal
 import typing
@@ -23,6 +24,7 @@ from .fields import FieldEncoding, TableEncoding
 from .fitting import fit_field
 from .labels import Label, LabelError
 from .roles import Roles
+from .sharing import check_shares, sharing
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config
@@ -34,8 +36,8 @@ ARGUMENTS = ("label", "categorical", "numerical", "multivalued", "order")
 POLARS_KINDS = ("date", "datetime", "datetime64", "time", "timedelta", "decimal")
 ROLE_OPTIONS = ("label_kind", "weight", "group", "time", "id")
 OPTIONS = (
-    *("min_count", "scaling", "max_values", "pooling", "separator", "positive", "negative"),
-    *("time_parts", "time_zone", "time_format", *ROLE_OPTIONS),
+    *("min_count", "scaling", "max_values", "keep", "pooling", "separator", "positive", "negative"),
+    *("time_parts", "time_zone", "time_format", *ROLE_OPTIONS, "share"),
 )
 
 
@@ -57,7 +59,7 @@ class FrameEncoder:
             `"log_squared"` (x > 2 becomes floor(ln(x)^2), as published for Criteo), `"log1p"`, `"sqrt"`,
             None (unchanged). Pass one of these, or one for each column by name.
         max_values: Maximum number of values kept of a multi-valued cell; by default the maximum seen in `fit`.
-        pooling: `"mean"` or `"sum"` of the values of a multi-valued cell.
+        pooling: `"mean"`, `"sum"` or `"max"` of the embeddings of the values of a multi-valued cell.
         separator: What separates the values in a multi-valued text cell.
         positive: The label's value or values that are positive, such as `"yes"`; all others that are not empty are
             negative.
@@ -74,6 +76,9 @@ class FrameEncoder:
         group: Name of the column that says which rows are ranked together.
         time: Name of the column of times.
         id: Name of the column that names a row.
+        share: Columns whose values share the ids of another column, such as `{"last_item": "item"}`; see
+            `FieldSpecification`. The two must have the same `min_count`.
+        keep: Whether to keep the `"first"` or the `"last"` values of a cell with more than `max_values`.
 
     Raises:
         ValueError: If an argument is invalid.
@@ -109,6 +114,8 @@ class FrameEncoder:
         group: str | None = None,
         time: str | None = None,
         id: str | None = None,
+        share: Mapping[str, str] | None = None,
+        keep: str = "first",
     ):
         for name, columns in (("categorical", categorical), ("numerical", numerical), ("multivalued", multivalued)):
             if isinstance(columns, str):
@@ -135,17 +142,22 @@ class FrameEncoder:
                 raise ValueError(f"`{option}` is for `time_parts`, of which there are none. Remove it.")
         self.min_count = min_count
         self.scaling = scaling
-        self.max_values = max_values
+        self.max_values, self.keep = max_values, keep
         self.pooling = pooling
         self.separator = separator
+        self.share = dict(share or {})
         self.encoding = None
         counted = [*self.categorical, *self.multivalued, *self._parts]
         times = [*self.categorical, *self.time_parts, *([] if time is None else [time])]
         for option, columns in (("min_count", counted), ("scaling", self.numerical), ("time_format", times)):
             _check_columns(option, getattr(self, option), columns)
+        for name in self.share:
+            if name not in self.order:
+                raise ValueError(unknown("column in `share`", name, self.order))
         # Detects invalid arguments now, not after a long fit.
         Schema(tuple(Field(name) for name in self.order), label)
-        self._fields = [self._field(name) for name in self.order]
+        self._fields = [dataclasses.replace(self._field(name), share=self.share.get(name)) for name in self.order]
+        check_shares(self._fields)
 
     def fit(self, frame: pd.DataFrame) -> FrameEncoder:
         """Fit values, ids and scalings to a frame; return the encoder.
@@ -156,7 +168,11 @@ class FrameEncoder:
         _check_frame(frame)
         if not len(frame):
             raise ValueError("The frame has no rows to fit to.")
-        fields = [fit_field(field, _cells_of(field, frame)) for field in self._fields]
+        fields = []
+        for index, field in enumerate(self._fields):
+            others = (self._fields[other] for other in sharing(self._fields, index) if other != index)
+            pairs = [(other, _cells_of(other, frame)) for other in others]
+            fields.append(fit_field(field, _cells_of(field, frame), pairs))
         self.encoding = TableEncoding(fields, roles=self.roles)
         return self
 
@@ -230,7 +246,7 @@ class FrameEncoder:
         if name in self.categorical:
             format = _of(self.time_format, name, None) if isinstance(self.time_format, Mapping) else None
             return FieldEncoding(name, min_count=min_count, type="time" if format else AUTO, time_format=format)
-        options = {"separator": self.separator, "max_values": self.max_values, "pooling": self.pooling}
+        options = {name: getattr(self, name) for name in ("separator", "max_values", "keep", "pooling")}
         return FieldEncoding(name, "multivalued", min_count=min_count, type=AUTO, **options)
 
     def _columns(self, frame):

@@ -64,7 +64,11 @@ class ServingEncoder(keras.layers.Layer):
         self.encoding = encoding
         self.built = True
         with tf.init_scope(), tf.device("CPU:0"):
-            self._tables = {field.name: _table(field) for field in encoding.fields if field.uses_vocabulary}
+            own = [field for field in encoding.fields if field.uses_vocabulary and field.share is None]
+            tables = {field.name: _table(field) for field in own}
+        self._tables = {
+            field.name: tables[field.share or field.name] for field in encoding.fields if field.uses_vocabulary
+        }
 
     def input_columns(self) -> dict[str, str]:
         """Return the raw columns and their types as model inputs, `{column: type}`."""
@@ -138,10 +142,11 @@ class ServingEncoder(keras.layers.Layer):
             weights = tf.debugging.check_numerics(tf.cast(weights, tf.float32), _must_be_finite(field))
         ids = tokens.with_flat_values(self._local_ids(field, texts, empty_is_missing=False))
         known, slots = ids > 0, field.schema_field().num_slots
-        padded = [
-            tf.ragged.boolean_mask(column, known).to_tensor(shape=[None, slots])
-            for column in (ids, *([] if weights is None else [tokens.with_flat_values(weights)]))
-        ]
+        columns = [ids, *([] if weights is None else [tokens.with_flat_values(weights)])]
+        columns = [tf.ragged.boolean_mask(column, known) for column in columns]
+        if field.keep == "last":
+            columns = [column[:, -slots:] for column in columns]
+        padded = [column.to_tensor(shape=[None, slots]) for column in columns]
         return padded[0], padded[1:]
 
     def _local_ids(self, field, texts, empty_is_missing=True):

@@ -14,6 +14,7 @@ from .times import PARTS
 from .transforms import TRANSFORMS, transforms_of
 
 MISSING = ("absent", "category", "reserved")
+KEPT = ("first", "last")
 LEAST = {"min_count": 1, "hash_buckets": 1, "num_buckets": 2, "max_values": 1, "unused_ids": 0}
 TYPES = {
     "column": (str | None, "a text"),
@@ -24,6 +25,7 @@ TYPES = {
     "part": (str | None, "a text, such as hour"),
     "time_zone": (str | None, "a text, such as Europe/Berlin"),
     "time_format": (str | None, "a text, such as '%d.%m.%Y'"),
+    "share": (str | None, "the name of another field"),
 }
 
 
@@ -52,7 +54,10 @@ class FieldSpecification:
             there are no weights.
         max_values: The most values kept of a multi-valued cell; by default the most seen. Beyond 50, a few longer
             cells are cut to what 99.9 % of the cells have, and the report says how many values were cut.
-        pooling: `"mean"` or `"sum"` of the values of a multi-valued cell.
+        keep: Which values of a multi-valued cell with more than `max_values` are kept, in the order of the cell:
+            the `"first"` or the `"last"`. Values without an id do not count.
+        pooling: `"mean"`, `"sum"` or `"max"` of the embeddings of the values of a multi-valued cell. `"max"`
+            is the largest number of each dimension and takes no weights.
         unused_ids: Ids that no value has, but that count in the field's vocabulary size.
         assign_ids_online: Whether ids were assigned while the rows were read: in the prepared rows the first
             `min_count - 1` occurrences of each value have the OOV id. Later rows get the final ids.
@@ -67,6 +72,8 @@ class FieldSpecification:
         time_format: How cells write times, if not as 2024-06-20 12:00:00, for a field with a `part` or of the type
             `"time"`: `"%d.%m.%Y"`, `"%m/%d/%Y %I:%M %p"` and the like, or `"epoch_seconds"` or
             `"epoch_milliseconds"` for numbers since 1970. Such a field refuses cells that are no times.
+        share: Name of another field with the same values, such as `"item"` for a field of the last items. Both use one
+            range of ids, and so the same rows of embedding tables. Values are counted in both columns.
 
     Raises:
         ValueError: If an argument is none of these or does not fit the kind.
@@ -87,6 +94,7 @@ class FieldSpecification:
     separator: str = "|"
     weight_separator: str | None = None
     max_values: int | None = None
+    keep: str = "first"
     pooling: str = "mean"
     unused_ids: int = 0
     assign_ids_online: bool = False
@@ -95,13 +103,14 @@ class FieldSpecification:
     part: str | None = None
     time_zone: str | None = None
     time_format: str | None = None
+    share: str | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "missing_texts", tuple(self.missing_texts))
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"A field's name must be a non-empty text. Received: {self.name!r}.")
         where = f"Field '{self.name}'"
-        for key, allowed in (("kind", KINDS), ("missing", MISSING), ("pooling", POOLINGS)):
+        for key, allowed in (("kind", KINDS), ("missing", MISSING), ("pooling", POOLINGS), ("keep", KEPT)):
             if getattr(self, key) not in allowed:
                 raise ValueError(f"{where}: `{key}` must be one of {', '.join(allowed)}. Got {getattr(self, key)!r}.")
         allowed = transforms_of(self.kind)
@@ -123,6 +132,8 @@ class FieldSpecification:
                 raise ValueError(f"{where}: `{key}` of a multi-valued field must not be empty. Write one, such as ';'.")
         if self.kind == "multivalued" and self.missing != "absent":
             raise ValueError(f"{where}: a multi-valued field without values is absent. Remove `missing`.")
+        if self.is_weighted and self.pooling == "max":
+            raise ValueError(f"{where}: the pooling 'max' takes no weights. Remove `weight_separator`, or pool by sum.")
         if self.assign_ids_online and not self.has_oov_id:
             raise ValueError(
                 f"{where}: `assign_ids_online` needs an OOV id and counted values. Set `min_count` above 1."
@@ -172,7 +183,9 @@ class FieldSpecification:
         """Return the options that have no effect on this field, and which fields they are for."""
         idle = {}
         if self.kind != "multivalued":
-            idle |= dict.fromkeys(("separator", "weight_separator", "max_values", "pooling"), "multi-valued fields")
+            idle |= dict.fromkeys(
+                ("separator", "weight_separator", "max_values", "keep", "pooling"), "multi-valued fields"
+            )
         if self.transform != "quantile":
             idle["num_buckets"] = "fields with the transform 'quantile'"
         if self.reads_numbers and not self.uses_vocabulary:

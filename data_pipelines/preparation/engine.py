@@ -27,6 +27,7 @@ from ctrzoo.files import replaced
 
 from ..encoding.features import Block
 from ..encoding.fields import TableEncoding
+from ..encoding.sharing import sharing
 from ..errors import RowError
 from ..progress import StepProgress, console
 from ..raw.sources import check_needed
@@ -322,9 +323,10 @@ def _fit(job: _Job, chunks: list[_Chunk]) -> tuple[TableEncoding, list[FittedFie
     ]
 
     def process(index):
+        field = job.plan.fields[index]
         if not fitted[index].is_complete:
-            fitted[index].fit(job.plan.fields[index], index, files, stats, job.plan.fit_on)
-        return fitted[index].encoding()
+            fitted[index].fit(field, index, files, stats, job.plan.fit_on, sharing(job.plan.fields, index))
+        return dataclasses.replace(fitted[index].encoding(), share=field.share)
 
     fields = []
     with StepProgress(f"{job.name}: fitting vocabularies") as progress:

@@ -43,7 +43,13 @@ class FittedField:
         return self._folder.is_dir()
 
     def fit(
-        self, field: FieldEncoding, index: int, chunks: Sequence[ChunkFiles], stats: Sequence[Config], fit_on: str
+        self,
+        field: FieldEncoding,
+        index: int,
+        chunks: Sequence[ChunkFiles],
+        stats: Sequence[Config],
+        fit_on: str,
+        sharing: Sequence[int] | None = None,
     ) -> None:
         """Fit a field to all chunks and write its files.
 
@@ -53,19 +59,21 @@ class FittedField:
             chunks: The `ChunkFiles`.
             stats: What `ChunkFiles.stats` returns of each chunk.
             fit_on: `"train"` or `"all"`.
+            sharing: The positions of all fields with the same ids, this one among them; by default it is the only one.
         """
+        sharing = [index] if sharing is None else sharing
         if field.kind == "multivalued" and field.max_values is None:
             longest = max(1, *(chunk["longest"][index] for chunk in stats))
             if longest > MOST_SLOTS:
                 longest = max_values_of(_lengths(index, chunks))
             field = dataclasses.replace(field, max_values=longest)
-        field = decide_type(field, (chunk.dictionary(index)[0] for chunk in chunks))
+        field = decide_type(field, (chunk.dictionary(one)[0] for one in sharing for chunk in chunks))
         if field.uses_vocabulary:
-            field = fit_vocabulary(field, (chunk.dictionary(index) for chunk in chunks))
+            field = fit_vocabulary(field, (chunk.dictionary(one) for one in sharing for chunk in chunks))
         elif field.transformer.is_fitted:
             field = fit_numbers(field, _numbers(index, chunks, fit_on), seed=index)
         with replaced_folder(self._folder) as folder:
-            TableEncoding([field]).save(folder)
+            TableEncoding([dataclasses.replace(field, share=None)]).save(folder)  # it stands alone there
             if not (field.kind == "numerical" or field.transformer.makes_ids):
                 self._write_ids(field, index, chunks, folder)
 

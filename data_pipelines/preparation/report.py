@@ -68,6 +68,8 @@ def write_report(
         sizes = {"vocabulary_size": field.vocabulary_size, "num_slots": field.num_slots}
         by_split = {name: _shares(of_split) for name, of_split in zip(SPLITS, of_splits, strict=True) if of_split[1]}
         config: Config = {"type": description.type} if description.type else {}
+        if field.share is not None:
+            config["share"] = field.share
         if field.kind == "multivalued":
             config["cut_values"] = int(of_splits[:, 5].sum())
         fields.append(

@@ -89,7 +89,7 @@ def encode_chunk(
             missing, cut = [int(some[absent].sum()) for some in cells], [0] * len(SPLITS)
         else:
             weights = arrays[f"weights_{index}"] if field.is_weighted else None
-            local, weights = pad(lengths, ids[codes], weights, field.max_values or 1)
+            local, weights = pad(lengths, ids[codes], weights, field.max_values or 1, field.keep)
             id_columns += [(column, None) for column in to_global(local, first).T]
             number_columns += [] if weights is None else [(column, None) for column in weights.T]
             kept = np.count_nonzero(local, axis=1)

@@ -477,6 +477,7 @@ def _unnamed(schema):
             hash_buckets=None if field.kind == "numerical" else field.vocabulary_size,
             max_values=field.num_slots,
             weight_separator=":" if field.weighted else None,
+            share=field.share,
         )
         for field in schema.fields
     )

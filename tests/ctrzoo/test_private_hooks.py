@@ -27,7 +27,7 @@ def test_whether_a_graph_is_compiled_by_xla():
 
 
 def test_the_layers_within_a_model():
-    """Used by ctrzoo/model.py and ctrzoo/training/strategy.py."""
+    """Used by ctrzoo/model.py, ctrzoo/pretrained.py and ctrzoo/training/strategy.py."""
     model = keras.Sequential([keras.layers.Dense(2), keras.Sequential([keras.layers.Dense(3, name="inner")])])
     assert "inner" in [layer.name for layer in model._flatten_layers()]
 
@@ -39,6 +39,18 @@ def test_the_variables_of_an_optimizer():
     optimizer.build(variables)
     assert [optimizer._get_variable_index(variable) for variable in variables] == [0, 1]
     assert [id(variable) for variable in optimizer._trainable_variables] == [id(variable) for variable in variables]
+
+
+def test_a_weight_that_is_added_to_a_built_layer():
+    """Used by ctrzoo/layers/embedding.py."""
+    layer = keras.layers.Dense(2)
+    layer.build((None, 3))
+    with pytest.raises(ValueError, match="cannot add new elements"):
+        layer.add_weight(name="more", shape=(1,))
+    layer._tracker.unlock()
+    layer.add_weight(name="more", shape=(1,))
+    layer._tracker.lock()
+    assert len(layer.weights) == 3
 
 
 @pytest.mark.parametrize("pattern, users", [(r"tensorflow\.python", {"ctrzoo/lookup.py"}), (r"keras\.src", set())])

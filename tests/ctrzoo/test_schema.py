@@ -30,7 +30,8 @@ def test_json_both_ways(mixed_schema):
         ({"name": "a", "vocabulary_size": 2.5}, "whole number"),
         ({"name": "a", "kind": "numerical", "vocabulary_size": 3}, "must be 1"),
         ({"name": "a", "num_slots": 2}, "only a multi-valued field"),
-        ({"name": "a", "kind": "multivalued", "pooling": "max"}, "'mean' or 'sum'"),
+        ({"name": "a", "kind": "multivalued", "pooling": "min"}, "one of mean, sum, max. Received: 'min'"),
+        ({"name": "a", "kind": "multivalued", "pooling": "max", "weighted": True}, "'max' takes no weights"),
     ],
 )
 def test_bad_fields_are_refused(arguments, message):
@@ -62,6 +63,50 @@ def test_bad_json_is_refused(mixed_schema):
         Schema.from_dict({"fields": [{"name": "a"}], "lable": "click"})
     with pytest.raises(ValueError, match="format version 99"):
         Schema.from_dict({**mixed_schema.to_dict(), "format_version": 99})
+
+
+SHARED = [
+    Field("last", vocabulary_size=4, share="item"),
+    Field("user", vocabulary_size=3),
+    Field("item", vocabulary_size=4),
+    Field("seen", "multivalued", vocabulary_size=4, num_slots=2, share="item"),
+    Field("age", "numerical"),
+]
+
+
+def test_fields_that_share_ids_own_none():
+    schema = Schema(SHARED)
+    assert schema.first_ids == (4, 1, 4, 4, 8)  # user has 1 to 3, item 4 to 7, age 8
+    assert schema.num_ids == 1 + 3 + 4 + 1
+    assert Schema.from_json(schema.to_json()) == schema
+
+
+def test_a_schema_without_shared_ids_is_written_as_before(mixed_schema):
+    keys = {"name", "kind", "vocabulary_size", "num_slots", "pooling", "weighted"}
+    assert all(set(field) == keys for field in mixed_schema.to_dict()["fields"])
+    own, other = Schema(SHARED), Schema([Field("last", vocabulary_size=4), *SHARED[1:]])
+    assert own.differences(other) == ["`share` of field 'last' is 'item' and None"]
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        (Field("x", vocabulary_size=4, share="itme"), "Field 'x': `share`: Unknown field 'itme'. Did you mean 'item'?"),
+        (Field("x", vocabulary_size=4, share="x"), "must name a field with ids of its own. Received: itself"),
+        (Field("x", vocabulary_size=4, share="last"), "Received: 'last', which shares the ids of 'item'"),
+        (Field("x", vocabulary_size=5, share="item"), "needs the `vocabulary_size` of 'item'. Received: 5, and 4"),
+        (Field("x", "numerical", share="age"), "is for categorical and multi-valued fields"),
+        (Field("x", share="age"), "'x' is categorical, 'age' is numerical"),
+    ],
+)
+def test_shared_ids_that_do_not_fit_are_refused(field, message):
+    with pytest.raises(ValueError, match=message):
+        Schema([*SHARED, field])
+
+
+def test_a_shared_field_is_named_by_a_text():
+    with pytest.raises(ValueError, match="`share` must be the name of another field. Received: ''"):
+        Field("x", share="")
 
 
 def test_whole_numbers_of_numpy_become_those_of_python():

@@ -40,11 +40,16 @@ def weights_of(model):
 
 
 def embed(schema, table, batch):
-    """Embed every field as the sum over its slots of value times table row, `(rows, fields, dim)`."""
+    """Embed every field as the sum, or maximum, over its slots of value times table row, `(rows, fields, dim)`."""
     embedded = np.zeros((len(batch["ids"]), schema.num_fields, table.shape[1]))
     for row, (ids, values) in enumerate(zip(batch["ids"], batch["values"], strict=True)):
         for slot, field in enumerate(schema.slot_fields):
-            embedded[row, field] += float(values[slot]) * table[ids[slot]]
+            vector = float(values[slot]) * table[ids[slot]]
+            is_max, is_first = schema.fields[field].pooling == "max", slot == schema.slot_fields.index(field)
+            if not is_max or (values[slot] and is_first):
+                embedded[row, field] += vector
+            elif values[slot]:  # present ids come first
+                embedded[row, field] = np.maximum(embedded[row, field], vector)
     return embedded
 
 

@@ -102,6 +102,15 @@ def test_all_ways_to_litert(mixed_schema, tmp_path, predicts_first):
     check(converted(tf.lite.TFLiteConverter.from_concrete_functions([function])), model)
 
 
+@pytest.mark.parametrize("name", ["lr", "deepfm", "ffm"])
+def test_litert_takes_the_maximum_of_a_field(name):
+    maximum = Field("tags", "multivalued", vocabulary_size=4, num_slots=3, pooling="max")
+    last = Field("last", "multivalued", vocabulary_size=4, num_slots=2, pooling="max", share="tags")
+    schema = Schema([maximum, Field("user", vocabulary_size=9), Field("age", "numerical"), last])
+    model = uncalled(next(case for case in CASES if case.id == name), schema)
+    check(converted(tf.lite.TFLiteConverter.from_keras_model(model)), model)
+
+
 def test_litert_hashes_to_any_number_of_buckets(mixed_schema):
     model = uncalled(POLY2, mixed_schema, num_buckets=63)
     check(converted(tf.lite.TFLiteConverter.from_keras_model(model)), model)

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ctrzoo.layers import FieldEmbedding, LinearLogit, NumericalValues
+from ctrzoo.schema import Field, Schema
 from tests.models.reference import embed, random_batch
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -55,6 +57,87 @@ def test_a_single_column_is_not_broadcast_to_all_slots(make, name, mixed_schema)
     batch, _ = random_batch(mixed_schema)
     with pytest.raises(ValueError, match=f"must have the shape .batch, {mixed_schema.num_slots}."):
         make(mixed_schema)({**batch, name: batch[name][:, :1]})
+
+
+def test_the_gradient_of_shared_rows_is_the_sum_of_those_of_the_fields():
+    apart = Schema([Field("item", vocabulary_size=3), Field("seen", "multivalued", vocabulary_size=3, num_slots=2)])
+    shared = Schema([apart.fields[0], Field("seen", "multivalued", vocabulary_size=3, num_slots=2, share="item")])
+    ids, values = np.array([[1, 4, 5], [3, 6, 4], [1, 0, 0]]), np.array([[1, 0.5, 0.5], [1, 0.5, 0.5], [1, 0, 0]])
+    upstream = np.random.default_rng(0).normal(size=(3, 2, 2))
+
+    def gradient_of(schema, ids):
+        layer = FieldEmbedding(schema, 2)
+        layer.build({"ids": ids.shape})
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(layer({"ids": ids, "values": values}) * upstream)
+        return tf.convert_to_tensor(tape.gradient(total, layer.table.value)).numpy()
+
+    of_each = gradient_of(apart, ids)
+    np.testing.assert_allclose(
+        gradient_of(shared, np.where(ids > 3, ids - 3, ids)), [of_each[0], *of_each[1:4] + of_each[4:7]], rtol=1e-12
+    )
+
+
+MAXIMA = Schema(
+    [
+        Field("first", "multivalued", vocabulary_size=6, num_slots=3, pooling="max"),
+        Field("user", vocabulary_size=3),
+        Field("mean", "multivalued", vocabulary_size=4, num_slots=2),
+        Field("one", "multivalued", vocabulary_size=4, num_slots=1, pooling="max"),
+        Field("last", "multivalued", vocabulary_size=6, num_slots=4, pooling="max", share="first"),
+    ]
+)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4), (1, 2, 0, 4, 3), (4, 0), (1, 0, 2)])
+def test_a_field_pooled_by_max_has_the_largest_number_of_its_rows(order):
+    schema = MAXIMA if 4 not in order or len(order) == 5 else Schema([MAXIMA.fields[0], MAXIMA.fields[4]])
+    schema = Schema([schema.fields[index] for index in (order if schema is MAXIMA else (1, 0))])
+    batch, _ = random_batch(schema, rows=40)
+    table = np.random.default_rng(5).normal(size=(schema.num_ids, 3)) - 1  # the maximum is mostly below 0
+    layer = FieldEmbedding(schema, 3)
+    layer.build({"ids": batch["ids"].shape})
+    layer.table.assign(table)
+    found = np.asarray(layer(batch))
+    slots = np.asarray(schema.slot_fields)
+    for row in range(40):
+        for index, field in enumerate(schema.fields):
+            pairs = zip(batch["ids"][row, slots == index], batch["values"][row, slots == index], strict=True)
+            vectors = [table[one] * float(value) for one, value in pairs if value != 0]
+            pooled = (np.max if field.pooling == "max" else np.sum)(vectors or [np.zeros(3)], axis=0)
+            np.testing.assert_allclose(found[row, index], pooled, rtol=1e-7)
+    np.testing.assert_allclose(found, embed(schema, table, batch), rtol=1e-9)
+
+
+def test_padding_does_not_change_a_maximum():
+    short = Schema([Field("tags", "multivalued", vocabulary_size=4, num_slots=2, pooling="max")])
+    long = Schema([Field("tags", "multivalued", vocabulary_size=4, num_slots=5, pooling="max")])
+    layers = [FieldEmbedding(schema, 2) for schema in (short, long)]
+    ids, values = np.array([[1, 3], [2, 0], [0, 0]]), np.array([[1.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
+    batches = [{"ids": ids, "values": values}]
+    batches.append({name: np.pad(array, [[0, 0], [0, 3]]) for name, array in batches[0].items()})
+    table = -np.arange(1.0, 11.0).reshape(5, 2)
+    results = []
+    for layer, batch in zip(layers, batches, strict=True):
+        layer.build({"ids": batch["ids"].shape})
+        layer.table.assign(table)
+        with tf.GradientTape() as tape:
+            embedded = layer(batch)
+        gradient = tf.convert_to_tensor(tape.gradient(embedded, layer.table.value))
+        results.append((embedded.numpy(), gradient.numpy()))
+    # Row 1 of the table is larger than row 3; absent fields are zero, and no gradient reaches other rows.
+    assert results[0][0].tolist() == results[1][0].tolist() == [[[-3, -4]], [[-5, -6]], [[0, 0]]]
+    assert results[0][1].tolist() == results[1][1].tolist() == [[0, 0], [1, 1], [1, 1], [0, 0], [0, 0]]
+
+
+def test_the_linear_logit_adds_the_largest_weight_of_a_field_pooled_by_max():
+    schema = Schema([Field("user", vocabulary_size=2), MAXIMA.fields[0]])
+    layer = LinearLogit(schema, return_explanations=True)
+    batch = {"ids": np.array([[1, 3, 5, 0], [2, 0, 0, 0]]), "values": np.array([[1.0, 1, 1, 0], [1.0, 0, 0, 0]])}
+    layer.build({"ids": (2, 4)})
+    layer.weights_of_ids.table.assign([[0.0], [1], [2], [-3], [9], [-5], [9], [9], [9]])
+    logit, fields = layer(batch)
+    assert fields.numpy().tolist() == [[1, -3], [2, 0]] and logit.numpy().tolist() == [[-2], [2]]
 
 
 def test_a_size_below_one_is_refused(mixed_schema):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ctrzoo.layers import HashedPairs
+from ctrzoo.schema import Field, Schema
 from tests.models.reference import random_batch
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -61,6 +62,12 @@ def test_a_wrong_pair_is_refused(mixed_schema, pairs):
 def test_a_wrong_number_of_buckets_is_refused(mixed_schema, num_buckets):
     with pytest.raises(ValueError, match="num_buckets"):
         HashedPairs(mixed_schema, num_buckets)
+
+
+def test_a_maximum_is_refused():
+    schema = Schema([Field("user"), Field("tags", "multivalued", vocabulary_size=3, num_slots=2, pooling="max")])
+    with pytest.raises(ValueError, match="the pooling 'max' of the field 'tags' has no effect"):
+        HashedPairs(schema)
 
 
 def test_one_column_of_values_is_not_stretched_to_all_slots(mixed_schema):

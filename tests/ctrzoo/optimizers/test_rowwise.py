@@ -64,6 +64,26 @@ def run(optimizer, steps, table=None, dense=False, jit_compile=False):
     return table.numpy(), bias.numpy(), state
 
 
+@every_optimizer
+def test_a_row_that_two_fields_share_takes_the_step_of_the_sum_of_their_gradients(name):
+    schema = Schema([Field("item", vocabulary_size=ROWS - 1), Field("last", vocabulary_size=ROWS - 1, share="item")])
+    layer = FieldEmbedding(schema, DIM)
+    layer.build({"ids": (None, 2)})
+    layer.table.assign(start())
+    optimizer = MAKERS[name]()
+    optimizer.build([layer.table])
+    ids, random, steps = np.array([[2, 5], [5, 2], [1, 2]], "int32"), np.random.default_rng(3), []
+    for _ in range(3):
+        upstream = random.normal(size=(3, 2, DIM)).astype("float32")
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(layer({"ids": ids, "values": np.ones((3, 2), "float32")}) * upstream)
+        optimizer.apply([tape.gradient(total, layer.table.value)], [layer.table])
+        rows = np.array([1, 2, 5], "int32")
+        steps.append((rows, np.array([upstream[ids == row].sum(axis=0) for row in rows], "float32")))
+    expected, _, _ = run(MAKERS[name](), steps)
+    np.testing.assert_allclose(layer.table.numpy(), expected, rtol=1e-5, atol=1e-6)
+
+
 class LoopOverRows:
     """Each optimizer in float64, one number at a time, from the papers' equations."""
 

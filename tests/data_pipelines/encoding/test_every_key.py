@@ -31,6 +31,9 @@ COLUMNS = {
 }
 TEXT, NUMBER = {"column": "text"}, {"column": "number", "kind": "numerical"}
 TAGS = {"column": "tags", "kind": "multivalued"}
+# The fields whose ids others share.
+OWNERS = [{**TAGS, "name": "tags"}, {"column": "tags", "name": "rare", "min_count": 3}, {**TAGS, "name": "hash"}]
+OWNERS[2]["hash_buckets"] = 5
 HOUR = {"column": "time", "part": "hour", "missing_texts": ["soon"]}
 SECOND = {"column": "second", "part": "hour", "time_format": "epoch_seconds"}
 # For each key of a field, fields that use it. A new key must be added.
@@ -47,7 +50,9 @@ KEYS = {
     "separator": [{"column": "list", "kind": "multivalued", "separator": ";"}],
     "weight_separator": [{"column": "weights", "kind": "multivalued", "weight_separator": ":"}],
     "max_values": [{**TAGS, "max_values": 2}],
-    "pooling": [{**TAGS, "pooling": "sum"}],
+    "keep": [{**TAGS, "max_values": 2, "keep": "last"}, {**TAGS, "max_values": 1, "min_count": 20, "keep": "last"}]
+    + [{"column": "weights", "kind": "multivalued", "weight_separator": ":", "max_values": 1, "keep": "last"}],
+    "pooling": [{**TAGS, "pooling": "sum"}, {**TAGS, "pooling": "max"}],
     "unused_ids": [{**TEXT, "unused_ids": 3}],
     "type": [{"column": "whole", "type": kind} for kind in ("integer", "decimal", "text")],
     "part": [{**HOUR, "part": part} for part in ("hour", "weekday", "day", "month", "is_weekend")]
@@ -61,6 +66,8 @@ KEYS = {
         {**SECOND, "missing_texts": ["-1.0"]},
         {"column": "second", "type": "time", "time_format": "epoch_seconds", "hash_buckets": 7},
     ],
+    "share": [{**TEXT, "share": "tags"}, {**TEXT, "share": "rare", "min_count": 3}]
+    + [{"column": "list", "kind": "multivalued", "separator": ";", "share": "hash", "hash_buckets": 5}],
     "missing_texts": [{**TEXT, "missing_texts": ["c"]}, {**NUMBER, "missing_texts": ["-1"]}],
 }
 # A key that changes the prepared rows, but says nothing of later cells.
@@ -82,7 +89,8 @@ def table(tmp_path_factory):
 @pytest.mark.parametrize(("key", "number", "field"), FIELDS)
 def test_all_that_encode_agree_row_by_row(key, number, field, table, tmp_path):
     row = {"name": "row", "kind": "numerical"}
-    schema = {"label": "click", "fields": [row, {"name": "x", **field}], "fit_on": "all", "missing": ["NULL"]}
+    owners = [owner for owner in OWNERS if owner["name"] == field.get("share")]
+    schema = {"label": "click", "fields": [row, *owners, {"name": "x", **field}], "fit_on": "all", "missing": ["NULL"]}
     schema["split"] = {"train": 1.0, "valid": 0.0, "test": 0.0}
     prepare_own_table(tmp_path / "data", "t", str(table), schema)
     data = load(tmp_path / "data")
@@ -91,13 +99,13 @@ def test_all_that_encode_agree_row_by_row(key, number, field, table, tmp_path):
     prepared = {name: array[order] for name, array in features.items()}
     assert (prepared["ids"][:, 1:] > 0).any()
     assert len(np.unique(prepared["ids"][:, 1:] * 1000 + prepared["values"][:, 1:])) > 2
-    column = field["column"]
-    frame = pl.DataFrame({"row": COLUMNS["row"], column: COLUMNS[column]})
+    columns = ["row", *dict.fromkeys([field["column"], *(owner["column"] for owner in owners)])]
+    frame = pl.DataFrame({column: COLUMNS[column] for column in columns})
     for encoding in (data.encoding, TableEncoding.from_dict(data.encoding.to_dict())):
         found = encoding.features(frame)
         np.testing.assert_array_equal(found["ids"], prepared["ids"])
         np.testing.assert_allclose(found["values"], prepared["values"], rtol=1e-6)
-        cells = {name: tf.constant(frame[name].to_list()) for name in ("row", column)}
+        cells = {name: tf.constant(frame[name].to_list()) for name in columns}
         served = ServingEncoder(encoding)(cells)
         np.testing.assert_array_equal(served["ids"], prepared["ids"])
         np.testing.assert_allclose(served["values"], prepared["values"], rtol=1e-6)

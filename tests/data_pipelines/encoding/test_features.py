@@ -35,6 +35,14 @@ def test_rows_by_hand():
     assert values == [[0.75, 0.25, 0.5, 0, 1, 1], [0, 0, -2, 1, 1, 0]]
 
 
+def test_the_values_of_a_maximum_are_one():
+    schema = Schema(
+        [Field("tags", "multivalued", vocabulary_size=4, num_slots=3, pooling="max"), Field("age", "numerical")]
+    )
+    ids, values = assembled(schema, [[2, 4, 0], [0, 0, 0]], [[0.5], [-2]])
+    assert ids == [[2, 4, 0, 5], [0, 0, 0, 5]] and values == [[1, 1, 0, 0.5], [0, 0, 0, -2]]
+
+
 def test_weights_that_add_up_to_zero_are_left_as_they_are():
     _, values = assembled(SCHEMA, [[1, 2, 0, 0, 0]], [[2, -2, 0]])
     assert values[0][:2] == [2, -2]

@@ -74,6 +74,17 @@ def test_a_value_is_the_same_as_number_and_text():
         np.testing.assert_array_equal(fitted.features(pd.DataFrame({"zone": zones}))["ids"], [[1], [2]])
 
 
+def test_the_last_values_of_long_cells_are_kept():
+    first, last = encoder(max_values=2).fit(FRAME), encoder(max_values=2, keep="last", pooling="max").fit(FRAME)
+    assert first.features(FRAME)["ids"][4, 3:].tolist() == [6, 7]  # Comedy, Drama
+    for one in (last, FrameEncoder.from_dict(last.to_dict())):
+        features = one.features(FRAME)
+        assert features["ids"][:, 3:].tolist() == [[7, 6], [0, 0], [0, 0], [8, 0], [7, 8]]  # Drama, War
+        assert features["values"][:, 3:].tolist() == [[1, 1], [0, 0], [0, 0], [1, 0], [1, 1]]
+    with pytest.raises(ValueError, match="`keep` must be one of first, last"):
+        encoder(keep="newest")
+
+
 TIMES = [datetime.datetime(2024, 6, 1, 3), datetime.datetime(2024, 6, 2), None]
 DATES = [datetime.date(2024, 6, 1), datetime.date(2024, 6, 2), None]
 

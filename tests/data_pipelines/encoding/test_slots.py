@@ -6,27 +6,29 @@ import pytest
 from ctrzoo.data_pipelines.encoding.slots import pad, to_global
 
 
-def slow_pad(lengths, ids, weights, num_slots):
+def slow_pad(lengths, ids, weights, num_slots, keep):
     """Row by row: present ids first, the surplus left out, zeros at the end."""
     pairs, rows = iter(zip(ids, weights, strict=True)), []
     for length in lengths:
-        present = [pair for pair in (next(pairs) for _ in range(length)) if pair[0] > 0][:num_slots]
+        present = [pair for pair in (next(pairs) for _ in range(length)) if pair[0] > 0]
+        present = present[:num_slots] if keep == "first" else present[max(len(present) - num_slots, 0) :]
         rows.append(present + [(0, 0.0)] * (num_slots - len(present)))
     return [[[pair[part] for pair in row] for row in rows] for part in (0, 1)]
 
 
+@pytest.mark.parametrize("keep", ["first", "last"])
 @pytest.mark.parametrize("num_slots", [1, 2, 5])
-def test_rows_of_any_length_are_those_of_a_slow_loop(num_slots):
+def test_rows_of_any_length_are_those_of_a_slow_loop(num_slots, keep):
     random = np.random.default_rng(0)
     lengths = random.integers(0, 5, 60)
     ids = random.integers(0, 4, lengths.sum())  # a fourth of the values is unknown
     weights = random.integers(1, 9, lengths.sum()).astype(np.float32)
-    expected = slow_pad(lengths.tolist(), ids.tolist(), weights.tolist(), num_slots)
-    table, padded = pad(lengths, ids, weights, num_slots)
+    expected = slow_pad(lengths.tolist(), ids.tolist(), weights.tolist(), num_slots, keep)
+    table, padded = pad(lengths, ids, weights, num_slots, keep)
     np.testing.assert_array_equal(table, expected[0])
     np.testing.assert_array_equal(padded, expected[1])
     assert table.dtype == np.int32 and padded.dtype == np.float32
-    table, padded = pad(lengths, ids, None, num_slots)
+    table, padded = pad(lengths, ids, None, num_slots, keep)
     np.testing.assert_array_equal(table, expected[0])
     assert padded is None
 

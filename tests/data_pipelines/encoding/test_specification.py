@@ -26,7 +26,12 @@ def test_an_unknown_transform_is_refused(kind):
         ({"name": 3}, "A field's name must be a non-empty text. Received: 3"),
         ({"kind": "number"}, "`kind` must be one of categorical, numerical, multivalued. Got 'number'"),
         ({"missing": "zero"}, "`missing` must be one of absent, category, reserved. Got 'zero'"),
-        ({"pooling": "max"}, "`pooling` must be one of .*. Got 'max'"),
+        ({"pooling": "min"}, "`pooling` must be one of mean, sum, max. Got 'min'"),
+        ({"keep": "all"}, "`keep` must be one of first, last. Got 'all'"),
+        (
+            {"kind": "multivalued", "weight_separator": ":", "pooling": "max"},
+            "the pooling 'max' takes no weights. Remove `weight_separator`",
+        ),
         ({"min_count": 0}, "`min_count` must be a whole number of at least 1. Received: 0"),
         ({"min_count": True}, "`min_count` must be a whole number of at least 1. Received: True"),
         ({"hash_buckets": 0}, "`hash_buckets` must be a whole number of at least 1. Received: 0"),

@@ -161,6 +161,7 @@ def test_every_transform_and_hashing_by_schema(prepared):
     [
         ({"name": "site", "separator": ","}, "separator"),
         ({"name": "site", "max_values": 3}, "max_values"),
+        ({"name": "site", "keep": "last"}, "keep"),
         ({"name": "site", "pooling": "sum"}, "pooling"),
         ({"name": "site", "num_buckets": 5}, "num_buckets"),
         ({"name": "site", "hash_buckets": 5, "min_count": 2}, "min_count"),
