@@ -66,22 +66,15 @@ def tokens_of(line, suffix, num_fields):
         return None
     parts = []
     for token in tokens:
-        field, feature, weight = (
-            ["0"] * (suffix == ".svm") + token.split(":")
-            if token.count(":") == (1 if suffix == ".svm" else 2)
-            else ("", "", "")
-        )
-        index = feature if suffix == ".svm" else field
-        if not re.fullmatch("[0-9]+", index) or not feature or not NUMBER.fullmatch(weight) or int(field) >= num_fields:
+        cells = token.split(":")
+        if len(cells) != (2 if suffix == ".svm" else 3) or not re.fullmatch("[0-9]+", cells[0]):
             return None
-        parts.append((int(field), feature, weight))
+        *fields, feature, weight = cells
+        field = int(fields[0]) if fields else 0
+        if not feature or not NUMBER.fullmatch(weight) or field >= num_fields:
+            return None
+        parts.append((field, feature, weight))
     return label, parts
-
-
-def slots(parts, field):
-    """Return the first features of a field and their weights."""
-    chosen = [(feature, weight_of(weight)) for number, feature, weight in parts if number == field]
-    return chosen
 
 
 def expected(content, suffix):
@@ -104,15 +97,14 @@ def expected(content, suffix):
 
 def row_of(label, parts, suffix):
     """Return what a line holds, None if its label or a number is none."""
-    label = oracle.label_of(label)
-    tags = [(feature, weight_of(weight)) for field, feature, weight in parts if field == (0 if suffix == ".svm" else 2)]
+    label, tagged = oracle.label_of(label), 0 if suffix == ".svm" else 2
+    tags = [(feature, weight_of(weight)) for field, feature, weight in parts if field == tagged]
     if label is None or any(weight is None for _, weight in tags):
         return None
     if suffix == ".svm":
         return [label, tags]
-    cells = [
-        feature if ONE.fullmatch(weight) else f"{feature}:{weight}" for field, feature, weight in parts if not field
-    ]
+    cells = [(feature, weight) for field, feature, weight in parts if field == 0]
+    cells = [feature if ONE.fullmatch(weight) else f"{feature}:{weight}" for feature, weight in cells]
     numbers = [weight_of(weight) for field, _, weight in parts if field == 1]
     number = numbers[0] if len(numbers) == 1 else 0.0
     return None if number is None else [label, " ".join(cells) or None, number, tags]
@@ -151,7 +143,7 @@ def test_sparse_text_holds_what_its_lines_say(tmp_path, without_pictures, monkey
         rows, bad = expected(content, suffix)
         assert bad_rows == "skip" or not bad, what
         mine = found(tmp_path / str(place), "test", suffix)
-        assert mine == rows, f"{what}: {[(row, other) for row, other in zip(mine, rows) if row != other]}"
+        assert mine == rows, what
         assert json.loads((tmp_path / str(place) / "report.json").read_text())["bad_rows"] == 2 * bad, what
         assert sorted(map(repr, found(tmp_path / str(place), "train", suffix))) == sorted(map(repr, mine)), what
     assert place < 50 or compared > place / 3
