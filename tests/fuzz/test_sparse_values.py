@@ -16,7 +16,7 @@ IDS = [b"0", b"1", b"7", b"123456789012345678", b"42"]
 WEIGHTS = [b"1", b"1", b"1.0", b"1.", b"0.5", b"-2", b"0", b"1e-3", b".25", b"+3", b"3.4e38", b"10", b"01"]
 BAD_TOKENS = [b"x", b"1:", b":1", b"1:x", b"1:1e39", b"1:nan", b"1:2:3:4", b"1:1_0", b"\xff:1", b"0:a:1e400"]
 SPACES = [b" ", b" ", b"  ", b"\t", b" \x0b", b"\x0c"]
-MOST = 3
+MOST, LARGEST = 3, float(np.finfo(np.float32).max)
 NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 ONE = re.compile(r"1(\.0*)?")
 TAGS = {"kind": "multivalued", "separator": " ", "weight_separator": ":", "max_values": MOST}
@@ -55,7 +55,7 @@ def generated(source, suffix):
 
 def weight_of(text):
     """Return the weight of a token, None if float32 does not hold it."""
-    return float(np.float32(text)) if abs(float(text)) <= np.finfo(np.float32).max else None
+    return float(np.float32(text)) if abs(float(text)) <= LARGEST else None
 
 
 def tokens_of(line, suffix, num_fields):
