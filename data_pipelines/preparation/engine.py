@@ -4,7 +4,8 @@ The first pass reads the raw table once, in chunks, and stores each chunk in a c
 column as a dictionary with one index per row. Then each field fits its vocabulary or scaling to all chunks. The second
 pass turns chunks into ids and numbers, divided by shard, and assembles the shards, with training rows in random order.
 Each chunk, field and shard is a file that is written atomically. Rerunning an interrupted preparation therefore resumes
-it and gives the same bytes.
+it and gives the same bytes. Chunks and shards are on disk at once, fields before the second pass; until then, checksums
+tell which of them a power failure damaged.
 """
 
 from __future__ import annotations
@@ -333,6 +334,7 @@ def _fit(job: _Job, chunks: list[_Chunk]) -> tuple[TableEncoding, list[FittedFie
         for field in in_order(process, range(len(fitted))):
             fields.append(field)
             progress.advance(0, len(fields) / len(fitted))
+        os.sync()  # once for all fields: the second pass deletes what they were fitted to
     return TableEncoding(fields, roles=job.plan.roles), fitted
 
 

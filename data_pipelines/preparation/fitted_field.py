@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import shutil
 import typing
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ import polars as pl
 
 from ..encoding.fields import TableEncoding
 from ..encoding.fitting import MOST_SLOTS, PENDING_VALUES, decide_type, fit_numbers, fit_vocabulary, max_values_of
+from ..storage.checksums import CHECKSUM_FILE, check_checksums, write_checksums
 from .state import replaced_folder
 
 if typing.TYPE_CHECKING:
@@ -39,8 +41,14 @@ class FittedField:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the field is already fitted."""
-        return self._folder.is_dir()
+        """Whether the field is already fitted, and its files are as they were written."""
+        if not (self._folder / CHECKSUM_FILE).is_file():
+            return False
+        try:
+            check_checksums(self._folder)
+        except (ValueError, FileNotFoundError):
+            return False
+        return True
 
     def fit(
         self,
@@ -51,7 +59,7 @@ class FittedField:
         fit_on: str,
         sharing: Sequence[int] | None = None,
     ) -> None:
-        """Fit a field to all chunks and write its files.
+        """Fit a field to all chunks and write its files, without waiting for the disk.
 
         Args:
             field: The `FieldEncoding`.
@@ -72,10 +80,12 @@ class FittedField:
             field = fit_vocabulary(field, (chunk.dictionary(one) for one in sharing for chunk in chunks))
         elif field.transformer.is_fitted:
             field = fit_numbers(field, _numbers(index, chunks, fit_on), seed=index)
-        with replaced_folder(self._folder) as folder:
+        shutil.rmtree(self._folder, ignore_errors=True)  # what a power failure damaged
+        with replaced_folder(self._folder, wait_for_disk=False) as folder:
             TableEncoding([dataclasses.replace(field, share=None)]).save(folder)  # it stands alone there
             if not (field.kind == "numerical" or field.transformer.makes_ids):
                 self._write_ids(field, index, chunks, folder)
+            write_checksums(folder)
 
     def _write_ids(self, field, index, chunks, folder):
         occurred = np.zeros(1 + field.has_oov_id + len(field.values), np.int64)  # by local id

@@ -73,14 +73,22 @@ def remove_temporary(state: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def replaced_folder(path: Path) -> Iterator[pathlib.Path]:
-    """Yield a temporary folder next to `path`; on success it replaces `path`, once its files are on disk."""
+def replaced_folder(path: Path, wait_for_disk: bool = True) -> Iterator[pathlib.Path]:
+    """Yield a temporary folder next to `path`; on success it replaces `path`.
+
+    Args:
+        path: The folder to write.
+        wait_for_disk: Whether its files are on disk before it takes its place, which takes milliseconds per file.
+            Without it, a power failure can leave damaged files, though a killed process cannot.
+    """
     path = pathlib.Path(path)
     temporary = path.with_name(f".{path.name}")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     yield temporary
-    for written in (*temporary.iterdir(), temporary):
-        synchronize(written)
+    if wait_for_disk:
+        for written in (*temporary.iterdir(), temporary):
+            synchronize(written)
     os.replace(temporary, path)
-    synchronize(path.parent)
+    if wait_for_disk:
+        synchronize(path.parent)

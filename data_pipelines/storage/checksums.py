@@ -65,4 +65,8 @@ def check_checksums(folder: Path) -> None:
 
 
 def _checksum(path):
-    return f"{google_crc32c.value(path.read_bytes()):08x}"
+    checksum = 0
+    with open(path, "rb") as file:
+        while part := file.read(1 << 20):
+            checksum = google_crc32c.extend(checksum, part)
+    return f"{checksum:08x}"

@@ -1,5 +1,6 @@
 """What a prepared folder holds, read by pandas and protocol buffers: independent of the reader under test."""
 
+import datetime
 import json
 
 import numpy as np
@@ -32,3 +33,23 @@ def vocabulary_of(folder):
     for field, value, number, count in table.itertuples(index=False):
         vocabulary.setdefault(field, {})[number] = value, count
     return vocabulary
+
+
+READERS = {
+    "boolean": "true".__eq__,
+    "integer": int,
+    "decimal": float,
+    "time": datetime.datetime.fromisoformat,
+    "text": str,
+}
+
+
+def values_of(folder):
+    """Return the value of each id by field, of the type that preparation chose: `{field: {id: value}}`; 0 is None."""
+    fields = json.loads((folder / "encoding.json").read_text())["fields"]
+    types = {field["name"]: field.get("type") or "text" for field in fields}
+    vocabulary = vocabulary_of(folder)
+    return {
+        name: {0: None, **{number: READERS[kind](text) for number, (text, _) in vocabulary.get(name, {}).items()}}
+        for name, kind in types.items()
+    }

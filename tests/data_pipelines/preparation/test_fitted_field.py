@@ -8,6 +8,7 @@ from ctrzoo.data_pipelines.encoding.fields import FieldEncoding
 from ctrzoo.data_pipelines.preparation import fitted_field
 from ctrzoo.data_pipelines.preparation.first_pass import ChunkFiles
 from ctrzoo.data_pipelines.preparation.fitted_field import FittedField
+from ctrzoo.data_pipelines.preparation.table import prepare_own_table
 
 # Over both chunks "a" occurs once, "b" three times, "c" five times; None is a missing cell.
 DICTIONARIES = [(["b", "a", None], [2, 1, 1]), (["c", "b"], [5, 1])]
@@ -60,3 +61,35 @@ def test_a_scaling_is_fitted_to_the_rows_that_the_plan_says(tmp_path, fit_on, of
     files = chunks_of(tmp_path, nothing, numbers_0=[[1.0, np.nan, 9.0], [4.0, -8.0]], split=[[0, 0, 1], [0, 2]])
     fitted = fitted_to(tmp_path, FieldEncoding("price", "numerical", transform="min_max"), files, fit_on=fit_on)
     assert (fitted.encoding().offset, fitted.encoding().scale) == (offset, scale)
+
+
+@pytest.mark.parametrize("filename", ["encoding.json", "vocabulary.parquet", "ids.bin", "checksums.json"])
+@pytest.mark.parametrize("damage", [lambda content: b"", lambda content: bytes(len(content)), None])
+def test_a_field_that_a_power_failure_damaged_is_fitted_again(tmp_path, filename, damage):
+    files, field = chunks_of(tmp_path), FieldEncoding("site", min_count=2)
+    fitted = fitted_to(tmp_path, field, files)
+    paths = sorted((tmp_path / "fields" / "0000").iterdir())
+    expected = [path.read_bytes() for path in paths]
+    damaged = tmp_path / "fields" / "0000" / filename
+    if damage is None:
+        damaged.unlink()
+    else:
+        damaged.write_bytes(damage(damaged.read_bytes()))
+    assert not fitted.is_complete
+    fitted.fit(field, 0, files, [{"longest": [1]}] * 2, "train")
+    assert fitted.is_complete and [path.read_bytes() for path in paths] == expected
+
+
+def test_the_disk_is_awaited_once_for_all_fields_and_before_chunks_are_deleted(tmp_path, monkeypatch):
+    (tmp_path / "clicks.csv").write_text("click,site,price,tag\n" + "0,a,1,x\n1,b,2,y\n" * 200)
+    steps, state = [], tmp_path / ".clicks.preparing"
+
+    def sync():
+        fields = [path.name for path in sorted((state / "fields").iterdir())]
+        steps.append((fields, len(list((state / "chunks").glob("*.arrow")))))
+
+    monkeypatch.setattr("os.sync", sync)
+    monkeypatch.setattr("ctrzoo.data_pipelines.preparation.report.draw_fields", lambda report, path: None)
+    schema = {"label": "click", "fields": ["site", {"name": "price", "kind": "numerical"}, "tag"]}
+    prepare_own_table(tmp_path / "clicks", "clicks", tmp_path / "clicks.csv", schema)
+    assert steps == [(["0000", "0001", "0002"], 1)]

@@ -19,6 +19,13 @@ def test_the_files_of_a_folder_are_on_the_disk_before_it_takes_its_place(tmp_pat
     assert steps == ["ids.bin", ".0000", "replaced", "fields"]
 
 
+def test_a_folder_takes_its_place_without_waiting_for_the_disk_if_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(state, "synchronize", lambda path: pytest.fail("waited"))
+    with state.replaced_folder(tmp_path / "0000", wait_for_disk=False) as folder:
+        (folder / "ids.bin").write_bytes(b"1")
+    assert (tmp_path / "0000" / "ids.bin").read_bytes() == b"1" and not folder.exists()
+
+
 def test_two_processes_that_want_a_data_set_make_it_once(tmp_path):
     (tmp_path / "clicks.csv").write_text("click,site\n" + "0,a\n1,b\n" * 2000)
     script = """
