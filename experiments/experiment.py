@@ -70,7 +70,7 @@ def run_experiment(
         keep_loops_rolled()
     task = _task(settings, data)
     for name in (*settings.baselines, settings.model):
-        _build(name, data.schema, settings, task)  # refuses wrong hyperparameters before anything is written
+        _build(name, data, settings, task)  # refuses wrong hyperparameters before anything is written
     with _locked(workdir) if chief else contextlib.nullcontext(), _naming_causes(data):
         if chief:
             _check_workdir(workdir, settings)  # another process may have begun since
@@ -83,7 +83,7 @@ def run_experiment(
                 folder.mkdir(parents=True, exist_ok=True)
             set_seed(settings.seed, settings.jit_compile)
             with distribution.scope():
-                model = _build(name, data.schema, settings, task)
+                model = _build(name, data, settings, task)
             result = _train(model, data, settings, folder, console, checkpoint_options)
             histories[name] = result.pop("history")
             results[name] = {
@@ -243,11 +243,14 @@ def _task(settings, data):
     return task
 
 
-def _build(name, schema, settings, task):
+def _build(name, data, settings, task):
     known = models.hyperparameters_of(name)
     hyperparameters = {key: value for key, value in settings.hyperparameters.items() if key in known}
+    hyperparameters |= {"negative_rate": data.negative_rate} if task == "classification" else {}
     try:
-        return models.build(name, schema, **hyperparameters, task=task, loss=settings.loss, dtype=settings.precision)
+        return models.build(
+            name, data.schema, **hyperparameters, task=task, loss=settings.loss, dtype=settings.precision
+        )
     except (TypeError, AttributeError) as error:
         raise ValueError(f"Model '{name}' cannot be built with {hyperparameters}: {error}") from error
 
