@@ -110,7 +110,7 @@ def run_experiment(
                 "places within groups."
             )
         if task == "classification":
-            _draw_calibration(model, data, workdir)
+            _draw_calibration(model, data, workdir)  # pyright: ignore[reportPossiblyUnboundVariable]
         monitor = settings.monitor or task_of(task).monitor
         plot_learning_curves(histories, workdir / "learning_curves.png", bayes and bayes["valid"], monitor)
         outcome = {"dataset": data.name, "models": results, "bayes": bayes and bayes["test"], "notes": notes}
