@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 import ctrzoo
-from ctrzoo.layers import MLP
+from ctrzoo.layers import MLP, NegativeSamplingCorrection
 from ctrzoo.lookup import for_this_process
 from ctrzoo.losses import loss_of
 from ctrzoo.schema import Schema
@@ -110,12 +110,16 @@ class CTRModel(keras.Model):
             ranking a score of which only the order counts.
         loss: A loss of the task by name, see `ctrzoo.tasks`; `None` takes the first. With `"poisson"`, the prediction
             is the exponential of the logit.
+        negative_rate: The share of the negative rows that training sees, such as `PreparedData.negative_rate`. The
+            training loss uses the probabilities of these rows; every other output is that of all rows, see
+            `ctrzoo.layers.NegativeSamplingCorrection`.
         dtype: Dtype policy of the layers, such as `"mixed_bfloat16"`; `None` takes the global one. The output is
             float32 at least.
         **kwargs: `name` and `trainable`, as in Keras.
 
     Raises:
-        ValueError: If the task or an argument is unknown.
+        ValueError: If the task or an argument is unknown, or the rate is not above 0 and at most 1, or is for another
+            task than classification.
     """
 
     def __init__(
@@ -127,16 +131,21 @@ class CTRModel(keras.Model):
         task: str = "classification",
         dtype: DType = None,
         loss: str | None = None,
+        negative_rate: float = 1.0,
         **kwargs: Any,
     ) -> None:
         chosen = loss_name(task, loss)
+        if negative_rate != 1 and task != "classification":
+            raise ValueError(f"`negative_rate` corrects probabilities, which the task '{task}' has not. Leave it out.")
         self._check_arguments(kwargs)
         wide = keras.backend.result_type(logit.dtype, "float32")  # mixed precision ends here
         logit = keras.layers.Activation("linear", dtype=wide, name="logit")(logit)
+        if negative_rate != 1:
+            logit = NegativeSamplingCorrection(negative_rate, dtype=wide, name="negative_sampling")(logit)
         link = "sigmoid" if task == "classification" else "exponential" if chosen in LOG_LINK_LOSSES else "linear"
         output = keras.layers.Activation(link, dtype=wide, name=output_name(task))(logit)
         super().__init__(inputs=features, outputs=output, **kwargs)
-        self.schema, self.task, self.loss_name = schema, task, loss
+        self.schema, self.task, self.loss_name, self.negative_rate = schema, task, loss, negative_rate
         self.dtype_policy = dtype or keras.config.dtype_policy()
         self._warn_of_layers_with_another_policy()
         self._named_tensors = {"logit": logit, **(explanations or {})}
@@ -304,6 +313,7 @@ class CTRModel(keras.Model):
             "schema": self.schema.to_dict(),
             "task": self.task,
             "loss": self.loss_name,
+            "negative_rate": self.negative_rate,
             "name": self.name,
             "trainable": self.trainable,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),

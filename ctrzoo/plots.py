@@ -1,4 +1,4 @@
-"""Pictures of a run: learning curves and the interactions that a model found."""
+"""Pictures of a run: learning curves, calibration, and the interactions that a model found."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ctrzoo.files import replaced
-from ctrzoo.metrics import main_metrics, metric_of
+from ctrzoo.metrics import calibration, calibration_curve, expected_calibration_error, main_metrics, metric_of
 from ctrzoo.plot_text import FONTS, plain
 from ctrzoo.types import Path
 
 # Drawing settings for these pictures; the process' own settings stay unchanged.
 STYLE: dict[Any, Any] = {"font.size": 9, **FONTS}
+# Axes are logarithmic if the mean probabilities of bins differ by more than this factor.
+WIDE = 30
 LARGEST = 30  # a picture's longest side in inches, for any number of fields
 
 
@@ -52,6 +54,46 @@ def plot_learning_curves(
         axes.grid(alpha=0.3)
         if index < 2:  # a legend in the last panel would cover rising curves
             axes.legend(fontsize=8)
+    _save(figure, path)
+
+
+@matplotlib.rc_context(STYLE)
+def plot_calibration(
+    labels: np.ndarray, probabilities: np.ndarray, path: Path, title: str, weights: np.ndarray | None = None
+) -> None:
+    """Draw the share of clicks against the predicted probability, in bins of equally many rows.
+
+    The axes are logarithmic if the probabilities of bins span more than a decade and a half. A bin without a click has
+    no place on such axes; the axis says how many there are.
+
+    Args:
+        labels: 0 or 1 for each row.
+        probabilities: The predicted probability of each row.
+        path: The picture to write.
+        title: Names the model and the rows. The ratio of predicted to actual clicks and the expected calibration error
+            are added.
+        weights: A weight for each row.
+
+    Raises:
+        ValueError: As in `ctrzoo.metrics.calibration_curve`.
+    """
+    curve = calibration_curve(labels, probabilities, weights)
+    ratio, error = (measure(labels, probabilities, weights) for measure in (calibration, expected_calibration_error))
+    lowest, highest = float(curve.predicted.min()), float(curve.predicted.max())
+    scale = "log" if curve.actual.any() and 0 < WIDE * lowest < highest else "linear"
+    shown = curve.actual > 0 if scale == "log" else np.ones(len(curve.actual), bool)
+    figure = Figure(figsize=(4.6, 4.4), layout="constrained")
+    axes = figure.subplots()
+    predicted, actual = curve.predicted[shown], curve.actual[shown]
+    ends = np.array([min(lowest, actual.min()), max(highest, actual.max())])
+    axes.plot(ends, ends, color="black", linestyle=":", label="as predicted")
+    axes.plot(predicted, actual, marker=".", label=f"bins of about {len(labels) / len(curve.weight):,.0f} rows")
+    hidden = int((~shown).sum())
+    note = f" ({hidden} {'bin' if hidden == 1 else 'bins'} without a click not shown)" if hidden else ""
+    axes.set(xscale=scale, yscale=scale, xlabel="predicted probability", ylabel=f"share of clicks{note}")
+    axes.set_title(f"{title}\npredicted / actual {ratio:.3f}, calibration error {error:.2g}", fontsize=9)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
     _save(figure, path)
 
 

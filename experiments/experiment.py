@@ -8,13 +8,15 @@ import pathlib
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
 import ctrzoo
 from ctrzoo.explanation.explainer import mean_strengths
 from ctrzoo.files import write_csv, write_json, write_text
-from ctrzoo.plots import plot_interactions, plot_learning_curves
+from ctrzoo.lookup import for_this_process
+from ctrzoo.plots import plot_calibration, plot_interactions, plot_learning_curves
 from ctrzoo.startup import keep_loops_rolled
 from ctrzoo.tasks import DEFAULT_TASKS, loss_name, task_of
 from ctrzoo.training import EVALUATION_BATCH, set_seed, train
@@ -70,7 +72,7 @@ def run_experiment(
         keep_loops_rolled()
     task = _task(settings, data)
     for name in (*settings.baselines, settings.model):
-        _build(name, data.schema, settings, task)  # refuses wrong hyperparameters before anything is written
+        _build(name, data, settings, task)  # refuses wrong hyperparameters before anything is written
     with _locked(workdir) if chief else contextlib.nullcontext(), _naming_causes(data):
         if chief:
             _check_workdir(workdir, settings)  # another process may have begun since
@@ -83,7 +85,7 @@ def run_experiment(
                 folder.mkdir(parents=True, exist_ok=True)
             set_seed(settings.seed, settings.jit_compile)
             with distribution.scope():
-                model = _build(name, data.schema, settings, task)
+                model = _build(name, data, settings, task)
             result = _train(model, data, settings, folder, console, checkpoint_options)
             histories[name] = result.pop("history")
             results[name] = {
@@ -102,6 +104,13 @@ def run_experiment(
             return None
         bayes = data.truth["bayes"] if data.truth else None
         notes = _explain(model, data, workdir)  # pyright: ignore[reportPossiblyUnboundVariable] (one at least)
+        if "weight" in data.columns:
+            notes.append(
+                "Rows have weights: a row of weight 2 counts as two rows, in the loss and in all metrics but those of "
+                "places within groups."
+            )
+        if task == "classification":
+            _draw_calibration(model, data, workdir)  # pyright: ignore[reportPossiblyUnboundVariable]
         monitor = settings.monitor or task_of(task).monitor
         plot_learning_curves(histories, workdir / "learning_curves.png", bayes and bayes["valid"], monitor)
         outcome = {"dataset": data.name, "models": results, "bayes": bayes and bayes["test"], "notes": notes}
@@ -243,11 +252,14 @@ def _task(settings, data):
     return task
 
 
-def _build(name, schema, settings, task):
+def _build(name, data, settings, task):
     known = models.hyperparameters_of(name)
     hyperparameters = {key: value for key, value in settings.hyperparameters.items() if key in known}
+    hyperparameters |= {"negative_rate": data.negative_rate} if task == "classification" else {}
     try:
-        return models.build(name, schema, **hyperparameters, task=task, loss=settings.loss, dtype=settings.precision)
+        return models.build(
+            name, data.schema, **hyperparameters, task=task, loss=settings.loss, dtype=settings.precision
+        )
     except (TypeError, AttributeError) as error:
         raise ValueError(f"Model '{name}' cannot be built with {hyperparameters}: {error}") from error
 
@@ -269,6 +281,23 @@ def _description(settings, data, strategy):
         },
         "versions": {"ctrzoo": ctrzoo.__version__, "tensorflow": tf.__version__, "keras": keras.__version__},
     }
+
+
+def _draw_calibration(model, data, workdir):
+    """Draw the calibration on the test split; this process computes it alone, as the others do not wait for it."""
+
+    @tf.function(reduce_retracing=True)
+    def predict(features):
+        with for_this_process():
+            return model(features, training=False)
+
+    parts = [
+        (labels, predict(features), *weights[:1])
+        for features, labels, *weights in data.dataset("test", EVALUATION_BATCH, shuffle=False)
+    ]
+    columns = [np.concatenate([np.ravel(part) for part in column]) for column in zip(*parts, strict=True)]
+    labels, scores, *weights = columns
+    plot_calibration(labels, scores, workdir / "calibration.png", f"{model.name}, test split", *weights)
 
 
 def _explain(model, data, workdir):

@@ -51,7 +51,10 @@ def report(
             cell_of(metric, bayes, name) if metric.is_main and name in bayes else "" for name, metric in metrics.items()
         ]
         lines.append(f"| true probabilities | {' | '.join(scores)} | | | | | |")
-    lines += ["", *results["notes"], "", "![Learning curves](learning_curves.png)", ""]
+    pictures = ["![Learning curves](learning_curves.png)"]
+    if results.get("task") == "classification":
+        pictures.append("![Calibration on the test split](calibration.png)")
+    lines += ["", *(line for note in [*results["notes"], *pictures] for line in (note, ""))]
     main = main_metrics(name[6:] for name in histories[settings.model][0] if name.startswith("valid_")).items()
     columns = [(f"{split}_{name}", f"{split} {metric.title}") for split in ("train", "valid") for name, metric in main]
     columns = [column for column in columns if column[0] != "train_log_loss"]  # the training loss has its own column

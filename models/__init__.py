@@ -76,7 +76,8 @@ def build(name: str, schema: Schema, /, **hyperparameters: Any) -> CTRModel:
         name: A key of `MODELS`.
         schema: The `Schema` of the data.
         **hyperparameters: Arguments of the model; those left out take the model's defaults. `name=` gives the model
-            another name than its key, `dtype=` the dtype policy of its layers, `loss=` another loss of its task.
+            another name than its key, `dtype=` the dtype policy of its layers, `loss=` another loss of its task,
+            `negative_rate=` the share of the negative rows that training sees.
 
     Raises:
         ValueError: If the model or a hyperparameter is unknown (the message suggests the closest name), or if a
@@ -90,7 +91,7 @@ def build(name: str, schema: Schema, /, **hyperparameters: Any) -> CTRModel:
         raise ValueError(unknown("model", name, MODELS))
     if not isinstance(schema, Schema):
         raise ValueError(f"`build` takes a `Schema`, such as `load(folder).schema`. Received: {type(schema).__name__}.")
-    known = {**hyperparameters_of(name), "name": name, "dtype": None, "loss": None}
+    known = {**hyperparameters_of(name), "name": name, "dtype": None, "loss": None, "negative_rate": 1.0}
     hyperparameters = {key: _of_python(value) for key, value in hyperparameters.items()}
     for key, value in hyperparameters.items():
         if key not in known:

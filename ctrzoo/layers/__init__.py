@@ -18,6 +18,7 @@ from ctrzoo.layers.graphfm import GraphInteraction, ReferenceGraphInteraction
 from ctrzoo.layers.hashed_pairs import HashedPairs
 from ctrzoo.layers.hoafm import HighOrderCross
 from ctrzoo.layers.interhat import AttentionPooling, ProductAttention, TransformerBlock
+from ctrzoo.layers.negative_sampling import NegativeSamplingCorrection
 from ctrzoo.layers.product import FactorizedInnerProducts, FactorizedOuterProducts, InnerProducts, OuterProducts
 from ctrzoo.layers.sign import EdgeGates, HardConcrete, InteractionGraph
 
@@ -47,6 +48,7 @@ __all__ = [
     "LinearLogit",
     "MLP",
     "MixtureCrossLayer",
+    "NegativeSamplingCorrection",
     "NumericalValues",
     "OuterProducts",
     "PairProducts",

@@ -205,6 +205,7 @@ def describe_run(model: CTRModel, data: Any, options: TrainingOptions) -> Config
     description = {
         "model": type(model).__name__,
         **{f"model.{key}": value for key, value in config.items() if key not in _OTHER_KEYS},
+        "model.negative_rate": model.negative_rate if model.negative_rate != 1 else None,
         "optimizer": optimizer["class_name"],
         **{f"optimizer.{key}": _shortened(value) for key, value in optimizer["config"].items()},
         "precision": _precision(config),  # the model's own, not the process' current one

@@ -24,6 +24,7 @@ from ctrzoo.training.divergence import check_loss, diverged
 from ctrzoo.training.evaluation import Evaluator
 from ctrzoo.training.interruption import DelayedSignals, Interrupted
 from ctrzoo.training.logging import RunLogs
+from ctrzoo.training.negative_rows import check_negative_rate, weighted_as_all_rows
 from ctrzoo.training.options import TrainingOptions
 from ctrzoo.training.progress import TrainingProgress
 from ctrzoo.training.run_state import RunState, RunStore, describe_run
@@ -67,6 +68,7 @@ def train(
 
     The model's task says which loss is minimized, which metrics are reported and which is monitored; see
     `ctrzoo.tasks`. Weights of rows count in the loss and in all metrics but those of places.
+    If data have only a share of the negative training rows, the training metrics weight them to stand for all.
 
     To train on several devices, build the model in the scope of a strategy from `ctrzoo.training.strategy`. With a
     folder, an interrupted run resumes from its last checkpoint when you start it again. On one device, after
@@ -98,10 +100,10 @@ def train(
         `best_epoch` (from 1), `seconds_per_epoch` (median) and `rows_per_second`.
 
     Raises:
-        ValueError: If the model was built for another schema or task, the batch cannot be divided, a callback
-            duplicates what `train` does (`BackupAndRestore`, `ReduceLROnPlateau`), the folder has checkpoints of
-            another run, a row has an id outside the table, or the loss diverges (the batch is then saved in the
-            folder).
+        ValueError: If the model was built for another schema or task, a regression has only a share of the negative
+            rows, the batch cannot be divided, a callback duplicates what `train` does (`BackupAndRestore`,
+            `ReduceLROnPlateau`), the folder has checkpoints of another run, a row has an id outside the table, or the
+            loss diverges (the batch is then saved in the folder).
         OSError: If a file cannot be written. Earlier checkpoints stay.
     """
     run = _Run(model, data, options or TrainingOptions(), folder, callbacks)
@@ -161,7 +163,8 @@ class _Run:
         self.valid, self.test = (data.dataset(split, rows, shuffle=False, **groups) for split in ("valid", "test"))
         # As many training rows as validation rows, so that the two can be compared.
         seen = data.dataset("train", rows, shuffle=False, **groups)
-        self.seen = seen.take(math.ceil(data.num_rows["valid"] / rows))
+        seen = seen.take(math.ceil(data.num_rows["valid"] / rows))
+        self.seen = weighted_as_all_rows(seen, data)
         self.strengths = _strengths(model, self.valid.take(1)) if self.folder is not None else None
         self.num_rows = data.num_rows["train"]
         self.callbacks = keras.callbacks.CallbackList(
@@ -307,6 +310,7 @@ def _check_task(model: CTRModel, data: Any) -> Task:
             f"The task '{model.task}' needs groups. Write `group: <column>` and `keep_groups: true` into the schema "
             "and prepare the table again."
         )
+    check_negative_rate(model, data)
     return task
 
 

@@ -223,10 +223,11 @@ def _prepare(job: _Job, folder: pathlib.Path, options: Config) -> Config:
     encoded = timed("encode", _encode, chunks, division, encoding, fitted)
     splits = timed("write", _write, division, encoding, encoded)
     prepared = job.state / "prepared"
-    write_metadata(prepared, job.name, encoding.schema, splits, options, encoding)
+    rate = job.plan.negatives.share
+    write_metadata(prepared, job.name, encoding.schema, splits, options, encoding, negative_rate=rate)
     counts = np.sum([chunk.stats["counts"] for chunk in encoded], axis=0)
     stats = [chunk.stats for chunk in chunks]
-    report = write_report(prepared, job.name, encoding, splits, stats, counts, seconds, start)
+    report = write_report(prepared, job.name, encoding, splits, stats, counts, seconds, start, rate)
     publish(prepared, folder)
     return report
 
@@ -257,7 +258,8 @@ def _read(job: _Job) -> list[_Chunk]:
 
 def _check_read(job, stats):
     """Raise an error if too many rows were skipped, or if the label's values are not what the plan says."""
-    rows, bad = (sum(chunk[key] for chunk in stats) for key in ("rows", "bad"))
+    left_out, bad = (sum(chunk[key] for chunk in stats) for key in ("left_out", "bad"))
+    rows = left_out + sum(chunk["rows"] for chunk in stats)
     path = job.source.describe()["files"][0][0]
     most = MOST_SKIPPED if job.most_skipped is None else job.most_skipped
     if bad > most * (rows + bad):
@@ -493,10 +495,12 @@ def _read_chunk(files, number, chunk, plan, needed, bad_rows):
         one_class = bool(advice.get(reason)) and len(np.unique(arrays["label"])) < 2
         mend = "Pass --bad_rows=skip to skip such rows" if few and not one_class else advice.get(reason) or CORRECT
         raise ValueError(f"{chunk.path}, row {row:,}: {reason}. {mend}.")
-    learn = arrays["split"] == 0 if plan.fit_on == "train" else np.ones(len(table), bool)
-    lengths = [arrays.get(f"lengths_{index}", np.zeros(len(table), int))[learn] for index in range(len(plan.fields))]
+    rows = len(arrays["label"])
+    learn = arrays["split"] == 0 if plan.fit_on == "train" else np.ones(rows, bool)
+    lengths = [arrays.get(f"lengths_{index}", np.zeros(rows, int))[learn] for index in range(len(plan.fields))]
     stats = {
-        "rows": len(table),
+        "rows": rows,
+        "left_out": len(table) - rows,
         "bad": len(bad),
         "first_bad": f"{chunk.path}, row {row:,}: {reason}" if bad else None,
         "advice": advice.get(reason, ""),

@@ -36,6 +36,8 @@ def compact(
 ) -> tuple[dict[str, np.ndarray], list[tuple[pl.Series, np.ndarray]]]:
     """Return the columns of a chunk and the dictionaries of its texts.
 
+    Rows that `plan.negatives` leaves out are checked like others; the arrays and counts are without them.
+
     Args:
         table: `pyarrow.Table` of the rows.
         plan: The `TablePlan`.
@@ -59,6 +61,11 @@ def compact(
         arrays["split"] = plan.split.assign(chunk, strata, table, source_split)
         if plan.fit_on == "train":
             learn = arrays["split"] == 0
+    kept = None
+    if plan.negatives.share < 1:
+        kept = plan.negatives.kept(chunk, labels, arrays["split"])
+        learn &= kept
+        arrays = {name: array[kept] for name, array in arrays.items()}
     dictionaries = []
     for index, field in enumerate(plan.fields):
         assert field.column is not None
@@ -67,21 +74,28 @@ def compact(
             numbers = numbers_of(present(field, column(table, field.column)))
             if field.kind == "numerical" and (np.abs(numbers) > LARGEST).any():
                 field.stored_numbers(numbers)  # rejects rows now, while they can be reported and skipped
-            arrays[f"numbers_{index}"] = _small_numbers(numbers)
+            arrays[f"numbers_{index}"] = _small_numbers(_some(numbers, kept))
         elif field.kind == "categorical":
             codes, texts = codes_of(_texts(field, table))
-            counts = np.bincount(codes[learn] if plan.fit_on == "train" else codes, minlength=len(texts))
-            arrays[f"codes_{index}"], dictionary = _small_codes(codes, len(texts)), (texts, counts)
+            learns_all = plan.fit_on == "all" and kept is None
+            counts = np.bincount(codes if learns_all else codes[learn], minlength=len(texts))
+            arrays[f"codes_{index}"], dictionary = _small_codes(_some(codes, kept), len(texts)), (texts, counts)
         else:
             lengths, tokens, weights = tokens_of(field, column(table, field.column))
             codes, texts = codes_of(tokens)
             counts = np.bincount(codes[np.repeat(learn, lengths)], minlength=len(texts))
+            kept_tokens = None if kept is None else np.repeat(kept, lengths)
+            codes, lengths = _some(codes, kept_tokens), _some(lengths, kept)
             arrays[f"codes_{index}"], dictionary = _small_codes(codes, len(texts)), (texts, counts)
             arrays[f"lengths_{index}"] = _small_codes(lengths, int(lengths.max(initial=0)) + 1)
             if weights is not None:
-                arrays[f"weights_{index}"] = weights
+                arrays[f"weights_{index}"] = _some(weights, kept_tokens)
         dictionaries.append(dictionary)
     return arrays, dictionaries
+
+
+def _some(array, kept):
+    return array if kept is None else array[kept]
 
 
 def column(table: pa.Table, name: str) -> pl.Series:

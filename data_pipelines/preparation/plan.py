@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ..encoding.field import FieldEncoding
 from ..encoding.labels import Label
 from ..encoding.roles import Roles
+from .negatives import Negatives
 from .splits import Fractions
 
 if typing.TYPE_CHECKING:
@@ -30,15 +31,18 @@ class TablePlan:
         split: `Fractions`, `ByColumn`, `ByFile`, `Folds` or `Shuffled`.
         fit_on: Whether to fit vocabularies and scalings to the `"train"` rows, which is correct, or to `"all"` rows,
             as much published work does.
+        negatives: The `Negatives` to keep. Vocabularies and scalings are fitted to the rows that stay.
 
     Raises:
-        ValueError: If vocabularies cannot be fitted to the training rows with this split.
+        ValueError: If vocabularies cannot be fitted to the training rows with this split, or negatives cannot be left
+            out.
     """
 
     fields: Sequence[FieldEncoding]
     roles: typing.Any = "label"
     split: typing.Any = Fractions()
     fit_on: str = "train"
+    negatives: Negatives = Negatives()
 
     def __post_init__(self):
         object.__setattr__(self, "fields", tuple(self.fields))
@@ -49,6 +53,12 @@ class TablePlan:
             raise ValueError("This split needs all labels or the row count first. Set fit_on='all'.")
         if self.split.needs_all_labels and self.label.kind != "binary":
             raise ValueError(f"This split divides clicks. Received: a label of the kind '{self.label.kind}'.")
+        if self.negatives.share < 1 and self.label.kind != "binary":
+            raise ValueError(
+                f"`negatives` needs binary labels. Received: a label of the kind '{self.label.kind}'. Remove the key."
+            )
+        if self.negatives.share < 1 and self.split.needs_all_labels:
+            raise ValueError(f"`negatives` cannot be combined with the split '{type(self.split).__name__}'.")
 
     @property
     def label(self) -> Label:
@@ -71,6 +81,7 @@ class TablePlan:
             **self.roles.describe(),
             "split": [type(self.split).__name__, dataclasses.asdict(self.split)],
             "fit_on": self.fit_on,
+            **({"negatives": dataclasses.asdict(self.negatives)} if self.negatives.share < 1 else {}),
         }
 
 

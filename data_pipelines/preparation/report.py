@@ -43,6 +43,7 @@ def write_report(
     counts: np.ndarray,
     seconds: Mapping[str, float],
     start: float,
+    negative_rate: float = 1.0,
 ) -> Config:
     """Write `report.json` and `fields.png` into a folder.
 
@@ -55,6 +56,7 @@ def write_report(
         counts: What `encode_chunk` counted, `(fields, splits, 6)`.
         seconds: Duration of each step in seconds.
         start: When this process began, from `time.monotonic`.
+        negative_rate: The share of the negative training rows that were kept.
 
     Returns:
         The report, as written to the file.
@@ -89,6 +91,7 @@ def write_report(
         "positives": sum(split.positives for split in splits.values()),
         "splits": {key: {"rows": split.rows, "positives": split.positives} for key, split in splits.items()},
         **_roles_of(encoding.roles, chunks, rows),
+        **_negatives_of(negative_rate, chunks),
         "num_ids": encoding.schema.num_ids,
         "bad_rows": sum(chunk["bad"] for chunk in chunks),
         "first_bad_row": bad[0] if bad else None,
@@ -115,6 +118,11 @@ def _roles_of(roles, chunks, rows):
     if roles.columns:
         found["columns"] = {role: getattr(roles, role) for role in roles.columns}
     return found
+
+
+def _negatives_of(rate, chunks):
+    """Return what the report says of negative training rows that were left out."""
+    return {"negative_rate": rate, "left_out_negatives": sum(chunk["left_out"] for chunk in chunks)} if rate < 1 else {}
 
 
 def _shares(counts):
@@ -177,6 +185,9 @@ def tables_of(report: Config) -> tuple[Table, Table]:
         head.add_row("labels", f"{report['label_kind']}, mean {report['mean_label']:.4g}")
     else:
         head.add_row("positives", f"{report['positives']:,} ({report['positives'] / report['rows']:.2%})")
+    if "left_out_negatives" in report:
+        left_out, rate = report["left_out_negatives"], report["negative_rate"]
+        head.add_row("left out", f"{left_out:,} negative training rows, to keep about {rate:g} of them")
     if "mean_weight" in report:
         head.add_row("mean weight", f"{report['mean_weight']:.4g}")
     for role, column in report.get("columns", {}).items():

@@ -25,6 +25,7 @@ from ..raw.sources import COMPRESSIONS, TARS, ParquetSource, TextSource
 from ..raw.token_fields import declared_format
 from ..storage.writing import SPLITS
 from .engine import prepare_table
+from .negatives import Negatives
 from .plan import TablePlan
 from .replacing import replacing
 from .splits import ByFile, split_from_dict
@@ -35,7 +36,7 @@ if typing.TYPE_CHECKING:
 LARGEST_SCHEMA = 1 << 24
 DEEPEST_SCHEMA = 50
 MOST_VALUES = 1_000_000
-KEYS = ("label", "fields", *COLUMNS, "keep_groups", "split", "fit_on", "format", *Format.keys())
+KEYS = ("label", "fields", *COLUMNS, "keep_groups", "negatives", "split", "fit_on", "format", *Format.keys())
 
 
 def prepare_own_table(
@@ -61,12 +62,13 @@ def prepare_own_table(
         schema: Path of the schema file (JSON or YAML), or its content as a mapping: `label` (a
             column, or arguments of `Label`), `fields` (arguments of `FieldEncoding`), `weight`, `group`, `time`, `id`
             and `keep_groups` (see `Roles`), `split` (arguments of `Fractions`, `ByColumn` or `ByName`), `fit_on`,
-            `missing`, `format` for libsvm text (the fields of its tokens, see `declared_format`), and for other text
-            `separator`, `columns` (if the files
-            have no header) and `quote` (by default none for tab-separated text, otherwise `"`).
+            `negatives` (the share of the negative training rows to keep), `missing`, `format` for libsvm text (the
+            fields of its tokens, see `declared_format`), and for other text `separator`, `columns` (if the files have
+            no header) and `quote` (by default none for tab-separated text, otherwise `"`).
         bad_rows: What to do with rows that cannot be used: `"error"` or `"skip"`.
         most_skipped: The largest share of the rows that `"skip"` may leave out, 0 to 1; by default 0.05.
-        seed: Seed for the order of the training rows, and for the split if the schema gives none.
+        seed: Seed for the order of the training rows, for the choice of `negatives`, and for the split if the schema
+            gives none.
         overwrite: Whether to replace an earlier preparation, which stays until the new one is complete. A folder with
             other files in it is never replaced.
 
@@ -254,7 +256,7 @@ def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool 
         config: The content of a schema file.
         columns: The columns of the table.
         by_file: Whether files determine the splits.
-        seed: Seed for a split that has none.
+        seed: Seed for a split that has none, and for the choice of `negatives`.
 
     Raises:
         ValueError: If a key is unknown or a value is wrong.
@@ -297,7 +299,8 @@ def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool 
     split = ByFile() if by_file else split_from_dict(config.get("split", {}), seed)
     if by_file and "split" in config:
         raise ValueError("Schema: separate files determine the splits. Remove the key 'split'.")
-    return TablePlan(fields, roles, split, config.get("fit_on", "train"))
+    negatives = Negatives(config.get("negatives", 1.0), seed)
+    return TablePlan(fields, roles, split, config.get("fit_on", "train"), negatives)
 
 
 def _of_this_table(field, missing):

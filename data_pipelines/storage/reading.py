@@ -63,6 +63,8 @@ class PreparedData:
         label_kind: `"binary"`, `"real"` or `"graded"`, see `Label`.
         columns: What rows have beside features and label: some of weight, group, time and id.
         keep_groups: Whether the training rows of a group are next to each other.
+        negative_rate: The share of the negative training rows that the preparation kept. Pass it to the model, whose
+            probabilities are then those of all rows.
         options: The options of the preparation.
         truth: What is known of synthetic data, None for real data.
 
@@ -110,6 +112,7 @@ class PreparedData:
         self.label_kind = preparation.get("label_kind", "binary")
         self.columns = tuple(preparation.get("columns", ()))
         self.keep_groups = preparation.get("keep_groups", False)
+        self.negative_rate = float(preparation.get("negative_rate", 1.0))
         self.truth = self._read_json("truth.json") if (self.folder / "truth.json").is_file() else None
         splits = preparation["splits"]
         self.num_rows = {split: splits[split]["rows"] for split in SPLITS if split in splits}

@@ -131,6 +131,7 @@ def write_metadata(
     options: Config,
     encoding: TableEncoding | None,
     roles: Roles | None = None,
+    negative_rate: float = 1.0,
 ) -> None:
     """Write all files of a prepared folder except its shards.
 
@@ -142,6 +143,7 @@ def write_metadata(
         options: What the preparation depends on, for JSON.
         encoding: The `TableEncoding`, or None for synthetic data.
         roles: The `Roles`; by default those of the encoding.
+        negative_rate: The share of the negative training rows that were kept.
     """
     roles = roles or (encoding.roles if encoding else Roles())
     description = f"{name}: each example is a block of up to {BLOCK_ROWS} rows; see schema.json."
@@ -153,7 +155,7 @@ def write_metadata(
     counts = ("rows", "positives", "shards", *(["block_rows"] if has_uneven_blocks(roles) else []))
     preparation = {
         "ctrzoo_version": __version__,
-        **_version_of(roles),
+        **_version_of(roles, negative_rate),
         "name": name,
         "options": options,
         "widths": stored_widths(schema),
@@ -167,10 +169,10 @@ def has_uneven_blocks(roles: Roles) -> bool:
     return roles.keep_groups or "id" in roles.columns
 
 
-def _version_of(roles):
+def _version_of(roles, negative_rate):
     """Return the format version and what it needs: the older one if that says everything."""
     label = roles.the_label.kind
-    if label == "binary" and not roles.columns:
+    if label == "binary" and not roles.columns and negative_rate == 1:
         return {"format_version": READABLE_VERSIONS[0]}
     columns = {role: COLUMNS[role] for role in roles.columns}
     return {
@@ -178,6 +180,7 @@ def _version_of(roles):
         "label_kind": label,
         "columns": columns,
         "keep_groups": roles.keep_groups,
+        **({"negative_rate": negative_rate} if negative_rate < 1 else {}),
     }
 
 

@@ -181,6 +181,63 @@ def test_confident_wrong_predictions_still_have_a_gradient(mixed_schema):
     assert float(bias[0]) == pytest.approx(39.0, abs=1e-3)
 
 
+def test_a_share_of_the_negatives_is_corrected_wherever_the_model_goes(mixed_schema, tmp_path):
+    features, labels = random_batch(mixed_schema, rows=32)
+    keras.utils.set_random_seed(1)
+    plain = models.build("fm", mixed_schema, embedding_dim=4)
+    model = models.build("fm", mixed_schema, embedding_dim=4, negative_rate=0.1)
+    model.set_weights(plain.get_weights())
+    p = plain.predict(features, verbose=0).astype(np.float64)
+    expected = p / (p + (1 - p) / 0.1)
+    np.testing.assert_allclose(model(features, training=True), p, rtol=1e-6)
+    np.testing.assert_allclose(model.predict(features, verbose=0), expected, rtol=1e-5)
+    model.compile(keras.optimizers.SGD(0.0))
+    loss = -np.mean(np.where(labels > 0, np.log(p), np.log(1 - p)))  # training sees what it has to fit
+    assert model.train_on_batch(features, labels) == pytest.approx(loss, rel=1e-5)
+    explained = model.explainer().predict(features, verbose=0)
+    np.testing.assert_allclose(explained["probability"], expected, rtol=1e-5)
+    np.testing.assert_allclose(1 / (1 + np.exp(-explained["logit"])), expected, rtol=1e-5)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.negative_rate == 0.1
+    np.testing.assert_allclose(loaded.predict(features, verbose=0), expected, rtol=1e-5)
+    loaded.export(tmp_path / "saved", verbose=False)
+    served = tf.saved_model.load(tmp_path / "saved")
+    np.testing.assert_allclose(served.serve(features), expected, rtol=1e-5)
+    assert [layer.name for layer in model.layers if layer not in plain.layers and "negative" in layer.name]
+    assert len(plain.layers) == len(model.layers) - 1  # nothing is added for a share of 1
+
+
+@pytest.mark.parametrize("format", ["litert", "onnx"])
+def test_a_share_of_the_negatives_is_corrected_in_other_formats(format, mixed_schema, tmp_path):
+    features, _ = random_batch(mixed_schema, rows=8)
+    model = models.build("fm", mixed_schema, embedding_dim=4, negative_rate=0.1)
+    path = tmp_path / f"model.{format}"
+    if format == "onnx":
+        runtime = pytest.importorskip("onnxruntime")
+        model.export(path, format="onnx", verbose=False)
+        (found,) = runtime.InferenceSession(path).run(None, features)
+    else:
+        model.export(tmp_path / "model.tflite", format="litert", verbose=False)
+        runner = tf.lite.Interpreter(str(tmp_path / "model.tflite"))
+        for details in runner.get_input_details():
+            name = "ids" if details["dtype"] == np.int32 else "values"
+            runner.resize_tensor_input(details["index"], features[name].shape)
+        runner.allocate_tensors()
+        for details in runner.get_input_details():
+            runner.set_tensor(details["index"], features["ids" if details["dtype"] == np.int32 else "values"])
+        runner.invoke()
+        found = runner.get_tensor(runner.get_output_details()[0]["index"])
+    np.testing.assert_allclose(found, model.predict(features, verbose=0), rtol=1e-5)
+    assert found.max() < 0.2  # from about one half
+
+
+@pytest.mark.parametrize(("rate", "task"), [(0, "classification"), (1.5, "classification"), (0.1, "ranking")])
+def test_a_wrong_share_of_the_negatives_is_refused(rate, task, mixed_schema):
+    with pytest.raises(ValueError, match="above 0 and at most 1|corrects probabilities"):
+        models.build("fm", mixed_schema, negative_rate=rate, task=task)
+
+
 def test_an_unknown_task_is_refused(mixed_schema):
     with pytest.raises(ValueError, match="task must be one of"):
         models.build("lr", mixed_schema, task="clicks")

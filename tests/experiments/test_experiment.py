@@ -52,3 +52,10 @@ def test_field_names_with_dollars_commas_and_quotes(console, tmp_path):
     with open(tmp_path / "interactions.csv", newline="") as file:
         (pair,) = csv.DictReader(file)
     assert {pair["field"], pair["other_field"]} == set(schema.names)
+
+
+@pytest.mark.parametrize(("task", "rate"), [("classification", 0.2), ("ranking", 1)])
+def test_a_model_of_clicks_corrects_for_the_share_of_negatives_of_its_data(task, rate):
+    schema = Schema([Field("user", vocabulary_size=3)])
+    data = types.SimpleNamespace(schema=schema, negative_rate=0.2)
+    assert experiment._build("lr", data, Settings(model="lr"), task).negative_rate == rate

@@ -107,6 +107,7 @@ _graph = {
 }
 _cross = functools.partial(Case, inputs="flat twice")
 CASES = [
+    Case("NegativeSamplingCorrection", {"rate": 0.25}, "flat"),
     Case("AnovaKernel", {"order": 3}),
     Case("AttentionPooling", {"units": 5, **KERNEL, **EXPLAINED}),
     Case(

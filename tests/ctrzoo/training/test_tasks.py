@@ -166,6 +166,9 @@ def test_an_experiment_finds_the_task_from_the_labels(task, folders, tmp_path):
     assert metrics["monitor"] == TASKS[task].monitor and set(TASKS[task].metrics) <= set(metrics["test"])
     assert (tmp_path / "run" / "learning_curves.png").stat().st_size > 0
     text = (tmp_path / "run" / "report.md").read_text()
+    assert "a row of weight 2 counts as two rows" in text and results["notes"][-1] in text
+    has_picture = (tmp_path / "run" / "calibration.png").is_file()
+    assert has_picture == ("(calibration.png)" in text) == (task == "classification")
     assert {"classification": "| AUC |", "regression": "| RMSE |", "ranking": "| NDCG@10 |"}[task] in text
 
 
