@@ -9,7 +9,7 @@ import time
 
 # Inputs of each kind; `CTRZOO_FUZZ=10000 pytest -n 0 tests/fuzz` runs that many, without a limit of time.
 INPUTS = int(os.environ.get("CTRZOO_FUZZ", 1000))
-SECONDS = float("inf") if "CTRZOO_FUZZ" in os.environ else 0.5
+SECONDS = float("inf") if "CTRZOO_FUZZ" in os.environ else 0.4
 SECONDS_PER_INPUT = 20
 PIECES = [
     b"\0",

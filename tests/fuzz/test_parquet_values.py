@@ -89,8 +89,7 @@ def meanings(cells, dtype):
 def moment(cell):
     """Return a date or time in UTC, without zone; other cells as they are."""
     if isinstance(cell, datetime.datetime):
-        cell = cell if cell.tzinfo is None else cell.astimezone(datetime.UTC).replace(tzinfo=None)
-        return cell.to_pydatetime() if hasattr(cell, "to_pydatetime") else cell
+        return cell if cell.tzinfo is None else cell.astimezone(datetime.UTC).replace(tzinfo=None)
     return datetime.datetime.combine(cell, datetime.time()) if isinstance(cell, datetime.date) else cell
 
 
@@ -140,7 +139,7 @@ def expected(path):
     kinds = {name: table.schema.field(name).type for name in table.column_names}
     site_type = kinds["site"].value_type if pa.types.is_dictionary(kinds["site"]) else kinds["site"]
     columns = [
-        [max(oracle.label_of(str(row["click"])), 0) for row in usable],
+        [int(oracle.label_of(str(row["click"])) == 1) for row in usable],
         meanings([row["site"] for row in usable], site_type),
         [number(row["price"]) for row in usable],
         tags([row["tags"] for row in usable], kinds["tags"].value_type),
