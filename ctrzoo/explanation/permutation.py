@@ -68,11 +68,17 @@ def permutation_importance(
         The `PermutationImportance`.
 
     Raises:
-        ValueError: If `repeats` is less than 1 or all labels are equal.
+        ValueError: If `repeats` is less than 1, all labels are equal, or a label is not 0 or 1.
     """
     labels = np.ravel(labels)
     if repeats < 1:
         raise ValueError(f"`repeats` must be at least 1. Received: {repeats}.")
+    other = labels[(labels != 0) & (labels != 1)]
+    if len(other):
+        raise ValueError(
+            f"Shuffling is measured by AUC, which needs clicks, 0 or 1. Received: the label {other[0]:g}. Models of "
+            "numbers and grades explain single rows by `model.explainer()`."
+        )
     if len(np.unique(labels)) < 2:
         raise ValueError(f"AUC needs rows with and without a click. Received: {len(labels):,} rows of one kind.")
     schema, random = model.schema, np.random.default_rng(seed)

@@ -47,7 +47,12 @@ def test_only_the_asked_pairs_are_shuffled(planted):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"), [({"labels": np.ones(800)}, "one kind"), ({"repeats": 0}, "at least 1")]
+    ("change", "message"),
+    [
+        ({"labels": np.ones(800)}, "one kind"),
+        ({"labels": np.arange(800) / 2}, "needs clicks, 0 or 1. Received: the label 0.5"),
+        ({"repeats": 0}, "at least 1"),
+    ],
 )
 def test_what_is_refused(planted, change, message):
     model, features, labels, *_ = planted
