@@ -12,7 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ctrzoo.files import replaced
-from ctrzoo.metrics import calibration, calibration_curve, expected_calibration_error, main_metrics, metric_of
+from ctrzoo.metrics import (
+    calibration,
+    calibration_curve,
+    expected_calibration_error,
+    main_metrics,
+    metric_of,
+    metrics_of_row,
+)
 from ctrzoo.plot_text import FONTS, plain
 from ctrzoo.types import Path
 
@@ -38,7 +45,7 @@ def plot_learning_curves(
         best_reachable: `{"auc", "log_loss"}` of the true probabilities, if they are known.
         monitor: The monitored metric.
     """
-    names = [name[6:] for name in next(iter(histories.values()))[0] if name.startswith("valid_")]
+    names = metrics_of_row(next(iter(histories.values()))[0])
     others = [name for name in main_metrics(names) if name != monitor]
     shown = {name: metric_of(name).title for name in (monitor, *others[:1])}
     panels = {"loss": "training loss", **{f"valid_{name}": f"validation {title}" for name, title in shown.items()}}

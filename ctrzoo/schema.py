@@ -233,14 +233,31 @@ def _without_share(config):
     return {key: value for key, value in config.items() if key != "share" or value is not None}
 
 
-def _check_share(field, fields):
-    where = f"Field '{field.name}': `share`"
-    if field.share not in fields:
-        raise ValueError(f"{where}: {unknown('field', field.share, fields)}")
-    owner = fields[field.share]
-    if owner.share is not None:
-        which = "itself" if owner is field else f"'{owner.name}', which shares the ids of '{owner.share}'"
+def owner_of(name: str, shares: Mapping[str, str | None]) -> str:
+    """Return the field whose ids a field shares, which must have ids of its own.
+
+    Args:
+        name: Name of the field.
+        shares: For each field, the name of the one whose ids it shares, or None.
+
+    Raises:
+        ValueError: If it names no other field, or one that shares ids itself.
+
+    >>> owner_of("last_item", {"item": None, "last_item": "item"})
+    'item'
+    """
+    where, owner = f"Field '{name}': `share`", shares[name]
+    if owner is None or owner not in shares:
+        raise ValueError(f"{where}: {unknown('field', str(owner), shares)}")
+    if shares[owner] is not None:
+        which = "itself" if owner == name else f"'{owner}', which shares the ids of '{shares[owner]}'"
         raise ValueError(f"{where} must name a field with ids of its own. Received: {which}.")
+    return owner
+
+
+def _check_share(field, fields):
+    owner = fields[owner_of(field.name, {name: entry.share for name, entry in fields.items()})]
+    where = f"Field '{field.name}': `share`"
     if "numerical" in (field.kind, owner.kind):
         kinds = f"'{field.name}' is {field.kind}, '{owner.name}' is {owner.kind}"
         raise ValueError(f"{where} is for categorical and multi-valued fields. Received: {kinds}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ctrzoo.metrics import Metric, cell_of, main_metrics, metric_of
+from ctrzoo.metrics import Metric, cell_of, main_metrics, metric_of, metrics_of_row
 
 if TYPE_CHECKING:
     from ..data_pipelines import PreparedData
@@ -55,7 +55,7 @@ def report(
     if results.get("task") == "classification":
         pictures.append("![Calibration on the test split](calibration.png)")
     lines += ["", *(line for note in [*results["notes"], *pictures] for line in (note, ""))]
-    main = main_metrics(name[6:] for name in histories[settings.model][0] if name.startswith("valid_")).items()
+    main = main_metrics(metrics_of_row(histories[settings.model][0])).items()
     columns = [(f"{split}_{name}", f"{split} {metric.title}") for split in ("train", "valid") for name, metric in main]
     columns = [column for column in columns if column[0] != "train_log_loss"]  # the training loss has its own column
     lines += [f"## Epochs of {settings.model}", "", f"| epoch | loss | {' | '.join(title for _, title in columns)} |"]

@@ -3,7 +3,16 @@
 from ctrzoo.metrics.binary import auc, log_loss, normalized_entropy, pr_auc
 from ctrzoo.metrics.calibration import CalibrationCurve, calibration, calibration_curve, expected_calibration_error
 from ctrzoo.metrics.ranking import GroupedMetrics, grouped_metrics
-from ctrzoo.metrics.registry import METRICS, Metric, Scored, cell_of, evaluate_scores, main_metrics, metric_of
+from ctrzoo.metrics.registry import (
+    METRICS,
+    Metric,
+    Scored,
+    cell_of,
+    evaluate_scores,
+    main_metrics,
+    metric_of,
+    metrics_of_row,
+)
 from ctrzoo.metrics.regression import mae, rmse
 
 __all__ = [
@@ -23,6 +32,7 @@ __all__ = [
     "mae",
     "main_metrics",
     "metric_of",
+    "metrics_of_row",
     "normalized_entropy",
     "pr_auc",
     "rmse",

@@ -128,6 +128,15 @@ def main_metrics(names: Iterable[str]) -> dict[str, Metric]:
     return {name: metric for name in names if (metric := metric_of(name)).is_main}
 
 
+def metrics_of_row(row: Iterable[str]) -> list[str]:
+    """Return the names of the validation metrics in the columns of a history.
+
+    >>> metrics_of_row(["epoch", "train_auc", "valid_auc", "valid_ndcg@10"])
+    ['auc', 'ndcg@10']
+    """
+    return [name.removeprefix("valid_") for name in row if name.startswith("valid_")]
+
+
 def evaluate_scores(rows: Scored, names: Iterable[str]) -> dict[str, float]:
     """Compute metrics of a split, by name.
 

@@ -37,7 +37,7 @@ class Evaluator:
         parts: dict[str, list[np.ndarray]] = {"labels": [], "scores": [], "weights": [], "groups": []}
         for features, labels, *others in dataset:
             check_ids(features, self._schema)
-            parts["labels"].append(np.ravel(np.asarray(labels)[:, :1]))
+            parts["labels"].append(np.reshape(np.asarray(labels), (len(labels), -1))[:, 0])
             parts["scores"].append(np.ravel(self._step.predict(features)))
             parts["weights"] += [np.ravel(weights) for weights in others[:1]]
             parts["groups"] += [np.ravel(columns["group"]) for columns in others[1:] if "group" in columns]

@@ -11,7 +11,7 @@ from ctrzoo.model import CTRModel
 
 
 def negative_rate(data: Any) -> float:
-    """Return the share of the negative training rows that data have; data of one's own need not say so."""
+    """Return the share of the negative training rows that data have; user-defined data may lack the attribute."""
     return getattr(data, "negative_rate", 1.0)
 
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from ctrzoo.metrics import main_metrics
+from ctrzoo.metrics import main_metrics, metrics_of_row
 
 HEARTBEAT_SECONDS = 30
 
@@ -66,7 +66,7 @@ class TrainingProgress:
     def end_epoch(self, row: Mapping[str, float]) -> None:
         """Show the finished epoch's row of the history."""
         self._bar.remove_task(self._task)
-        metrics = main_metrics(name[6:] for name in row if name.startswith("valid_")).items()
+        metrics = main_metrics(metrics_of_row(row)).items()
         found = ", ".join(f"{metric.title} {metric.format.format(row[f'valid_{name}'])}" for name, metric in metrics)
         speed = f"{row['rows_per_second']:,.0f} rows/s, {row['seconds']:.1f} s"
         self.console.print(f"{self._title}: loss {row['loss']:.4f}, valid {found} ({speed})", markup=False)

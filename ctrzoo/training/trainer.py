@@ -291,7 +291,7 @@ class _Run:
 
 
 def _columns(data: Any) -> tuple[str, ...]:
-    """Return what the rows of data have beside features and label; data of one's own need not say so."""
+    """Return the further columns of the rows, such as weights; user-defined data may lack the attribute."""
     return tuple(getattr(data, "columns", ()))
 
 

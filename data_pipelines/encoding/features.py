@@ -20,7 +20,7 @@ class Block(typing.NamedTuple):
         numerical: float32 `(rows, numerical slots)`: scaled numbers (0 if missing), and the weights of weighted
             fields' ids (0 for padding). Called `numbers` on disk.
         labels: `(rows,)`: 0 or 1 (uint8), or float32 numbers.
-        columns: What rows have beside: `weight`, `group`, `time` and `id`, each `(rows,)`; see `Roles.read`.
+        columns: Further columns, `weight`, `group`, `time` and `id`, each `(rows,)`; see `Roles.read`.
     """
 
     ids: np.ndarray

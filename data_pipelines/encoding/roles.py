@@ -22,7 +22,7 @@ from .times import check_format
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config
 
-# The columns that a row may have beside its features and label, and their types in prepared folders.
+# The further columns that a row may have, and their types in prepared folders.
 COLUMNS = {"weight": "float32", "group": "int64", "time": "int64", "id": "string"}
 LONGEST_ID = 1000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from ctrzoo.suggest import unknown
+from ctrzoo.schema import owner_of
 
 from .field import FieldEncoding
 
@@ -29,12 +29,7 @@ def check_shares(fields: Sequence[FieldEncoding]) -> None:
         if field.share is None:
             continue
         where = f"Field '{field.name}'"
-        if field.share not in by_name:
-            raise ValueError(f"{where}: `share`: {unknown('field', field.share, by_name)}")
-        owner = by_name[field.share]
-        if owner.share is not None:
-            which = "itself" if owner is field else f"'{owner.name}', which shares the ids of '{owner.share}'"
-            raise ValueError(f"{where}: `share` must name a field with ids of its own. Received: {which}.")
+        owner = by_name[owner_of(field.name, {name: entry.share for name, entry in by_name.items()})]
         for one in (field, owner):
             if one.reads_numbers or one.assign_ids_online:
                 what = "takes numbers" if one.reads_numbers else "has `assign_ids_online`"

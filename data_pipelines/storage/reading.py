@@ -61,7 +61,7 @@ class PreparedData:
         num_rows: Rows of each split, `{"train": ..., "valid": ..., "test": ...}`.
         num_positives: Rows with a label above 0 of each split.
         label_kind: `"binary"`, `"real"` or `"graded"`, see `Label`.
-        columns: What rows have beside features and label: some of weight, group, time and id.
+        columns: Further columns of the rows: some of weight, group, time and id.
         keep_groups: Whether the training rows of a group are next to each other.
         negative_rate: The share of the negative training rows that the preparation kept. Pass it to the model, whose
             probabilities are then those of all rows.
@@ -290,7 +290,7 @@ class PreparedData:
 
         Args:
             split: The split.
-            stored: The columns to read beside features and labels.
+            stored: The further columns to read.
             returned: The columns of the dictionary that a batch has after its weights; None for batches without it,
                 which have weights only if rows have them.
         """

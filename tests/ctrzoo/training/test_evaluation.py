@@ -36,5 +36,7 @@ def test_labels_and_probabilities_keep_their_order_and_no_rows_are_refused(data)
     np.testing.assert_array_equal(found.labels, labels[:, 0])
     assert found.weights is None and found.groups is None
     np.testing.assert_allclose(found.scores, model.predict(features, verbose=0)[:, 0], rtol=1e-5)
+    flat = [(batch, np.ravel(column)) for batch, column in data.dataset("test", 7, shuffle=False)]
+    np.testing.assert_array_equal(Evaluator(model).predict(flat).labels, found.labels)
     with pytest.raises(ValueError, match="has no rows to evaluate"):
         Evaluator(model).predict(data.dataset("test", 7, shuffle=False).take(0))

@@ -14,6 +14,7 @@ from ctrzoo.data_pipelines.preparation.table import prepare_own_table
 from ctrzoo.experiments.experiment import run_experiment
 from ctrzoo.experiments.settings import Settings
 from ctrzoo.metrics import grouped_metrics, mae, rmse
+from ctrzoo.schema import Field, Schema
 from ctrzoo.tasks import TASKS
 from ctrzoo.training import TrainingOptions, set_seed, train
 
@@ -184,11 +185,8 @@ def test_positive_weight_raises_probabilities(folders, console):
 
 
 def test_a_poisson_model_predicts_rates():
-    data_schema = models.build  # the prediction is the exponential of the logit
-    from ctrzoo.schema import Field, Schema
-
     schema = Schema([Field("user", vocabulary_size=5)])
-    model = data_schema("lr", schema, task="regression", loss="poisson")
+    model = models.build("lr", schema, task="regression", loss="poisson")
     features = {"ids": np.array([[1], [2]], "int32"), "values": np.ones((2, 1), "float32")}
     outputs = model.explainer()(features)
     np.testing.assert_allclose(outputs["prediction"], np.exp(outputs["logit"]), rtol=1e-6)
