@@ -71,7 +71,7 @@ def calibration_curve(
         raise ValueError(f"`bins` must be at least 1. Received: {bins}.")
     labels, probabilities, weights = checked_probabilities(labels, probabilities, weights)
     ranks = np.unique(np.arange(1, bins) * len(labels) // bins)
-    edges = np.unique(np.partition(probabilities, ranks)[ranks]) if len(ranks) else np.empty(0)
+    edges = np.unique(np.sort(probabilities)[ranks]) if len(ranks) else np.empty(0)
     sums = np.zeros((3, len(edges) + 1))
     pieces = zip(blocks(labels), blocks(probabilities), weight_blocks(weights, len(labels)), strict=True)
     for actual, probability, weight in pieces:

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrzoo.metrics import rows as rows_of
-from ctrzoo.metrics.rows import checked, sortable
+from ctrzoo.metrics.grouping import by_group_and_score, whole_groups
+from ctrzoo.metrics.rows import checked
 
 
 class GroupedMetrics(NamedTuple):
@@ -78,11 +78,9 @@ def grouped_metrics(
     if k is not None and k < 1:
         raise ValueError(f"`k` must be at least 1. Received: {k}.")
     sums = np.zeros(10)
-    for block in _whole_groups(groups):
-        chosen = block[_by_group(groups[block], -scores[block])]
-        weight = np.ones(len(chosen)) if weights is None else weights[chosen].astype(np.float64)
-        sums += _sums(labels[chosen].astype(np.float64), scores[chosen], groups[chosen], weight, k or len(chosen))
-    won, compared, gain, reciprocal, hits, places, positives, number, one_class, empty = sums
+    for block in _sorted_blocks(labels, scores, groups, weights):
+        sums += np.r_[_auc_sums(block), _place_sums(block, k)]
+    won, compared, one_class, number, empty, gain, reciprocal, hits, places, positives = sums
     ranked = number - empty
     return GroupedMetrics(
         grouped_auc=_ratio(won, compared),
@@ -100,76 +98,110 @@ def _ratio(total, number):
     return float(total / number) if number else float("nan")
 
 
-def _whole_groups(groups) -> Iterator[np.ndarray]:
-    """Yield the numbers of the rows of some groups at a time, about `BLOCK` rows."""
-    order = np.argsort(groups)
-    start = 0
-    while start < len(order):
-        stop = min(start + rows_of.BLOCK, len(order))
-        while stop < len(order) and groups[order[stop]] == groups[order[stop - 1]]:
-            # The rest of the last group; it is sorted, so that its end is found by halving.
-            stop += int(np.searchsorted(groups[order[stop : stop + rows_of.BLOCK]], groups[order[stop - 1]], "right"))
-        yield order[start:stop]
-        start = stop
+class _Block(NamedTuple):
+    """Rows of whole groups, sorted by group and falling score.
+
+    Args:
+        labels: The grade of each row.
+        weights: The weight of each row, or `None`.
+        firsts: The first row of each group.
+        ties: The first row of each set of rows with equal scores in a group.
+        places: The place of each row; the mean for rows with equal scores.
+    """
+
+    labels: np.ndarray
+    weights: np.ndarray | None
+    firsts: np.ndarray
+    ties: np.ndarray
+    places: np.ndarray
+
+    def sums(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the sum of numbers of the rows in each group."""
+        return np.add.reduceat(numbers, self.firsts)
+
+    def of_rows(self, numbers: np.ndarray) -> np.ndarray:
+        """Return numbers of the groups for each row."""
+        return np.repeat(numbers, np.diff(self.firsts, append=len(self.labels)))
 
 
-def _by_group(groups, numbers):
-    """Return the order by group, which the rows are sorted by already, and then by rising number."""
-    if numbers.dtype != np.float32:
-        return np.lexsort((numbers, np.cumsum(np.r_[False, groups[1:] != groups[:-1]])))
-    number_of_group = np.cumsum(np.r_[False, groups[1:] != groups[:-1]], dtype=np.uint64)
-    return np.argsort(number_of_group << np.uint64(32) | sortable(numbers))
+def _sorted_blocks(labels, scores, groups, weights) -> Iterator[_Block]:
+    for rows, number_of_group in whole_groups(groups):
+        score = scores[rows]
+        order = by_group_and_score(number_of_group, score)
+        rows, score = rows[order], score[order]
+        new_group = np.diff(number_of_group, prepend=-1) > 0
+        firsts = np.flatnonzero(new_group)
+        new_score = new_group.copy()
+        new_score[1:] |= score[1:] != score[:-1]
+        ties = np.flatnonzero(new_score)
+        before = np.repeat(firsts, np.diff(firsts, append=len(rows)))
+        if len(ties) == len(rows):
+            places = np.arange(1.0, len(rows) + 1) - before
+        else:
+            lengths = np.diff(ties, append=len(rows))
+            places = np.repeat(ties + (lengths + 1) / 2, lengths) - before
+        weight = None if weights is None else weights[rows].astype(np.float64)
+        yield _Block(labels[rows].astype(np.float64), weight, firsts, ties, places)
 
 
-def _sums(labels, scores, groups, weights, k):
-    """Return the sums behind `GroupedMetrics` of rows sorted by group and falling score."""
-    new_group = np.r_[True, groups[1:] != groups[:-1]]
-    new_score = new_group | np.r_[True, scores[1:] != scores[:-1]]
-    firsts, ties = np.flatnonzero(new_group), np.flatnonzero(new_score)
-    group_of_tie = np.searchsorted(firsts, ties, "right") - 1
-    ends = np.r_[ties[1:], len(labels)]
-    # Rows with equal scores have these places, and share their mean.
-    best_places, worst_places = ties + 1 - firsts[group_of_tie], ends - firsts[group_of_tie]
-    places = np.repeat((best_places + worst_places) / 2, ends - ties)
-    positive = labels > 0
-    firsts_of_ties = np.flatnonzero(new_group[ties])
+def _auc_sums(block):
+    """Return the sum of the AUCs times rows, of these rows, and how many groups were left out."""
+    if block.weights is None and block.labels.max() <= 1 and not (block.labels % 1).any():
+        sizes, positives = np.diff(block.firsts, append=len(block.labels)), block.sums(block.labels)
+        pairs = positives * (sizes - positives)
+        # Without any negative row, the places of the positive ones add up to the second number.
+        won = pairs - (block.sums(block.places * block.labels) - positives * (positives + 1) / 2)
+    else:
+        sizes, won, pairs = _weighted_pairs(block)
+    both = pairs > 0
+    return (won[both] / pairs[both] * sizes[both]).sum(), sizes[both].sum(), (~both).sum()
 
-    # AUC: a row wins against those of lower grades below it: all of the group but those before and half of the equal.
+
+def _weighted_pairs(block):
+    """Return, for each group, the weight of its rows, of the pairs won and of all pairs."""
+    labels, firsts, ties = block.labels, block.firsts, block.ties
+    weights = np.ones(len(labels)) if block.weights is None else block.weights
+    firsts_of_ties = np.searchsorted(ties, firsts)
+    ties_of_groups = np.diff(firsts_of_ties, append=len(ties))
     won, pairs = np.zeros(len(firsts)), np.zeros(len(firsts))
     for grade in np.unique(labels)[1:]:
+        # A row wins against those of lower grades below it: all of the group but those before and half of the equal.
         up, down = (np.add.reduceat(np.where(which, weights, 0), ties) for which in (labels == grade, labels < grade))
         ups, downs = (np.add.reduceat(part, firsts_of_ties) for part in (up, down))
-        seen = np.cumsum(down)
-        before = seen - down - (seen - down)[firsts_of_ties][group_of_tie]
-        won += np.add.reduceat(up * (downs[group_of_tie] - before - down / 2), firsts_of_ties)
+        before = np.cumsum(down) - down
+        before -= np.repeat(before[firsts_of_ties], ties_of_groups)
+        won += np.add.reduceat(up * (np.repeat(downs, ties_of_groups) - before - down / 2), firsts_of_ties)
         pairs += ups * downs
-    both, sizes = pairs > 0, np.add.reduceat(weights, firsts)
-    aucs = won[both] / pairs[both]
+    return block.sums(weights), won, pairs
 
+
+def _place_sums(block, k):
+    """Return the number of groups and the sums behind the other metrics than the AUC."""
+    labels, firsts, ties, places = block.labels, block.firsts, block.ties, block.places
+    sizes, positive = np.diff(firsts, append=len(labels)), labels > 0
+    lengths = np.diff(ties, append=len(labels))
+    # Rows with equal scores have these places, and share their mean discount.
+    worst_places = places[ties].astype(np.float64) + (lengths - 1) / 2
+    last = min(k or len(labels), int(sizes.max()))
+    discounts = np.r_[0, np.cumsum(1 / np.log2(1 + np.arange(1, last + 1)))]
+    worst_places = worst_places.astype(np.int64)
+    shared = discounts[np.minimum(worst_places, last)] - discounts[np.minimum(worst_places - lengths, last)]
     gains = np.exp2(labels) - 1
-    discounts = np.r_[0, np.cumsum(1 / np.log2(1 + np.arange(1, min(k, int(worst_places.max())) + 1)))]
-    last = len(discounts) - 1
-    shared = discounts[np.minimum(worst_places, last)] - discounts[np.minimum(best_places - 1, last)]
-    reached = np.add.reduceat(gains * np.repeat(shared / (ends - ties), ends - ties), firsts)
-    group_of_row = np.repeat(np.arange(len(firsts)), np.diff(np.r_[firsts, len(labels)]))
-    ideal_order = _by_group(group_of_row, -gains.astype(np.float32))
-    ideal_places = np.arange(len(labels)) - firsts[group_of_row] + 1
-    ideal = np.where(ideal_places <= k, gains[ideal_order] / np.log2(1 + ideal_places), 0)
-    ideal = np.add.reduceat(ideal, firsts)
+    reached = block.sums(gains * np.repeat(shared / lengths, lengths))
+    group_of_row = block.of_rows(np.arange(len(firsts)))
+    ideal_order = by_group_and_score(group_of_row, labels.astype(np.float32))
+    ideal_places = np.arange(1, len(labels) + 1) - block.of_rows(firsts)
+    single = np.diff(discounts, append=discounts[-1])  # of place 1, 2, ..., and 0 of places after the last
+    ideal = block.sums(gains[ideal_order] * single[np.minimum(ideal_places - 1, last)])
     has_positive = np.logical_or.reduceat(positive, firsts)
     best = np.minimum.reduceat(np.where(positive, places, np.inf), firsts)[has_positive]
-    weight_of_positives = np.where(positive, weights, 0)
-    return np.array(
-        [
-            (aucs * sizes[both]).sum(),
-            sizes[both].sum(),
-            (reached[has_positive] / ideal[has_positive]).sum(),
-            (1 / best).sum(),
-            (best <= k).sum(),
-            (places * weight_of_positives).sum(),
-            weight_of_positives.sum(),
-            len(firsts),
-            (~both).sum(),
-            (~has_positive).sum(),
-        ]
+    weight_of_positives = positive * (1.0 if block.weights is None else block.weights)
+    return (
+        len(firsts),
+        (~has_positive).sum(),
+        (reached[has_positive] / ideal[has_positive]).sum(),
+        (1 / best).sum(),
+        (best <= last).sum(),
+        (places * weight_of_positives).sum(),
+        weight_of_positives.sum(),
     )
