@@ -2,7 +2,7 @@
 
 from ctrzoo.metrics.binary import auc, log_loss, normalized_entropy, pr_auc
 from ctrzoo.metrics.calibration import CalibrationCurve, calibration, calibration_curve, expected_calibration_error
-from ctrzoo.metrics.ranking import GroupedMetrics, grouped_metrics
+from ctrzoo.metrics.ranking import GroupedMetrics, grouped_auc, grouped_metrics
 from ctrzoo.metrics.registry import (
     METRICS,
     Metric,
@@ -27,6 +27,7 @@ __all__ = [
     "cell_of",
     "evaluate_scores",
     "expected_calibration_error",
+    "grouped_auc",
     "grouped_metrics",
     "log_loss",
     "mae",

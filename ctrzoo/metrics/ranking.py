@@ -69,12 +69,7 @@ def grouped_metrics(
     >>> grouped_metrics([0, 1, 1, 0], [0.2, 0.9, 0.3, 0.3], ["a", "a", "b", "b"]).mrr  # places 1 and 1.5
     0.8333333333333333
     """
-    labels, scores, weights = checked(labels, scores, weights, binary=False)
-    groups = np.ravel(np.asarray(groups))
-    if len(groups) != len(labels):
-        raise ValueError(f"One group is needed for each label. Received: {len(groups)} and {len(labels)}.")
-    if labels.min() < 0 or labels.max() > 30:
-        raise ValueError(f"Grades must lie in 0 to 30. Received: from {labels.min()} to {labels.max()}.")
+    labels, scores, groups, weights = _checked(labels, scores, groups, weights)
     if k is not None and k < 1:
         raise ValueError(f"`k` must be at least 1. Received: {k}.")
     sums = np.zeros(10)
@@ -94,6 +89,37 @@ def grouped_metrics(
     )
 
 
+def grouped_auc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Return the `grouped_auc` of `grouped_metrics` alone, in two thirds of the time.
+
+    Args:
+        labels: A grade for each row, at least 0.
+        scores: A number for each row; higher ranks first.
+        groups: The group of each row, whole numbers or text.
+        weights: A weight for each row.
+
+    Raises:
+        ValueError: As in `grouped_metrics`.
+
+    >>> grouped_auc([0, 1, 1, 0], [0.2, 0.9, 0.3, 0.3], ["a", "a", "b", "b"])
+    0.75
+    """
+    sums = np.zeros(3)
+    for block in _sorted_blocks(*_checked(labels, scores, groups, weights)):
+        sums += _auc_sums(block)
+    return _ratio(sums[0], sums[1])
+
+
+def _checked(labels, scores, groups, weights):
+    labels, scores, weights = checked(labels, scores, weights, binary=False)
+    groups = np.ravel(np.asarray(groups))
+    if len(groups) != len(labels):
+        raise ValueError(f"One group is needed for each label. Received: {len(groups)} and {len(labels)}.")
+    if labels.min() < 0 or labels.max() > 30:
+        raise ValueError(f"Grades must lie in 0 to 30. Received: from {labels.min()} to {labels.max()}.")
+    return labels, scores, groups, weights
+
+
 def _ratio(total, number):
     return float(total / number) if number else float("nan")
 
@@ -104,6 +130,7 @@ class _Block(NamedTuple):
     Args:
         labels: The grade of each row.
         weights: The weight of each row, or `None`.
+        number_of_group: The number of each row's group, from 0.
         firsts: The first row of each group.
         ties: The first row of each set of rows with equal scores in a group.
         places: The place of each row; the mean for rows with equal scores.
@@ -111,46 +138,48 @@ class _Block(NamedTuple):
 
     labels: np.ndarray
     weights: np.ndarray | None
+    number_of_group: np.ndarray
     firsts: np.ndarray
     ties: np.ndarray
     places: np.ndarray
 
-    def sums(self, numbers: np.ndarray) -> np.ndarray:
-        """Return the sum of numbers of the rows in each group."""
-        return np.add.reduceat(numbers, self.firsts)
-
-    def of_rows(self, numbers: np.ndarray) -> np.ndarray:
-        """Return numbers of the groups for each row."""
-        return np.repeat(numbers, np.diff(self.firsts, append=len(self.labels)))
-
 
 def _sorted_blocks(labels, scores, groups, weights) -> Iterator[_Block]:
-    for rows, number_of_group in whole_groups(groups):
+    is_binary = ((labels == 0) | (labels == 1)).all()
+    for rows, number_of_group, label in whole_groups(groups, labels > 0):
         score = scores[rows]
         order = by_group_and_score(number_of_group, score)
         rows, score = rows[order], score[order]
-        new_group = np.diff(number_of_group, prepend=-1) > 0
-        firsts = np.flatnonzero(new_group)
-        new_score = new_group.copy()
-        new_score[1:] |= score[1:] != score[:-1]
-        ties = np.flatnonzero(new_score)
-        before = np.repeat(firsts, np.diff(firsts, append=len(rows)))
+        label = label[order] if is_binary else labels[rows]
+        new_group, new_score = np.ones((2, len(rows)), bool)
+        new_group[1:] = number_of_group[1:] != number_of_group[:-1]
+        new_score[1:] = new_group[1:] | (score[1:] != score[:-1])
+        firsts, ties = np.flatnonzero(new_group), np.flatnonzero(new_score)
+        before = firsts[number_of_group]
         if len(ties) == len(rows):
             places = np.arange(1.0, len(rows) + 1) - before
         else:
-            lengths = np.diff(ties, append=len(rows))
+            lengths = _lengths(ties, len(rows))
             places = np.repeat(ties + (lengths + 1) / 2, lengths) - before
         weight = None if weights is None else weights[rows].astype(np.float64)
-        yield _Block(labels[rows].astype(np.float64), weight, firsts, ties, places)
+        yield _Block(label.astype(np.float64), weight, number_of_group, firsts, ties, places)
+
+
+def _lengths(starts, stop):
+    """Return how far it is from each start to the next one, or to the stop."""
+    lengths = np.empty_like(starts)
+    np.subtract(starts[1:], starts[:-1], out=lengths[:-1])
+    lengths[-1] = stop - starts[-1]
+    return lengths
 
 
 def _auc_sums(block):
     """Return the sum of the AUCs times rows, of these rows, and how many groups were left out."""
-    if block.weights is None and block.labels.max() <= 1 and not (block.labels % 1).any():
-        sizes, positives = np.diff(block.firsts, append=len(block.labels)), block.sums(block.labels)
+    if block.weights is None and ((block.labels == 0) | (block.labels == 1)).all():
+        sizes, positives = _lengths(block.firsts, len(block.labels)), np.add.reduceat(block.labels, block.firsts)
         pairs = positives * (sizes - positives)
-        # Without any negative row, the places of the positive ones add up to the second number.
-        won = pairs - (block.sums(block.places * block.labels) - positives * (positives + 1) / 2)
+        # The places of the positive rows add up to the last number if they are before all others.
+        won = pairs - (np.add.reduceat(block.places * block.labels, block.firsts) - positives * (positives + 1) / 2)
     else:
         sizes, won, pairs = _weighted_pairs(block)
     both = pairs > 0
@@ -161,47 +190,57 @@ def _weighted_pairs(block):
     """Return, for each group, the weight of its rows, of the pairs won and of all pairs."""
     labels, firsts, ties = block.labels, block.firsts, block.ties
     weights = np.ones(len(labels)) if block.weights is None else block.weights
+    group_of_tie = block.number_of_group[ties]
     firsts_of_ties = np.searchsorted(ties, firsts)
-    ties_of_groups = np.diff(firsts_of_ties, append=len(ties))
     won, pairs = np.zeros(len(firsts)), np.zeros(len(firsts))
     for grade in np.unique(labels)[1:]:
         # A row wins against those of lower grades below it: all of the group but those before and half of the equal.
-        up, down = (np.add.reduceat(np.where(which, weights, 0), ties) for which in (labels == grade, labels < grade))
+        up, down = weights * (labels == grade), weights * (labels < grade)
+        if len(ties) < len(labels):
+            up, down = np.add.reduceat(up, ties), np.add.reduceat(down, ties)
         ups, downs = (np.add.reduceat(part, firsts_of_ties) for part in (up, down))
-        before = np.cumsum(down) - down
-        before -= np.repeat(before[firsts_of_ties], ties_of_groups)
-        won += np.add.reduceat(up * (np.repeat(downs, ties_of_groups) - before - down / 2), firsts_of_ties)
+        seen = np.cumsum(down)
+        before = seen - down - (seen - down)[firsts_of_ties][group_of_tie]
+        won += np.add.reduceat(up * (downs[group_of_tie] - before - down / 2), firsts_of_ties)
         pairs += ups * downs
-    return block.sums(weights), won, pairs
+    return np.add.reduceat(weights, firsts), won, pairs
 
 
 def _place_sums(block, k):
-    """Return the number of groups and the sums behind the other metrics than the AUC."""
-    labels, firsts, ties, places = block.labels, block.firsts, block.ties, block.places
-    sizes, positive = np.diff(firsts, append=len(labels)), labels > 0
-    lengths = np.diff(ties, append=len(labels))
-    # Rows with equal scores have these places, and share their mean discount.
-    worst_places = places[ties].astype(np.float64) + (lengths - 1) / 2
-    last = min(k or len(labels), int(sizes.max()))
-    discounts = np.r_[0, np.cumsum(1 / np.log2(1 + np.arange(1, last + 1)))]
-    worst_places = worst_places.astype(np.int64)
-    shared = discounts[np.minimum(worst_places, last)] - discounts[np.minimum(worst_places - lengths, last)]
+    """Return the number of groups and the sums behind the other metrics than the AUC, which positive rows make up."""
+    number, rows = len(block.firsts), np.flatnonzero(block.labels > 0)
+    if not len(rows):
+        return number, number, 0, 0, 0, 0, 0
+    labels, places, group = block.labels[rows], block.places[rows], block.number_of_group[rows]
+    is_first = np.r_[True, group[1:] != group[:-1]]
+    firsts = np.flatnonzero(is_first)
+    last = min(k or len(block.labels), int(_lengths(block.firsts, len(block.labels)).max()))
+    discounts = np.r_[1 / np.log2(1 + np.arange(1, last + 1)), 0]  # of place 1, 2, ..., and 0 after the last
     gains = np.exp2(labels) - 1
-    reached = block.sums(gains * np.repeat(shared / lengths, lengths))
-    group_of_row = block.of_rows(np.arange(len(firsts)))
-    ideal_order = by_group_and_score(group_of_row, labels.astype(np.float32))
-    ideal_places = np.arange(1, len(labels) + 1) - block.of_rows(firsts)
-    single = np.diff(discounts, append=discounts[-1])  # of place 1, 2, ..., and 0 of places after the last
-    ideal = block.sums(gains[ideal_order] * single[np.minimum(ideal_places - 1, last)])
-    has_positive = np.logical_or.reduceat(positive, firsts)
-    best = np.minimum.reduceat(np.where(positive, places, np.inf), firsts)[has_positive]
-    weight_of_positives = positive * (1.0 if block.weights is None else block.weights)
+    reached = np.add.reduceat(gains * _shared_discounts(block, rows, discounts), firsts)
+    ideal_places = np.arange(len(rows)) - firsts[np.cumsum(is_first) - 1]  # from 0
+    ordered = gains[by_group_and_score(group, labels.astype(np.float32))]
+    ideal = np.add.reduceat(ordered * discounts[np.minimum(ideal_places, last)], firsts)
+    best = np.minimum.reduceat(places, firsts)
+    weights = np.ones(len(rows)) if block.weights is None else block.weights[rows]
     return (
-        len(firsts),
-        (~has_positive).sum(),
-        (reached[has_positive] / ideal[has_positive]).sum(),
+        number,
+        number - len(firsts),
+        (reached / ideal).sum(),
         (1 / best).sum(),
         (best <= last).sum(),
-        (places * weight_of_positives).sum(),
-        weight_of_positives.sum(),
+        (places * weights).sum(),
+        weights.sum(),
     )
+
+
+def _shared_discounts(block, rows, discounts):
+    """Return the discount of rows, the mean of those of their places for rows with equal scores."""
+    last = len(discounts) - 1
+    if len(block.ties) == len(block.labels):
+        return discounts[np.minimum(block.places[rows].astype(np.int64) - 1, last)]
+    tie = np.searchsorted(block.ties, rows, "right") - 1
+    lengths = _lengths(block.ties, len(block.labels))[tie]
+    before = block.ties[tie] - block.firsts[block.number_of_group[rows]]
+    up_to = np.r_[0, np.cumsum(discounts)]
+    return (up_to[np.minimum(before + lengths, last)] - up_to[np.minimum(before, last)]) / lengths

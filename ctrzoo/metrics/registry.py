@@ -11,7 +11,7 @@ import numpy as np
 
 from ctrzoo.metrics.binary import auc, log_loss, normalized_entropy, pr_auc
 from ctrzoo.metrics.calibration import calibration, expected_calibration_error
-from ctrzoo.metrics.ranking import GroupedMetrics, grouped_metrics
+from ctrzoo.metrics.ranking import GroupedMetrics, grouped_auc, grouped_metrics
 from ctrzoo.metrics.regression import mae, rmse
 from ctrzoo.suggest import unknown
 
@@ -33,17 +33,26 @@ class Scored:
     groups: np.ndarray | None = None
     _grouped: dict[int | None, GroupedMetrics] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
-    def grouped(self, k: int | None) -> GroupedMetrics:
-        """Return the metrics of the order within groups; all are computed in one pass.
+    def grouped(self, measure: str, k: int | None) -> float:
+        """Return a metric of the order within groups; all are computed in one pass, but for the AUC of groups alone.
+
+        Args:
+            measure: One of `GroupedMetrics`.
+            k: How many places count; `None` for metrics in which all do.
 
         Raises:
             ValueError: If the rows have no groups.
         """
         if self.groups is None:
             raise ValueError("Metrics of groups need the group of each row. Name a column as `group` in the schema.")
+        columns = self.labels, self.scores, self.groups, self.weights
+        if k is None and self._grouped:
+            k = next(iter(self._grouped))  # what all places count in is the same for each k
+        elif measure == "grouped_auc":
+            return grouped_auc(*columns)
         if k not in self._grouped:
-            self._grouped[k] = grouped_metrics(self.labels, self.scores, self.groups, self.weights, k)
-        return self._grouped[k]
+            self._grouped[k] = grouped_metrics(*columns, k)
+        return getattr(self._grouped[k], measure)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +84,7 @@ def _rowwise(function: Callable[..., float]) -> Callable[[Scored], float]:
 def _grouped(title: str, measure: str, k: int | None = None, higher_is_better: bool = True, **options: Any) -> Metric:
     return Metric(
         title,
-        lambda rows: getattr(rows.grouped(k), measure),
+        lambda rows: rows.grouped(measure, k),
         higher_is_better=higher_is_better,
         needs_groups=True,
         **options,

@@ -71,5 +71,7 @@ def sortable(numbers: np.ndarray) -> np.ndarray:
     >>> np.diff(sortable(np.array([-2.0, -0.0, 0.0, 1.5], np.float32)).astype(np.int64)) > 0
     array([ True, False,  True])
     """
-    bits = (numbers + np.float32(0)).view(np.uint32)  # 0 is added because -0 + 0 is 0
-    return np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
+    numbers = numbers + np.float32(0)  # -0 + 0 is 0
+    flipped = (numbers.view(np.int32) >> 31).view(np.uint32)  # all bits of negative numbers, and of others the first
+    flipped |= np.uint32(1 << 31)
+    return numbers.view(np.uint32) ^ flipped

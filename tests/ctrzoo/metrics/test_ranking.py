@@ -1,9 +1,11 @@
 """Metrics within groups equal a slow loop over groups and scikit-learn; ties share places."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from ctrzoo.metrics import auc, grouped_metrics
+from ctrzoo.metrics import auc, grouped_auc, grouped_metrics
 from ctrzoo.metrics import rows as metric_rows
 
 
@@ -73,6 +75,31 @@ def test_metrics_equal_a_slow_loop_in_any_blocks(seed, graded, k, dtype, monkeyp
         found = grouped_metrics(*rows, k=k)._asdict()
         assert found.pop("groups") == 12
         assert found == pytest.approx(expected, rel=1e-12)
+        assert grouped_auc(*rows) == pytest.approx(expected["grouped_auc"], rel=1e-12)
+
+
+@pytest.mark.parametrize("graded", [False, True])
+def test_without_weights_each_row_weighs_one(graded):
+    labels, scores, groups, _ = random_rows(7, graded)
+    expected = slow(labels, scores, groups, np.ones(200), 3)
+    for score in (scores.astype(np.float32), scores):
+        found = grouped_metrics(labels, score, groups, k=3)._asdict()
+        assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-12)
+        assert grouped_auc(labels, score, groups) == pytest.approx(expected["grouped_auc"], rel=1e-12)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_groups_need_little_beside_the_scores(wide, monkeypatch):
+    monkeypatch.setattr(metric_rows, "BLOCK", 1000)
+    random = np.random.default_rng(3)
+    scores, groups = random.random(400_000, dtype=np.float32), random.integers(0, 20_000, 400_000)
+    groups = groups * (2**63 // 20_000) if wide else groups
+    labels = random.random(400_000) < scores
+    tracemalloc.start()
+    grouped_metrics(labels, scores, groups)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * scores.nbytes  # an integer of 8 bytes per row, and some booleans
 
 
 def test_one_group_of_clicks_has_their_auc():

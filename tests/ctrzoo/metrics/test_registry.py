@@ -24,9 +24,16 @@ def test_metrics_of_one_cut_are_computed_in_one_pass(monkeypatch):
     calls = []
     slow = registry.grouped_metrics
     monkeypatch.setattr(registry, "grouped_metrics", lambda *rows: calls.append(rows) or slow(*rows))
-    rows = Scored(ROWS.labels, ROWS.scores, None, ROWS.groups)
-    evaluate_scores(rows, ["mrr", "grouped_auc", "ndcg@3", "hit_rate@3"])
-    assert len(calls) == 2
+    for names, expected in (
+        (["ndcg@3", "mrr", "hit_rate@3", "grouped_auc", "mean_rank"], 1),
+        (["mrr", "grouped_auc", "ndcg@3", "hit_rate@3"], 2),
+        (["grouped_auc"], 0),  # it needs no places
+    ):
+        calls.clear()
+        found = evaluate_scores(Scored(ROWS.labels, ROWS.scores, None, ROWS.groups), names)
+        assert len(calls) == expected
+        whole = slow(ROWS.labels, ROWS.scores, ROWS.groups, None, 3)._asdict()
+        assert list(found.values()) == [whole[name.split("@")[0]] for name in names]
 
 
 def test_unknown_metrics_and_missing_groups_are_refused():

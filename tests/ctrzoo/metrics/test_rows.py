@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ctrzoo.metrics.rows import blocks, checked, weight_blocks
+from ctrzoo.metrics.rows import blocks, checked, sortable, weight_blocks
 
 
 def test_columns_become_rows():
@@ -22,3 +22,10 @@ def test_blocks_cover_all_rows(monkeypatch):
     assert [block.tolist() for block in blocks(np.arange(7))] == [[0, 1, 2], [3, 4, 5], [6]]
     assert [block.tolist() for block in weight_blocks(None, 4)] == [[1, 1, 1], [1]]
     assert [block.dtype for block in weight_blocks(np.ones(2, int), 2)] == [np.float64]
+
+
+def test_integers_have_the_order_of_the_numbers():
+    numbers = np.array([-np.inf, -3e38, -2.5, -1e-45, -0.0, 0.0, 1e-45, 1.0, 3e38, np.inf], np.float32)
+    assert [sorted(sortable(numbers).tolist()).index(code) for code in sortable(numbers).tolist()] == [
+        *range(4), 4, 4, *range(6, 10)
+    ]  # fmt: skip
