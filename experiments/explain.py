@@ -19,9 +19,7 @@ flags.DEFINE_string("output", None, "Where to write; by default WORKDIR/explanat
 flags.DEFINE_string("data", None, "The prepared folder, if it is no longer where the run found it.", flag_values=FLAGS)
 flags.DEFINE_enum("split", "test", ("train", "valid", "test"), "The rows to explain.", flag_values=FLAGS)
 flags.DEFINE_integer("rows", 10_000, "How many rows of the split, chosen by chance.", lower_bound=2, flag_values=FLAGS)
-flags.DEFINE_integer(
-    "instances", 3, "Rows to show one by one: surest right click, right non-click, wrong, ...", 0, flag_values=FLAGS
-)
+flags.DEFINE_integer("instances", 3, "Rows to show one by one, predicted best and worst.", 0, flag_values=FLAGS)
 flags.DEFINE_multi_integer(
     "row", [], "Number of a row of the split to show instead, from 0; repeatable.", lower_bound=0, flag_values=FLAGS
 )
@@ -30,6 +28,13 @@ flags.DEFINE_integer(
     "pairs", 60, "The most pairs of fields to shuffle; half the strongest, half by chance.", 2, flag_values=FLAGS
 )
 flags.DEFINE_integer("seed", 2018, "Seed of the choice of rows and of the permutations.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "metric",
+    None,
+    "What shuffling is measured by, such as log_loss or grouped_auc; by default AUC, and what training watched if the "
+    "task is regression or ranking.",
+    flag_values=FLAGS,
+)
 flags.DEFINE_list(
     "compare", [], "Folders of other runs on the same data (other models, other seeds), by commas.", flag_values=FLAGS
 )
@@ -65,6 +70,7 @@ def main(argv: list[str]) -> None:
         repeats=FLAGS.repeats,
         most_pairs=FLAGS.pairs,
         seed=FLAGS.seed,
+        metric=FLAGS.metric,
         compared=[pathlib.Path(run) for run in FLAGS.compare],
         console=console,
     )

@@ -2,21 +2,20 @@
 
 import json
 import pathlib
-import typing
 import zipfile
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import ArrayLike
 from rich.console import Console
 
 from ctrzoo.explanation.analysis import EXPLANATION, METHODS, Analysis, analyse, correlation
-from ctrzoo.explanation.explainer import explain_rows
-from ctrzoo.explanation.report import choose_rows, write_explanations
+from ctrzoo.explanation.measure import default_metric
+from ctrzoo.explanation.report import write_explanations
 from ctrzoo.files import seal_is_intact
-from ctrzoo.model import CTRModel, output_name
+from ctrzoo.metrics import metric_of
+from ctrzoo.model import CTRModel
 from ctrzoo.schema import Schema
 from ctrzoo.types import Path
 
@@ -24,8 +23,7 @@ from .. import (
     data_pipelines,
     models,  # noqa: F401  (the classes of saved models)
 )
-
-BATCH = 4096
+from .explained_rows import places_in_words, read_rows, sample_rows, worth_a_look
 
 
 def explain_run(
@@ -40,6 +38,7 @@ def explain_run(
     most_pairs: int = 60,
     seed: int = 2018,
     compared: Sequence[pathlib.Path] = (),
+    metric: str | None = None,
     console: Console | None = None,
 ) -> pathlib.Path:
     """Explain the model of a run on rows of its data; return the path of the report.
@@ -49,31 +48,47 @@ def explain_run(
         output: Folder to write into.
         data_folder: The prepared folder; None for the one that the run read.
         split: `"train"`, `"valid"` or `"test"`.
-        num_rows: How many rows, chosen at random.
+        num_rows: How many rows, chosen at random; whole groups if the metric is of the order within groups.
         instances: How many of them to show one by one.
         chosen: Numbers of rows of the split to show instead.
         repeats: Permutations of each field and pair.
         most_pairs: The most pairs to shuffle.
         seed: Seed of rows and permutations.
-        compared: Folders of other runs on the same data.
+        compared: Folders of other runs on the same data and with the same task.
+        metric: What shuffling is measured by; None for AUC of classification, and what training watched for the other
+            tasks, see `ctrzoo.explanation.measure.default_metric`.
         console: A `rich` console for messages, or None.
 
     Raises:
         FileNotFoundError: If a folder or file is missing.
-        ValueError: If a model does not fit the data, or a row is not in the split.
+        ValueError: If a model does not fit the data, the tasks of the runs differ, a row is not in the split, or a
+            metric needs groups that the data have not.
     """
     data = data_pipelines.load(data_folder or _data_folder(workdir / "experiment.json"))
     _check_rows(data, split, chosen)
-    total = data.num_rows[split]
-    rows = _read(data, split, np.sort(np.random.default_rng(seed).choice(total, min(num_rows, total), replace=False)))
+    loaded = {folder: load_model(folder, data.schema) for folder in (workdir, *compared)}
+    task = loaded[workdir].task
+    for folder, model in loaded.items():
+        if model.task != task:
+            raise ValueError(
+                f"Runs of one task can be compared. Received: {workdir} of {task} and {folder} of {model.task}."
+            )
+    metric = metric or default_metric(task, _monitor(workdir / "experiment.json"))
+    in_groups = task == "ranking" or metric_of(metric).needs_groups
+    if in_groups and "group" not in data.columns:
+        raise ValueError(f"{metric_of(metric).title} needs groups, which {data.name} has not. Choose another --metric.")
+    rows = sample_rows(data, split, num_rows, seed, in_groups)
     planted = data.truth["pairs"] if data.truth else ()
+    options = {"weights": rows.weights, "groups": rows.groups, "metric": metric}
     analyses: dict[pathlib.Path, tuple[CTRModel, Analysis]] = {}
-    for folder in (workdir, *compared):
-        model = load_model(folder, data.schema)
+    for folder, model in loaded.items():
         _print(console, f"{folder}: {model.name}, {len(rows.labels):,} rows of {data.name}/{split}")
-        analyses[folder] = model, analyse(model, rows.features, rows.labels, planted, most_pairs, repeats, seed)
+        analysis = analyse(model, rows.features, rows.labels, planted, most_pairs, repeats, seed, **options)
+        analyses[folder] = model, analysis
     model, analysis = analyses[workdir]
-    shown = _read(data, split, np.array(chosen)) if chosen else _worth_a_look(model, rows, instances)
+    of_groups = metric if metric_of(metric).needs_groups else "ndcg@10"
+    numbers = np.array(chosen or rows.numbers[worth_a_look(model, rows, instances, of_groups)], np.int64)
+    shown = read_rows(data, split, numbers)
     first = analysis if compared else None
     comparison = [_compared(folder, *analyses[folder], first) for folder in analyses]
     for compared_run in comparison:
@@ -88,8 +103,17 @@ def explain_run(
         [int(number) for number in shown.numbers],
         f"What {model.name} says of {data.name}: {len(rows.labels):,} rows of the {split} split",
         comparison,
-        base_rate=data.num_positives[split] / total,
+        base_rate=data.num_positives[split] / data.num_rows[split],
+        notes=places_in_words(model, data, split, numbers, of_groups) if task == "ranking" else None,
     )
+
+
+def _monitor(path):
+    """Return what the training of a run watched, None if nothing else than its task does."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["settings"].get("monitor")
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return None
 
 
 def _data_folder(path):
@@ -102,14 +126,6 @@ def _data_folder(path):
         ) from error
 
 
-class _Rows(typing.NamedTuple):
-    """Rows of a split: their numbers in stored order, features and labels."""
-
-    numbers: np.ndarray
-    features: dict[str, np.ndarray]
-    labels: np.ndarray
-
-
 def _check_rows(data, split, chosen):
     if split not in data.num_rows:
         raise ValueError(f"{data.name} has no split '{split}', but: {', '.join(data.num_rows)}.")
@@ -120,35 +136,9 @@ def _check_rows(data, split, chosen):
             )
 
 
-def _read(data, split, numbers):
-    return _Rows(numbers, *rows_of(data, split, numbers))
-
-
-def _worth_a_look(model, rows, count):
-    """Return some of the rows, those that `choose_rows` finds worth a look."""
-    chosen = choose_rows(rows.labels, explain_rows(model, rows.features)[output_name(model.task)], count)
-    features = {name: array[chosen] for name, array in rows.features.items()}
-    return _Rows(rows.numbers[chosen], features, rows.labels[chosen])
-
-
 def _print(console, message):
     if console:
         console.print(message, markup=False)
-
-
-def rows_of(
-    data: data_pipelines.PreparedData, split: str, numbers: ArrayLike
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return features and labels of rows of a split, by their numbers in stored order, however large it is."""
-    numbers, start, found = np.asarray(numbers), 0, []
-    for features, labels, *_ in data.dataset(split, BATCH, shuffle=False).as_numpy_iterator():
-        asked = np.flatnonzero((numbers >= start) & (numbers < start + len(labels)))
-        in_batch = numbers[asked] - start
-        found.append((asked, {name: array[in_batch] for name, array in features.items()}, labels[in_batch, 0]))
-        start += len(labels)
-    order = np.argsort(np.concatenate([asked for asked, _, _ in found]))
-    features = {name: np.concatenate([part[name] for _, part, _ in found])[order] for name in ("ids", "values")}
-    return features, np.concatenate([labels for _, _, labels in found])[order]
 
 
 def load_model(folder: pathlib.Path, schema: Schema) -> CTRModel:
@@ -193,7 +183,7 @@ def _anew(path):
 
 
 def _compared(folder: pathlib.Path, model: CTRModel, analysis: Analysis, first: Analysis | None) -> dict[str, Any]:
-    """Return a row of the table of models: AUC, planted pairs found, agreement with shuffling and the first run.
+    """Return a row of the table of models: the metric, planted pairs found, agreement with shuffling and the first run.
 
     Args:
         folder: The folder of the run.
@@ -201,13 +191,15 @@ def _compared(folder: pathlib.Path, model: CTRModel, analysis: Analysis, first: 
         analysis: Its analysis.
         first: The analysis of the first run; None if it is the only one.
     """
-    row = {"model": model.name, "run": str(folder), "AUC": analysis.importance.auc}
+    title = metric_of(analysis.importance.metric).title
+    row = {"model": model.name, "run": str(folder), title: analysis.importance.value}
+    methods = [analysis.called(method) for method in METHODS]
     precision = analysis.precision()
     if precision:
-        for method in METHODS:
+        for method in methods:
             row[f"planted pairs found by {method}"] = precision.get(method)
     agreement = analysis.agreement()
-    for method in METHODS:
+    for method in methods:
         if method != EXPLANATION:
             row[f"correlation of {EXPLANATION} and {method}"] = agreement[method][0] if agreement else None
     if first is None:

@@ -11,13 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrzoo.explanation.explainer import EdgeStatistics, edge_statistics
+from ctrzoo.explanation.measure import logit_in_words, lost_key
 from ctrzoo.explanation.permutation import PermutationImportance, permutation_importance
+from ctrzoo.metrics import metric_of
 from ctrzoo.model import CTRModel
 from ctrzoo.types import Features
 
 # Interactions below this are errors of float32 logits.
 ROUNDING = 1e-6
-EXPLANATION, AUC_INTERACTION, LOGIT_DIFFERENCE = "explanation", "AUC interaction", "logit difference"
+# Methods by name; in what an `Analysis` returns, the words in braces are those of its metric and task.
+EXPLANATION, METRIC_INTERACTION, LOGIT_DIFFERENCE = "explanation", "{metric} interaction", "{logit} difference"
 
 
 class Analysis(typing.NamedTuple):
@@ -28,19 +31,25 @@ class Analysis(typing.NamedTuple):
         edges: The `EdgeStatistics`; None if the model names nothing that explains pairs.
         importance: The `PermutationImportance`.
         planted: Pairs `(i, j)`, i < j, that truly interact; empty where that is not known.
+        logit: What contributions add up to, see `ctrzoo.explanation.measure.logit_in_words`.
     """
 
     names: tuple[str, ...]
     edges: EdgeStatistics | None
     importance: PermutationImportance
     planted: tuple[tuple[int, int], ...]
+    logit: str = "logit"
+
+    def called(self, method: str) -> str:
+        """Return what a method of `METHODS` is called, such as `"AUC interaction"`."""
+        return method.format(metric=metric_of(self.importance.metric).title, logit=self.logit)
 
     def rankings(self) -> dict[str, np.ndarray]:
         """Return how strongly each shuffled pair interacts, `{method: (pairs,)}`.
 
         The methods are those of `METHODS`, in this order; one that the model does not allow is left out.
         """
-        scores = {method: score(self) for method, score in METHODS.items()}
+        scores = {self.called(method): score(self) for method, score in METHODS.items()}
         return {method: array for method, array in scores.items() if array is not None}
 
     def agreement(self) -> dict[str, tuple[float, float]]:
@@ -90,16 +99,21 @@ class Analysis(typing.NamedTuple):
         for key in ("mean", "deviation", "top_share"):
             row[key] = None if self.edges is None else float(getattr(self.edges, key)[pair])
         row |= {
-            "auc_lost_field": float(field_losses[field]),
-            "auc_lost_other_field": float(field_losses[other_field]),
+            f"{self.lost}_field": float(field_losses[field]),
+            f"{self.lost}_other_field": float(field_losses[other_field]),
             **self._shuffled_together(pair),
         }
         if self.planted:
             row["planted"] = int(pair in self.planted)
         return row
 
+    @property
+    def lost(self) -> str:
+        """How columns of what shuffling costs are called, such as `"auc_lost"`."""
+        return lost_key(self.importance.metric)
+
     def _shuffled_together(self, pair: tuple[int, int]) -> dict[str, float | None]:
-        keys = ("auc_lost_together", "interaction", "interaction_deviation", "logit_interaction")
+        keys = (f"{self.lost}_together", "interaction", "interaction_deviation", "logit_interaction")
         if pair not in self.importance.pairs:
             return dict.fromkeys(keys)
         index = self.importance.pairs.index(pair)
@@ -123,7 +137,7 @@ def _explained_scores(analysis):
 # Methods to tell how strongly the shuffled pairs of an `Analysis` interact: scores `(pairs,)`, None if there are none.
 METHODS: dict[str, Callable[[Analysis], np.ndarray | None]] = {
     EXPLANATION: _explained_scores,
-    AUC_INTERACTION: lambda analysis: analysis.importance.interaction.mean(axis=0),
+    METRIC_INTERACTION: lambda analysis: analysis.importance.interaction.mean(axis=0),
     LOGIT_DIFFERENCE: lambda analysis: analysis.importance.logit_interaction.mean(axis=0),
 }
 
@@ -136,25 +150,30 @@ def analyse(
     most_pairs: int = 60,
     repeats: int = 3,
     seed: int = 0,
+    weights: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+    metric: str | None = None,
 ) -> Analysis:
     """Compare what a model says of its pairs of fields with what shuffling them says.
 
     Args:
         model: A `CTRModel`, trained.
         features: `{"ids": (rows, slots), "values": (rows, slots)}` of some thousand rows.
-        labels: 0 or 1 for each row, of both kinds.
+        labels: The label of each row; for classification 0 or 1, of both kinds.
         planted: Pairs of field names that truly interact, where that is known.
         most_pairs: If there are more pairs, only so many are shuffled: half of them the strongest ones, half chosen
             by chance from the others, and the planted ones.
         repeats: How many permutations to try.
         seed: Seed of the permutations and of the choice of pairs.
+        weights: The weight of each row in what shuffling costs.
+        groups: The group of each row, which ranking needs.
+        metric: What is measured, see `permutation_importance`.
 
     Returns:
         The `Analysis`.
 
     Raises:
-        ValueError: If there is one field only, all labels are equal, `repeats` is less than 1 or a planted name is
-            not a field.
+        ValueError: If there is one field only, a planted name is not a field, or as in `permutation_importance`.
 
     >>> from ctrzoo import models
     >>> from ctrzoo.schema import Field, Schema
@@ -180,8 +199,10 @@ def analyse(
             strongest = np.argsort(strength)[::-1][: most_pairs // 2]
             order = [*strongest, *(index for index in order if index not in set(strongest))]
         pairs = sorted({pairs[index] for index in order[:most_pairs]} | set(known))
-    importance = permutation_importance(model, features, labels, pairs, repeats, seed)
-    return Analysis(names, edges, importance, known)
+    importance = permutation_importance(
+        model, features, labels, pairs, repeats, seed, weights=weights, groups=groups, metric=metric
+    )
+    return Analysis(names, edges, importance, known, logit_in_words(model))
 
 
 def _sorted_pair(fields: Iterable[int]) -> tuple[int, int]:

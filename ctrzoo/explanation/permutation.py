@@ -10,7 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from ctrzoo.metrics import auc
+from ctrzoo.explanation.measure import default_metric, lost, measured
+from ctrzoo.metrics import Scored, metric_of
 from ctrzoo.model import CTRModel, predict_slices
 from ctrzoo.types import Features
 
@@ -18,26 +19,30 @@ from ctrzoo.types import Features
 class PermutationImportance(typing.NamedTuple):
     """What shuffling costs; each row is one repetition.
 
+    What is lost is how much worse the metric becomes: how much lower the AUC, how much higher an error.
+
     Args:
-        auc: AUC of the rows as they are.
-        fields: AUC lost when a field is shuffled over rows, `(repeats, fields)`.
+        value: The metric of the rows as they are.
+        fields: What is lost when a field is shuffled over rows, `(repeats, fields)`.
         pairs: The pairs of fields that were shuffled, indices `(i, j)`.
-        together: AUC lost when both fields of a pair are shuffled, by the same permutation, `(repeats, pairs)`.
-        interaction: AUC lost by shuffling each one, added, minus AUC lost by shuffling both, `(repeats, pairs)`. What
-            two
-            interacting fields say together is lost with either one, so it counts twice. For fields that
-            add up it is near zero, but not exactly, because AUC is not linear in the logit.
+        together: What is lost when both fields of a pair are shuffled, by the same permutation, `(repeats, pairs)`.
+        interaction: What is lost by shuffling each one, added, minus what is lost by shuffling both,
+            `(repeats, pairs)`. What two interacting fields say together is lost with either one, so it counts twice.
+            For fields that add up it is near zero. It is not exactly zero for metrics such as the AUC, which is not
+            linear in the logit, and for fields that are correlated.
         logit_interaction: Root mean square over rows of `f - f_i - f_j + f_ij`, for the logit f of the row as it is
             and with one or both fields shuffled, `(repeats, pairs)`. Exactly zero if the model adds up the two
             fields; it knows no labels.
+        metric: The name of the metric.
     """
 
-    auc: float
+    value: float
     fields: np.ndarray
     pairs: list[tuple[int, int]]
     together: np.ndarray
     interaction: np.ndarray
     logit_interaction: np.ndarray
+    metric: str = "auc"
 
 
 def permutation_importance(
@@ -48,6 +53,9 @@ def permutation_importance(
     repeats: int = 3,
     seed: int = 0,
     batch_size: int = 4096,
+    weights: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+    metric: str | None = None,
 ) -> PermutationImportance:
     """Measure what fields and pairs of fields are worth to a model, whatever it says of itself.
 
@@ -58,29 +66,31 @@ def permutation_importance(
     Args:
         model: A `CTRModel`.
         features: `{"ids": (rows, slots), "values": (rows, slots)}`.
-        labels: 0 or 1 for each row, of both kinds.
+        labels: The label of each row; for classification 0 or 1, of both kinds.
         pairs: Indices `(i, j)` of the fields to shuffle together; by default all pairs.
         repeats: How many permutations to try.
         seed: Seed of the permutations.
         batch_size: Rows computed at once.
+        weights: The weight of each row; they count in the metric and in the mean over rows.
+        groups: The group of each row, for metrics of the order within groups. Shuffling does not keep to groups.
+        metric: Name of the metric by which the loss is measured; None for AUC of classification, mean squared error
+            of regression and NDCG@10 of ranking.
 
     Returns:
         The `PermutationImportance`.
 
     Raises:
-        ValueError: If `repeats` is less than 1, all labels are equal, or a label is not 0 or 1.
+        ValueError: If `repeats` is less than 1, the metric has no better direction, needs groups or is not defined on
+            these rows, or if the labels of classification are all equal or not 0 or 1.
     """
-    labels = np.ravel(labels)
+    labels, metric = np.ravel(labels), metric or default_metric(model.task)
     if repeats < 1:
         raise ValueError(f"`repeats` must be at least 1. Received: {repeats}.")
-    other = labels[(labels != 0) & (labels != 1)]
-    if len(other):
-        raise ValueError(
-            f"Shuffling is measured by AUC, which needs clicks, 0 or 1. Received: the label {other[0]:g}. Models of "
-            "numbers and grades explain single rows by `model.explainer()`."
-        )
-    if len(np.unique(labels)) < 2:
-        raise ValueError(f"AUC needs rows with and without a click. Received: {len(labels):,} rows of one kind.")
+    title = metric_of(metric).title
+    if metric_of(metric).higher_is_better is None:
+        raise ValueError(f"Shuffling needs a metric that is better high or better low. Received: {metric}.")
+    if model.task == "classification":
+        _check_clicks(labels, title)
     schema, random = model.schema, np.random.default_rng(seed)
     chosen = list(itertools.combinations(range(schema.num_fields), 2)) if pairs is None else [(i, j) for i, j in pairs]
     outputs: Any = model.explainer().output
@@ -91,17 +101,43 @@ def permutation_importance(
         shuffled = {name: np.where(slots, array[order], array) if fields else array for name, array in features.items()}
         return predict_slices(scorer, shuffled, batch_size)[:, 0].astype(np.float64)
 
+    rows = Scored(labels, labels, weights, groups)
     base = logits()
-    base_auc = auc(labels, base)
+    value = measured(model, base, rows, metric)
+    if np.isnan(value):
+        raise ValueError(f"{title} is not defined on these {len(labels):,} rows{_reason(metric)}. Take more rows.")
+
+    def loss(scores):
+        return lost(metric, value, measured(model, scores, rows, metric))
+
     losses, together = np.zeros((repeats, schema.num_fields)), np.zeros((repeats, len(chosen)))
     interaction, logit_interaction = np.zeros_like(together), np.zeros_like(together)
     for repeat in range(repeats):
         order = random.permutation(len(labels))
         alone = [logits(order, (field,)) for field in range(schema.num_fields)]
-        losses[repeat] = [base_auc - auc(labels, scores) for scores in alone]
+        losses[repeat] = [loss(scores) for scores in alone]
         for index, (i, j) in enumerate(chosen):
             both = logits(order, (i, j))
-            together[repeat, index] = base_auc - auc(labels, both)
+            together[repeat, index] = loss(both)
             interaction[repeat, index] = losses[repeat, i] + losses[repeat, j] - together[repeat, index]
-            logit_interaction[repeat, index] = np.sqrt(np.mean((base - alone[i] - alone[j] + both) ** 2))
-    return PermutationImportance(base_auc, losses, chosen, together, interaction, logit_interaction)
+            logit_interaction[repeat, index] = np.sqrt(
+                np.average((base - alone[i] - alone[j] + both) ** 2, weights=weights)
+            )
+    return PermutationImportance(value, losses, chosen, together, interaction, logit_interaction, metric)
+
+
+def _check_clicks(labels, title):
+    other = labels[(labels != 0) & (labels != 1)]
+    if len(other):
+        raise ValueError(
+            f"Shuffling is measured by {title}, which needs clicks, 0 or 1. Received: the label {other[0]:g}. Models "
+            "of numbers have the task regression, models of grades the task ranking."
+        )
+    if len(np.unique(labels)) < 2:
+        raise ValueError(f"{title} needs rows with and without a click. Received: {len(labels):,} rows of one kind.")
+
+
+def _reason(metric):
+    if metric == "grouped_auc":
+        return ": no group has rows of different labels"
+    return ": no group has a row with a label above 0" if metric_of(metric).needs_groups else ""

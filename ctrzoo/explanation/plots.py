@@ -138,8 +138,14 @@ def graph_figure(
 
 
 @matplotlib.rc_context(STYLE)
-def fields_figure(losses: np.ndarray, names: Sequence[str]) -> Figure:
-    """Draw the AUC lost by shuffling each field, mean and standard deviation over `(repeats, fields)`."""
+def fields_figure(losses: np.ndarray, names: Sequence[str], lost: str = "AUC lost") -> Figure:
+    """Draw what is lost by shuffling each field, mean and standard deviation over `(repeats, fields)`.
+
+    Args:
+        losses: How much worse the metric becomes, `(repeats, fields)`.
+        names: Field names.
+        lost: What that is called.
+    """
     mean, order = losses.mean(axis=0), np.argsort(losses.mean(axis=0))[-MOST_FIELDS:]
     figure = Figure(figsize=(6.5, 1 + 0.26 * len(order)), layout="constrained")
     axes = figure.subplots()
@@ -147,7 +153,7 @@ def fields_figure(losses: np.ndarray, names: Sequence[str]) -> Figure:
         plain([names[int(field)] for field in order]), mean[order], xerr=losses.std(axis=0)[order], color="tab:blue"
     )
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set(xlabel="AUC lost when the field is shuffled")
+    axes.set(xlabel=f"{lost} when the field is shuffled")
     if len(order) < len(names):
         axes.set_title(f"the {len(order)} of {len(names):,} fields that lose most", fontsize=9)
     axes.grid(axis="x", alpha=0.3)

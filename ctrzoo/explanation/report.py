@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ctrzoo.explanation import plots as plots
-from ctrzoo.explanation.analysis import EXPLANATION, Analysis
+from ctrzoo.explanation.analysis import EXPLANATION, LOGIT_DIFFERENCE, Analysis
 from ctrzoo.explanation.explainer import (
     explain_rows,
     kinds_of,
@@ -23,7 +23,9 @@ from ctrzoo.explanation.explainer import (
     vectors_of,
     weights_of,
 )
+from ctrzoo.explanation.measure import lost_in_words, with_words_of
 from ctrzoo.files import write_csv, write_text
+from ctrzoo.metrics import metric_of
 from ctrzoo.model import CTRModel, output_name
 from ctrzoo.types import Features, Path
 
@@ -38,25 +40,15 @@ th, td { padding: 0.25em 0.8em; border-bottom: 1px solid #ddd; text-align: right
 th:first-child, td:first-child { text-align: left; } th { background: #f4f4f4; vertical-align: bottom; }
 """
 READING = """<p>The test shuffles the two fields of a pair over rows: each one separately, then both together.
-<b>AUC interaction</b> is the AUC lost by shuffling each one, added, minus the AUC lost by shuffling both. What only the
-two fields together say is lost with either one, so it counts twice. Strong fields that just add up can be below zero,
-because AUC is not linear. <b>Logit difference</b> is the root mean square of f - f<sub>i</sub> - f<sub>j</sub> +
-f<sub>ij</sub>. It is zero if the model just adds up the two fields. A faithful explanation rises with both measures. A
-strong edge at zero claims something that the model does not use.</p>"""
-
-
-def choose_rows(labels: np.ndarray, probabilities: np.ndarray, count: int = 3) -> list[int]:
-    """Return the indices of rows worth a look: in turn the surest right click, right non-click, and wrong row.
-
-    >>> choose_rows([1, 0, 1, 0], [0.9, 0.8, 0.6, 0.1])
-    [0, 3, 1]
-    """
-    labels, probabilities = np.ravel(labels).astype(bool), np.ravel(probabilities)
-    errors = np.abs(labels - probabilities)
-    surest, wrongest = np.argsort(errors, kind="stable"), np.argsort(-errors, kind="stable")
-    lists = [surest[labels[surest]], surest[~labels[surest]], wrongest]
-    chosen = dict.fromkeys(int(rows[rank]) for rank in range(len(labels)) for rows in lists if rank < len(rows))
-    return list(chosen)[:count]
+<b>{metric} interaction</b> is the {lost} by shuffling each one, added, minus the {lost} by shuffling both. What only
+the two fields together say is lost with either one, so it counts twice. {additive} <b>{logit} difference</b> is the
+root mean square of f - f<sub>i</sub> - f<sub>j</sub> + f<sub>ij</sub>. It is zero if the model just adds up the two
+fields. {groups}A faithful explanation rises with both measures. A strong edge at zero claims something that the model
+does not use.</p>"""
+# What fields that just add up do to the metric.
+ADDITIVE = "Strong fields that just add up can be below zero, because {metric} is not linear."
+ADDITIVE_SQUARES = "Fields that just add up are near zero, unless they are correlated."
+GROUPS = "What two fields add to all rows of a group alike counts in it, but not in {metric}. "
 
 
 def strongest_pairs(
@@ -102,6 +94,7 @@ def write_explanations(
     title: str | None = None,
     comparison: Sequence[Mapping[str, Any]] = (),
     base_rate: float | None = None,
+    notes: Sequence[str] | None = None,
 ) -> pathlib.Path:
     """Write `report.html`, and the pictures (PNG, SVG) and tables (CSV) that it is made of.
 
@@ -116,6 +109,7 @@ def write_explanations(
         title: Title of the report.
         comparison: Rows of a further table, such as of other models; dictionaries with the same keys.
         base_rate: The share of positive rows in the data, with which probabilities of single rows are compared.
+        notes: What else to say of each row in its heading, such as its place within its group.
 
     Returns:
         The path of `report.html`.
@@ -135,7 +129,7 @@ def write_explanations(
     if comparison:
         parts += ["<h2>Runs</h2>", _html_table(comparison)]
         write_csv(folder / "comparison.csv", comparison)
-    parts += _instances(folder, model, analysis, features, np.ravel(labels), texts, rows, base_rate)
+    parts += _instances(folder, model, analysis, features, np.ravel(labels), texts, rows, base_rate, notes)
     page = f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
     page += f"<style>{STYLE}</style></head>\n<body>\n" + "\n".join(parts) + "\n</body></html>\n"
     write_text(folder / "report.html", page)
@@ -146,22 +140,28 @@ def _about(model, analysis):
     found = re.search(r"Explanations: (.*?)\n\n", inspect.cleandoc(type(model).__doc__ or "") + "\n\n", re.DOTALL)
     named = "; ".join(f"`{name}`, {kind.meaning}" for name, kind in kinds_of(model).items()) or "none"
     said = " ".join(found.group(1).split()) if found else f"{named}."
-    said = re.sub(r"`(.+?)`", r"<code>\1</code>", html.escape(said))
-    sentences = [f"AUC of these rows: {analysis.importance.auc:.4f}."]
+    said = re.sub(r"`(.+?)`", r"<code>\1</code>", html.escape(with_words_of(model, said)))
+    sentences = [f"{metric_of(analysis.importance.metric).title} of these rows: {_metric(analysis)}."]
     if analysis.edges is None:
         sentences.append("The model names nothing that explains pairs of fields, so shuffling alone tells of them.")
     return [f"<p>What the model names: {said}</p>", f"<p>{' '.join(sentences)}</p>"]
 
 
+def _metric(analysis):
+    metric, value = analysis.importance.metric, analysis.importance.value
+    root = f" (RMSE {value**0.5:.4f})" if metric == "mse" else ""
+    return metric_of(metric).format.format(value) + root
+
+
 def _fields(folder, analysis):
-    losses = analysis.importance.fields
+    losses, lost = analysis.importance.fields, lost_in_words(analysis.importance.metric)
     table = [
-        {"field": name, "auc_lost": float(mean), "deviation": float(deviation)}
+        {"field": name, analysis.lost: float(mean), "deviation": float(deviation)}
         for name, mean, deviation in zip(analysis.names, losses.mean(axis=0), losses.std(axis=0), strict=True)
     ]
-    table.sort(key=lambda row: -row["auc_lost"])
+    table.sort(key=lambda row: -row[analysis.lost])
     write_csv(folder / "fields.csv", table)
-    picture = _picture(folder / "fields", plots.fields_figure(losses, analysis.names), "AUC lost by field")
+    picture = _picture(folder / "fields", plots.fields_figure(losses, analysis.names, lost), f"{lost} by field")
     return ["<h2>What each field is worth</h2>", picture]
 
 
@@ -176,23 +176,26 @@ def _edges(folder, analysis):
         graph = plots.graph_figure(edges.mean, names, importance.fields.mean(axis=0), planted, "strongest edges")
         matrices = plots.matrix_figure(edges.mean, edges.top_share, names, planted, edges.top)
         parts += [
-            f"<p>Lines: mean strength of the strongest edges. Dots: AUC lost without the field.{red}</p>",
+            "<p>Lines: mean strength of the strongest edges. "
+            f"Dots: {lost_in_words(importance.metric)} without the field.{red}</p>",
             _picture(folder / "graph", graph, "graph of fields"),
             _picture(folder / "matrices", matrices, "mean strength and stability of edges"),
         ]
     parts.append(f"<p>The first {min(SHOWN_EDGES, len(table))} of {len(table)} pairs; all are in edges.csv.</p>")
-    return [*parts, _html_table([_shown(row) for row in table[:SHOWN_EDGES]])]
+    return [*parts, _html_table([_shown(row, analysis) for row in table[:SHOWN_EDGES]])]
 
 
-def _shown(row):
+def _shown(row, analysis):
+    lost, column = lost_in_words(analysis.importance.metric), analysis.lost
     shown = {"pair": f"{row['field']} × {row['other_field']}"}
     if row["mean"] is not None:
         deviation = row["deviation"] / row["mean"] if row["mean"] else 0.0
         shown |= {"mean strength": row["mean"], "deviation / mean over rows": deviation}
         shown["share of rows among the strongest"] = row["top_share"]
-    shown |= {"AUC lost: first": row["auc_lost_field"], "AUC lost: second": row["auc_lost_other_field"]}
-    shown |= {"AUC lost: together": row["auc_lost_together"], "interaction": row["interaction"]}
-    shown |= {"± over permutations": row["interaction_deviation"], "logit difference": row["logit_interaction"]}
+    shown |= {f"{lost}: first": row[f"{column}_field"], f"{lost}: second": row[f"{column}_other_field"]}
+    shown |= {f"{lost}: together": row[f"{column}_together"], "interaction": row["interaction"]}
+    shown |= {"± over permutations": row["interaction_deviation"]}
+    shown[analysis.called(LOGIT_DIFFERENCE)] = row["logit_interaction"]
     if "planted" in row:
         shown["planted"] = "yes" if row["planted"] else ""
     return shown
@@ -216,7 +219,7 @@ def _check(folder, analysis):
     figure = plots.check_figure(panels, pairs, analysis.names, analysis.planted)
     parts = [
         "<h2>Does shuffling agree?</h2>",
-        READING,
+        _reading(analysis),
         _picture(folder / "check", figure, "strength against shuffling"),
     ]
     if analysis.planted:
@@ -226,7 +229,21 @@ def _check(folder, analysis):
     return parts
 
 
-def _instances(folder, model, analysis, features, labels, texts, rows, base_rate):
+def _reading(analysis):
+    metric, logit = metric_of(analysis.importance.metric), analysis.logit
+    additive = ADDITIVE_SQUARES if analysis.importance.metric == "mse" else ADDITIVE.format(metric=metric.title)
+    lost = lost_in_words(analysis.importance.metric)
+    groups = GROUPS.format(metric=metric.title) if metric.needs_groups else ""
+    return READING.format(
+        metric=metric.title,
+        lost=lost,
+        additive=additive,
+        logit=logit.capitalize(),
+        groups=groups,
+    )
+
+
+def _instances(folder, model, analysis, features, labels, texts, rows, base_rate, notes):
     if not len(labels):
         return []
     explained, output = explain_rows(model, features), output_name(model.task)
@@ -236,7 +253,7 @@ def _instances(folder, model, analysis, features, labels, texts, rows, base_rate
     for index, (row, label, predicted) in enumerate(zip(rows, labels, explained[output], strict=True)):
         explained_row = {name: array[[index]] for name, array in explained.items()}
         cells = texts[index] if texts else None
-        heading = _heading(model, row, label, predicted, base_rate)
+        heading = _heading(model, row, label, predicted, base_rate) + (f", {notes[index]}" if notes else "")
         first_columns = {"row": row, "label": float(label) if label % 1 else int(label), output: float(predicted)}
         parts.append(f"<h3>{heading}</h3>")
         sentences, table = _terms(explained_row, analysis.names, cells)
@@ -258,6 +275,9 @@ def _heading(model, row, label, predicted, base_rate):
         above = predicted >= base_rate
         heading += f", {'above' if above else 'below'} the base rate of {base_rate:.3f}"
         heading += f" ({'right' if above == bool(label) else 'wrong'})"
+    if model.task == "regression":
+        error = float(predicted) - float(label)
+        heading += f", {abs(error):.3f} too {'high' if error > 0 else 'low'}"
     return heading
 
 

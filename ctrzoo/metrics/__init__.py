@@ -13,7 +13,7 @@ from ctrzoo.metrics.registry import (
     metric_of,
     metrics_of_row,
 )
-from ctrzoo.metrics.regression import mae, rmse
+from ctrzoo.metrics.regression import mae, mse, rmse
 
 __all__ = [
     "METRICS",
@@ -34,6 +34,7 @@ __all__ = [
     "main_metrics",
     "metric_of",
     "metrics_of_row",
+    "mse",
     "normalized_entropy",
     "pr_auc",
     "rmse",

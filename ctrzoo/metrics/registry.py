@@ -12,7 +12,7 @@ import numpy as np
 from ctrzoo.metrics.binary import auc, log_loss, normalized_entropy, pr_auc
 from ctrzoo.metrics.calibration import calibration, expected_calibration_error
 from ctrzoo.metrics.ranking import GroupedMetrics, grouped_auc, grouped_metrics
-from ctrzoo.metrics.regression import mae, rmse
+from ctrzoo.metrics.regression import mae, mse, rmse
 from ctrzoo.suggest import unknown
 
 
@@ -102,6 +102,7 @@ METRICS: dict[str, Metric] = {
         "calibration error", _rowwise(expected_calibration_error), False, higher_is_better=False
     ),
     "rmse": Metric("RMSE", _rowwise(rmse), higher_is_better=False),
+    "mse": Metric("MSE", _rowwise(mse), higher_is_better=False),
     "mae": Metric("MAE", _rowwise(mae), higher_is_better=False),
     "grouped_auc": _grouped("grouped AUC", "grouped_auc"),
     "mrr": _grouped("MRR", "mrr"),

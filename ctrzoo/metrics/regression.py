@@ -25,7 +25,24 @@ def rmse(labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = 
     >>> rmse([1.0, 3.0], [2.0, 5.0], weights=[3, 1])
     1.3228756555322954
     """
-    return math.sqrt(_mean_error(labels, predictions, weights, np.square))
+    return math.sqrt(mse(labels, predictions, weights))
+
+
+def mse(labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Return the mean squared error.
+
+    Args:
+        labels: The actual number of each row.
+        predictions: The predicted number of each row.
+        weights: A weight for each row.
+
+    Raises:
+        ValueError: As in `rmse`.
+
+    >>> mse([1.0, 3.0], [2.0, 5.0])
+    2.5
+    """
+    return _mean_error(labels, predictions, weights, np.square)
 
 
 def mae(labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ctrzoo import data_pipelines, models
-from ctrzoo.experiments.explained_run import explain_run, load_model, rows_of
+from ctrzoo.experiments.explained_run import explain_run, load_model
 from ctrzoo.files import seal_zip
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
@@ -52,16 +52,6 @@ def test_a_run_is_explained_beside_another(run):
     assert first["correlation with the first run's edges"] == ""  # it would be 1
     with open(folder / "fm" / "explanations" / "edges.csv", newline="") as file:
         assert sum(int(edge["planted"]) for edge in csv.DictReader(file)) == 5
-
-
-def test_rows_are_those_of_their_numbers_in_the_order_asked(run):
-    data = run[1]
-    features, labels = data.arrays("train")
-    numbers = [1500, 3, 1599, 0]
-    found, found_labels = rows_of(data, "train", numbers)
-    for name in features:
-        np.testing.assert_array_equal(found[name], features[name][numbers])
-    np.testing.assert_array_equal(found_labels, labels[numbers, 0])
 
 
 @pytest.mark.parametrize(

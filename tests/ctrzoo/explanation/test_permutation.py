@@ -25,7 +25,7 @@ def test_numbers_are_those_of_loops(planted):
             return logits_by_hand(table, weights, ids)
 
         base = roc_auc_score(labels, logits())
-        np.testing.assert_allclose(found.auc, base, atol=1e-6)
+        np.testing.assert_allclose(found.value, base, atol=1e-6)
         lost = [base - roc_auc_score(labels, logits(field)) for field in range(4)]
         np.testing.assert_allclose(found.fields[repeat], lost, atol=1e-5)
         for index, (i, j) in enumerate(found.pairs):

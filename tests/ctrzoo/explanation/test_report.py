@@ -12,7 +12,7 @@ from ctrzoo import models
 from ctrzoo.explanation import report as report
 from ctrzoo.explanation.analysis import analyse
 from ctrzoo.explanation.explainer import explain_rows
-from ctrzoo.explanation.report import choose_rows, strongest_pairs, write_explanations
+from ctrzoo.explanation.report import strongest_pairs, write_explanations
 from tests.small_data import random_rows
 
 TEXTS = [["<b>anna", "31", "(rare)", "x, y"]]
@@ -116,13 +116,6 @@ def test_no_empty_headings(mixed_schema, tmp_path):
     assert "Row by row" in texts["fm"] and "Strongest interactions" not in texts["fm"]
     for text in texts.values():
         assert not re.search(r"<ol></ol>|<p></p>|</h3>\s*<h|</h2>\s*(<h2|</body)", text)
-
-
-def test_rows_worth_a_look():
-    labels, probabilities = [1, 1, 0, 0, 1], [0.9, 0.7, 0.2, 0.1, 0.05]
-    assert choose_rows(labels, probabilities) == [0, 3, 4]
-    assert choose_rows(labels, probabilities, 5) == [0, 3, 4, 1, 2]
-    assert choose_rows([0, 0], [0.3, 0.2]) == [1, 0]
 
 
 @pytest.mark.parametrize(
