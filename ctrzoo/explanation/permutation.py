@@ -89,6 +89,8 @@ def permutation_importance(
     title = metric_of(metric).title
     if metric_of(metric).higher_is_better is None:
         raise ValueError(f"Shuffling needs a metric that is better high or better low. Received: {metric}.")
+    if metric_of(metric).needs_groups and groups is None:
+        raise ValueError(f"{title} needs the group of each row. Pass them as `groups`.")
     if model.task == "classification":
         _check_clicks(labels, title)
     schema, random = model.schema, np.random.default_rng(seed)

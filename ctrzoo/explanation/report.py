@@ -45,9 +45,14 @@ the two fields together say is lost with either one, so it counts twice. {additi
 root mean square of f - f<sub>i</sub> - f<sub>j</sub> + f<sub>ij</sub>. It is zero if the model just adds up the two
 fields. {groups}A faithful explanation rises with both measures. A strong edge at zero claims something that the model
 does not use.</p>"""
-# What fields that just add up do to the metric.
-ADDITIVE = "Strong fields that just add up can be below zero, because {metric} is not linear."
-ADDITIVE_SQUARES = "Fields that just add up are near zero, unless they are correlated."
+# Where fields are that just add up, by metric and by what they add up to.
+ADDITIVE = {
+    ("auc", "logit"): "Strong fields that just add up can be below zero, because AUC is not linear.",
+    ("mse", "prediction"): "Fields that just add up are near zero, but for chance, unless they are correlated.",
+}
+ADDITIVE_OTHERWISE = (
+    "Strong fields that just add up need not be at zero, because {metric} is not linear in the {logit}."
+)
 GROUPS = "What two fields add to all rows of a group alike counts in it, but not in {metric}. "
 
 
@@ -231,13 +236,13 @@ def _check(folder, analysis):
 
 def _reading(analysis):
     metric, logit = metric_of(analysis.importance.metric), analysis.logit
-    additive = ADDITIVE_SQUARES if analysis.importance.metric == "mse" else ADDITIVE.format(metric=metric.title)
+    additive = ADDITIVE.get((analysis.importance.metric, logit), ADDITIVE_OTHERWISE)
     lost = lost_in_words(analysis.importance.metric)
     groups = GROUPS.format(metric=metric.title) if metric.needs_groups else ""
     return READING.format(
         metric=metric.title,
         lost=lost,
-        additive=additive,
+        additive=additive.format(metric=metric.title, logit=logit),
         logit=logit.capitalize(),
         groups=groups,
     )
@@ -270,7 +275,7 @@ def _instances(folder, model, analysis, features, labels, texts, rows, base_rate
 
 
 def _heading(model, row, label, predicted, base_rate):
-    heading = f"Row {row}: label {label:g}, predicted {predicted:.3f}"
+    heading = f"Row {row}: label {label:g}, {'score' if model.task == 'ranking' else 'predicted'} {predicted:.3f}"
     if model.task == "classification" and base_rate is not None:
         above = predicted >= base_rate
         heading += f", {'above' if above else 'below'} the base rate of {base_rate:.3f}"

@@ -9,7 +9,7 @@ from ctrzoo import models
 from ctrzoo.explanation.analysis import METHODS, Analysis, analyse, correlation, rank_correlation
 from ctrzoo.explanation.explainer import EdgeStatistics
 from ctrzoo.explanation.permutation import PermutationImportance
-from tests.ctrzoo.explanation.planted import AD, HOUR, SCHEMA, SITE, USER
+from tests.ctrzoo.explanation.planted import AD, HOUR, SCHEMA, SITE, USER, logits_by_hand, planted_model
 
 
 @pytest.fixture
@@ -82,6 +82,28 @@ def test_every_method_finds_the_planted_pair(planted):
     assert strongest["logit_interaction"] > 0.5
     assert max(row["logit_interaction"] for row in others) < 1e-5
     assert analysis.importance.fields[0, USER] == 0 < analysis.importance.fields[0, HOUR]
+
+
+@pytest.mark.parametrize(
+    ("task", "loss", "methods"),
+    [
+        ("regression", None, {"explanation", "MSE interaction", "prediction difference"}),
+        ("regression", "poisson", {"explanation", "MSE interaction", "log prediction difference"}),
+        ("ranking", None, {"explanation", "NDCG@10 interaction", "score difference"}),
+    ],
+)
+def test_every_method_finds_the_planted_pair_of_every_task(task, loss, methods):
+    random = np.random.default_rng(1)
+    model, features, table, weights = planted_model(random, task=task, loss=loss)
+    noisy = logits_by_hand(table, weights, features["ids"]) + random.normal(size=800) / 2
+    labels = np.digitize(noisy, [0, 1]) if task == "ranking" else random.poisson(np.exp(noisy)) if loss else noisy
+    groups = np.arange(800) // 8 if task == "ranking" else None
+    analysis = analyse(model, features, labels, [("ad", "site")], repeats=1, groups=groups)
+    assert analysis.precision() == dict.fromkeys(methods, 1)
+    strongest, *others = analysis.table()
+    assert (strongest["field"], strongest["other_field"], strongest["planted"]) == ("site", "ad", 1)
+    assert max(row["logit_interaction"] for row in others) < 1e-5
+    assert {f"{analysis.lost}_field", f"{analysis.lost}_together"} < set(strongest)
 
 
 def test_of_many_pairs_the_strongest_some_others_and_the_planted_are_shuffled(planted):

@@ -134,14 +134,57 @@ def test_a_probability_is_compared_with_the_base_rate(label, predicted, ending):
     assert report._heading(model, 5, label, predicted, None) == start
 
 
-@pytest.mark.parametrize("task", ["regression", "ranking"])
-def test_a_prediction_is_not_called_a_probability(task, mixed_schema, tmp_path):
+WORDS = {
+    ("regression", None): (
+        ("MSE of these rows: ", "(RMSE ", "Dots: rise in MSE without the field", "rise in MSE: together"),
+        ("<b>MSE interaction</b> is the rise in MSE by shuffling", "near zero, but for chance, unless they are correl"),
+        ("<b>Prediction difference</b>", "contribution to the prediction (its linear term)", "too "),
+    ),
+    ("regression", "poisson"): (
+        ("MSE of these rows: ", "because MSE is not linear in the log prediction"),
+        ("<b>Log prediction difference</b>", "contribution to the log prediction (its linear term)"),
+    ),
+    ("ranking", None): (
+        ("NDCG@10 of these rows: ", "Dots: NDCG@10 lost without the field", "NDCG@10 lost: together"),
+        ("<b>NDCG@10 interaction</b> is the NDCG@10 lost by shuffling", "NDCG@10 is not linear in the score"),
+        ("<b>Score difference</b>", "all rows of a group alike counts in it, but not in NDCG@10", "to the score"),
+    ),
+    ("classification", None): (
+        ("AUC of these rows: ", "Dots: AUC lost without the field", "AUC lost: together"),
+        ("<b>AUC interaction</b> is the AUC lost by shuffling", "can be below zero, because AUC is not linear."),
+        ("<b>Logit difference</b>", "contribution to the logit (its linear term)"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("task", "loss"), WORDS)
+def test_the_words_and_columns_are_those_of_the_task(task, loss, mixed_schema, tmp_path):
     features, labels = random_rows(mixed_schema, 60, np.random.default_rng(0))
-    model = models.build("fm", mixed_schema, task=task)
-    analysis = analyse(model, features, labels, repeats=1)
+    groups = np.arange(60) // 6 if task == "ranking" else None
+    model = models.build("fm", mixed_schema, task=task, loss=loss)
+    analysis = analyse(model, features, labels, repeats=1, groups=groups)
     first = {key: array[:1] for key, array in features.items()}
-    text = write_explanations(tmp_path, model, analysis, first, labels[:1], rows=[5]).read_text(encoding="utf-8")
-    predicted = explain_rows(model, first)["prediction"][0]
-    assert f"Row 5: label {labels[0, 0]:.0f}, predicted {predicted:.3f}</h3>" in text
+    notes = ["place 2 of 6"] if task == "ranking" else None
+    text = write_explanations(tmp_path, model, analysis, first, labels[:1], rows=[5], notes=notes).read_text("utf-8")
+    text = " ".join(re.sub(r"base64,[^\"]*", "", text).split())
+    for words in WORDS[task, loss]:
+        for word in words:
+            assert word in text
+    output = "probability" if task == "classification" else "prediction"
+    predicted, label = float(explain_rows(model, first)[output][0]), float(labels[0, 0])
+    error = f"{abs(predicted - label):.3f} too {'high' if predicted > label else 'low'}"
+    heading = {
+        "classification": f"predicted {predicted:.3f}",
+        "regression": f"predicted {predicted:.3f}, {error}",
+        "ranking": f"score {predicted:.3f}, place 2 of 6",
+    }[task]
+    assert f"Row 5: label {label:.0f}, {heading}</h3>" in text
+    if task != "classification":
+        assert not re.search(r"AUC|[Ll]ogit|probabilit|click", text)
     with open(tmp_path / "rows.csv", newline="", encoding="utf-8") as file:
-        assert float(next(csv.DictReader(file))["prediction"]) == pytest.approx(float(predicted), rel=1e-6)
+        assert float(next(csv.DictReader(file))[output]) == pytest.approx(predicted, rel=1e-6)
+    lost = {"classification": "auc_lost", "regression": "mse_rise", "ranking": "ndcg@10_lost"}[task]
+    with open(tmp_path / "fields.csv", newline="", encoding="utf-8") as file:
+        assert next(csv.reader(file)) == ["field", lost, "deviation"]
+    with open(tmp_path / "edges.csv", newline="", encoding="utf-8") as file:
+        assert {f"{lost}_field", f"{lost}_other_field", f"{lost}_together"} < set(next(csv.reader(file)))
