@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 
 from ctrzoo import data_pipelines, models
+from ctrzoo.experiments.experiment import run_experiment
 from ctrzoo.experiments.explained_run import explain_run, load_model
+from ctrzoo.experiments.settings import Settings
 from ctrzoo.files import seal_zip
+from tests.experiments.planted_tables import prepared
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -52,6 +55,62 @@ def test_a_run_is_explained_beside_another(run):
     assert first["correlation with the first run's edges"] == ""  # it would be 1
     with open(folder / "fm" / "explanations" / "edges.csv", newline="") as file:
         assert sum(int(edge["planted"]) for edge in csv.DictReader(file)) == 5
+
+
+def table_of(folder, name):
+    with open(folder / f"{name}.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    ("kind", "loss", "monitor", "metric", "lost", "terms"),
+    [
+        ("regression", None, None, "MSE", "mse_rise", "prediction"),
+        ("poisson", "poisson", "mae", "MAE", "mae_rise", "log prediction"),
+        ("ranking", None, "grouped_auc", "grouped AUC", "grouped_auc_lost", "score"),
+    ],
+)
+def test_a_trained_run_of_each_task_finds_the_planted_pair(kind, loss, monitor, metric, lost, terms, tmp_path):
+    data = prepared(tmp_path, kind, weight="weight")
+    options = {"baselines": (), "epochs": 12, "batch_size": 256, "learning_rate": 0.03, "monitor": monitor}
+    options |= {"task": "regression" if kind == "poisson" else kind, "loss": loss}
+    settings = Settings(dataset=str(data.folder), model="fm", hyperparameters={"embedding_dim": 4}, **options)
+    run_experiment(settings, tmp_path, None, tmp_path / "run")
+    report = explain_run(tmp_path / "run", tmp_path / "out", num_rows=600, repeats=2)
+    (compared,) = table_of(tmp_path / "out", "comparison")
+    assert 0 < float(compared[metric])
+    assert float(compared[f"correlation of explanation and {metric} interaction"]) > 0.8
+    assert float(compared[f"correlation of explanation and {terms} difference"]) > 0.8
+    edges = table_of(tmp_path / "out", "edges")
+    for column in ("mean", "interaction", "logit_interaction"):
+        strongest = max(edges, key=lambda edge: float(edge[column]))
+        assert {strongest["field"], strongest["other_field"]} == {"site", "ad"}
+    losses = {row["field"]: float(row[lost]) for row in table_of(tmp_path / "out", "fields")}
+    largest = max(losses.values())
+    assert min(losses[name] for name in ("site", "ad", "hour")) > 0.2 * largest
+    assert abs(losses["user"]) < 0.03 * largest  # it is noise
+    text = report.read_text(encoding="utf-8")
+    assert ("too high</h3>" in text and "too low</h3>" in text) == (kind != "ranking")
+    assert ("of 10 in its group, grouped AUC 1.000</h3>" in text) == (kind == "ranking")
+
+
+def test_runs_of_another_task_and_metrics_without_groups_are_refused(run, tmp_path):
+    folder, data = run
+    (tmp_path / "numbers").mkdir()
+    models.build("lr", data.schema, task="regression").save(tmp_path / "numbers" / "model.keras")
+    options = {"data_folder": data.folder, "num_rows": 50, "repeats": 1}
+    with pytest.raises(ValueError, match="of one task can be compared. Received: .*fm of classification and .* of reg"):
+        explain_run(folder / "fm", tmp_path / "out", compared=[tmp_path / "numbers"], **options)
+    with pytest.raises(ValueError, match="NDCG@5 needs groups, which synthetic has not. Choose another --metric"):
+        explain_run(folder / "fm", tmp_path / "out", metric="ndcg@5", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_metric_of_clicks(run, tmp_path):
+    options = {"num_rows": 50, "repeats": 1, "most_pairs": 2, "instances": 0}
+    report = explain_run(run[0] / "fm", tmp_path, metric="log_loss", **options)
+    assert "rise in log loss" in report.read_text(encoding="utf-8")
+    assert list(table_of(tmp_path, "fields")[0]) == ["field", "log_loss_rise", "deviation"]
 
 
 @pytest.mark.parametrize(

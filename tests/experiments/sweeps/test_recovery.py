@@ -2,12 +2,49 @@
 
 import csv
 import json
+import pathlib
+import shutil
 
 import numpy as np
 import pytest
 
 from ctrzoo import data_pipelines, models
 from ctrzoo.experiments.sweeps.recovery import recover
+
+RESULTS = pathlib.Path(__file__).resolve().parents[3] / "experiments" / "results" / "recovery"
+
+
+def test_what_was_measured_of_clicks_gives_the_stored_table(tmp_path):
+    with open(RESULTS / "results.csv", newline="") as file:
+        rows = [{**row, "state": "finished", "group": pathlib.Path(row["group"]).name} for row in csv.DictReader(file)]
+    for row in rows:
+        place = pathlib.Path(row["group"]) / f"seed_{row['seed']}"
+        (tmp_path / place).mkdir(parents=True)
+        shutil.copy(RESULTS / place / "recovery.json", tmp_path / place)
+    recover(rows, tmp_path)
+    for name in ("recovery.csv", "recovery.md"):
+        assert (tmp_path / name).read_text() == (RESULTS / name).read_text()
+
+
+def test_pairs_that_models_of_numbers_found(tmp_path):
+    data = data_pipelines.load(data_pipelines.prepare("synthetic", tmp_path / "data", num_rows=2000))
+    model = models.build("fm", data.schema, embedding_dim=4, task="regression")
+    model.get_layer("embedding").table.assign(
+        np.random.default_rng(0).normal(size=(data.schema.num_ids, 4)).astype("float32")
+    )
+    folder = tmp_path / "numbers" / "seed_1"
+    folder.mkdir(parents=True)
+    model.save(folder / "model.keras")
+    (folder / "experiment.json").write_text(json.dumps({"data": {"folder": str(data.folder)}}))
+    row = {"state": "finished", "label": "numbers", "group": "numbers", "seed": 1}
+    recover([row], tmp_path)
+    first = (tmp_path / "recovery.csv").read_text()
+    assert first.splitlines()[0] == "label,seeds,mse,explanation,prediction difference,MSE interaction"
+    head = "| model | seeds | MSE | by the model's explanation | by shuffling, prediction | by shuffling, MSE |"
+    assert head in (tmp_path / "recovery.md").read_text(encoding="utf-8")
+    (folder / "model.keras").unlink()  # what was measured is kept
+    recover([row], tmp_path)
+    assert (tmp_path / "recovery.csv").read_text() == first
 
 
 def test_pairs_that_were_found_and_runs_that_are_not_there(tmp_path):
