@@ -72,6 +72,8 @@ def write_report(
         config: Config = {"type": description.type} if description.type else {}
         if field.share is not None:
             config["share"] = field.share
+        if field.cross:
+            config["cross"] = list(field.cross)
         if field.kind == "multivalued":
             config["cut_values"] = int(of_splits[:, 5].sum())
         fields.append(
