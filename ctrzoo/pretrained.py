@@ -71,6 +71,7 @@ def load_pretrained(
     found = encoding.vectors(field, vectors)
     width = found.vectors.shape[1]
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, FieldEmbedding)]
+    layers = [layer for layer in layers if field in layer.schema.names]
     chosen = [layer for layer in layers if layer.dim == width]
     if not chosen:
         widths = ", ".join(str(dim) for dim in sorted({layer.dim for layer in layers})) or "none"
@@ -78,8 +79,12 @@ def load_pretrained(
             f"The vectors have {width} numbers, but the embedding tables of the model '{model.name}' have {widths}. "
             "Build the model with that `embedding_dim`."
         )
-    for layer in chosen:
-        layer.set_rows(found.ids, found.vectors, trainable)
+    for layer in chosen:  # a part of a model may have fewer fields, whose ids differ then
+        layer.set_rows(found.ids + _first_id(layer, field) - _first_id(model, field), found.vectors, trainable)
     # Graphs that were traced before do not read rows that are not trained.
     model.train_function = model.test_function = model.predict_function = None
     return Loaded(len(found.ids), found.unmatched, found.without, tuple(layer.table.path for layer in chosen))
+
+
+def _first_id(part, field):
+    return part.schema.first_ids[part.schema.names.index(field)]

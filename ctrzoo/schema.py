@@ -12,6 +12,7 @@ import functools
 import json
 import numbers
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,8 @@ KINDS = ("categorical", "numerical", "multivalued")
 POOLINGS = ("mean", "sum", "max")
 FORMAT_VERSION = 1
 MOST_IDS = 2**31 - 1
+# Keys of a field that earlier versions do not know.
+LATER = ("share", "cross")
 SCHEMA_KEYS = ("format_version", "ctrzoo_version", "label", "fields")
 
 
@@ -40,6 +43,8 @@ class Field:
         weighted: Whether the ids of a multi-valued field have weights in the data.
         share: Name of the field whose ids this field uses, such as `"item"` for the last item seen. It then has no ids,
             and so no rows of an embedding table, of its own.
+        cross: Names of the two or three fields whose combinations are the values of this field, such as
+            `("site", "ad")`; empty for a field of values of its own.
 
     Raises:
         ValueError: If an argument is out of range or does not fit the kind.
@@ -55,6 +60,7 @@ class Field:
     pooling: str = "mean"
     weighted: bool = False
     share: str | None = None
+    cross: tuple[str, ...] = ()
 
     def __post_init__(self):
         if not isinstance(self.name, str) or not self.name:
@@ -85,6 +91,9 @@ class Field:
             raise ValueError(f"{where}: the pooling 'max' takes no weights. Set pooling='mean' or 'sum'.")
         if self.share is not None and (not isinstance(self.share, str) or not self.share):
             raise ValueError(f"{where}: `share` must be the name of another field. Received: {self.share!r}.")
+        object.__setattr__(self, "cross", parts_of(self.name, self.cross))
+        if self.cross and (self.kind != "categorical" or self.share is not None):
+            raise ValueError(f"{where}: a cross is categorical and has ids of its own. Remove `kind` and `share`.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,6 +132,8 @@ class Schema:
         for field in fields:
             if field.share is not None:
                 _check_share(field, dict(zip(names, fields, strict=True)))
+            if field.cross:
+                _check_cross(field, dict(zip(names, fields, strict=True)))
         if self.num_ids > MOST_IDS:
             largest = max(fields, key=lambda field: field.vocabulary_size)
             raise ValueError(
@@ -170,7 +181,7 @@ class Schema:
         return {
             "format_version": FORMAT_VERSION,
             "label": self.label,
-            "fields": [_without_share(dataclasses.asdict(field)) for field in self.fields],
+            "fields": [_as_before(dataclasses.asdict(field)) for field in self.fields],
         }
 
     @classmethod
@@ -228,9 +239,34 @@ class Schema:
         return found
 
 
-def _without_share(config):
-    """Leave out `share` of a field with ids of its own, so that earlier versions can read the schema."""
-    return {key: value for key, value in config.items() if key != "share" or value is not None}
+def _as_before(config):
+    """Leave out `share` and `cross` of a field without them, so that earlier versions can read the schema."""
+    parts = list(config["cross"])
+    return {key: parts if key == "cross" else value for key, value in config.items() if key not in LATER or value}
+
+
+def parts_of(name: str, cross: Any) -> tuple[str, ...]:
+    """Return the names of the fields that a field crosses; none if it is no cross.
+
+    Args:
+        name: Name of the field.
+        cross: What is given as its `cross`: a list of names, or None.
+
+    Raises:
+        ValueError: If these are not two or three different names.
+
+    >>> parts_of("site_ad", ["site", "ad"])
+    ('site', 'ad')
+    """
+    if cross is None or cross == ():
+        return ()
+    parts = tuple(cross) if isinstance(cross, (list, tuple)) else (cross,)
+    if not all(isinstance(part, str) for part in parts) or len(parts) not in (2, 3) or len(set(parts)) < len(parts):
+        raise ValueError(
+            f"Field '{name}': `cross` must be a list of two or three different fields, such as [site, ad]. "
+            f"Received: {cross!r}."
+        )
+    return parts
 
 
 def owner_of(name: str, shares: Mapping[str, str | None]) -> str:
@@ -258,12 +294,30 @@ def owner_of(name: str, shares: Mapping[str, str | None]) -> str:
 def _check_share(field, fields):
     owner = fields[owner_of(field.name, {name: entry.share for name, entry in fields.items()})]
     where = f"Field '{field.name}': `share`"
+    if owner.cross:
+        raise ValueError(f"{where} must name a field of a column. Received: '{owner.name}', which is a cross.")
     if "numerical" in (field.kind, owner.kind):
         kinds = f"'{field.name}' is {field.kind}, '{owner.name}' is {owner.kind}"
         raise ValueError(f"{where} is for categorical and multi-valued fields. Received: {kinds}.")
     if field.vocabulary_size != owner.vocabulary_size:
         sizes = f"{field.vocabulary_size}, and {owner.vocabulary_size} of '{owner.name}'"
         raise ValueError(f"{where} needs the `vocabulary_size` of '{owner.name}'. Received: {sizes}.")
+
+
+def _check_cross(field, fields):
+    where = f"Field '{field.name}': `cross`"
+    for part in field.cross:
+        if part not in fields:
+            raise ValueError(f"{where}: {unknown('field', part, fields)}")
+        other = fields[part]
+        if other.cross:
+            which = "itself" if part == field.name else f"'{part}', which is a cross"
+            raise ValueError(f"{where} must name fields that are no crosses. Received: {which}.")
+        if other.kind != "categorical":
+            mend = (
+                " Give it a `transform` that makes categories, such as quantile." if other.kind == "numerical" else ""
+            )
+            raise ValueError(f"{where} takes categorical fields, and '{part}' is {other.kind}.{mend}")
 
 
 def _field_from_dict(config):

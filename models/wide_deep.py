@@ -4,17 +4,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
+from keras import ops
 
 from ctrzoo.layers import FieldEmbedding, HashedPairs, LinearLogit
 from ctrzoo.model import CTRModel, deep_logit, feature_inputs
 from ctrzoo.schema import Schema
-from ctrzoo.types import Config, DType
+from ctrzoo.types import Config, DType, Features
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
 class WideDeep(CTRModel):
     """Wide & Deep: a linear model and an MLP on embeddings, trained jointly on the sum of their logits.
 
+    Fields of the schema that are crosses (`Field.cross`) are cross-product features, so only the wide part has them.
     The paper trains the wide part with FTRL and an L1 penalty, and the deep part with AdaGrad.
     Source: Cheng et al., DLRS 2016, equation 3, https://arxiv.org/abs/1606.07792.
     Cost: O(n d h) per row, for a first hidden layer of h, and the rest of the MLP.
@@ -24,8 +27,8 @@ class WideDeep(CTRModel):
     Args:
         schema: The `Schema`.
         embedding_dim: Size of an embedding vector.
-        crosses: Pairs of field names whose cross-product features join the wide part, such as
-            `(("user", "item"),)`. Model comparisons leave them out.
+        crosses: Pairs of field names whose cross-product features join the wide part too, such as
+            `(("user", "item"),)`, without a place in the schema. Model comparisons leave them out.
         num_buckets: Rows in the hash table of the crosses' weights.
         deep_units: Widths of the hidden layers; `()` for only the wide model.
         deep_dropout: Share of hidden outputs dropped in training.
@@ -61,7 +64,10 @@ class WideDeep(CTRModel):
         **kwargs: Any,
     ) -> None:
         features = feature_inputs(schema)
-        embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
+        deep_schema, deep_features = _without_crosses(schema, features)
+        embedded = FieldEmbedding(deep_schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(
+            deep_features
+        )
         embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)
         # The MLP's output layer has a bias; one is enough.
         logit, terms = LinearLogit(
@@ -99,3 +105,16 @@ class WideDeep(CTRModel):
             "embedding_l2": self.embedding_l2,
             "embedding_dropout": self.embedding_dropout,
         }
+
+
+def _without_crosses(schema: Schema, features: Features) -> tuple[Schema, Features]:
+    """Return the fields that are no crosses as a schema, and their features with the ids of that schema."""
+    kept = [index for index, field in enumerate(schema.fields) if not field.cross]
+    if len(kept) == schema.num_fields:
+        return schema, features
+    others = Schema(tuple(schema.fields[index] for index in kept), schema.label)
+    slots = np.asarray([slot for slot, owner in enumerate(schema.slot_fields) if owner in kept])
+    lower = np.asarray(schema.first_ids)[kept] - np.asarray(others.first_ids)
+    lower = lower[np.asarray(others.slot_fields)].astype("int32")
+    ids = ops.maximum(ops.take(features["ids"], slots, axis=1) - lower, 0)  # an absent one is 0 and stays 0
+    return others, {"ids": ids, "values": ops.take(features["values"], slots, axis=1)}

@@ -85,7 +85,7 @@ class FieldEncoding(FieldSpecification):
             size = self.has_oov_id + len(self.values)
         slots = (self.max_values or 1) if self.kind == "multivalued" else 1
         size = max(size + self.unused_ids, 1)
-        return Field(self.name, self.kind, size, slots, self.pooling, self.is_weighted, self.share)
+        return Field(self.name, self.kind, size, slots, self.pooling, self.is_weighted, self.share, self.cross)
 
     def local_ids(self, texts: pl.Series) -> np.ndarray:
         """Return the local id of each text, int32 `(texts,)`; null is a missing cell.

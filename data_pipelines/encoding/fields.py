@@ -19,7 +19,8 @@ from ctrzoo import __version__
 from ctrzoo.schema import Schema
 from ctrzoo.suggest import unknown
 
-from .cells import codes_of, numbers_of, present, texts_of, tokens_of
+from .cells import codes_of, numbers_of, present, tokens_of
+from .crossing import coded, crossed
 from .features import assemble
 from .field import RENAMED, FieldEncoding
 from .labels import Label
@@ -115,18 +116,22 @@ class TableEncoding:
                 f"{type(frame).__name__}. Turn a pandas frame into one by `polars.from_pandas(frame)`."
             )
         ids, numbers = [np.empty((len(frame), 0), np.int32)], [np.empty((len(frame), 0), np.float32)]
-        counts = []
-        for field, first in zip(self.fields, self.schema.first_ids, strict=True):
-            if field.column not in frame.columns:
+        counts, cells = [], {}
+        for field in self.fields:
+            if field.column is not None and field.column not in frame.columns:
                 raise ValueError(unknown("column", field.column, frame.columns))
-            cells = frame[field.column]
+            if field.column is not None:
+                cells[field.name] = frame[field.column]
+        names = {part for field in self.fields for part in field.cross}
+        parts = {field.name: coded(field, cells[field.name]) for field in self.fields if field.name in names}
+        for field, first in zip(self.fields, self.schema.first_ids, strict=True):
             if field.kind == "numerical":
-                numbers.append(field.stored_numbers(numbers_of(present(field, cells)))[:, None])
+                numbers.append(field.stored_numbers(numbers_of(present(field, cells[field.name])))[:, None])
                 continue
             if field.kind == "categorical":
-                local = self._categories(field, cells, counts)[:, None]
+                local = self._categories(field, cells, parts, counts)[:, None]
             else:
-                lengths, texts, weights = tokens_of(field, cells)
+                lengths, texts, weights = tokens_of(field, cells[field.name])
                 codes, uniques = codes_of(texts)
                 ids_of = field.local_ids(uniques)
                 counts.append(unknown_of(field, codes, uniques, ids_of))
@@ -169,12 +174,15 @@ class TableEncoding:
         index = self.schema.names.index(field)
         return match_vectors(self.fields[index], self.schema.first_ids[index], source)
 
-    def _categories(self, field, cells, counts):
-        if field.transformer.makes_ids:
-            return field.bucket_ids(numbers_of(present(field, cells)))
-        codes, uniques = codes_of(texts_of(field, cells))
-        ids = field.local_ids(uniques)
-        counts.append(unknown_of(field, codes, uniques, ids))
+    def _categories(self, field, cells, parts, counts):
+        if field.cross:  # its parts are warned of; combinations that are new are no surprise
+            codes, texts = crossed(field, self.fields, parts)
+            return field.local_ids(texts)[codes]
+        if field.makes_ids:
+            return field.bucket_ids(numbers_of(present(field, cells[field.name])))
+        codes, texts = parts.get(field.name) or coded(field, cells[field.name])
+        ids = field.local_ids(texts)
+        counts.append(unknown_of(field, codes, texts, ids))
         return ids[codes]
 
     def decode(self, ids: np.ndarray, numbers: np.ndarray) -> pl.DataFrame:

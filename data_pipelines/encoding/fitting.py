@@ -13,6 +13,7 @@ import polars as pl
 
 from .cell_types import AUTO, type_of
 from .cells import codes_of, numbers_of, present, texts_of, tokens_of
+from .crossing import coded, crossed
 from .field import FieldEncoding
 
 # Cells with more values than this are cut, if fewer than one in a thousand has as many.
@@ -50,6 +51,20 @@ def fit_field(
         parts.append(_counted(tokens_of(other, column)[1] if other.kind == "multivalued" else texts_of(other, column)))
     field = decide_type(field, [uniques for uniques, _ in parts])
     return fit_vocabulary(field, parts) if field.uses_vocabulary else field
+
+
+def fit_cross(field: FieldEncoding, parts: Iterable[tuple[FieldEncoding, pl.Series]]) -> FieldEncoding:
+    """Return the encoding of a cross, fitted to whole columns.
+
+    Args:
+        field: The `FieldEncoding` of the cross.
+        parts: The fitted field of each part, and its column.
+    """
+    parts = list(parts)
+    cells = {part.name: coded(part, column) for part, column in parts}
+    codes, texts = crossed(field, [part for part, _ in parts], cells)
+    counts = np.bincount(codes, minlength=len(texts))
+    return fit_vocabulary(field, [(texts, counts)]) if field.uses_vocabulary else field
 
 
 def _counted(texts):

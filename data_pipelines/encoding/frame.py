@@ -14,17 +14,17 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 
-from ctrzoo.schema import Field, Schema
+from ctrzoo.schema import Field, Schema, parts_of
 from ctrzoo.suggest import unknown
 
 from ..errors import RowError, unsupported
 from .cell_types import AUTO
 from .features import Block, assemble
 from .fields import FieldEncoding, TableEncoding
-from .fitting import fit_field
+from .fitting import fit_cross, fit_field
 from .labels import Label, LabelError
 from .roles import Roles
-from .sharing import check_shares, sharing
+from .sharing import sharing
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config
@@ -37,7 +37,7 @@ POLARS_KINDS = ("date", "datetime", "datetime64", "time", "timedelta", "decimal"
 ROLE_OPTIONS = ("label_kind", "weight", "group", "time", "id")
 OPTIONS = (
     *("min_count", "scaling", "max_values", "keep", "pooling", "separator", "positive", "negative"),
-    *("time_parts", "time_zone", "time_format", *ROLE_OPTIONS, "share"),
+    *("time_parts", "time_zone", "time_format", *ROLE_OPTIONS, "share", "crosses"),
 )
 
 
@@ -78,6 +78,8 @@ class FrameEncoder:
         id: Name of the column that names a row.
         share: Columns whose values share the ids of another column, such as `{"last_item": "item"}`; see
             `FieldSpecification`. The two must have the same `min_count`.
+        crosses: Fields whose values are the combinations of two or three columns of `categorical` or parts of
+            `time_parts`, by name, such as `{"site_ad": ["site", "ad"]}`. In the order of the fields, they come last.
         keep: Whether to keep the `"first"` or the `"last"` values of a cell with more than `max_values`.
 
     Raises:
@@ -116,6 +118,7 @@ class FrameEncoder:
         id: str | None = None,
         share: Mapping[str, str] | None = None,
         keep: str = "first",
+        crosses: Mapping[str, Sequence[str]] | None = None,
     ):
         for name, columns in (("categorical", categorical), ("numerical", numerical), ("multivalued", multivalued)):
             if isinstance(columns, str):
@@ -131,7 +134,13 @@ class FrameEncoder:
         self._parts = {
             f"{column}_{part}": (column, part) for column, parts in self.time_parts.items() for part in parts
         }
-        names = [*self.categorical, *self.numerical, *self.multivalued, *self._parts]
+        self.crosses = {name: parts_of(name, parts) for name, parts in (crosses or {}).items()}
+        for name, parts in self.crosses.items():
+            if not parts:
+                raise ValueError(
+                    f"`crosses` must name the columns of '{name}', such as ['site', 'ad']. Received: none."
+                )
+        names = [*self.categorical, *self.numerical, *self.multivalued, *self._parts, *self.crosses]
         self.order = names if order is None else list(order)
         if sorted(self.order) != sorted(names):
             differ = sorted(set(self.order) ^ set(names)) or "a name occurs twice"
@@ -147,7 +156,7 @@ class FrameEncoder:
         self.separator = separator
         self.share = dict(share or {})
         self.encoding = None
-        counted = [*self.categorical, *self.multivalued, *self._parts]
+        counted = [*self.categorical, *self.multivalued, *self._parts, *self.crosses]
         times = [*self.categorical, *self.time_parts, *([] if time is None else [time])]
         for option, columns in (("min_count", counted), ("scaling", self.numerical), ("time_format", times)):
             _check_columns(option, getattr(self, option), columns)
@@ -157,7 +166,7 @@ class FrameEncoder:
         # Detects invalid arguments now, not after a long fit.
         Schema(tuple(Field(name) for name in self.order), label)
         self._fields = [dataclasses.replace(self._field(name), share=self.share.get(name)) for name in self.order]
-        check_shares(self._fields)
+        TableEncoding(self._fields, roles=self.roles)
 
     def fit(self, frame: pd.DataFrame) -> FrameEncoder:
         """Fit values, ids and scalings to a frame; return the encoder.
@@ -168,12 +177,17 @@ class FrameEncoder:
         _check_frame(frame)
         if not len(frame):
             raise ValueError("The frame has no rows to fit to.")
-        fields = []
+        fields = {}
         for index, field in enumerate(self._fields):
-            others = (self._fields[other] for other in sharing(self._fields, index) if other != index)
-            pairs = [(other, _cells_of(other, frame)) for other in others]
-            fields.append(fit_field(field, _cells_of(field, frame), pairs))
-        self.encoding = TableEncoding(fields, roles=self.roles)
+            if not field.cross:
+                others = (self._fields[other] for other in sharing(self._fields, index) if other != index)
+                pairs = [(other, _cells_of(other, frame)) for other in others]
+                fields[field.name] = fit_field(field, _cells_of(field, frame), pairs)
+        for field in self._fields:
+            if field.cross:
+                parts = [fields[part] for part in field.cross]
+                fields[field.name] = fit_cross(field, [(part, _cells_of(part, frame)) for part in parts])
+        self.encoding = TableEncoding((fields[name] for name in self.order), roles=self.roles)
         return self
 
     @property
@@ -239,6 +253,8 @@ class FrameEncoder:
         if name in self.numerical:
             return FieldEncoding(name, "numerical", transform=_of(self.scaling, name, "standard"))
         min_count = _of(self.min_count, name, 1)
+        if name in self.crosses:
+            return FieldEncoding(name, min_count=min_count, cross=self.crosses[name])
         if name in self._parts:
             column, part = self._parts[name]
             times = {"part": part, "time_zone": self.time_zone, "time_format": _of(self.time_format, column, None)}
@@ -261,7 +277,8 @@ class FrameEncoder:
     def _ids_and_numbers(self, frame):
         encoding = self._fitted()
         _check_frame(frame)
-        cells = {field.column: _cells_of(field, frame) for field in encoding.fields}  # parts share a column
+        columns = (field for field in encoding.fields if not field.cross)
+        cells = {field.column: _cells_of(field, frame) for field in columns}  # parts share a column
         return encoding.encode(pl.DataFrame(list(cells.values())))
 
 

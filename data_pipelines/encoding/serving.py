@@ -19,6 +19,7 @@ from ctrzoo.suggest import unknown
 from .cell_types import SPACES, Decimal
 from .cells import BETWEEN_QUOTED, LIST, LIST_ENDS, QUOTES, UNIT, numbers_of, present, written_texts
 from .clock import time_cells
+from .crossing import graph_joined
 from .features import assemble
 from .fields import TableEncoding
 from .frame import FrameEncoder, one_column, series_of
@@ -74,6 +75,8 @@ class ServingEncoder(keras.layers.Layer):
         """Return the raw columns and their types as model inputs, `{column: type}`."""
         types = {}
         for field in self.encoding.fields:
+            if field.cross:
+                continue
             dtype = "float64" if field.reads_numbers else "string"
             # A column that is read both as numbers and as text must be text.
             types[field.column] = dtype if types.get(field.column, dtype) == dtype else "string"
@@ -81,12 +84,20 @@ class ServingEncoder(keras.layers.Layer):
 
     def call(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         schema = self.encoding.schema
+        cells_of, by_name = {}, {field.name: field for field in self.encoding.fields}
+        for field in self.encoding.fields:
+            if field.column is not None and field.column not in inputs:
+                raise ValueError(unknown("column", field.column, inputs))
+            if field.column is not None:
+                cells_of[field.name] = inputs[field.column]
         ids, numbers = [], []
         for field, first in zip(self.encoding.fields, schema.first_ids, strict=True):
-            assert field.column is not None
-            if field.column not in inputs:
-                raise ValueError(unknown("column", field.column, inputs))
-            cells = inputs[field.column]
+            if field.cross:
+                parts = [(by_name[part], _part(by_name[part], cells_of[part])) for part in field.cross]
+                texts = graph_joined(parts)
+                ids.append(_global(self._local_ids(field, texts), first)[:, None])
+                continue
+            cells = cells_of[field.name]
             if field.kind == "numerical":
                 values = tf.cast(field.transformer.graph(_numbers(field, cells)), tf.float32)
                 numbers.append(_zero_if_missing(field, values))
@@ -116,17 +127,10 @@ class ServingEncoder(keras.layers.Layer):
         return {**super().get_config(), "encoding": json.dumps(encoding)}
 
     def _categories(self, field, cells):
-        if field.reads_times:
-            return self._local_ids(field, field.clock.graph(tf.reshape(tf.convert_to_tensor(cells), [-1])))
-        if field.transform is None:
-            return self._local_ids(field, _texts(field, cells))
-        numbers = _numbers(field, cells)[:, 0]
-        missing = tf.math.is_nan(numbers)
-        buckets = field.transformer.graph(tf.where(missing, tf.zeros_like(numbers), numbers))
-        if field.transformer.makes_ids:
+        if field.makes_ids:
+            missing, buckets = _buckets(field, cells)
             return tf.where(missing, field.missing_bucket, tf.cast(buckets, tf.int32))
-        texts = tf.strings.as_string(tf.cast(buckets, tf.int64))
-        return self._local_ids(field, tf.where(missing, "", texts))
+        return self._local_ids(field, _category_texts(field, cells))
 
     def _several(self, field, cells):
         """Return local ids `(batch, slots)`, and a list that is empty or holds their weights `(batch, slots)`."""
@@ -239,13 +243,12 @@ class ServingModel(keras.Model):
             return super().predict(x, batch_size, verbose, steps, callbacks)
         assert isinstance(self.input, dict)
         encoder: Any = next(layer for layer in self.layers if isinstance(layer, ServingEncoder))
-        fields = {field.column: field for field in encoder.encoding.fields}
+        of_columns = [field for field in encoder.encoding.fields if not field.cross]
+        fields = {field.column: field for field in of_columns}
         # A column that some field reads as times and another as text is written so that both understand it.
-        fields |= {field.column: field for field in encoder.encoding.fields if field.reads_times}
+        fields |= {field.column: field for field in of_columns if field.reads_times}
         columns = {column: _column(x, fields[column]) for column in self.input}
-        warn_of_unknown(
-            unknown_in(field, columns[field.column].head(PREDICTION_BATCH)) for field in encoder.encoding.fields
-        )
+        warn_of_unknown(unknown_in(field, columns[field.column].head(PREDICTION_BATCH)) for field in of_columns)
         cells = {column: _cells(columns[column], fields[column], tensor.dtype) for column, tensor in self.input.items()}
         lengths = {column: len(column_cells) for column, column_cells in cells.items()}
         if len(set(lengths.values())) > 1:
@@ -340,6 +343,29 @@ def _id_of(field, text):
     """Return the local id of a text, or that of an unseen one."""
     found = field.values.index_of(text)
     return int(field.has_oov_id) if found is None else 1 + int(field.has_oov_id) + found
+
+
+def _part(field, cells):
+    """Return the text of each cell of a part of a cross, as its cell type writes it."""
+    texts = _category_texts(field, cells)
+    return field.cell_type.graph(texts if field.reads_times else _without_markers(field, texts))
+
+
+def _category_texts(field, cells):
+    """Return the categories of cells as texts `(batch,)`, empty where one is missing."""
+    if field.reads_times:
+        return field.clock.graph(tf.reshape(tf.convert_to_tensor(cells), [-1]))
+    if field.transform is None:
+        return _texts(field, cells)
+    missing, buckets = _buckets(field, cells)
+    return tf.where(missing, "", tf.strings.as_string(tf.cast(buckets, tf.int64)))
+
+
+def _buckets(field, cells):
+    """Return which cells are missing, and the bucket of each number; both are `(batch,)`."""
+    numbers = _numbers(field, cells)[:, 0]
+    missing = tf.math.is_nan(numbers)
+    return missing, field.transformer.graph(tf.where(missing, tf.zeros_like(numbers), numbers))
 
 
 def _texts(field, cells):

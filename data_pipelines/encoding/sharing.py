@@ -31,10 +31,11 @@ def check_shares(fields: Sequence[FieldEncoding]) -> None:
         where = f"Field '{field.name}'"
         owner = by_name[owner_of(field.name, {name: entry.share for name, entry in by_name.items()})]
         for one in (field, owner):
-            if one.reads_numbers or one.assign_ids_online:
+            if one.reads_numbers or one.assign_ids_online or one.cross:
                 what = "takes numbers" if one.reads_numbers else "has `assign_ids_online`"
                 raise ValueError(
-                    f"{where}: `share` is for categories that are counted or hashed. Field '{one.name}' {what}."
+                    f"{where}: `share` is for categories of a column that are counted or hashed. "
+                    f"Field '{one.name}' {'is a cross' if one.cross else what}."
                 )
         for key in (*SAME, *SAME_TIMES):
             pair = getattr(field, key), getattr(owner, key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 
-from ctrzoo.schema import KINDS, POOLINGS
+from ctrzoo.schema import KINDS, POOLINGS, parts_of
 from ctrzoo.suggest import unknown
 
 from .cell_types import AUTO, CELL_TYPES, CellType
@@ -27,6 +27,11 @@ TYPES = {
     "time_format": (str | None, "a text, such as '%d.%m.%Y'"),
     "share": (str | None, "the name of another field"),
 }
+# What says how the cells of a column are read; the parts of a cross say it of theirs.
+OF_COLUMNS = (
+    *("column", "transform", "type", "missing_texts", "part", "time_zone", "time_format"),
+    *("share", "assign_ids_online"),
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -74,6 +79,8 @@ class FieldSpecification:
             `"epoch_milliseconds"` for numbers since 1970. Such a field refuses cells that are no times.
         share: Name of another field with the same values, such as `"item"` for a field of the last items. Both use one
             range of ids, and so the same rows of embedding tables. Values are counted in both columns.
+        cross: Names of two or three categorical fields, such as `("site", "ad")`: the values of this field are their
+            combinations, and it has no column. See `ctrzoo.data_pipelines.encoding.crossing`.
 
     Raises:
         ValueError: If an argument is none of these or does not fit the kind.
@@ -104,12 +111,16 @@ class FieldSpecification:
     time_zone: str | None = None
     time_format: str | None = None
     share: str | None = None
+    cross: tuple[str, ...] = ()
 
     def __post_init__(self):
         object.__setattr__(self, "missing_texts", tuple(self.missing_texts))
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"A field's name must be a non-empty text. Received: {self.name!r}.")
         where = f"Field '{self.name}'"
+        object.__setattr__(self, "cross", parts_of(self.name, self.cross))
+        if self.cross:
+            self._check_cross(where)
         for key, allowed in (("kind", KINDS), ("missing", MISSING), ("pooling", POOLINGS), ("keep", KEPT)):
             if getattr(self, key) not in allowed:
                 raise ValueError(f"{where}: `{key}` must be one of {', '.join(allowed)}. Got {getattr(self, key)!r}.")
@@ -146,9 +157,18 @@ class FieldSpecification:
             raise ValueError(f"{where}: `type` is for categories, and this field takes numbers. Remove `type`.")
         if self.assign_ids_online and self.type not in (None, "text"):
             raise ValueError(f"{where}: `assign_ids_online` takes texts as they are written. Remove `type`.")
-        object.__setattr__(self, "column", self.column or self.name)
+        object.__setattr__(self, "column", None if self.cross else self.column or self.name)
         if self.part is not None or self.time_zone is not None or self.time_format is not None:
             self._check_times(where)
+
+    def _check_cross(self, where):
+        if self.kind != "categorical":
+            raise ValueError(f"{where}: a cross is categorical. Remove `kind`. Received: {self.kind!r}.")
+        for key in OF_COLUMNS:
+            if getattr(self, key):
+                raise ValueError(
+                    f"{where}: `{key}` is for fields of a column, and the parts of a cross have theirs. Remove it."
+                )
 
     def _check_times(self, where):
         if self.part not in (None, *PARTS):
@@ -181,7 +201,7 @@ class FieldSpecification:
 
     def idle(self) -> dict[str, str]:
         """Return the options that have no effect on this field, and which fields they are for."""
-        idle = {}
+        idle = dict.fromkeys(OF_COLUMNS, "fields of a column") if self.cross else {}
         if self.kind != "multivalued":
             idle |= dict.fromkeys(
                 ("separator", "weight_separator", "max_values", "keep", "pooling"), "multi-valued fields"

@@ -46,6 +46,7 @@ from ..storage.writing import (
     write_metadata,
 )
 from .column_draft import MARKER
+from .crossed_chunk import CrossedChunk
 from .first_pass import ChunkFiles, column, compact
 from .fitted_field import FittedField
 from .parallel import ARRAY_LOCK, in_order
@@ -328,14 +329,21 @@ def _fit(job: _Job, chunks: list[_Chunk]) -> tuple[TableEncoding, list[FittedFie
     def process(index):
         field = job.plan.fields[index]
         if not fitted[index].is_complete:
-            fitted[index].fit(field, index, files, stats, job.plan.fit_on, sharing(job.plan.fields, index))
-        return dataclasses.replace(fitted[index].encoding(), share=field.share)
+            read = crossed if field.cross else files
+            fitted[index].fit(field, index, read, stats, job.plan.fit_on, sharing(job.plan.fields, index))
+        of_plan = {key: getattr(field, key) for key in ("column", "share", "cross")}
+        return dataclasses.replace(fitted[index].encoding(), **of_plan)
 
-    fields = []
+    fields = list(job.plan.fields)
+    crossed = [CrossedChunk(job.state / "chunks", number, fields) for number in range(len(chunks))]
+    # Crosses come last: the types and buckets of their parts decide their values.
+    crosses = [index for index, field in enumerate(fields) if field.cross]
+    others = [index for index, field in enumerate(fields) if not field.cross]
     with StepProgress(f"{job.name}: fitting vocabularies") as progress:
-        for field in in_order(process, range(len(fitted))):
-            fields.append(field)
-            progress.advance(0, len(fields) / len(fitted))
+        for before, indices in ((0, others), (len(others), crosses)):
+            for number, field in enumerate(in_order(process, indices)):
+                fields[indices[number]] = field
+                progress.advance(0, (before + number + 1) / len(fitted))
         os.sync()  # once for all fields: the second pass deletes what they were fitted to
     return TableEncoding(fields, roles=job.plan.roles), fitted
 

@@ -20,6 +20,7 @@ import pyarrow.compute as compute
 from ctrzoo.files import replaced, write_json
 
 from ..encoding.cells import codes_of, numbers_of, present, texts_of, tokens_of
+from ..encoding.crossing import coded_numbers, combinations, positions_of_parts
 from ..encoding.field import LARGEST
 from .parallel import ARRAY_LOCK
 
@@ -46,8 +47,9 @@ def compact(
 
     Returns:
         Arrays by name (those of `Roles.read`, `split` if it is already known, and for field j `codes_j`, `numbers_j`,
-        `lengths_j`, `weights_j`). And for each field `(texts, counts)`, empty for numbers: the texts, including null,
-        and how often each occurs in the rows of the fit.
+        `lengths_j`, `weights_j`; for a cross `codes_j` and, for its part number p, `part_j_p`, see `CrossedChunk`).
+        And for each field `(texts, counts)`, empty for numbers: the texts, including null, and how often each occurs in
+        the rows of the fit. The texts of a cross are all null, because the types of its parts are not decided yet.
 
     Raises:
         RowError: If rows are invalid.
@@ -68,8 +70,11 @@ def compact(
         arrays = {name: array[kept] for name, array in arrays.items()}
     dictionaries = []
     for index, field in enumerate(plan.fields):
-        assert field.column is not None
         dictionary = pl.Series(dtype=pl.String), np.empty(0, np.int64)
+        if field.cross:
+            dictionaries.append(dictionary)
+            continue
+        assert field.column is not None
         if field.kind == "numerical" or field.transformer.makes_ids:
             numbers = numbers_of(present(field, column(table, field.column)))
             if field.kind == "numerical" and (np.abs(numbers) > LARGEST).any():
@@ -91,7 +96,31 @@ def compact(
             if weights is not None:
                 arrays[f"weights_{index}"] = _some(weights, kept_tokens)
         dictionaries.append(dictionary)
+    learned = _some(learn, kept)
+    for index, field in enumerate(plan.fields):
+        if field.cross:
+            dictionaries[index] = _cross(field, index, plan.fields, arrays, dictionaries, learned)
     return arrays, dictionaries
+
+
+def _cross(field, index, fields, arrays, dictionaries, learned):
+    """Add the arrays of a cross; return its dictionary."""
+    coded, cells = [], []
+    for place in positions_of_parts(field, fields):
+        if fields[place].makes_ids:
+            codes, numbers = coded_numbers(arrays[f"numbers_{place}"])
+            coded.append((codes, len(numbers)))
+            cells.append(numbers.to_numpy())
+        else:
+            size = len(dictionaries[place][0])
+            coded.append((arrays[f"codes_{place}"], size))
+            cells.append(None)
+    codes, parts = combinations(coded)
+    for number, (part, numbers) in enumerate(zip(parts, cells, strict=True)):
+        arrays[f"part_{index}_{number}"] = _small_codes(part, coded[number][1]) if numbers is None else numbers[part]
+    arrays[f"codes_{index}"] = _small_codes(codes, len(parts[0]))
+    texts = pl.repeat(None, len(parts[0]), dtype=pl.String, eager=True)
+    return texts, np.bincount(codes[learned], minlength=len(parts[0]))
 
 
 def _some(array, kept):

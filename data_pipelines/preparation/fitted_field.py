@@ -82,7 +82,8 @@ class FittedField:
             field = fit_numbers(field, _numbers(index, chunks, fit_on), seed=index)
         shutil.rmtree(self._folder, ignore_errors=True)  # what a power failure damaged
         with replaced_folder(self._folder, wait_for_disk=False) as folder:
-            TableEncoding([dataclasses.replace(field, share=None)]).save(folder)  # the folder holds only this field
+            alone = dataclasses.replace(field, share=None, cross=())  # the folder holds only this field
+            TableEncoding([alone]).save(folder)
             if not (field.kind == "numerical" or field.transformer.makes_ids):
                 self._write_ids(field, index, chunks, folder)
             write_checksums(folder)

@@ -30,6 +30,7 @@ if typing.TYPE_CHECKING:
 REPORT_FILE, PICTURE_FILE = "report.json", "fields.png"
 # A warning names each split of which a smaller share of the values has an id of its own.
 LEAST_KNOWN = 0.5
+WRITTEN_ALIKE = "Check that both are written alike"
 # The picture shows so many fields: drawing a thousand takes longer than preparing them.
 MOST_DRAWN = 60
 
@@ -72,6 +73,8 @@ def write_report(
         config: Config = {"type": description.type} if description.type else {}
         if field.share is not None:
             config["share"] = field.share
+        if field.cross:
+            config["cross"] = list(field.cross)
         if field.kind == "multivalued":
             config["cut_values"] = int(of_splits[:, 5].sum())
         fields.append(
@@ -160,10 +163,10 @@ def warnings_of(fields: Sequence[Config]) -> list[str]:
         known = {name: _known_share(field["kind"], shares) for name, shares in field["splits"].items()}
         for name, share in known.items():
             if share < LEAST_KNOWN <= known.get("train", 0.0):
+                check = "A cross needs values that recur together" if "cross" in field else WRITTEN_ALIKE
                 warnings.append(
                     f"Field '{field['name']}': only {share:.1%} of the values in the split '{name}' have an id of "
-                    f"their own, compared with {known['train']:.1%} of the training values. Check that both are "
-                    "written alike."
+                    f"their own, compared with {known['train']:.1%} of the training values. {check}."
                 )
     return warnings
 

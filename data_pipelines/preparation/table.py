@@ -147,6 +147,8 @@ def _check_names(config):
     names = [(f"`{role}`", config.get(role)) for role in ("label", *COLUMNS)]
     for entry in entries:
         keys = ("name", "column") if isinstance(entry, Mapping) else (None,)
+        cross = entry.get("cross") if isinstance(entry, Mapping) else None
+        names += [("a field in `cross`", part) for part in cross] if isinstance(cross, list) else []
         names += [(f"`{key}` of a field" if key else "a field", entry.get(key, "") if key else entry) for key in keys]
     if isinstance(config.get("split"), Mapping):
         names.append(("`column` of a split", config["split"].get("column")))
@@ -292,7 +294,7 @@ def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool 
                     f"Schema, field '{field.name}': `{key}` has no effect, it is for {fields_of}. Remove it, or "
                     f"correct the kind, which is '{field.kind}'."
                 )
-        if field.column not in columns:
+        if field.column is not None and field.column not in columns:
             raise ValueError(f"Schema: {unknown('column', field.column, columns)}{_headless(columns)}")
         fields.append(_of_this_table(field, missing))
     TableEncoding(fields, roles=roles)  # finds names that occur twice and more ids than fit
@@ -305,6 +307,8 @@ def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool 
 
 def _of_this_table(field, missing):
     """Return a field that knows the table's texts for missing cells, and whose type is decided if it has none."""
+    if field.cross:
+        return field
     is_text = not field.reads_numbers and not field.assign_ids_online and field.part is None
     missing_texts = tuple(dict.fromkeys([*missing, *field.missing_texts]))
     return dataclasses.replace(

@@ -481,6 +481,7 @@ def _unnamed(schema):
             max_values=field.num_slots,
             weight_separator=":" if field.weighted else None,
             share=field.share,
+            cross=field.cross,
         )
         for field in schema.fields
     )

@@ -109,6 +109,48 @@ def test_a_shared_field_is_named_by_a_text():
         Field("x", share="")
 
 
+CROSSED = [
+    Field("site_ad", vocabulary_size=9, cross=("site", "ad")),
+    Field("site", vocabulary_size=3),
+    Field("ad", vocabulary_size=4),
+    Field("age", "numerical"),
+    Field("tags", "multivalued", vocabulary_size=4, num_slots=2),
+]
+
+
+def test_a_cross_has_ids_of_its_own_and_names_its_parts():
+    schema = Schema(CROSSED)
+    assert schema.first_ids[:4] == (1, 10, 13, 17) and schema.num_slots == 6
+    again = Schema.from_json(schema.to_json())
+    assert again == schema and again.fields[0].cross == ("site", "ad")
+    assert "cross" not in schema.to_dict()["fields"][1]  # earlier versions read schemas without crosses
+    plain = Schema([Field("site_ad", vocabulary_size=9), *CROSSED[1:]])
+    assert schema.differences(plain) == ["`cross` of field 'site_ad' is ('site', 'ad') and ()"]
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ({"cross": ["site", "add"]}, "Field 'x': `cross`: Unknown field 'add'. Did you mean 'ad'?"),
+        ({"cross": ["site", "x"]}, "must name fields that are no crosses. Received: itself"),
+        ({"cross": ["site", "site_ad"]}, "Received: 'site_ad', which is a cross"),
+        ({"cross": ["site", "age"]}, "takes categorical fields, and 'age' is numerical"),
+        ({"cross": ["site", "tags"]}, "takes categorical fields, and 'tags' is multivalued"),
+        ({"cross": ["site"]}, "must be a list of two or three different fields, such as"),
+        ({"cross": ["site", "ad", "age", "tags"]}, "two or three different fields"),
+        ({"cross": ["site", "site"]}, "two or three different fields"),
+        ({"cross": "site"}, "two or three different fields"),
+        ({"cross": ["site", 3]}, "two or three different fields"),
+        ({"cross": ["site", "ad"], "kind": "numerical"}, "a cross is categorical and has ids of its own"),
+        ({"cross": ["site", "ad"], "vocabulary_size": 3, "share": "site"}, "a cross is categorical and has ids of its"),
+        ({"vocabulary_size": 9, "share": "site_ad"}, "must name a field of a column. Received: 'site_ad', which is a"),
+    ],
+)
+def test_crosses_that_do_not_fit_are_refused(field, message):
+    with pytest.raises(ValueError, match=message):
+        Schema.from_dict({"fields": [*Schema(CROSSED).to_dict()["fields"], {"name": "x", **field}]})
+
+
 def test_whole_numbers_of_numpy_become_those_of_python():
     field = Field("tags", "multivalued", vocabulary_size=np.int64(3), num_slots=np.uint8(2))
     assert Schema.from_json(Schema([field]).to_json()).fields == (field,)

@@ -116,6 +116,25 @@ def test_litert_hashes_to_any_number_of_buckets(mixed_schema):
     check(converted(tf.lite.TFLiteConverter.from_keras_model(model)), model)
 
 
+@pytest.fixture
+def crossed_model(mixed_schema):
+    """A Wide & Deep whose deep part leaves a field out."""
+    schema = Schema([Field("both", vocabulary_size=30, cross=("user", "item")), *mixed_schema.fields])
+    return uncalled(next(case for case in CASES if case.id == "wide_deep"), schema)
+
+
+def test_litert_leaves_crosses_out_of_the_deep_part(crossed_model):
+    check(converted(tf.lite.TFLiteConverter.from_keras_model(crossed_model)), crossed_model)
+
+
+def test_onnx_leaves_crosses_out_of_the_deep_part(crossed_model, tmp_path):
+    pytest.importorskip("tf2onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    crossed_model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    session = runtime.InferenceSession(tmp_path / "model.onnx")
+    check(lambda features: session.run(None, features)[0], crossed_model)
+
+
 def test_litert_with_fewer_fields_than_the_order(mixed_schema):
     schema = Schema([Field("user", vocabulary_size=9), Field("item", vocabulary_size=5)])
     hofm = next(case for case in CASES if case.id == "hofm")

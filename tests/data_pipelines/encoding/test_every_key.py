@@ -34,6 +34,15 @@ TAGS = {"column": "tags", "kind": "multivalued"}
 # The fields whose ids others share.
 OWNERS = [{**TAGS, "name": "tags"}, {"column": "tags", "name": "rare", "min_count": 3}, {**TAGS, "name": "hash"}]
 OWNERS[2]["hash_buckets"] = 5
+# The parts of crosses, of all kinds.
+PARTS = [
+    {**TEXT, "name": "a", "min_count": 5},
+    {"column": "number", "name": "b", "missing": "category"},
+    {"column": "second", "name": "c", "part": "hour", "time_format": "epoch_seconds", "missing_texts": ["-1.0"]},
+    {"column": "whole", "name": "d", "hash_buckets": 2},
+    {"column": "number", "name": "e", "transform": "quantile", "num_buckets": 3, "missing": "category"},
+    {"column": "number", "name": "f", "transform": "log_squared_bucket"},
+]
 HOUR = {"column": "time", "part": "hour", "missing_texts": ["soon"]}
 SECOND = {"column": "second", "part": "hour", "time_format": "epoch_seconds"}
 # For each key of a field, fields that use it. A new key must be added.
@@ -68,6 +77,14 @@ KEYS = {
     ],
     "share": [{**TEXT, "share": "tags"}, {**TEXT, "share": "rare", "min_count": 3}]
     + [{"column": "list", "kind": "multivalued", "separator": ";", "share": "hash", "hash_buckets": 5}],
+    "cross": [
+        {"cross": ["a", "b"]},
+        {"cross": ["b", "a", "c"], "min_count": 2},
+        {"cross": ["b", "a"], "hash_buckets": 7, "unused_ids": 2},
+        {"cross": ["a", "d"], "missing": "category", "min_count": 2, "oov": False},
+        {"cross": ["e", "d"], "missing": "reserved"},
+        {"cross": ["f", "d"], "hash_buckets": 1000},
+    ],
     "missing_texts": [{**TEXT, "missing_texts": ["c"]}, {**NUMBER, "missing_texts": ["-1"]}],
 }
 # A key that changes the prepared rows, but says nothing of later cells.
@@ -90,6 +107,7 @@ def table(tmp_path_factory):
 def test_all_that_encode_agree_row_by_row(key, number, field, table, tmp_path):
     row = {"name": "row", "kind": "numerical"}
     owners = [owner for owner in OWNERS if owner["name"] == field.get("share")]
+    owners += [part for part in PARTS if part["name"] in field.get("cross", ())]
     schema = {"label": "click", "fields": [row, *owners, {"name": "x", **field}], "fit_on": "all", "missing": ["NULL"]}
     schema["split"] = {"train": 1.0, "valid": 0.0, "test": 0.0}
     prepare_own_table(tmp_path / "data", "t", str(table), schema)
@@ -99,7 +117,7 @@ def test_all_that_encode_agree_row_by_row(key, number, field, table, tmp_path):
     prepared = {name: array[order] for name, array in features.items()}
     assert (prepared["ids"][:, 1:] > 0).any()
     assert len(np.unique(prepared["ids"][:, 1:] * 1000 + prepared["values"][:, 1:])) > 2
-    columns = ["row", *dict.fromkeys([field["column"], *(owner["column"] for owner in owners)])]
+    columns = ["row", *dict.fromkeys(each["column"] for each in (field, *owners) if "column" in each)]
     frame = pl.DataFrame({column: COLUMNS[column] for column in columns})
     for encoding in (data.encoding, TableEncoding.from_dict(data.encoding.to_dict())):
         found = encoding.features(frame)
