@@ -18,7 +18,7 @@ import numpy as np
 from ctrzoo.suggest import unknown
 from ctrzoo.types import Config
 
-KINDS = ("categorical", "numerical", "multivalued")
+KINDS = ("categorical", "numerical", "multivalued", "vector")
 POOLINGS = ("mean", "sum", "max")
 FORMAT_VERSION = 1
 MOST_IDS = 2**31 - 1
@@ -32,9 +32,10 @@ class Field:
     Args:
         name: Unique name of the column.
         kind: `"categorical"` (one id, value 1), `"numerical"` (the field's own id, value = the scaled number, so its
-            embedding is value times vector) or `"multivalued"` (several ids).
-        vocabulary_size: Number of ids of the field; 1 for a numerical field.
-        num_slots: Maximum number of ids per row; above 1 only for a multi-valued field.
+            embedding is value times vector), `"multivalued"` (several ids) or `"vector"` (a fixed number of numbers x,
+            each with an id of its own, so its embedding is the projection `x @ table rows`).
+        vocabulary_size: Number of ids of the field; 1 for a numerical field, the length of a vector.
+        num_slots: Maximum number of ids per row; above 1 only for a multi-valued field, and the length of a vector.
         pooling: How to pool the embeddings of a multi-valued field: `"mean"`, `"sum"` or `"max"`, the largest number of
             each dimension. Weights of ids and `"max"` exclude each other.
         weighted: Whether the ids of a multi-valued field have weights in the data.
@@ -74,7 +75,14 @@ class Field:
                 f"{where}: a numerical field has one id, so `vocabulary_size` must be 1. "
                 f"Received: {self.vocabulary_size}."
             )
-        if self.kind != "multivalued" and self.num_slots != 1:
+        if self.kind == "vector" and self.num_slots != self.vocabulary_size:
+            raise ValueError(
+                f"{where}: each number of a vector has one id and one slot, so `vocabulary_size` and `num_slots` must "
+                f"be equal. Received: {self.vocabulary_size} and {self.num_slots}."
+            )
+        if self.kind == "vector" and self.pooling != "mean":
+            raise ValueError(f"{where}: the numbers of a vector are not pooled. Remove `pooling`.")
+        if self.kind not in ("multivalued", "vector") and self.num_slots != 1:
             raise ValueError(
                 f"{where}: only a multi-valued field has several slots. Received: {self.kind}, "
                 f"{self.num_slots} slots. Set kind='multivalued' or num_slots=1."
@@ -85,6 +93,11 @@ class Field:
             raise ValueError(f"{where}: the pooling 'max' takes no weights. Set pooling='mean' or 'sum'.")
         if self.share is not None and (not isinstance(self.share, str) or not self.share):
             raise ValueError(f"{where}: `share` must be the name of another field. Received: {self.share!r}.")
+
+    @property
+    def holds_numbers(self) -> bool:
+        """Whether the values of the field are numbers of the data, and its ids are the same in all rows."""
+        return self.kind in ("numerical", "vector")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -258,7 +271,7 @@ def owner_of(name: str, shares: Mapping[str, str | None]) -> str:
 def _check_share(field, fields):
     owner = fields[owner_of(field.name, {name: entry.share for name, entry in fields.items()})]
     where = f"Field '{field.name}': `share`"
-    if "numerical" in (field.kind, owner.kind):
+    if field.holds_numbers or owner.holds_numbers:
         kinds = f"'{field.name}' is {field.kind}, '{owner.name}' is {owner.kind}"
         raise ValueError(f"{where} is for categorical and multi-valued fields. Received: {kinds}.")
     if field.vocabulary_size != owner.vocabulary_size:

@@ -40,6 +40,9 @@ def random_rows(schema, num_rows, random):
         if field.kind == "numerical":
             ids[:, slot] = first
             values[:, slot] = random.normal(size=num_rows)
+        if field.kind == "vector":
+            ids[:, slot] = first + slot - schema.slot_fields.index(owner)
+            values[:, slot] = random.normal(size=num_rows)
     for owner, field in enumerate(schema.fields):
         slots = np.flatnonzero(np.equal(schema.slot_fields, owner))
         if field.kind == "multivalued":

@@ -77,6 +77,9 @@ class FieldEncoding(FieldSpecification):
         """Return the `Field` of the schema."""
         if self.kind == "numerical":
             return Field(self.name, "numerical")
+        if self.kind == "vector":
+            length = len(self.columns) or self.length or 1
+            return Field(self.name, "vector", length, length)
         if self.hash_buckets:
             size = self.hash_buckets
         elif self.makes_ids:

@@ -20,6 +20,7 @@ from ctrzoo.schema import Schema
 from ctrzoo.suggest import unknown
 
 from .cells import codes_of, numbers_of, present, texts_of, tokens_of
+from .dense import matrix_of, stored_matrix
 from .features import assemble
 from .field import RENAMED, FieldEncoding
 from .labels import Label
@@ -94,16 +95,16 @@ class TableEncoding:
 
         Args:
             frame: A frame with the columns of all fields. Categorical cells may be text, numbers or
-                booleans (7 and 7.0 are the text "7"); numbers may be text; multi-valued cells may be
-                lists. Null, NaN and empty text are missing.
+                booleans (7 and 7.0 are the text "7"); numbers may be text; multi-valued cells and vectors
+                may be lists or text. Null, NaN and empty text are missing.
 
         Returns:
-            Global ids, int32 `(rows, stored slots)`, and numbers, float32 `(rows, numerical fields
-            and weighted slots)`.
+            Global ids, int32 `(rows, stored slots)`, and numbers, float32 `(rows, numerical fields,
+            numbers of vectors and weighted slots)`.
 
         Raises:
             ValueError: If it is not a polars frame, or a column is missing.
-            RowError: If a cell is not a finite number where one must be.
+            RowError: If a cell is not a finite number where one must be, or a vector of another length.
 
         Warns:
             UserWarning: If values are not of the type of their field, or fewer than 10 % of at least 100 values of a
@@ -117,9 +118,14 @@ class TableEncoding:
         ids, numbers = [np.empty((len(frame), 0), np.int32)], [np.empty((len(frame), 0), np.float32)]
         counts = []
         for field, first in zip(self.fields, self.schema.first_ids, strict=True):
-            if field.column not in frame.columns:
-                raise ValueError(unknown("column", field.column, frame.columns))
-            cells = frame[field.column]
+            for column in field.raw_columns:
+                if column not in frame.columns:
+                    raise ValueError(unknown("column", column, frame.columns))
+            if field.kind == "vector":
+                matrix = matrix_of(field, [frame[column] for column in field.raw_columns])
+                numbers.append(stored_matrix(matrix, field.schema_field().num_slots))
+                continue
+            cells = frame[field.raw_columns[0]]
             if field.kind == "numerical":
                 numbers.append(field.stored_numbers(numbers_of(present(field, cells)))[:, None])
                 continue
@@ -182,18 +188,23 @@ class TableEncoding:
 
         Args:
             ids: Global ids, int32 `(rows, stored slots)`.
-            numbers: float32 `(rows, numerical fields and weighted slots)`.
+            numbers: float32 `(rows, numerical fields, numbers of vectors and weighted slots)`.
 
         Returns:
             A column per field: the text of a category (null if it is absent, `"(rare)"`, `"#3"` for the third hash
             or quantile bucket), a number (as it was, but `log_squared` and missing numbers stay as stored), a list of
-            texts. Weights are left out.
+            texts, a list of the numbers of a vector. Weights are left out.
         """
         columns, slot, number = [], 0, 0
         for field, first, shape in zip(self.fields, self.schema.first_ids, self.schema.fields, strict=True):
             if field.kind == "numerical":
                 columns.append(pl.Series(field.name, field.transformer.inverse_transform(numbers[:, number])))
                 number += 1
+                continue
+            if field.kind == "vector":
+                vectors = numbers[:, number : number + shape.num_slots]
+                columns.append(pl.Series(field.name, list(vectors), dtype=pl.List(pl.Float32)))
+                number += shape.num_slots
                 continue
             local = ids[:, slot : slot + shape.num_slots]
             texts = field.texts(np.where(local > 0, local - (first - 1), 0).ravel())

@@ -20,6 +20,7 @@ import pyarrow.compute as compute
 from ctrzoo.files import replaced, write_json
 
 from ..encoding.cells import codes_of, numbers_of, present, texts_of, tokens_of
+from ..encoding.dense import matrix_of
 from ..encoding.field import LARGEST
 from .parallel import ARRAY_LOCK
 
@@ -70,7 +71,10 @@ def compact(
     for index, field in enumerate(plan.fields):
         assert field.column is not None
         dictionary = pl.Series(dtype=pl.String), np.empty(0, np.int64)
-        if field.kind == "numerical" or field.transformer.makes_ids:
+        if field.kind == "vector":
+            matrix = matrix_of(field, [column(table, name) for name in field.raw_columns])
+            arrays[f"numbers_{index}"] = _small_numbers(_some(matrix, kept))
+        elif field.kind == "numerical" or field.transformer.makes_ids:
             numbers = numbers_of(present(field, column(table, field.column)))
             if field.kind == "numerical" and (np.abs(numbers) > LARGEST).any():
                 field.stored_numbers(numbers)  # rejects rows now, while they can be reported and skipped

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from ..encoding.dense import length_of
 from ..encoding.fields import TableEncoding
 from ..encoding.fitting import MOST_SLOTS, PENDING_VALUES, decide_type, fit_numbers, fit_vocabulary, max_values_of
 from ..storage.checksums import CHECKSUM_FILE, check_checksums, write_checksums
@@ -75,6 +76,8 @@ class FittedField:
             if longest > MOST_SLOTS:
                 longest = max_values_of(_lengths(index, chunks))
             field = dataclasses.replace(field, max_values=longest)
+        if field.kind == "vector" and not field.columns:
+            field = dataclasses.replace(field, length=_length(field, [chunk["vectors"][index] for chunk in stats]))
         field = decide_type(field, (chunk.dictionary(one)[0] for one in sharing for chunk in chunks))
         if field.uses_vocabulary:
             field = fit_vocabulary(field, (chunk.dictionary(one) for one in sharing for chunk in chunks))
@@ -83,7 +86,7 @@ class FittedField:
         shutil.rmtree(self._folder, ignore_errors=True)  # what a power failure damaged
         with replaced_folder(self._folder, wait_for_disk=False) as folder:
             TableEncoding([dataclasses.replace(field, share=None)]).save(folder)  # the folder holds only this field
-            if not (field.kind == "numerical" or field.transformer.makes_ids):
+            if not (field.holds_numbers or field.transformer.makes_ids):
                 self._write_ids(field, index, chunks, folder)
             write_checksums(folder)
 
@@ -118,6 +121,19 @@ class FittedField:
     def _slice(self, filename, dtype, chunk):
         start, stop = self._starts[chunk : chunk + 2]
         return np.fromfile(self._folder / filename, dtype, stop - start, offset=start * np.dtype(dtype).itemsize)
+
+
+def _length(field, found):
+    """Return the length of a vector field, from that of each chunk and the row it was found in."""
+    found = [(length, row) for length, row in found if length]
+    length = length_of(field, [length for length, _ in found[:1]])
+    for other, row in found:
+        if other != length:
+            raise ValueError(
+                f"{row}: column '{field.column}' must hold vectors of {length} numbers, not of {other}. Set `length` "
+                "in the schema, so that --bad_rows=skip can skip other rows."
+            )
+    return length
 
 
 def _lengths(index, chunks):

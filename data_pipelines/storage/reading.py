@@ -42,6 +42,8 @@ if typing.TYPE_CHECKING:
     from ctrzoo.types import Features, Path
 
 ARRAY_ROWS = 65_536
+# Texts show so many numbers of a vector.
+MOST_SHOWN = 4
 # Bytes of a split that `ctrzoo-train` keeps in memory.
 SMALL_SPLIT = 2**27
 # The files that tell one data set from another.
@@ -477,8 +479,9 @@ def _unnamed(schema):
         FieldEncoding(
             field.name,
             field.kind,
-            hash_buckets=None if field.kind == "numerical" else field.vocabulary_size,
+            hash_buckets=None if field.holds_numbers else field.vocabulary_size,
             max_values=field.num_slots,
+            length=field.num_slots if field.kind == "vector" else None,
             weight_separator=":" if field.weighted else None,
             share=field.share,
         )
@@ -489,6 +492,9 @@ def _unnamed(schema):
 def _text(cell):
     if isinstance(cell, float):
         return f"{cell:,.0f}" if abs(cell) >= 1e4 else f"{cell:.4g}"
+    if isinstance(cell, list) and cell and isinstance(cell[0], float):
+        numbers = ", ".join(f"{number:.3g}" for number in cell[:MOST_SHOWN])
+        return f"[{numbers}{f', ... ({len(cell)} numbers)' if len(cell) > MOST_SHOWN else ''}]"
     if isinstance(cell, list):
         return ", ".join(cell) or "(none)"
     return "(absent)" if cell is None else cell or "(empty)"

@@ -27,6 +27,9 @@ COLUMNS = {
     ).tolist(),
     "day": RANDOM.choice(["1.6.2024", "01.06.2024", "2024-06-02", "", "NULL", "31.12.2024"], ROWS).tolist(),
     "second": RANDOM.choice(["1717200000", "1717200000.5", "", "NULL", "-1", "1711846800"], ROWS).tolist(),
+    "vector": RANDOM.choice(["0.5;1;-2", "[1, 2.5, 3]", "[1e3 .25\t-7]", "", "NULL", " 3 ; 4;5 "], ROWS).tolist(),
+    "part1": (part1 := RANDOM.choice(["0.5", "3", "", "NULL", "1e3"], ROWS)).tolist(),
+    "part2": np.where(np.isin(part1, ["", "NULL"]), "", RANDOM.choice([" 2", "+.5", "-1"], ROWS)).tolist(),
     "weights": RANDOM.choice(["x:2|y:0.5", "x", "y:3", ""], ROWS).tolist(),
 }
 TEXT, NUMBER = {"column": "text"}, {"column": "number", "kind": "numerical"}
@@ -34,6 +37,7 @@ TAGS = {"column": "tags", "kind": "multivalued"}
 # The fields whose ids others share.
 OWNERS = [{**TAGS, "name": "tags"}, {"column": "tags", "name": "rare", "min_count": 3}, {**TAGS, "name": "hash"}]
 OWNERS[2]["hash_buckets"] = 5
+VECTOR = {"column": "vector", "kind": "vector", "separator": ";"}
 HOUR = {"column": "time", "part": "hour", "missing_texts": ["soon"]}
 SECOND = {"column": "second", "part": "hour", "time_format": "epoch_seconds"}
 # For each key of a field, fields that use it. A new key must be added.
@@ -47,7 +51,9 @@ KEYS = {
     "transform": [{**NUMBER, "transform": kind} for kind in ("standard", "min_max", "log1p", "sqrt", "log_squared")]
     + [{"column": "number", "transform": kind} for kind in ("quantile", "log_squared_bucket")],
     "num_buckets": [{"column": "number", "transform": "quantile", "num_buckets": 3}],
-    "separator": [{"column": "list", "kind": "multivalued", "separator": ";"}],
+    "separator": [{"column": "list", "kind": "multivalued", "separator": ";"}, VECTOR],
+    "length": [{**VECTOR, "length": 3}],
+    "columns": [{"kind": "vector", "columns": ["part2", "part1"]}],
     "weight_separator": [{"column": "weights", "kind": "multivalued", "weight_separator": ":"}],
     "max_values": [{**TAGS, "max_values": 2}],
     "keep": [{**TAGS, "max_values": 2, "keep": "last"}, {**TAGS, "max_values": 1, "min_count": 20, "keep": "last"}]
@@ -68,7 +74,8 @@ KEYS = {
     ],
     "share": [{**TEXT, "share": "tags"}, {**TEXT, "share": "rare", "min_count": 3}]
     + [{"column": "list", "kind": "multivalued", "separator": ";", "share": "hash", "hash_buckets": 5}],
-    "missing_texts": [{**TEXT, "missing_texts": ["c"]}, {**NUMBER, "missing_texts": ["-1"]}],
+    "missing_texts": [{**TEXT, "missing_texts": ["c"]}, {**NUMBER, "missing_texts": ["-1"]}]
+    + [{**VECTOR, "missing_texts": ["[1, 2.5, 3]"]}],
 }
 # A key that changes the prepared rows, but says nothing of later cells.
 ONLY_PREPARED = {"assign_ids_online"}
@@ -99,7 +106,10 @@ def test_all_that_encode_agree_row_by_row(key, number, field, table, tmp_path):
     prepared = {name: array[order] for name, array in features.items()}
     assert (prepared["ids"][:, 1:] > 0).any()
     assert len(np.unique(prepared["ids"][:, 1:] * 1000 + prepared["values"][:, 1:])) > 2
-    columns = ["row", *dict.fromkeys([field["column"], *(owner["column"] for owner in owners)])]
+    columns = [
+        "row",
+        *dict.fromkeys([*(field.get("columns") or [field["column"]]), *(owner["column"] for owner in owners)]),
+    ]
     frame = pl.DataFrame({column: COLUMNS[column] for column in columns})
     for encoding in (data.encoding, TableEncoding.from_dict(data.encoding.to_dict())):
         found = encoding.features(frame)
