@@ -35,12 +35,18 @@ class Field:
             embedding is value times vector), `"multivalued"` (several ids) or `"vector"` (a fixed number of numbers x,
             each with an id of its own, so its embedding is the projection `x @ table rows`).
         vocabulary_size: Number of ids of the field; 1 for a numerical field, the length of a vector.
-        num_slots: Maximum number of ids per row; above 1 only for a multi-valued field, and the length of a vector.
+        num_slots: Maximum number of ids per row; above 1 only for a multi-valued field, and the length of a vector. A
+            compositional field has twice as many.
         pooling: How to pool the embeddings of a multi-valued field: `"mean"`, `"sum"` or `"max"`, the largest number of
             each dimension. Weights of ids and `"max"` exclude each other.
         weighted: Whether the ids of a multi-valued field have weights in the data.
         share: Name of the field whose ids this field uses, such as `"item"` for the last item seen. It then has no ids,
             and so no rows of an embedding table, of its own.
+        compositional: Number R of remainders of a field whose values are too many for a table. Value n, counted from 0,
+            has two ids, of the quotient n // R and of the remainder n % R, and its embedding is the sum of the two
+            rows. A product, which the source takes too, would never learn where rows start at 0, as those of linear
+            terms do. The slots of the quotients come first, as do their ids. Source: Shi et al., 2020, section 3,
+            https://arxiv.org/abs/1909.02107.
 
     Raises:
         ValueError: If an argument is out of range or does not fit the kind.
@@ -56,6 +62,7 @@ class Field:
     pooling: str = "mean"
     weighted: bool = False
     share: str | None = None
+    compositional: int | None = None
 
     def __post_init__(self):
         if not isinstance(self.name, str) or not self.name:
@@ -82,7 +89,9 @@ class Field:
             )
         if self.kind == "vector" and self.pooling != "mean":
             raise ValueError(f"{where}: the numbers of a vector are not pooled. Remove `pooling`.")
-        if self.kind not in ("multivalued", "vector") and self.num_slots != 1:
+        if self.compositional is not None:
+            self._check_compositional(where)
+        elif self.kind not in ("multivalued", "vector") and self.num_slots != 1:
             raise ValueError(
                 f"{where}: only a multi-valued field has several slots. Received: {self.kind}, "
                 f"{self.num_slots} slots. Set kind='multivalued' or num_slots=1."
@@ -93,6 +102,32 @@ class Field:
             raise ValueError(f"{where}: the pooling 'max' takes no weights. Set pooling='mean' or 'sum'.")
         if self.share is not None and (not isinstance(self.share, str) or not self.share):
             raise ValueError(f"{where}: `share` must be the name of another field. Received: {self.share!r}.")
+
+    def _check_compositional(self, where):
+        remainders = self.compositional
+        if not isinstance(remainders, numbers.Integral) or isinstance(remainders, bool) or remainders < 1:
+            raise ValueError(
+                f"{where}: `compositional` must be a whole number of at least 1. Received: {remainders!r}."
+            )
+        object.__setattr__(self, "compositional", int(remainders))
+        if self.holds_numbers or self.pooling == "max":
+            raise ValueError(
+                f"{where}: `compositional` is for categorical fields, and for multi-valued ones not pooled by max."
+            )
+        if remainders >= self.vocabulary_size:
+            raise ValueError(
+                f"{where}: a compositional field has ids of {remainders} remainders and of at least one quotient. "
+                f"Received: {self.vocabulary_size} ids."
+            )
+        if self.num_slots % 2 or (self.kind == "categorical" and self.num_slots != 2):
+            raise ValueError(
+                f"{where}: a compositional field has two slots for each value. Received: {self.num_slots}."
+            )
+
+    @property
+    def num_values(self) -> int:
+        """The most values of a row."""
+        return self.num_slots if self.compositional is None else self.num_slots // 2
 
     @property
     def holds_numbers(self) -> bool:
@@ -141,7 +176,7 @@ class Schema:
             raise ValueError(
                 f"A schema can have at most {MOST_IDS:,} ids, because ids have 32 bits. Received: {self.num_ids:,}. "
                 f"The field '{largest.name}' has {largest.vocabulary_size:,}. Set fewer `hash_buckets` "
-                "or `unused_ids`, or a higher `min_count`."
+                "or `unused_ids`, a higher `min_count`, or `compositional: auto`."
             )
         if self.label in names:
             raise ValueError(f"The label '{self.label}' must not be a field: the model would see the answer.")
@@ -183,7 +218,7 @@ class Schema:
         return {
             "format_version": FORMAT_VERSION,
             "label": self.label,
-            "fields": [_without_share(dataclasses.asdict(field)) for field in self.fields],
+            "fields": [_without_none(dataclasses.asdict(field)) for field in self.fields],
         }
 
     @classmethod
@@ -241,9 +276,9 @@ class Schema:
         return found
 
 
-def _without_share(config):
-    """Leave out `share` of a field with ids of its own, so that earlier versions can read the schema."""
-    return {key: value for key, value in config.items() if key != "share" or value is not None}
+def _without_none(config):
+    """Leave out keys that a field does not use and earlier versions do not know, so that they can read the schema."""
+    return {key: value for key, value in config.items() if value is not None}
 
 
 def owner_of(name: str, shares: Mapping[str, str | None]) -> str:
@@ -274,6 +309,9 @@ def _check_share(field, fields):
     if field.holds_numbers or owner.holds_numbers:
         kinds = f"'{field.name}' is {field.kind}, '{owner.name}' is {owner.kind}"
         raise ValueError(f"{where} is for categorical and multi-valued fields. Received: {kinds}.")
+    if field.compositional != owner.compositional:
+        both = f"{field.compositional}, and {owner.compositional} of '{owner.name}'"
+        raise ValueError(f"{where} needs the `compositional` of '{owner.name}'. Received: {both}.")
     if field.vocabulary_size != owner.vocabulary_size:
         sizes = f"{field.vocabulary_size}, and {owner.vocabulary_size} of '{owner.name}'"
         raise ValueError(f"{where} needs the `vocabulary_size` of '{owner.name}'. Received: {sizes}.")

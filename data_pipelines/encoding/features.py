@@ -78,8 +78,12 @@ def assemble(schema: Schema, ids: Tensor, numbers: Tensor) -> dict[str, Tensor]:
     mean = [schema.fields[owner].kind == "multivalued" and schema.fields[owner].pooling == "mean" for owner in owners]
     if any(mean):
         # Column s of `together` sums the slots of slot s' field, so that values become 1/n.
-        together = np.equal.outer(owners, owners) & np.array(mean)
-        totals = values @ together.astype(np.float32)
+        together = (np.equal.outer(owners, owners) & np.array(mean)).astype(np.float32)
+        # A value of a compositional field has two slots.
+        together /= np.array(
+            [1.0 if schema.fields[owner].compositional is None else 2.0 for owner in owners], "float32"
+        )
+        totals = values @ together
         values /= tf.where(totals == 0.0, 1.0, totals)
     own_ids = tf.zeros_like(numbers, tf.int32) + tf.constant([_fixed_id(schema, slot) for slot in columns], tf.int32)
     # The column of each slot, counted over the stored ids first and then the numbers.

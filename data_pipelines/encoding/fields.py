@@ -26,7 +26,7 @@ from .field import RENAMED, FieldEncoding
 from .labels import Label
 from .roles import Roles
 from .sharing import with_shared_values
-from .slots import pad, to_global
+from .slots import decomposed, pad
 from .unknown import unknown_of, warn_of_unknown
 from .vectors import Matched, match_vectors
 
@@ -138,8 +138,8 @@ class TableEncoding:
                 counts.append(unknown_of(field, codes, uniques, ids_of))
                 local, weights = pad(lengths, ids_of[codes], weights, field.max_values or 1, field.keep)
                 if weights is not None:
-                    numbers.append(weights)
-            ids.append(to_global(local, first))
+                    numbers.append(field.weights_of_slots(weights))
+            ids.append(field.global_ids(local, first))
         warn_of_unknown(counts)
         return np.concatenate(ids, axis=1), np.concatenate(numbers, axis=1)
 
@@ -207,9 +207,13 @@ class TableEncoding:
                 number += shape.num_slots
                 continue
             local = ids[:, slot : slot + shape.num_slots]
-            texts = field.texts(np.where(local > 0, local - (first - 1), 0).ravel())
+            if shape.compositional is not None:
+                local = decomposed(local, first, shape.vocabulary_size - shape.compositional, shape.compositional)
+            else:
+                local = np.where(local > 0, local - (first - 1), 0)
+            texts = field.texts(local.ravel())
             if field.kind == "multivalued":
-                texts = texts.reshape((-1, shape.num_slots)).arr.to_list().list.drop_nulls()
+                texts = texts.reshape((-1, shape.num_values)).arr.to_list().list.drop_nulls()
             columns.append(texts.alias(field.name))
             slot += shape.num_slots
             number += shape.num_slots if shape.weighted else 0
@@ -248,6 +252,8 @@ class TableEncoding:
     def save(self, folder: Path) -> None:
         """Write `encoding.json`, and `vocabulary.parquet`: field, value, global id and count of each value.
 
+        A value of a compositional field has two ids, so that none is written.
+
         Values of a field that shares ids are those of the field it names, and are written once.
         """
         folder = pathlib.Path(folder)
@@ -261,6 +267,8 @@ class TableEncoding:
                 field.counts if len(field.counts) else pl.repeat(None, len(field.values), dtype=pl.Int64, eager=True)
             )
             ids = field._lookup["id"] + (first - 1)
+            if field.compositional is not None:  # each value has two
+                ids = pl.repeat(None, len(ids), dtype=ids.dtype, eager=True)
             columns = {"value": field.values, "id": ids, "count": counts}
             tables.append(pl.DataFrame(columns).select(pl.lit(field.name).alias("field"), pl.all()))
         pl.concat(tables).write_parquet(folder / VOCABULARY_FILE)

@@ -38,7 +38,7 @@ POLARS_KINDS = ("date", "datetime", "datetime64", "time", "timedelta", "decimal"
 ROLE_OPTIONS = ("label_kind", "weight", "group", "time", "id")
 OPTIONS = (
     *("min_count", "scaling", "max_values", "keep", "pooling", "separator", "positive", "negative"),
-    *("time_parts", "time_zone", "time_format", *ROLE_OPTIONS, "share"),
+    *("time_parts", "time_zone", "time_format", *ROLE_OPTIONS, "share", "compositional"),
 )
 
 
@@ -83,6 +83,8 @@ class FrameEncoder:
         keep: Whether to keep the `"first"` or the `"last"` values of a cell with more than `max_values`.
         vector: Names of columns whose cells are lists of equally many numbers, or `{field: columns}` for fields whose
             numbers are in several columns, or in a column of another name.
+        compositional: Columns of too many values for a table, such as `{"user": "auto"}` or `{"user": 1000}`; see
+            `FieldSpecification`.
 
     Raises:
         ValueError: If an argument is invalid.
@@ -121,6 +123,7 @@ class FrameEncoder:
         share: Mapping[str, str] | None = None,
         keep: str = "first",
         vector: Sequence[str] | Mapping[str, str | Sequence[str]] = (),
+        compositional: Mapping[str, int | str] | None = None,
     ):
         lists = {"categorical": categorical, "numerical": numerical, "multivalued": multivalued, "vector": vector}
         for name, columns in lists.items():
@@ -152,18 +155,24 @@ class FrameEncoder:
         self.max_values, self.keep = max_values, keep
         self.pooling = pooling
         self.separator = separator
-        self.share = dict(share or {})
+        self.share, self.compositional = dict(share or {}), dict(compositional or {})
         self.encoding = None
         counted = [*self.categorical, *self.multivalued, *self._parts]
         times = [*self.categorical, *self.time_parts, *([] if time is None else [time])]
         for option, columns in (("min_count", counted), ("scaling", self.numerical), ("time_format", times)):
             _check_columns(option, getattr(self, option), columns)
-        for name in self.share:
-            if name not in self.order:
-                raise ValueError(unknown("column in `share`", name, self.order))
+        for option in ("share", "compositional"):
+            for name in getattr(self, option):
+                if name not in self.order:
+                    raise ValueError(unknown(f"column in `{option}`", name, self.order))
         # Detects invalid arguments now, not after a long fit.
         Schema(tuple(Field(name) for name in self.order), label)
-        self._fields = [dataclasses.replace(self._field(name), share=self.share.get(name)) for name in self.order]
+        self._fields = [
+            dataclasses.replace(
+                self._field(name), share=self.share.get(name), compositional=self.compositional.get(name)
+            )
+            for name in self.order
+        ]
         check_shares(self._fields)
 
     def fit(self, frame: pd.DataFrame) -> FrameEncoder:

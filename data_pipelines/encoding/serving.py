@@ -23,6 +23,7 @@ from .dense import BETWEEN_NUMBERS, between_numbers, matrix_of, vectors_of
 from .features import assemble
 from .fields import TableEncoding
 from .frame import FrameEncoder, one_column, series_of
+from .specification import rows_of
 from .unknown import unknown_in, warn_of_unknown
 
 if typing.TYPE_CHECKING:
@@ -107,11 +108,11 @@ class ServingEncoder(keras.layers.Layer):
                 values = tf.cast(field.transformer.graph(_numbers(field, cells)), tf.float32)
                 numbers.append(_zero_if_missing(field, values))
             elif field.kind == "categorical":
-                ids.append(_global(self._categories(field, cells), first)[:, None])
+                ids.append(_global(field, self._categories(field, cells)[:, None], first))
             else:
                 local, weights = self._several(field, cells)
-                ids.append(_global(local, first))
-                numbers += weights
+                ids.append(_global(field, local, first))
+                numbers += weights if field.compositional is None else [weight for weight in weights for _ in range(2)]
         rows = tf.shape((ids + numbers)[0])[0]
         ids = tf.concat([tf.zeros([rows, 0], tf.int32), *ids], axis=1)
         numbers = tf.concat([tf.zeros([rows, 0]), *numbers], axis=1)
@@ -157,7 +158,7 @@ class ServingEncoder(keras.layers.Layer):
             weights = tf.strings.to_number(parts[:, 1:2].to_tensor("1", shape=[None, 1])[:, 0], tf.float64)
             weights = tf.debugging.check_numerics(tf.cast(weights, tf.float32), _must_be_finite(field))
         ids = tokens.with_flat_values(self._local_ids(field, texts, empty_is_missing=False))
-        known, slots = ids > 0, field.schema_field().num_slots
+        known, slots = ids > 0, field.schema_field().num_values
         columns = [ids, *([] if weights is None else [tokens.with_flat_values(weights)])]
         columns = [tf.ragged.boolean_mask(column, known) for column in columns]
         if field.keep == "last":
@@ -169,7 +170,7 @@ class ServingEncoder(keras.layers.Layer):
         texts = texts if field.reads_times else _without_markers(field, texts)
         if field.hash_buckets:
             hashed = tf.strings.to_hash_bucket_fast(field.cell_type.graph(texts), field.hash_buckets)
-            ids = 1 + tf.cast(hashed, tf.int32)
+            ids = 1 + (hashed if field.compositional is not None else tf.cast(hashed, tf.int32))
         elif isinstance(field.cell_type, Decimal):
             is_number, numbers = field.cell_type.graph_numbers(texts)
             ids = self._tables[field.name].lookup(tf.bitcast(numbers, tf.int64))
@@ -178,7 +179,7 @@ class ServingEncoder(keras.layers.Layer):
         else:
             ids = self._tables[field.name].lookup(field.cell_type.graph(texts))
         if empty_is_missing and field.missing != "category":
-            ids = tf.where(texts == "", 0, ids)
+            ids = tf.where(texts == "", tf.zeros_like(ids), ids)
         return ids
 
 
@@ -471,5 +472,11 @@ def _must_be_finite(field):
     return f"column '{field.column}' must hold finite numbers"
 
 
-def _global(local, first_id):
-    return tf.where(local > 0, local + (first_id - 1), 0)
+def _global(field, local, first_id):
+    """Return global ids `(batch, slots)` of local ones `(batch, values)`."""
+    if field.compositional is None:
+        return tf.where(local > 0, local + (first_id - 1), 0)
+    quotients, remainders = rows_of(field.num_values, field.compositional)
+    numbers = tf.cast(local, tf.int64) - 1
+    pairs = tf.concat([numbers // remainders, quotients + numbers % remainders], axis=1) + first_id
+    return tf.where(tf.tile(local > 0, [1, 2]), tf.cast(pairs, tf.int32), 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 
 from ctrzoo.schema import KINDS, POOLINGS
 from ctrzoo.suggest import unknown
@@ -27,6 +28,16 @@ TYPES = {
     "time_format": (str | None, "a text, such as '%d.%m.%Y'"),
     "share": (str | None, "the name of another field"),
 }
+
+
+def rows_of(num_values: int, compositional: int | str) -> tuple[int, int]:
+    """Return the numbers of quotients and of remainders of so many values.
+
+    >>> rows_of(1_000_000, "auto"), rows_of(10, 4)
+    ((1000, 1000), (3, 4))
+    """
+    remainders = math.isqrt(num_values - 1) + 1 if isinstance(compositional, str) else compositional
+    return -(-num_values // remainders), remainders
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -79,6 +90,10 @@ class FieldSpecification:
             cell is a vector of zeros.
         columns: The columns of numbers that make up a vector, in place of one `column` of lists. All of a row, or
             none, must be there.
+        compositional: For more values than an embedding table should have rows: the number of rows of a table of
+            remainders, beside one of quotients. The embedding of a value is the sum of its two rows, so that R and N /
+            R rows do for N values. `"auto"` is the square root of N, which needs the fewest rows. Each value has a
+            pair of its own. Source: Shi et al., 2020, https://arxiv.org/abs/1909.02107.
 
     Raises:
         ValueError: If an argument is none of these or does not fit the kind.
@@ -111,6 +126,7 @@ class FieldSpecification:
     share: str | None = None
     length: int | None = None
     columns: tuple[str, ...] = ()
+    compositional: int | str | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "missing_texts", tuple(self.missing_texts))
@@ -148,6 +164,8 @@ class FieldSpecification:
             )
         if self.hash_buckets and (self.holds_numbers or self.makes_ids):
             raise ValueError(f"{where}: numbers are not hashed. Remove `hash_buckets` or make the field categorical.")
+        if self.compositional is not None:
+            self._check_compositional(where, self.compositional)
         if self.type not in (None, AUTO, *CELL_TYPES):
             raise ValueError(f"{where}: {unknown('type', str(self.type), (*CELL_TYPES, AUTO))}")
         if self.type is not None and (self.reads_numbers or self.holds_numbers):
@@ -182,6 +200,26 @@ class FieldSpecification:
             raise ValueError(f"{where}: a vector has no `transform`. Remove it, and scale the numbers in the table.")
         if self.share is not None:
             raise ValueError(f"{where}: `share` is for fields with ids, and a vector has numbers. Remove `share`.")
+
+    def _check_compositional(self, where, remainders):
+        is_number = isinstance(remainders, int) and not isinstance(remainders, bool)
+        if not (is_number and remainders >= 1) and remainders != AUTO:
+            raise ValueError(
+                f"{where}: `compositional` must be a whole number of at least 1, or 'auto'. Received: {remainders!r}."
+            )
+        if self.holds_numbers or self.makes_ids:
+            raise ValueError(f"{where}: `compositional` is for values that are counted or hashed. Remove it.")
+        if self.pooling == "max":
+            raise ValueError(
+                f"{where}: the pooling 'max' takes whole embeddings, and those of a compositional field are sums. "
+                "Pool by sum or mean, or remove `compositional`."
+            )
+        rows = rows_of(self.hash_buckets + self.unused_ids, remainders) if self.hash_buckets else (0, 0)
+        if self.hash_buckets and sum(rows) >= self.hash_buckets + self.unused_ids:
+            raise ValueError(
+                f"{where}: `compositional` saves nothing, as {rows[0]:,} quotients and {rows[1]:,} remainders are no "
+                f"fewer than the {self.hash_buckets + self.unused_ids:,} ids. Remove it, or set another number."
+            )
 
     def _check_times(self, where):
         if self.part not in (None, *PARTS):
@@ -240,7 +278,7 @@ class FieldSpecification:
     @property
     def raw_columns(self) -> tuple[str, ...]:
         """The columns of the raw table that the field is read from."""
-        return self.columns or (self.column or self.name,)
+        return self.columns or tuple(filter(None, [self.column]))
 
     @property
     def cell_type(self) -> CellType:

@@ -24,6 +24,8 @@ if typing.TYPE_CHECKING:
     from .first_pass import ChunkFiles
 
 IDS, BEFORE = "ids.bin", "before.bin"
+# Those of a compositional field, which may be more than 32 bits can count.
+WIDE_IDS = "wide_ids.bin"
 # The id of a text that is a value, but has no id: unlike a missing cell, it is reported.
 UNSEEN = -1
 
@@ -92,7 +94,8 @@ class FittedField:
 
     def _write_ids(self, field, index, chunks, folder):
         occurred = np.zeros(1 + field.has_oov_id + len(field.values), np.int64)  # by local id
-        with open(folder / IDS, "wb") as ids_file, open(folder / BEFORE, "wb") as before_file:
+        name = IDS if field.compositional is None else WIDE_IDS
+        with open(folder / name, "wb") as ids_file, open(folder / BEFORE, "wb") as before_file:
             if field.assign_ids_online:
                 for chunk in chunks:
                     texts, counts = chunk.dictionary(index)
@@ -104,15 +107,19 @@ class FittedField:
                 for texts in _grouped(chunk.dictionary(index)[0] for chunk in chunks):
                     ids = field.local_ids(texts)
                     is_value = (texts.is_not_null() & (texts != "").fill_null(False)).to_numpy()
-                    ids_file.write(np.where((ids == 0) & is_value, np.int32(UNSEEN), ids).tobytes())
+                    ids_file.write(np.where((ids == 0) & is_value, ids.dtype.type(UNSEEN), ids).tobytes())
 
     def encoding(self) -> FieldEncoding:
         """Return the field's encoding."""
         return TableEncoding.load(self._folder).fields[0]
 
     def ids(self, chunk: int) -> np.ndarray:
-        """Return the local id of each text in a chunk's dictionary, int32; `UNSEEN` is a value without an id."""
-        return self._slice(IDS, np.int32, chunk)
+        """Return the local id of each text in a chunk's dictionary; `UNSEEN` is a value without an id.
+
+        Ids are int32, and int64 of a compositional field.
+        """
+        is_wide = (self._folder / WIDE_IDS).is_file()
+        return self._slice(WIDE_IDS, np.int64, chunk) if is_wide else self._slice(IDS, np.int32, chunk)
 
     def before(self, chunk: int) -> np.ndarray:
         """Return how often each text occurs in earlier chunks, int64 (only for a field with `assign_ids_online`)."""

@@ -89,14 +89,15 @@ def encode_chunk(
             for some, values in zip(cells, values_of, strict=True)
         ]
         if lengths is None:
-            id_columns.append((to_global(ids, first), codes))
+            id_columns += [(column, codes) for column in field.global_ids(ids[:, None], first).T]
             absent = np.flatnonzero((ids == 0) & ~unseen)
             missing, cut = [int(some[absent].sum()) for some in cells], [0] * len(SPLITS)
         else:
             weights = arrays[f"weights_{index}"] if field.is_weighted else None
             local, weights = pad(lengths, ids[codes], weights, field.max_values or 1, field.keep)
-            id_columns += [(column, None) for column in to_global(local, first).T]
-            number_columns += [] if weights is None else [(column, None) for column in weights.T]
+            id_columns += [(column, None) for column in field.global_ids(local, first).T]
+            if weights is not None:
+                number_columns += [(column, None) for column in field.weights_of_slots(weights).T]
             kept = np.count_nonzero(local, axis=1)
             missing, stored = _sums(kept == 0, rows_of), _sums(kept, rows_of)
             cut = [int(some[ids > 0].sum()) - number for some, number in zip(cells, stored, strict=True)]

@@ -479,14 +479,22 @@ def _unnamed(schema):
         FieldEncoding(
             field.name,
             field.kind,
-            hash_buckets=None if field.holds_numbers else field.vocabulary_size,
-            max_values=field.num_slots,
+            hash_buckets=None if field.holds_numbers else _most_values(field),
+            max_values=field.num_values,
+            compositional=field.compositional,
             length=field.num_slots if field.kind == "vector" else None,
             weight_separator=":" if field.weighted else None,
             share=field.share,
         )
         for field in schema.fields
     )
+
+
+def _most_values(field):
+    """Return the number of values that the ids of a field can have."""
+    if field.compositional is None:
+        return field.vocabulary_size
+    return (field.vocabulary_size - field.compositional) * field.compositional
 
 
 def _text(cell):

@@ -37,6 +37,7 @@ TAGS = {"column": "tags", "kind": "multivalued"}
 # The fields whose ids others share.
 OWNERS = [{**TAGS, "name": "tags"}, {"column": "tags", "name": "rare", "min_count": 3}, {**TAGS, "name": "hash"}]
 OWNERS[2]["hash_buckets"] = 5
+OWNERS.append({**TAGS, "name": "composed", "compositional": 2})
 VECTOR = {"column": "vector", "kind": "vector", "separator": ";"}
 HOUR = {"column": "time", "part": "hour", "missing_texts": ["soon"]}
 SECOND = {"column": "second", "part": "hour", "time_format": "epoch_seconds"}
@@ -74,6 +75,20 @@ KEYS = {
     ],
     "share": [{**TEXT, "share": "tags"}, {**TEXT, "share": "rare", "min_count": 3}]
     + [{"column": "list", "kind": "multivalued", "separator": ";", "share": "hash", "hash_buckets": 5}],
+    "compositional": [
+        {**TEXT, "compositional": 2},
+        {**TEXT, "compositional": "auto", "min_count": 5, "unused_ids": 3},
+        {**TEXT, "compositional": 3, "missing": "category"},
+        {**TEXT, "compositional": "auto", "hash_buckets": 10**12},
+        {"column": "whole", "type": "integer", "compositional": 2},
+        {"column": "number", "transform": "log_squared_bucket", "compositional": 2},
+        {**HOUR, "part": "hour", "compositional": 2},
+        {**TAGS, "compositional": 2},
+        {**TAGS, "compositional": 3, "pooling": "sum", "max_values": 2, "keep": "last"},
+        {**TAGS, "compositional": "auto", "hash_buckets": 2**40},
+        {"column": "weights", "kind": "multivalued", "weight_separator": ":", "compositional": 1},
+        {**TEXT, "share": "composed", "compositional": 2},
+    ],
     "missing_texts": [{**TEXT, "missing_texts": ["c"]}, {**NUMBER, "missing_texts": ["-1"]}]
     + [{**VECTOR, "missing_texts": ["[1, 2.5, 3]"]}],
 }
