@@ -19,12 +19,12 @@ import numpy as np
 from ctrzoo.suggest import unknown
 from ctrzoo.types import Config
 
-KINDS = ("categorical", "numerical", "multivalued")
+KINDS = ("categorical", "numerical", "multivalued", "vector")
 POOLINGS = ("mean", "sum", "max")
 FORMAT_VERSION = 1
 MOST_IDS = 2**31 - 1
 # Keys of a field that earlier versions do not know.
-LATER = ("share", "cross")
+LATER = ("share", "cross", "compositional")
 SCHEMA_KEYS = ("format_version", "ctrzoo_version", "label", "fields")
 
 
@@ -35,9 +35,11 @@ class Field:
     Args:
         name: Unique name of the column.
         kind: `"categorical"` (one id, value 1), `"numerical"` (the field's own id, value = the scaled number, so its
-            embedding is value times vector) or `"multivalued"` (several ids).
-        vocabulary_size: Number of ids of the field; 1 for a numerical field.
-        num_slots: Maximum number of ids per row; above 1 only for a multi-valued field.
+            embedding is value times vector), `"multivalued"` (several ids) or `"vector"` (a fixed number of numbers x,
+            each with an id of its own, so its embedding is the projection `x @ table rows`).
+        vocabulary_size: Number of ids of the field; 1 for a numerical field, the length of a vector.
+        num_slots: Maximum number of ids per row; above 1 only for a multi-valued field, and the length of a vector. A
+            compositional field has twice as many.
         pooling: How to pool the embeddings of a multi-valued field: `"mean"`, `"sum"` or `"max"`, the largest number of
             each dimension. Weights of ids and `"max"` exclude each other.
         weighted: Whether the ids of a multi-valued field have weights in the data.
@@ -45,6 +47,11 @@ class Field:
             and so no rows of an embedding table, of its own.
         cross: Names of the two or three fields whose combinations are the values of this field, such as
             `("site", "ad")`; empty for a field of values of its own.
+        compositional: Number R of remainders of a field whose values are too many for a table. Value n, counted from 0,
+            has two ids, of the quotient n // R and of the remainder n % R, and its embedding is the sum of the two
+            rows. A product, which the source takes too, would never learn where rows start at 0, as those of linear
+            terms do. The slots of the quotients come first, as do their ids. Source: Shi et al., 2020, section 3,
+            https://arxiv.org/abs/1909.02107.
 
     Raises:
         ValueError: If an argument is out of range or does not fit the kind.
@@ -61,6 +68,7 @@ class Field:
     weighted: bool = False
     share: str | None = None
     cross: tuple[str, ...] = ()
+    compositional: int | None = None
 
     def __post_init__(self):
         if not isinstance(self.name, str) or not self.name:
@@ -80,7 +88,16 @@ class Field:
                 f"{where}: a numerical field has one id, so `vocabulary_size` must be 1. "
                 f"Received: {self.vocabulary_size}."
             )
-        if self.kind != "multivalued" and self.num_slots != 1:
+        if self.kind == "vector" and self.num_slots != self.vocabulary_size:
+            raise ValueError(
+                f"{where}: each number of a vector has one id and one slot, so `vocabulary_size` and `num_slots` must "
+                f"be equal. Received: {self.vocabulary_size} and {self.num_slots}."
+            )
+        if self.kind == "vector" and self.pooling != "mean":
+            raise ValueError(f"{where}: the numbers of a vector are not pooled. Remove `pooling`.")
+        if self.compositional is not None:
+            self._check_compositional(where)
+        elif self.kind not in ("multivalued", "vector") and self.num_slots != 1:
             raise ValueError(
                 f"{where}: only a multi-valued field has several slots. Received: {self.kind}, "
                 f"{self.num_slots} slots. Set kind='multivalued' or num_slots=1."
@@ -94,6 +111,37 @@ class Field:
         object.__setattr__(self, "cross", parts_of(self.name, self.cross))
         if self.cross and (self.kind != "categorical" or self.share is not None):
             raise ValueError(f"{where}: a cross is categorical and has ids of its own. Remove `kind` and `share`.")
+
+    def _check_compositional(self, where):
+        remainders = self.compositional
+        if not isinstance(remainders, numbers.Integral) or isinstance(remainders, bool) or remainders < 1:
+            raise ValueError(
+                f"{where}: `compositional` must be a whole number of at least 1. Received: {remainders!r}."
+            )
+        object.__setattr__(self, "compositional", int(remainders))
+        if self.holds_numbers or self.pooling == "max":
+            raise ValueError(
+                f"{where}: `compositional` is for categorical fields, and for multi-valued ones not pooled by max."
+            )
+        if remainders >= self.vocabulary_size:
+            raise ValueError(
+                f"{where}: a compositional field has ids of {remainders} remainders and of at least one quotient. "
+                f"Received: {self.vocabulary_size} ids."
+            )
+        if self.num_slots % 2 or (self.kind == "categorical" and self.num_slots != 2):
+            raise ValueError(
+                f"{where}: a compositional field has two slots for each value. Received: {self.num_slots}."
+            )
+
+    @property
+    def num_values(self) -> int:
+        """The most values of a row."""
+        return self.num_slots if self.compositional is None else self.num_slots // 2
+
+    @property
+    def holds_numbers(self) -> bool:
+        """Whether the values of the field are numbers of the data, and its ids are the same in all rows."""
+        return self.kind in ("numerical", "vector")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,7 +187,7 @@ class Schema:
             raise ValueError(
                 f"A schema can have at most {MOST_IDS:,} ids, because ids have 32 bits. Received: {self.num_ids:,}. "
                 f"The field '{largest.name}' has {largest.vocabulary_size:,}. Set fewer `hash_buckets` "
-                "or `unused_ids`, or a higher `min_count`."
+                "or `unused_ids`, a higher `min_count`, or `compositional: auto`."
             )
         if self.label in names:
             raise ValueError(f"The label '{self.label}' must not be a field: the model would see the answer.")
@@ -240,7 +288,7 @@ class Schema:
 
 
 def _as_before(config):
-    """Leave out `share` and `cross` of a field without them, so that earlier versions can read the schema."""
+    """Leave out the `LATER` keys of a field that does not use them, so that earlier versions can read the schema."""
     parts = list(config["cross"])
     return {key: parts if key == "cross" else value for key, value in config.items() if key not in LATER or value}
 
@@ -296,9 +344,12 @@ def _check_share(field, fields):
     where = f"Field '{field.name}': `share`"
     if owner.cross:
         raise ValueError(f"{where} must name a field of a column. Received: '{owner.name}', which is a cross.")
-    if "numerical" in (field.kind, owner.kind):
+    if field.holds_numbers or owner.holds_numbers:
         kinds = f"'{field.name}' is {field.kind}, '{owner.name}' is {owner.kind}"
         raise ValueError(f"{where} is for categorical and multi-valued fields. Received: {kinds}.")
+    if field.compositional != owner.compositional:
+        both = f"{field.compositional}, and {owner.compositional} of '{owner.name}'"
+        raise ValueError(f"{where} needs the `compositional` of '{owner.name}'. Received: {both}.")
     if field.vocabulary_size != owner.vocabulary_size:
         sizes = f"{field.vocabulary_size}, and {owner.vocabulary_size} of '{owner.name}'"
         raise ValueError(f"{where} needs the `vocabulary_size` of '{owner.name}'. Received: {sizes}.")

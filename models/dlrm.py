@@ -19,7 +19,8 @@ class DLRM(CTRModel):
 
     A bottom MLP (ReLU after every layer) turns all numerical fields into one vector. The top MLP takes this vector and
     the inner products of all pairs among the vector and the embeddings of the other fields. Numerical fields are not
-    embedded: their rows of the table stay unused. Without numerical fields, the model has no bottom MLP.
+    embedded: their rows of the table stay unused. Vectors are embedded, as are all other fields. Without numerical
+    fields, the model has no bottom MLP.
     Source: Naumov et al., 2019, section 2, https://arxiv.org/abs/1906.00091.
     Cost: O(n^2 d) per row, and the two MLPs.
     Explanations: with `interaction="dot"`: `pairs`, the inner product of each pair of embedded fields, and

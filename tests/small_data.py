@@ -34,14 +34,25 @@ def random_rows(schema, num_rows, random):
     values = np.zeros((num_rows, schema.num_slots), "float32")
     for slot, owner in enumerate(schema.slot_fields):
         field, first = schema.fields[owner], schema.first_ids[owner]
+        if field.compositional is not None:  # drawn below
+            continue
         present = random.random(num_rows) > 0.1
         ids[:, slot] = np.where(present, first + random.integers(0, field.vocabulary_size, num_rows), 0)
         values[:, slot] = present
         if field.kind == "numerical":
             ids[:, slot] = first
             values[:, slot] = random.normal(size=num_rows)
+        if field.kind == "vector":
+            ids[:, slot] = first + slot - schema.slot_fields.index(owner)
+            values[:, slot] = random.normal(size=num_rows)
     for owner, field in enumerate(schema.fields):
         slots = np.flatnonzero(np.equal(schema.slot_fields, owner))
+        if field.compositional is not None:
+            quotients, shape = field.vocabulary_size - field.compositional, (num_rows, field.num_values)
+            present = np.tile(random.random(shape) > 0.1, 2)
+            pairs = [random.integers(0, quotients, shape), quotients + random.integers(0, field.compositional, shape)]
+            ids[:, slots] = np.where(present, schema.first_ids[owner] + np.concatenate(pairs, axis=1), 0)
+            values[:, slots] = present
         if field.kind == "multivalued":
             values[:, slots] /= np.maximum(values[:, slots].sum(axis=1, keepdims=True), 1)
     logits = np.where(ids[:, 0] % 2, 1.5, -1.5) * np.where(ids[:, -1] % 2, 1.0, 0.3)

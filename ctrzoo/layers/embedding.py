@@ -33,7 +33,8 @@ class FieldEmbedding(keras.layers.Layer):
 
     A categorical field has one slot with value 1. A numerical field has one slot whose value is the number
     (`e = v * x`, GraphFM equation 3). A multi-valued field has several slots with value 1/n (mean pooling, GraphFM
-    equation 4). An absent entry is id 0 with value 0 and embeds to zero.
+    equation 4). A vector of numbers x has a slot and a row for each of them, so that it embeds to `x @ rows`: a `Dense`
+    layer without a bias. An absent entry is id 0 with value 0 and embeds to zero.
 
     A field with the pooling `"max"` takes the largest of `value * table[id]` in each dimension instead, over its slots
     whose value is not 0. Slots with an equal largest number share its gradient equally.
@@ -76,6 +77,10 @@ class FieldEmbedding(keras.layers.Layer):
         self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)
         self.penalty = penalty(l2, self.embeddings_regularizer)
         self.fixed = self.is_fixed = None  # made by `set_rows`
+        self.vectors = tuple(index for index, field in enumerate(self.schema.fields) if field.kind == "vector")
+        others = [field for field in self.schema.fields if field.kind != "vector"]
+        # The fields whose rows are looked up by the ids of the batch.
+        self.pooled = Schema(others, self.schema.label) if self.vectors and others else self.schema
 
     def build(self, input_shape: Any) -> None:
         self.table = self.add_weight(
@@ -122,28 +127,50 @@ class FieldEmbedding(keras.layers.Layer):
 
     def call(self, features: Features, training: bool | None = None) -> Tensor:
         check_widths(features, self.schema)
+        ids, values = features["ids"], ops.cast(features["values"], self.compute_dtype)
+        if not self.vectors:
+            return self._pooled(ids, values, training)
+        owners, pieces, pooled = np.asarray(self.schema.slot_fields), [], None
+        others = np.flatnonzero(~np.isin(owners, self.vectors))
+        if len(others):
+            pooled = self._pooled(ops.take(ids, others, axis=1), ops.take(values, others, axis=1), training)
+        start = 0
+        for place, index in enumerate((*self.vectors, self.schema.num_fields)):
+            if pooled is not None and start < index - place:
+                pieces.append(pooled[:, start : index - place])
+            start = index - place
+            if index < self.schema.num_fields:
+                slots = np.flatnonzero(owners == index)
+                # All rows of the batch have the same ids.
+                rows = look_up(self.table, self.schema.first_ids[index] + np.arange(len(slots)), not training)
+                vectors = ops.matmul(values[:, slots[0] : slots[-1] + 1], ops.cast(rows, self.compute_dtype))
+                pieces.append(ops.expand_dims(vectors, axis=1))
+        return ops.concatenate(pieces, axis=1)
+
+    def _pooled(self, ids, values, training):
+        """Embed the fields that are not vectors, from their slots."""
         # Mixed precision casts the rows it looks up, not the whole table.
-        embedded = ops.cast(look_up(self.table, features["ids"], exportable=not training), self.compute_dtype)
+        embedded = ops.cast(look_up(self.table, ids, exportable=not training), self.compute_dtype)
         if self.fixed is not None:
-            fixed = ops.cast(look_up(self.fixed, features["ids"], exportable=not training), self.compute_dtype)
-            is_fixed = look_up(self.is_fixed, features["ids"], exportable=not training) > 0
+            fixed = ops.cast(look_up(self.fixed, ids, exportable=not training), self.compute_dtype)
+            is_fixed = look_up(self.is_fixed, ids, exportable=not training) > 0
             embedded = ops.where(is_fixed, fixed, embedded)
-        values = ops.expand_dims(ops.cast(features["values"], self.compute_dtype), axis=-1)
+        values = ops.expand_dims(values, axis=-1)
         embedded = embedded * values
-        if self.schema.num_slots == self.schema.num_fields:
+        if self.pooled.num_slots == self.pooled.num_fields:
             return embedded
-        owners = np.asarray(self.schema.slot_fields)
-        pool = np.arange(self.schema.num_fields)[:, None] == owners[None, :]
+        owners = np.asarray(self.pooled.slot_fields)
+        pool = np.arange(self.pooled.num_fields)[:, None] == owners[None, :]
         pooled = ops.matmul(ops.convert_to_tensor(pool, self.compute_dtype), embedded)
         return self._with_maxima(pooled, embedded, values)
 
     def _with_maxima(self, pooled, embedded, values):
         """Replace the sums of the fields whose pooling is the maximum."""
         pieces, start = [], 0
-        for index, field in enumerate(self.schema.fields):
+        for index, field in enumerate(self.pooled.fields):
             if field.pooling != "max" or field.num_slots == 1:
                 continue
-            first = self.schema.slot_fields.index(index)
+            first = self.pooled.slot_fields.index(index)
             slots = slice(first, first + field.num_slots)
             present = values[:, slots] != 0
             largest = ops.max(ops.where(present, embedded[:, slots], -np.inf), axis=1, keepdims=True)
@@ -152,7 +179,7 @@ class FieldEmbedding(keras.layers.Layer):
             start = index + 1
         if not pieces:
             return pooled
-        pieces += [pooled[:, start:]] * (start < self.schema.num_fields)
+        pieces += [pooled[:, start:]] * (start < self.pooled.num_fields)
         return ops.concatenate(pieces, axis=1)
 
     def compute_output_shape(self, input_shape: Any) -> Shape:

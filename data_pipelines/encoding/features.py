@@ -17,8 +17,8 @@ class Block(typing.NamedTuple):
 
     Args:
         ids: int32 `(rows, stored slots)`: global ids of categorical and multi-valued fields, 0 if absent.
-        numerical: float32 `(rows, numerical slots)`: scaled numbers (0 if missing), and the weights of weighted
-            fields' ids (0 for padding). Called `numbers` on disk.
+        numerical: float32 `(rows, numerical slots)`: scaled numbers and those of vectors (0 if missing), and the
+            weights of weighted fields' ids (0 for padding). Called `numbers` on disk.
         labels: `(rows,)`: 0 or 1 (uint8), or float32 numbers.
         columns: Further columns, `weight`, `group`, `time` and `id`, each `(rows,)`; see `Roles.read`.
     """
@@ -35,14 +35,14 @@ class Block(typing.NamedTuple):
 
 
 def stored_slots(schema: Schema) -> list[int]:
-    """Return the indices of the slots whose ids are stored: all except numerical ones."""
-    return [slot for slot, field in enumerate(schema.slot_fields) if schema.fields[field].kind != "numerical"]
+    """Return the indices of the slots whose ids are stored: all except those of numerical fields and vectors."""
+    return [slot for slot, field in enumerate(schema.slot_fields) if not schema.fields[field].holds_numbers]
 
 
 def number_slots(schema: Schema) -> list[int]:
-    """Return the indices of the slots whose numbers are stored: scaled numbers and weights of ids."""
+    """Return the indices of the slots whose numbers are stored: numbers, those of vectors, and weights of ids."""
     owners = [schema.fields[field] for field in schema.slot_fields]
-    return [slot for slot, field in enumerate(owners) if field.kind == "numerical" or field.weighted]
+    return [slot for slot, field in enumerate(owners) if field.holds_numbers or field.weighted]
 
 
 def stored_widths(schema: Schema) -> dict[str, int]:
@@ -78,17 +78,27 @@ def assemble(schema: Schema, ids: Tensor, numbers: Tensor) -> dict[str, Tensor]:
     mean = [schema.fields[owner].kind == "multivalued" and schema.fields[owner].pooling == "mean" for owner in owners]
     if any(mean):
         # Column s of `together` sums the slots of slot s' field, so that values become 1/n.
-        together = np.equal.outer(owners, owners) & np.array(mean)
-        totals = values @ together.astype(np.float32)
+        together = (np.equal.outer(owners, owners) & np.array(mean)).astype(np.float32)
+        # A value of a compositional field has two slots.
+        together /= np.array(
+            [1.0 if schema.fields[owner].compositional is None else 2.0 for owner in owners], "float32"
+        )
+        totals = values @ together
         values /= tf.where(totals == 0.0, 1.0, totals)
-    own_ids = [schema.first_ids[schema.slot_fields[slot]] for slot in columns]
-    own_ids = tf.zeros_like(numbers, tf.int32) + tf.constant(own_ids, tf.int32)
+    own_ids = tf.zeros_like(numbers, tf.int32) + tf.constant([_fixed_id(schema, slot) for slot in columns], tf.int32)
     # The column of each slot, counted over the stored ids first and then the numbers.
-    numerical = [schema.fields[owner].kind == "numerical" for owner in schema.slot_fields]
+    numerical = [schema.fields[owner].holds_numbers for owner in schema.slot_fields]
     order = np.array(
         [len(slots) + columns.index(slot) if numerical[slot] else slots.index(slot) for slot in range(schema.num_slots)]
     )
     return {"ids": _in_order(order, ids, own_ids), "values": _in_order(order, values, numbers)}
+
+
+def _fixed_id(schema, slot):
+    """Return the id of a slot that holds a number: each number of a vector has an id of its own."""
+    owner = schema.slot_fields[slot]
+    position = slot - schema.slot_fields.index(owner) if schema.fields[owner].kind == "vector" else 0
+    return schema.first_ids[owner] + position
 
 
 def _in_order(order, left, right):

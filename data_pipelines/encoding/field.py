@@ -15,7 +15,8 @@ from ctrzoo.schema import Field
 from ctrzoo.suggest import unknown
 
 from ..errors import RowError
-from .specification import FieldSpecification
+from .slots import composed, to_global
+from .specification import FieldSpecification, rows_of
 from .transforms import TRANSFORMS, Transform
 
 if typing.TYPE_CHECKING:
@@ -77,18 +78,42 @@ class FieldEncoding(FieldSpecification):
         """Return the `Field` of the schema."""
         if self.kind == "numerical":
             return Field(self.name, "numerical")
+        if self.kind == "vector":
+            length = len(self.columns) or self.length or 1
+            return Field(self.name, "vector", length, length)
+        slots = (self.max_values or 1) if self.kind == "multivalued" else 1
+        field = Field(self.name, self.kind, 1, slots, self.pooling, self.is_weighted, self.share, self.cross)
+        if self.compositional is None:
+            return dataclasses.replace(field, vocabulary_size=self.num_values)
+        quotients, remainders = rows_of(self.num_values, self.compositional)
+        size = quotients + remainders
+        return dataclasses.replace(field, vocabulary_size=size, num_slots=2 * slots, compositional=remainders)
+
+    @property
+    def num_values(self) -> int:
+        """The number of local ids: of values, of rare ones together, and of those that no value has."""
         if self.hash_buckets:
             size = self.hash_buckets
         elif self.makes_ids:
             size = self.transformer.num_ids + (self.missing != "absent")
         else:
             size = self.has_oov_id + len(self.values)
-        slots = (self.max_values or 1) if self.kind == "multivalued" else 1
-        size = max(size + self.unused_ids, 1)
-        return Field(self.name, self.kind, size, slots, self.pooling, self.is_weighted, self.share, self.cross)
+        return max(size + self.unused_ids, 1)
+
+    def global_ids(self, local: np.ndarray, first_id: int) -> np.ndarray:
+        """Turn local ids `(rows, values)` into global ones, int32 `(rows, slots)`."""
+        if self.compositional is None:
+            return to_global(local, first_id)
+        return composed(local, first_id, *rows_of(self.num_values, self.compositional))
+
+    def weights_of_slots(self, weights: np.ndarray) -> np.ndarray:
+        """Return the weights of values `(rows, values)` for each slot."""
+        return weights if self.compositional is None else np.tile(weights, 2)
 
     def local_ids(self, texts: pl.Series) -> np.ndarray:
-        """Return the local id of each text, int32 `(texts,)`; null is a missing cell.
+        """Return the local id of each text, `(texts,)`; null is a missing cell.
+
+        It is int32, but int64 for a compositional field, which may have more ids than a table has rows.
 
         Args:
             texts: A series of strings.
@@ -102,7 +127,7 @@ class FieldEncoding(FieldSpecification):
         else:
             found = texts.to_frame("text").join(self._lookup, on="text", how="left", maintain_order="left")["id"]
             ids = found.fill_null(1 if self.has_oov_id else 0).to_numpy()
-        return np.where(missing, 0, ids).astype(np.int32)
+        return np.where(missing, 0, ids).astype(np.int32 if self.compositional is None else np.int64)
 
     def canonical(self, texts: pl.Series) -> pl.Series:
         """Return the one text of each value; null for those that stand for a missing cell, in whatever way."""
@@ -141,9 +166,9 @@ class FieldEncoding(FieldSpecification):
         """Return the text of each local id; null is absent."""
         if self.uses_vocabulary:
             names = [None, *["(rare)"] * self.has_oov_id, *self.values, *["(unused)"] * self.unused_ids]
-        else:
-            names = [None, *(f"#{bucket}" for bucket in range(1, self.schema_field().vocabulary_size + 1))]
-        return pl.Series(names, dtype=pl.String).gather(local_ids)
+            return pl.Series(names, dtype=pl.String).gather(local_ids)
+        ids = pl.Series(np.asarray(local_ids, np.int64))
+        return pl.select(pl.when(ids > 0).then(pl.format("#{}", ids))).to_series()
 
     @functools.cached_property
     def _lookup(self):

@@ -21,12 +21,13 @@ from ctrzoo.suggest import unknown
 
 from .cells import codes_of, numbers_of, present, tokens_of
 from .crossing import coded, crossed
+from .dense import matrix_of, stored_matrix
 from .features import assemble
 from .field import RENAMED, FieldEncoding
 from .labels import Label
 from .roles import Roles
 from .sharing import with_shared_values
-from .slots import pad, to_global
+from .slots import decomposed, pad
 from .unknown import unknown_of, warn_of_unknown
 from .vectors import Matched, match_vectors
 
@@ -95,16 +96,16 @@ class TableEncoding:
 
         Args:
             frame: A frame with the columns of all fields. Categorical cells may be text, numbers or
-                booleans (7 and 7.0 are the text "7"); numbers may be text; multi-valued cells may be
-                lists. Null, NaN and empty text are missing.
+                booleans (7 and 7.0 are the text "7"); numbers may be text; multi-valued cells and vectors
+                may be lists or text. Null, NaN and empty text are missing.
 
         Returns:
-            Global ids, int32 `(rows, stored slots)`, and numbers, float32 `(rows, numerical fields
-            and weighted slots)`.
+            Global ids, int32 `(rows, stored slots)`, and numbers, float32 `(rows, numerical fields,
+            numbers of vectors and weighted slots)`.
 
         Raises:
             ValueError: If it is not a polars frame, or a column is missing.
-            RowError: If a cell is not a finite number where one must be.
+            RowError: If a cell is not a finite number where one must be, or a vector of another length.
 
         Warns:
             UserWarning: If values are not of the type of their field, or fewer than 10 % of at least 100 values of a
@@ -118,13 +119,18 @@ class TableEncoding:
         ids, numbers = [np.empty((len(frame), 0), np.int32)], [np.empty((len(frame), 0), np.float32)]
         counts, cells = [], {}
         for field in self.fields:
-            if field.column is not None and field.column not in frame.columns:
-                raise ValueError(unknown("column", field.column, frame.columns))
-            if field.column is not None:
+            for column in field.raw_columns:
+                if column not in frame.columns:
+                    raise ValueError(unknown("column", column, frame.columns))
+            if field.column is not None and field.kind != "vector":
                 cells[field.name] = frame[field.column]
         names = {part for field in self.fields for part in field.cross}
         parts = {field.name: coded(field, cells[field.name]) for field in self.fields if field.name in names}
         for field, first in zip(self.fields, self.schema.first_ids, strict=True):
+            if field.kind == "vector":
+                matrix = matrix_of(field, [frame[column] for column in field.raw_columns])
+                numbers.append(stored_matrix(matrix, field.schema_field().num_slots))
+                continue
             if field.kind == "numerical":
                 numbers.append(field.stored_numbers(numbers_of(present(field, cells[field.name])))[:, None])
                 continue
@@ -137,8 +143,8 @@ class TableEncoding:
                 counts.append(unknown_of(field, codes, uniques, ids_of))
                 local, weights = pad(lengths, ids_of[codes], weights, field.max_values or 1, field.keep)
                 if weights is not None:
-                    numbers.append(weights)
-            ids.append(to_global(local, first))
+                    numbers.append(field.weights_of_slots(weights))
+            ids.append(field.global_ids(local, first))
         warn_of_unknown(counts)
         return np.concatenate(ids, axis=1), np.concatenate(numbers, axis=1)
 
@@ -190,12 +196,12 @@ class TableEncoding:
 
         Args:
             ids: Global ids, int32 `(rows, stored slots)`.
-            numbers: float32 `(rows, numerical fields and weighted slots)`.
+            numbers: float32 `(rows, numerical fields, numbers of vectors and weighted slots)`.
 
         Returns:
             A column per field: the text of a category (null if it is absent, `"(rare)"`, `"#3"` for the third hash
             or quantile bucket), a number (as it was, but `log_squared` and missing numbers stay as stored), a list of
-            texts. Weights are left out.
+            texts, a list of the numbers of a vector. Weights are left out.
         """
         columns, slot, number = [], 0, 0
         for field, first, shape in zip(self.fields, self.schema.first_ids, self.schema.fields, strict=True):
@@ -203,10 +209,19 @@ class TableEncoding:
                 columns.append(pl.Series(field.name, field.transformer.inverse_transform(numbers[:, number])))
                 number += 1
                 continue
+            if field.kind == "vector":
+                vectors = numbers[:, number : number + shape.num_slots]
+                columns.append(pl.Series(field.name, list(vectors), dtype=pl.List(pl.Float32)))
+                number += shape.num_slots
+                continue
             local = ids[:, slot : slot + shape.num_slots]
-            texts = field.texts(np.where(local > 0, local - (first - 1), 0).ravel())
+            if shape.compositional is not None:
+                local = decomposed(local, first, shape.vocabulary_size - shape.compositional, shape.compositional)
+            else:
+                local = np.where(local > 0, local - (first - 1), 0)
+            texts = field.texts(local.ravel())
             if field.kind == "multivalued":
-                texts = texts.reshape((-1, shape.num_slots)).arr.to_list().list.drop_nulls()
+                texts = texts.reshape((-1, shape.num_values)).arr.to_list().list.drop_nulls()
             columns.append(texts.alias(field.name))
             slot += shape.num_slots
             number += shape.num_slots if shape.weighted else 0
@@ -245,6 +260,8 @@ class TableEncoding:
     def save(self, folder: Path) -> None:
         """Write `encoding.json`, and `vocabulary.parquet`: field, value, global id and count of each value.
 
+        A value of a compositional field has two ids, so that none is written.
+
         Values of a field that shares ids are those of the field it names, and are written once.
         """
         folder = pathlib.Path(folder)
@@ -258,6 +275,8 @@ class TableEncoding:
                 field.counts if len(field.counts) else pl.repeat(None, len(field.values), dtype=pl.Int64, eager=True)
             )
             ids = field._lookup["id"] + (first - 1)
+            if field.compositional is not None:  # each value has two
+                ids = pl.repeat(None, len(ids), dtype=ids.dtype, eager=True)
             columns = {"value": field.values, "id": ids, "count": counts}
             tables.append(pl.DataFrame(columns).select(pl.lit(field.name).alias("field"), pl.all()))
         pl.concat(tables).write_parquet(folder / VOCABULARY_FILE)

@@ -6,7 +6,7 @@ Everything is fitted to consecutive parts of the column, so the column need not 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,7 @@ import polars as pl
 from .cell_types import AUTO, type_of
 from .cells import codes_of, numbers_of, present, texts_of, tokens_of
 from .crossing import coded, crossed
+from .dense import length_of, matrix_of
 from .field import FieldEncoding
 
 # Cells with more values than this are cut, if fewer than one in a thousand has as many.
@@ -28,7 +29,7 @@ def fit_field(
     """Return a field's encoding, fitted to a whole column.
 
     Args:
-        field: The `FieldEncoding`.
+        field: The `FieldEncoding`; for a vector see `fit_vector`.
         cells: The column.
         others: The fields that share ids with this one, and their columns.
 
@@ -65,6 +66,23 @@ def fit_cross(field: FieldEncoding, parts: Iterable[tuple[FieldEncoding, pl.Seri
     codes, texts = crossed(field, [part for part, _ in parts], cells)
     counts = np.bincount(codes, minlength=len(texts))
     return fit_vocabulary(field, [(texts, counts)]) if field.uses_vocabulary else field
+
+
+def fit_vector(field: FieldEncoding, columns: Sequence[pl.Series]) -> FieldEncoding:
+    """Return the encoding of a vector field with its length.
+
+    Args:
+        field: The `FieldEncoding`.
+        columns: Its raw columns.
+
+    Raises:
+        ValueError: As in `matrix_of` and `length_of`.
+
+    >>> fit_vector(FieldEncoding("emb", "vector"), [pl.Series([[0.5, 1.0], None])]).length
+    2
+    """
+    length = length_of(field, [matrix_of(field, columns).shape[1]])
+    return field if field.columns else dataclasses.replace(field, length=length)
 
 
 def _counted(texts):

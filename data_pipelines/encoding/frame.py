@@ -19,9 +19,10 @@ from ctrzoo.suggest import unknown
 
 from ..errors import RowError, unsupported
 from .cell_types import AUTO
+from .dense import vectors_of
 from .features import Block, assemble
 from .fields import FieldEncoding, TableEncoding
-from .fitting import fit_cross, fit_field
+from .fitting import fit_cross, fit_field, fit_vector
 from .labels import Label, LabelError
 from .roles import Roles
 from .sharing import sharing
@@ -31,13 +32,13 @@ if typing.TYPE_CHECKING:
 
     from .labels import LabelValues
 
-ARGUMENTS = ("label", "categorical", "numerical", "multivalued", "order")
+ARGUMENTS = ("label", "categorical", "numerical", "multivalued", "order", "vector")
 # Objects that polars has types for, like those of Parquet columns.
 POLARS_KINDS = ("date", "datetime", "datetime64", "time", "timedelta", "decimal")
 ROLE_OPTIONS = ("label_kind", "weight", "group", "time", "id")
 OPTIONS = (
     *("min_count", "scaling", "max_values", "keep", "pooling", "separator", "positive", "negative"),
-    *("time_parts", "time_zone", "time_format", *ROLE_OPTIONS, "share", "crosses"),
+    *("time_parts", "time_zone", "time_format", *ROLE_OPTIONS, "share", "crosses", "compositional"),
 )
 
 
@@ -52,7 +53,8 @@ class FrameEncoder:
         categorical: Names of columns with one value per cell.
         numerical: Names of columns with numbers.
         multivalued: Names of columns whose cells are lists, text with separators, or single values.
-        order: Names of all fields in model order; by default the order of the arguments above, then `time_parts`.
+        order: Names of all fields in model order; by default the order of the arguments above, then `vector` and
+            `time_parts`.
         min_count: Values that occur less often share one "rare" id, as do unseen values. With 1, the field has no such
             id, and unseen values are absent. Pass one number, or one for each column by name.
         scaling: How to scale numbers: `"standard"` (mean 0, deviation 1), `"min_max"` (0 to 1),
@@ -81,6 +83,10 @@ class FrameEncoder:
         crosses: Fields whose values are the combinations of two or three columns of `categorical` or parts of
             `time_parts`, by name, such as `{"site_ad": ["site", "ad"]}`. In the order of the fields, they come last.
         keep: Whether to keep the `"first"` or the `"last"` values of a cell with more than `max_values`.
+        vector: Names of columns whose cells are lists of equally many numbers, or `{field: columns}` for fields whose
+            numbers are in several columns, or in a column of another name.
+        compositional: Columns of too many values for a table, such as `{"user": "auto"}` or `{"user": 1000}`; see
+            `FieldSpecification`.
 
     Raises:
         ValueError: If an argument is invalid.
@@ -119,8 +125,11 @@ class FrameEncoder:
         share: Mapping[str, str] | None = None,
         keep: str = "first",
         crosses: Mapping[str, Sequence[str]] | None = None,
+        vector: Sequence[str] | Mapping[str, str | Sequence[str]] = (),
+        compositional: Mapping[str, int | str] | None = None,
     ):
-        for name, columns in (("categorical", categorical), ("numerical", numerical), ("multivalued", multivalued)):
+        lists = {"categorical": categorical, "numerical": numerical, "multivalued": multivalued, "vector": vector}
+        for name, columns in lists.items():
             if isinstance(columns, str):
                 raise ValueError(f"`{name}` must be a list of column names. Received the text {columns!r}.")
         self.label = label
@@ -129,6 +138,7 @@ class FrameEncoder:
         self.positive, self.negative = self.roles.the_label.values
         self.label_kind, self.weight, self.group, self.time, self.id = label_kind, weight, group, time, id
         self.categorical, self.numerical, self.multivalued = list(categorical), list(numerical), list(multivalued)
+        self.vector = dict(vector) if isinstance(vector, Mapping) else list(vector)
         self.time_parts = {column: _parts(column, parts) for column, parts in (time_parts or {}).items()}
         self.time_zone, self.time_format = time_zone, time_format
         self._parts = {
@@ -140,7 +150,10 @@ class FrameEncoder:
                 raise ValueError(
                     f"`crosses` must name the columns of '{name}', such as ['site', 'ad']. Received: none."
                 )
-        names = [*self.categorical, *self.numerical, *self.multivalued, *self._parts, *self.crosses]
+        names = [
+            *(*self.categorical, *self.numerical, *self.multivalued),
+            *(*self.vector, *self._parts, *self.crosses),
+        ]
         self.order = names if order is None else list(order)
         if sorted(self.order) != sorted(names):
             differ = sorted(set(self.order) ^ set(names)) or "a name occurs twice"
@@ -154,18 +167,24 @@ class FrameEncoder:
         self.max_values, self.keep = max_values, keep
         self.pooling = pooling
         self.separator = separator
-        self.share = dict(share or {})
+        self.share, self.compositional = dict(share or {}), dict(compositional or {})
         self.encoding = None
         counted = [*self.categorical, *self.multivalued, *self._parts, *self.crosses]
         times = [*self.categorical, *self.time_parts, *([] if time is None else [time])]
         for option, columns in (("min_count", counted), ("scaling", self.numerical), ("time_format", times)):
             _check_columns(option, getattr(self, option), columns)
-        for name in self.share:
-            if name not in self.order:
-                raise ValueError(unknown("column in `share`", name, self.order))
+        for option in ("share", "compositional"):
+            for name in getattr(self, option):
+                if name not in self.order:
+                    raise ValueError(unknown(f"column in `{option}`", name, self.order))
         # Detects invalid arguments now, not after a long fit.
         Schema(tuple(Field(name) for name in self.order), label)
-        self._fields = [dataclasses.replace(self._field(name), share=self.share.get(name)) for name in self.order]
+        self._fields = [
+            dataclasses.replace(
+                self._field(name), share=self.share.get(name), compositional=self.compositional.get(name)
+            )
+            for name in self.order
+        ]
         TableEncoding(self._fields, roles=self.roles)
 
     def fit(self, frame: pd.DataFrame) -> FrameEncoder:
@@ -179,7 +198,10 @@ class FrameEncoder:
             raise ValueError("The frame has no rows to fit to.")
         fields = {}
         for index, field in enumerate(self._fields):
-            if not field.cross:
+            if field.kind == "vector":
+                columns = [_cells_of(field, frame, column) for column in field.raw_columns]
+                fields[field.name] = fit_vector(field, columns)
+            elif not field.cross:
                 others = (self._fields[other] for other in sharing(self._fields, index) if other != index)
                 pairs = [(other, _cells_of(other, frame)) for other in others]
                 fields[field.name] = fit_field(field, _cells_of(field, frame), pairs)
@@ -252,6 +274,11 @@ class FrameEncoder:
     def _field(self, name):
         if name in self.numerical:
             return FieldEncoding(name, "numerical", transform=_of(self.scaling, name, "standard"))
+        if name in self.vector:
+            columns = self.vector[name] if isinstance(self.vector, dict) else name
+            if isinstance(columns, str):
+                return FieldEncoding(name, "vector", column=columns, separator=self.separator)
+            return FieldEncoding(name, "vector", columns=tuple(columns))
         min_count = _of(self.min_count, name, 1)
         if name in self.crosses:
             return FieldEncoding(name, min_count=min_count, cross=self.crosses[name])
@@ -277,8 +304,7 @@ class FrameEncoder:
     def _ids_and_numbers(self, frame):
         encoding = self._fitted()
         _check_frame(frame)
-        columns = (field for field in encoding.fields if not field.cross)
-        cells = {field.column: _cells_of(field, frame) for field in columns}  # parts share a column
+        cells = {column: _cells_of(field, frame, column) for field in encoding.fields for column in field.raw_columns}
         return encoding.encode(pl.DataFrame(list(cells.values())))
 
 
@@ -332,9 +358,12 @@ def _dense(cells):
     return cells.sparse.to_dense() if isinstance(cells.dtype, pd.SparseDtype) else cells
 
 
-def _cells_of(field, frame):
+def _cells_of(field, frame, column=None):
+    column = column or field.column
+    if field.kind == "vector" and not field.columns:
+        return vectors_of(column, _dense(_column(frame, column)))
     separator = field.separator if field.kind == "multivalued" else None
-    return series_of(field.column, _column(frame, field.column), separator)
+    return series_of(column, _column(frame, column), separator)
 
 
 def series_of(name: str, cells: pd.Series, separator: str | None = None) -> pl.Series:

@@ -20,9 +20,11 @@ from .cell_types import SPACES, Decimal
 from .cells import BETWEEN_QUOTED, LIST, LIST_ENDS, QUOTES, UNIT, numbers_of, present, written_texts
 from .clock import time_cells
 from .crossing import graph_joined
+from .dense import BETWEEN_NUMBERS, between_numbers, matrix_of, vectors_of
 from .features import assemble
 from .fields import TableEncoding
 from .frame import FrameEncoder, one_column, series_of
+from .specification import rows_of
 from .unknown import unknown_in, warn_of_unknown
 
 if typing.TYPE_CHECKING:
@@ -42,7 +44,8 @@ class ServingEncoder(keras.layers.Layer):
 
     Input: `{column: tensor}`, one `(batch,)` or `(batch, 1)` tensor per column. Categorical cells are text or whole
     numbers. Multi-valued cells are text with separators or a ragged tensor of texts `(batch, None)`. Numbers are
-    float64, any other numeric type, or text. Missing cells are the empty text or NaN.
+    float64, any other numeric type, or text. Vectors are numbers `(batch, length)`, or text. Missing cells are the
+    empty text or NaN, and of a vector NaN in all places.
     Output: `{"ids": int32 (batch, num_slots), "values": float32 (batch, num_slots)}`.
 
     Raises:
@@ -75,38 +78,49 @@ class ServingEncoder(keras.layers.Layer):
         """Return the raw columns and their types as model inputs, `{column: type}`."""
         types = {}
         for field in self.encoding.fields:
-            if field.cross:
-                continue
-            dtype = "float64" if field.reads_numbers else "string"
-            # A column that is read both as numbers and as text must be text.
-            types[field.column] = dtype if types.get(field.column, dtype) == dtype else "string"
+            dtype = "float64" if field.reads_numbers or field.holds_numbers else "string"
+            for column in field.raw_columns:
+                # A column that is read both as numbers and as text must be text.
+                types[column] = dtype if types.get(column, dtype) == dtype else "string"
         return types
+
+    def input_widths(self) -> dict[str, int]:
+        """Return how many numbers each raw column has per row as a model input: 1, or the length of a vector."""
+        types = self.input_columns()
+        widths = dict.fromkeys(types, 1)
+        for field in self.encoding.fields:
+            if field.kind == "vector" and not field.columns and types[field.raw_columns[0]] == "float64":
+                widths[field.raw_columns[0]] = field.schema_field().num_slots
+        return widths
 
     def call(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         schema = self.encoding.schema
         cells_of, by_name = {}, {field.name: field for field in self.encoding.fields}
         for field in self.encoding.fields:
-            if field.column is not None and field.column not in inputs:
-                raise ValueError(unknown("column", field.column, inputs))
-            if field.column is not None:
+            for column in field.raw_columns:
+                if column not in inputs:
+                    raise ValueError(unknown("column", column, inputs))
+            if field.column is not None and field.kind != "vector":
                 cells_of[field.name] = inputs[field.column]
         ids, numbers = [], []
         for field, first in zip(self.encoding.fields, schema.first_ids, strict=True):
+            if field.kind == "vector":
+                numbers.append(_vectors(field, [inputs[column] for column in field.raw_columns]))
+                continue
             if field.cross:
                 parts = [(by_name[part], _part(by_name[part], cells_of[part])) for part in field.cross]
-                texts = graph_joined(parts)
-                ids.append(_global(self._local_ids(field, texts), first)[:, None])
+                ids.append(_global(field, self._local_ids(field, graph_joined(parts))[:, None], first))
                 continue
             cells = cells_of[field.name]
             if field.kind == "numerical":
                 values = tf.cast(field.transformer.graph(_numbers(field, cells)), tf.float32)
                 numbers.append(_zero_if_missing(field, values))
             elif field.kind == "categorical":
-                ids.append(_global(self._categories(field, cells), first)[:, None])
+                ids.append(_global(field, self._categories(field, cells)[:, None], first))
             else:
                 local, weights = self._several(field, cells)
-                ids.append(_global(local, first))
-                numbers += weights
+                ids.append(_global(field, local, first))
+                numbers += weights if field.compositional is None else [weight for weight in weights for _ in range(2)]
         rows = tf.shape((ids + numbers)[0])[0]
         ids = tf.concat([tf.zeros([rows, 0], tf.int32), *ids], axis=1)
         numbers = tf.concat([tf.zeros([rows, 0]), *numbers], axis=1)
@@ -145,7 +159,7 @@ class ServingEncoder(keras.layers.Layer):
             weights = tf.strings.to_number(parts[:, 1:2].to_tensor("1", shape=[None, 1])[:, 0], tf.float64)
             weights = tf.debugging.check_numerics(tf.cast(weights, tf.float32), _must_be_finite(field))
         ids = tokens.with_flat_values(self._local_ids(field, texts, empty_is_missing=False))
-        known, slots = ids > 0, field.schema_field().num_slots
+        known, slots = ids > 0, field.schema_field().num_values
         columns = [ids, *([] if weights is None else [tokens.with_flat_values(weights)])]
         columns = [tf.ragged.boolean_mask(column, known) for column in columns]
         if field.keep == "last":
@@ -157,7 +171,7 @@ class ServingEncoder(keras.layers.Layer):
         texts = texts if field.reads_times else _without_markers(field, texts)
         if field.hash_buckets:
             hashed = tf.strings.to_hash_bucket_fast(field.cell_type.graph(texts), field.hash_buckets)
-            ids = 1 + tf.cast(hashed, tf.int32)
+            ids = 1 + (hashed if field.compositional is not None else tf.cast(hashed, tf.int32))
         elif isinstance(field.cell_type, Decimal):
             is_number, numbers = field.cell_type.graph_numbers(texts)
             ids = self._tables[field.name].lookup(tf.bitcast(numbers, tf.int64))
@@ -166,7 +180,7 @@ class ServingEncoder(keras.layers.Layer):
         else:
             ids = self._tables[field.name].lookup(field.cell_type.graph(texts))
         if empty_is_missing and field.missing != "category":
-            ids = tf.where(texts == "", 0, ids)
+            ids = tf.where(texts == "", tf.zeros_like(ids), ids)
         return ids
 
 
@@ -178,7 +192,8 @@ def serving_model(model: keras.Model, encoder: ServingEncoder | TableEncoding | 
         encoder: A `ServingEncoder`, or the `TableEncoding` or `FrameEncoder` of the data that the model was trained on.
 
     Returns:
-        A `ServingModel` whose input is `{column: (batch, 1)}`: float64 for numbers, text for everything else.
+        A `ServingModel` whose input is `{column: (batch, 1)}`: float64 for numbers, text for everything else. A column
+        of vectors is float64 `(batch, length)`.
         `model.save("clicks.keras")` and `model.export("folder")` include the vocabularies. Before
         `keras.models.load_model("clicks.keras")`, run `import ctrzoo.models, ctrzoo.data_pipelines.encoding.serving`;
         it needs no custom objects. The exported model needs only TensorFlow. Its signature uses the column names, with
@@ -203,9 +218,11 @@ def serving_model(model: keras.Model, encoder: ServingEncoder | TableEncoding | 
                 f"The model '{model.name}' was built for a schema that differs from the encoding's: "
                 f"{'; '.join(differences[:3])} (model and encoding). Use the encoding of the model's training data."
             )
-    types = encoder.input_columns()
+    types, widths = encoder.input_columns(), encoder.input_widths()
     names = _input_names(types)
-    inputs = {column: keras.Input((1,), dtype=dtype, name=names[column]) for column, dtype in types.items()}
+    inputs = {
+        column: keras.Input((widths[column],), dtype=dtype, name=names[column]) for column, dtype in types.items()
+    }
     return ServingModel(inputs, model(encoder(inputs)), name=f"serving_{model.name}")
 
 
@@ -243,12 +260,15 @@ class ServingModel(keras.Model):
             return super().predict(x, batch_size, verbose, steps, callbacks)
         assert isinstance(self.input, dict)
         encoder: Any = next(layer for layer in self.layers if isinstance(layer, ServingEncoder))
-        of_columns = [field for field in encoder.encoding.fields if not field.cross]
-        fields = {field.column: field for field in of_columns}
+        fields = {column: field for field in encoder.encoding.fields for column in field.raw_columns}
         # A column that some field reads as times and another as text is written so that both understand it.
-        fields |= {field.column: field for field in of_columns if field.reads_times}
-        columns = {column: _column(x, fields[column]) for column in self.input}
-        warn_of_unknown(unknown_in(field, columns[field.column].head(PREDICTION_BATCH)) for field in of_columns)
+        fields |= {field.column: field for field in encoder.encoding.fields if field.reads_times}
+        columns = {column: _column(x, column, fields[column]) for column in self.input}
+        warn_of_unknown(
+            unknown_in(field, columns[field.column].head(PREDICTION_BATCH))
+            for field in encoder.encoding.fields
+            if not (field.holds_numbers or field.cross)
+        )
         cells = {column: _cells(columns[column], fields[column], tensor.dtype) for column, tensor in self.input.items()}
         lengths = {column: len(column_cells) for column, column_cells in cells.items()}
         if len(set(lengths.values())) > 1:
@@ -260,15 +280,19 @@ class ServingModel(keras.Model):
         return super().predict(rows, None, verbose, steps, callbacks)
 
 
-def _column(table, field):
-    """Return the column of a field as a series; cells of a multi-valued field may be lists."""
-    column, separator = field.column, field.separator if field.kind == "multivalued" else None
+def _column(table, column, field):
+    """Return a column of a field as a series; cells of a multi-valued field and vectors may be lists."""
+    separator = field.separator if field.kind == "multivalued" else None
     if column not in table:
         raise ValueError(unknown("column", column, getattr(table, "columns", table)))
     cells = table[column]
     if isinstance(table, pd.DataFrame):
         cells = one_column(cells, column)
-    elif separator is not None and isinstance(cells, (list, tuple)):
+    elif tf.is_tensor(cells) and field.kind == "vector":
+        cells = cells.numpy()
+    if field.kind == "vector" and not field.columns:
+        return cells if isinstance(cells, pl.Series) else vectors_of(column, cells)
+    if separator is not None and isinstance(cells, (list, tuple)):
         cells = pd.Series(list(cells), dtype=object)  # NumPy would take lists of one length for a matrix
     if not isinstance(cells, (pd.Series, pl.Series)):
         is_text = tf.is_tensor(cells) and cells.dtype == tf.string
@@ -283,8 +307,10 @@ def _cells(cells, field, dtype):
     """Return a column as a tensor `(rows, 1)`."""
     if field.reads_times:
         return tf.reshape(tf.constant(time_cells(cells).fill_null("").to_list(), dtype), (-1, 1))
+    if field.kind == "vector" and not field.columns and dtype == "float64":
+        return tf.constant(matrix_of(field, [cells]), dtype)
     cells = present(field, cells)
-    if field.kind == "multivalued" and isinstance(cells.dtype, (pl.List, pl.Array)):
+    if field.kind in ("multivalued", "vector") and isinstance(cells.dtype, (pl.List, pl.Array)):
         cells = _joined(field, cells)
     values = numbers_of(cells) if dtype == "float64" else written_texts(field, cells).fill_null("").to_list()
     return tf.reshape(tf.constant(values, dtype), (-1, 1))
@@ -408,15 +434,56 @@ def _numbers(field, cells):
     if cells.dtype == tf.string:
         cells = _without_markers(field, cells)
         cells = tf.strings.regex_replace(cells, r"^[\s\p{Z}]+|[\s\p{Z}]+$", "")
-        # TensorFlow would also parse hexadecimal numbers, which nobody intends.
-        are_numbers = tf.reduce_all(tf.strings.regex_full_match(cells, NUMBER))
-        with tf.control_dependencies([tf.debugging.Assert(are_numbers, [_must_be_finite(field)])]):
-            numbers = tf.strings.to_number(tf.where(cells == "", "nan", cells), tf.float64)
+        numbers = _parsed(field, cells)
     else:
         numbers = tf.cast(cells, tf.float64)
     for marker in pl.Series(field.missing_texts, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls():
         numbers = tf.where(numbers == marker, np.float64(np.nan), numbers)
     return tf.where(tf.math.is_nan(numbers), numbers, _zero_if_missing(field, numbers))
+
+
+def _parsed(field, texts, may_be_empty=True):
+    """Return texts as numbers, float64; the empty text is NaN, or an error."""
+    # TensorFlow would also parse hexadecimal numbers, which nobody intends.
+    are_numbers = tf.reduce_all(tf.strings.regex_full_match(texts, NUMBER) & (may_be_empty | (texts != "")))
+    with tf.control_dependencies([tf.debugging.Assert(are_numbers, [_must_be_finite(field)])]):
+        return tf.strings.to_number(tf.where(texts == "", "nan", texts), tf.float64)
+
+
+def _vectors(field, columns):
+    """Return the numbers of vectors as float32 `(batch, length)`, zeros where a cell is missing."""
+    length = field.schema_field().num_slots
+    if field.columns:
+        numbers = tf.concat([_numbers(field, cells) for cells in columns], axis=1)
+    else:
+        numbers = _vector_numbers(field, columns[0], length)
+    is_missing = tf.reduce_all(tf.math.is_nan(numbers), axis=1, keepdims=True)
+    numbers = tf.cast(tf.where(is_missing, tf.zeros_like(numbers), numbers), tf.float32)
+    return tf.ensure_shape(tf.debugging.check_numerics(numbers, _must_be_finite(field)), [None, length])
+
+
+def _vector_numbers(field, cells, length):
+    """Return a column of lists or texts as float64 `(batch, length)`; rows of missing cells are NaN."""
+    if not isinstance(cells, tf.RaggedTensor) and tf.convert_to_tensor(cells).dtype == tf.string:
+        texts = tf.reshape(tf.convert_to_tensor(cells), [-1])
+        texts = tf.strings.regex_replace(_without_markers(field, texts), SPACES, "")
+        texts = _without_markers(field, texts)
+        listed = tf.strings.regex_replace(tf.strings.regex_replace(texts, LIST_ENDS, ""), BETWEEN_NUMBERS, UNIT)
+        separated = tf.strings.regex_replace(texts, between_numbers(field.separator), UNIT)
+        texts = tf.where(tf.strings.regex_full_match(texts, LIST), listed, separated)
+        cells = tf.strings.split(texts, UNIT)
+        # The empty text, a missing cell, would be one number.
+        is_there = tf.repeat(texts != "", cells.row_lengths())
+        cells = tf.ragged.boolean_mask(cells, cells.with_flat_values(is_there))
+        cells = cells.with_flat_values(_parsed(field, cells.flat_values, may_be_empty=False))
+    if not isinstance(cells, tf.RaggedTensor):
+        return tf.cast(cells, tf.float64)
+    numbers = tf.debugging.check_numerics(tf.cast(cells.flat_values, tf.float64), _must_be_finite(field))
+    lengths = cells.row_lengths()
+    are_equal = tf.reduce_all((lengths == length) | (lengths == 0))
+    message = f"column '{field.column}' must hold vectors of {length} numbers"
+    with tf.control_dependencies([tf.debugging.Assert(are_equal, [message])]):
+        return cells.with_flat_values(numbers).to_tensor(np.float64(np.nan), shape=[None, length])
 
 
 def _zero_if_missing(field, numbers):
@@ -429,5 +496,11 @@ def _must_be_finite(field):
     return f"column '{field.column}' must hold finite numbers"
 
 
-def _global(local, first_id):
-    return tf.where(local > 0, local + (first_id - 1), 0)
+def _global(field, local, first_id):
+    """Return global ids `(batch, slots)` of local ones `(batch, values)`."""
+    if field.compositional is None:
+        return tf.where(local > 0, local + (first_id - 1), 0)
+    quotients, remainders = rows_of(field.num_values, field.compositional)
+    numbers = tf.cast(local, tf.int64) - 1
+    pairs = tf.concat([numbers // remainders, quotients + numbers % remainders], axis=1) + first_id
+    return tf.where(tf.tile(local > 0, [1, 2]), tf.cast(pairs, tf.int32), 0)

@@ -10,7 +10,7 @@ from ctrzoo.schema import owner_of
 from .field import FieldEncoding
 
 # What decides the id of a value, and must therefore be the same.
-SAME = ("type", "min_count", "has_oov_id", "missing", "hash_buckets", "unused_ids", "missing_texts")
+SAME = ("type", "min_count", "has_oov_id", "missing", "hash_buckets", "unused_ids", "missing_texts", "compositional")
 SAME_TIMES = ("part", "time_zone", "time_format")
 
 

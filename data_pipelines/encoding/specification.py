@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 
 from ctrzoo.schema import KINDS, POOLINGS, parts_of
 from ctrzoo.suggest import unknown
@@ -15,7 +16,7 @@ from .transforms import TRANSFORMS, transforms_of
 
 MISSING = ("absent", "category", "reserved")
 KEPT = ("first", "last")
-LEAST = {"min_count": 1, "hash_buckets": 1, "num_buckets": 2, "max_values": 1, "unused_ids": 0}
+LEAST = {"min_count": 1, "hash_buckets": 1, "num_buckets": 2, "max_values": 1, "unused_ids": 0, "length": 1}
 TYPES = {
     "column": (str | None, "a text"),
     "oov": (bool | None, "true or false"),
@@ -34,13 +35,23 @@ OF_COLUMNS = (
 )
 
 
+def rows_of(num_values: int, compositional: int | str) -> tuple[int, int]:
+    """Return the numbers of quotients and of remainders of so many values.
+
+    >>> rows_of(1_000_000, "auto"), rows_of(10, 4)
+    ((1000, 1000), (3, 4))
+    """
+    remainders = math.isqrt(num_values - 1) + 1 if isinstance(compositional, str) else compositional
+    return -(-num_values // remainders), remainders
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class FieldSpecification:
     """How one column is to become ids or numbers, before anything is fitted.
 
     Args:
         name: Name of the field.
-        kind: `"categorical"`, `"numerical"` or `"multivalued"`, as in the `Schema`.
+        kind: `"categorical"`, `"numerical"`, `"multivalued"` or `"vector"`, as in the `Schema`.
         column: The column of the raw table; by default of the field's name.
         min_count: Values that occur less often share the OOV id with unseen values; each place in a multi-valued
             cell counts. With 1 the field has no OOV id and an unseen value is absent, unless `oov` says otherwise.
@@ -54,7 +65,8 @@ class FieldSpecification:
             `"log_squared"`, `"log1p"`, `"sqrt"`, `"min_max"`, `"standard"` or None; for a categorical field
             `"quantile"` or `"log_squared_bucket"` turns numbers into categories, None takes text.
         num_buckets: The most buckets of `"quantile"`.
-        separator: What separates the values of a multi-valued cell of text.
+        separator: What separates the values of a multi-valued cell of text, or the numbers of a vector. Both may be a
+            list in square brackets, too.
         weight_separator: What separates a value from its weight within a multi-valued cell; None if
             there are no weights.
         max_values: The most values kept of a multi-valued cell; by default the most seen. Beyond 50, a few longer
@@ -81,6 +93,14 @@ class FieldSpecification:
             range of ids, and so the same rows of embedding tables. Values are counted in both columns.
         cross: Names of two or three categorical fields, such as `("site", "ad")`: the values of this field are their
             combinations, and it has no column. See `ctrzoo.data_pipelines.encoding.crossing`.
+        length: The number of numbers in each cell of a vector field; by default that of the cells of the fit. A missing
+            cell is a vector of zeros.
+        columns: The columns of numbers that make up a vector, in place of one `column` of lists. All of a row, or
+            none, must be there.
+        compositional: For more values than an embedding table should have rows: the number of rows of a table of
+            remainders, beside one of quotients. The embedding of a value is the sum of its two rows, so that R and N /
+            R rows do for N values. `"auto"` is the square root of N, which needs the fewest rows. Each value has a
+            pair of its own. Source: Shi et al., 2020, https://arxiv.org/abs/1909.02107.
 
     Raises:
         ValueError: If an argument is none of these or does not fit the kind.
@@ -112,6 +132,9 @@ class FieldSpecification:
     time_format: str | None = None
     share: str | None = None
     cross: tuple[str, ...] = ()
+    length: int | None = None
+    columns: tuple[str, ...] = ()
+    compositional: int | str | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "missing_texts", tuple(self.missing_texts))
@@ -124,6 +147,7 @@ class FieldSpecification:
         for key, allowed in (("kind", KINDS), ("missing", MISSING), ("pooling", POOLINGS), ("keep", KEPT)):
             if getattr(self, key) not in allowed:
                 raise ValueError(f"{where}: `{key}` must be one of {', '.join(allowed)}. Got {getattr(self, key)!r}.")
+        self._check_vector(where)
         allowed = transforms_of(self.kind)
         if self.transform not in allowed:
             raise ValueError(
@@ -132,15 +156,15 @@ class FieldSpecification:
             )
         for key, least in LEAST.items():
             number = getattr(self, key)
-            is_none = number is None and key in ("hash_buckets", "max_values")
+            is_none = number is None and key in ("hash_buckets", "max_values", "length")
             if not is_none and (not isinstance(number, int) or isinstance(number, bool) or number < least):
                 raise ValueError(f"{where}: `{key}` must be a whole number of at least {least}. Received: {number!r}.")
         for key, (types, what) in TYPES.items():
             if not isinstance(getattr(self, key), types):
                 raise ValueError(f"{where}: `{key}` must be {what}. Received: {getattr(self, key)!r}.")
         for key in ("separator", "weight_separator"):
-            if self.kind == "multivalued" and getattr(self, key) == "":
-                raise ValueError(f"{where}: `{key}` of a multi-valued field must not be empty. Write one, such as ';'.")
+            if self.kind in ("multivalued", "vector") and getattr(self, key) == "":
+                raise ValueError(f"{where}: `{key}` of a {self.kind} field must not be empty. Write one, such as ';'.")
         if self.kind == "multivalued" and self.missing != "absent":
             raise ValueError(f"{where}: a multi-valued field without values is absent. Remove `missing`.")
         if self.is_weighted and self.pooling == "max":
@@ -149,11 +173,13 @@ class FieldSpecification:
             raise ValueError(
                 f"{where}: `assign_ids_online` needs an OOV id and counted values. Set `min_count` above 1."
             )
-        if self.hash_buckets and (self.kind == "numerical" or self.makes_ids):
+        if self.hash_buckets and (self.holds_numbers or self.makes_ids):
             raise ValueError(f"{where}: numbers are not hashed. Remove `hash_buckets` or make the field categorical.")
+        if self.compositional is not None:
+            self._check_compositional(where, self.compositional)
         if self.type not in (None, AUTO, *CELL_TYPES):
             raise ValueError(f"{where}: {unknown('type', str(self.type), (*CELL_TYPES, AUTO))}")
-        if self.type is not None and self.reads_numbers:
+        if self.type is not None and (self.reads_numbers or self.holds_numbers):
             raise ValueError(f"{where}: `type` is for categories, and this field takes numbers. Remove `type`.")
         if self.assign_ids_online and self.type not in (None, "text"):
             raise ValueError(f"{where}: `assign_ids_online` takes texts as they are written. Remove `type`.")
@@ -169,6 +195,51 @@ class FieldSpecification:
                 raise ValueError(
                     f"{where}: `{key}` is for fields of a column, and the parts of a cross have theirs. Remove it."
                 )
+
+    def _check_vector(self, where):
+        if self.kind != "vector":
+            for key in ("length", "columns"):
+                if getattr(self, key):
+                    raise ValueError(f"{where}: `{key}` is for vectors. Remove it, or set `kind: vector`.")
+            return
+        if isinstance(self.columns, str) or not all(isinstance(name, str) and name for name in self.columns):
+            raise ValueError(
+                f"{where}: `columns` must be a list of names of columns, such as [v1, v2]. Received: {self.columns!r}."
+            )
+        object.__setattr__(self, "columns", tuple(self.columns))
+        twice = next((name for name in self.columns if self.columns.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{where}: `columns` must differ. Received more than once: {twice}.")
+        if self.columns and self.column not in (None, self.name):
+            raise ValueError(f"{where}: a vector has one `column` or several `columns`. Remove one of the two keys.")
+        if self.columns and self.length not in (None, len(self.columns)):
+            raise ValueError(
+                f"{where}: the `length` of {len(self.columns)} `columns` is not {self.length!r}. Remove `length`."
+            )
+        if self.transform is not None:
+            raise ValueError(f"{where}: a vector has no `transform`. Remove it, and scale the numbers in the table.")
+        if self.share is not None:
+            raise ValueError(f"{where}: `share` is for fields with ids, and a vector has numbers. Remove `share`.")
+
+    def _check_compositional(self, where, remainders):
+        is_number = isinstance(remainders, int) and not isinstance(remainders, bool)
+        if not (is_number and remainders >= 1) and remainders != AUTO:
+            raise ValueError(
+                f"{where}: `compositional` must be a whole number of at least 1, or 'auto'. Received: {remainders!r}."
+            )
+        if self.holds_numbers or self.makes_ids:
+            raise ValueError(f"{where}: `compositional` is for values that are counted or hashed. Remove it.")
+        if self.pooling == "max":
+            raise ValueError(
+                f"{where}: the pooling 'max' takes whole embeddings, and those of a compositional field are sums. "
+                "Pool by sum or mean, or remove `compositional`."
+            )
+        rows = rows_of(self.hash_buckets + self.unused_ids, remainders) if self.hash_buckets else (0, 0)
+        if self.hash_buckets and sum(rows) >= self.hash_buckets + self.unused_ids:
+            raise ValueError(
+                f"{where}: `compositional` saves nothing, as {rows[0]:,} quotients and {rows[1]:,} remainders are no "
+                f"fewer than the {self.hash_buckets + self.unused_ids:,} ids. Remove it, or set another number."
+            )
 
     def _check_times(self, where):
         if self.part not in (None, *PARTS):
@@ -203,18 +274,31 @@ class FieldSpecification:
         """Return the options that have no effect on this field, and which fields they are for."""
         idle = dict.fromkeys(OF_COLUMNS, "fields of a column") if self.cross else {}
         if self.kind != "multivalued":
-            idle |= dict.fromkeys(
-                ("separator", "weight_separator", "max_values", "keep", "pooling"), "multi-valued fields"
-            )
+            idle |= dict.fromkeys(("weight_separator", "max_values", "keep", "pooling"), "multi-valued fields")
+            idle["separator"] = "multi-valued fields and vectors in one column"
+        if self.kind == "vector" and not self.columns:
+            idle.pop("separator")
         if self.transform != "quantile":
             idle["num_buckets"] = "fields with the transform 'quantile'"
-        if self.reads_numbers and not self.uses_vocabulary:
+        if self.columns:
+            idle["length"] = "vectors in one column"
+        if (self.reads_numbers or self.holds_numbers) and not self.uses_vocabulary:
             idle |= dict.fromkeys(("min_count", "oov"), "fields whose values are counted")
         if self.hash_buckets:
             idle |= dict.fromkeys(("min_count", "oov"), "fields whose values are counted, not hashed")
-        if self.kind == "numerical":
+        if self.holds_numbers:
             idle |= dict.fromkeys(("missing", "unused_ids"), "fields with ids")
         return idle
+
+    @property
+    def holds_numbers(self) -> bool:
+        """Whether what is stored of the field is numbers, not ids."""
+        return self.kind in ("numerical", "vector")
+
+    @property
+    def raw_columns(self) -> tuple[str, ...]:
+        """The columns of the raw table that the field is read from."""
+        return self.columns or tuple(filter(None, [self.column]))
 
     @property
     def cell_type(self) -> CellType:
@@ -234,12 +318,12 @@ class FieldSpecification:
     @property
     def uses_vocabulary(self) -> bool:
         """Whether ids come from counted values."""
-        return self.kind != "numerical" and not self.hash_buckets and not self.makes_ids
+        return not self.holds_numbers and not self.hash_buckets and not self.makes_ids
 
     @property
     def reads_numbers(self) -> bool:
-        """Whether the raw cells must be numbers."""
-        return self.kind == "numerical" or self.transform is not None
+        """Whether each raw cell must be a number."""
+        return self.kind == "numerical" or self.transform is not None or bool(self.columns)
 
     @property
     def is_weighted(self) -> bool:

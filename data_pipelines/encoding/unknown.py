@@ -89,7 +89,7 @@ def unknown_of(field: FieldEncoding, codes: np.ndarray, uniques: pl.Series, ids:
 
 def unknown_in(field: FieldEncoding, cells: pl.Series) -> Unknown | None:
     """Count the unknown values of a column; None for numbers, all of which are known."""
-    if field.kind == "numerical" or field.makes_ids:
+    if field.holds_numbers or field.makes_ids:
         return None
     texts = texts_of(field, cells) if field.kind == "categorical" else tokens_of(field, cells)[1]
     codes, uniques = codes_of(texts)

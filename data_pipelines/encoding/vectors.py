@@ -61,6 +61,11 @@ def match_vectors(field: FieldEncoding, first_id: int, source: Path | Mapping[An
             f"Field '{field.name}' has no vocabulary that vectors could be matched with. Name a field of categories "
             "that are counted."
         )
+    if field.compositional is not None:
+        raise ValueError(
+            f"Field '{field.name}' is compositional: its values share rows, so that none has a row to set. Remove "
+            "`compositional`, or name another field."
+        )
     values, vectors = read_vectors(source)
     texts = texts_of(field, values)
     local = field.local_ids(texts)

@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 
 from ..encoding.cells import plain_texts
+from ..encoding.dense import matrix_of
+from ..encoding.specification import FieldSpecification
 from ..errors import plain_cells
 from .time_draft import draft_times, format_of, number_format_of
 
@@ -124,12 +126,25 @@ def _of_lists(name, cells):
     except ValueError:
         return ColumnDraft(None, f"no field takes cells of the type {cells.dtype}")
     if plain.dtype.is_float() and not (plain == plain.round()).all():
-        return _vector()
+        return _vector(name, cells)
     return ColumnDraft({**name, "kind": "multivalued"}, "cells are lists")
 
 
-def _vector():
-    return ColumnDraft(None, "cells are vectors of numbers; write each number into a column of its own to use them")
+def _vector(name, cells, separator=None):
+    """Draft a column of vectors, which must have one length."""
+    field = {**name, "kind": "vector", **({} if separator is None else {"separator": separator})}
+    try:
+        length = matrix_of(FieldSpecification(**field), [cells]).shape[1]
+    except ValueError as error:
+        return ColumnDraft(None, f"cells look like vectors, but {getattr(error, 'reason', error)}")
+    return ColumnDraft(field, f"cells are vectors of {length} numbers")
+
+
+def _separator_of(texts):
+    """Return what separates the numbers of vectors; None if they are in square brackets."""
+    plain = texts.filter(~texts.str.contains(LIST))
+    found = (one for one in ("|", ";", ",") if plain.str.contains(one, literal=True).any())
+    return next(found, " ") if len(plain) else None
 
 
 def _of_times(name, cells, format, missing=()):
@@ -224,7 +239,7 @@ def _of_texts(name, texts, rows, is_complete):
         return ColumnDraft(None, f"dates{but} to use them with a part, such as weekday")
     is_vector = texts.str.contains(VECTOR)
     if is_vector.mean() > 0.9 and texts.filter(is_vector).str.contains(r"\d\.\d|e-").mean() > 0.9:
-        return _vector()
+        return _vector(name, texts, _separator_of(texts))
     if texts.str.contains(LIST).mean() > 0.9:
         return ColumnDraft({**name, "kind": "multivalued", "separator": ","}, "cells are written as lists")
     if texts.str.contains(DECIMAL_COMMA).mean() > 0.95:

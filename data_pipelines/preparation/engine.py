@@ -478,6 +478,16 @@ def _marker(reason):
     return cell if re.search(MARKER, cell) else None
 
 
+def _vector(matrix, path, row_numbers):
+    """Return the length of a chunk's vectors, and where the first of them is."""
+    present = np.flatnonzero(~np.isnan(matrix[:, :1]).all(axis=1))
+    if not len(present):
+        return [0, path]
+    if len(matrix) < len(row_numbers):  # negative rows were left out
+        return [matrix.shape[1], f"{path}, rows {row_numbers[0]:,} to {row_numbers[-1]:,}"]
+    return [matrix.shape[1], f"{path}, row {int(row_numbers[present[0]]):,}"]
+
+
 def _read_chunk(files, number, chunk, plan, needed, bad_rows):
     """Parse and store a chunk; return its stats."""
     table, numbers, bad = chunk.parse(needed)
@@ -519,6 +529,10 @@ def _read_chunk(files, number, chunk, plan, needed, bad_rows):
         "place": chunk.position,
         "sizes": [len(texts) for texts, _ in dictionaries],
         "longest": [int(field.max(initial=0)) for field in lengths],
+        "vectors": [
+            _vector(arrays[f"numbers_{index}"], chunk.path, numbers) if field.kind == "vector" else None
+            for index, field in enumerate(plan.fields)
+        ],
         "splits": np.bincount(arrays["split"], minlength=3).tolist() if "split" in arrays else None,
     }
     files.save(arrays, dictionaries, stats)

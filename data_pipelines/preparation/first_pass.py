@@ -21,6 +21,7 @@ from ctrzoo.files import replaced, write_json
 
 from ..encoding.cells import codes_of, numbers_of, present, texts_of, tokens_of
 from ..encoding.crossing import coded_numbers, combinations, positions_of_parts
+from ..encoding.dense import matrix_of
 from ..encoding.field import LARGEST
 from .parallel import ARRAY_LOCK
 
@@ -72,6 +73,11 @@ def compact(
     for index, field in enumerate(plan.fields):
         dictionary = pl.Series(dtype=pl.String), np.empty(0, np.int64)
         if field.cross:
+            dictionaries.append(dictionary)
+            continue
+        if field.kind == "vector":
+            matrix = matrix_of(field, [column(table, name) for name in field.raw_columns])
+            arrays[f"numbers_{index}"] = _small_numbers(_some(matrix, kept))
             dictionaries.append(dictionary)
             continue
         assert field.column is not None

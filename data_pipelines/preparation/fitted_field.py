@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from ..encoding.dense import length_of
 from ..encoding.fields import TableEncoding
 from ..encoding.fitting import MOST_SLOTS, PENDING_VALUES, decide_type, fit_numbers, fit_vocabulary, max_values_of
 from ..storage.checksums import CHECKSUM_FILE, check_checksums, write_checksums
@@ -23,6 +24,8 @@ if typing.TYPE_CHECKING:
     from .first_pass import ChunkFiles
 
 IDS, BEFORE = "ids.bin", "before.bin"
+# Those of a compositional field, which may be more than 32 bits can count.
+WIDE_IDS = "wide_ids.bin"
 # The id of a text that is a value, but has no id: unlike a missing cell, it is reported.
 UNSEEN = -1
 
@@ -75,6 +78,8 @@ class FittedField:
             if longest > MOST_SLOTS:
                 longest = max_values_of(_lengths(index, chunks))
             field = dataclasses.replace(field, max_values=longest)
+        if field.kind == "vector" and not field.columns:
+            field = dataclasses.replace(field, length=_length(field, [chunk["vectors"][index] for chunk in stats]))
         field = decide_type(field, (chunk.dictionary(one)[0] for one in sharing for chunk in chunks))
         if field.uses_vocabulary:
             field = fit_vocabulary(field, (chunk.dictionary(one) for one in sharing for chunk in chunks))
@@ -84,13 +89,14 @@ class FittedField:
         with replaced_folder(self._folder, wait_for_disk=False) as folder:
             alone = dataclasses.replace(field, share=None, cross=())  # the folder holds only this field
             TableEncoding([alone]).save(folder)
-            if not (field.kind == "numerical" or field.transformer.makes_ids):
+            if not (field.holds_numbers or field.transformer.makes_ids):
                 self._write_ids(field, index, chunks, folder)
             write_checksums(folder)
 
     def _write_ids(self, field, index, chunks, folder):
         occurred = np.zeros(1 + field.has_oov_id + len(field.values), np.int64)  # by local id
-        with open(folder / IDS, "wb") as ids_file, open(folder / BEFORE, "wb") as before_file:
+        name = IDS if field.compositional is None else WIDE_IDS
+        with open(folder / name, "wb") as ids_file, open(folder / BEFORE, "wb") as before_file:
             if field.assign_ids_online:
                 for chunk in chunks:
                     texts, counts = chunk.dictionary(index)
@@ -102,15 +108,19 @@ class FittedField:
                 for texts in _grouped(chunk.dictionary(index)[0] for chunk in chunks):
                     ids = field.local_ids(texts)
                     is_value = (texts.is_not_null() & (texts != "").fill_null(False)).to_numpy()
-                    ids_file.write(np.where((ids == 0) & is_value, np.int32(UNSEEN), ids).tobytes())
+                    ids_file.write(np.where((ids == 0) & is_value, ids.dtype.type(UNSEEN), ids).tobytes())
 
     def encoding(self) -> FieldEncoding:
         """Return the field's encoding."""
         return TableEncoding.load(self._folder).fields[0]
 
     def ids(self, chunk: int) -> np.ndarray:
-        """Return the local id of each text in a chunk's dictionary, int32; `UNSEEN` is a value without an id."""
-        return self._slice(IDS, np.int32, chunk)
+        """Return the local id of each text in a chunk's dictionary; `UNSEEN` is a value without an id.
+
+        Ids are int32, and int64 of a compositional field.
+        """
+        is_wide = (self._folder / WIDE_IDS).is_file()
+        return self._slice(WIDE_IDS, np.int64, chunk) if is_wide else self._slice(IDS, np.int32, chunk)
 
     def before(self, chunk: int) -> np.ndarray:
         """Return how often each text occurs in earlier chunks, int64 (only for a field with `assign_ids_online`)."""
@@ -119,6 +129,19 @@ class FittedField:
     def _slice(self, filename, dtype, chunk):
         start, stop = self._starts[chunk : chunk + 2]
         return np.fromfile(self._folder / filename, dtype, stop - start, offset=start * np.dtype(dtype).itemsize)
+
+
+def _length(field, found):
+    """Return the length of a vector field, from that of each chunk and the row it was found in."""
+    found = [(length, row) for length, row in found if length]
+    length = length_of(field, [length for length, _ in found[:1]])
+    for other, row in found:
+        if other != length:
+            raise ValueError(
+                f"{row}: column '{field.column}' must hold vectors of {length} numbers, not of {other}. Set `length` "
+                "in the schema, so that --bad_rows=skip can skip other rows."
+            )
+    return length
 
 
 def _lengths(index, chunks):

@@ -69,9 +69,8 @@ class TablePlan:
         """Return the columns to read, `{name: whether they are numbers}`."""
         needed = self.roles.needed
         for field in self.fields:
-            if field.column is None:  # a cross
-                continue
-            needed[field.column] = needed.get(field.column, True) and field.reads_numbers
+            for column in field.raw_columns:
+                needed[column] = needed.get(column, True) and field.reads_numbers
         column = getattr(self.split, "column", None)
         return needed | ({column: False} if column else {})
 

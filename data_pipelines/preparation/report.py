@@ -71,6 +71,8 @@ def write_report(
         sizes = {"vocabulary_size": field.vocabulary_size, "num_slots": field.num_slots}
         by_split = {name: _shares(of_split) for name, of_split in zip(SPLITS, of_splits, strict=True) if of_split[1]}
         config: Config = {"type": description.type} if description.type else {}
+        if field.compositional is not None:
+            config |= {"compositional": field.compositional, "num_values": description.num_values}
         if field.share is not None:
             config["share"] = field.share
         if field.cross:
@@ -148,10 +150,15 @@ def warnings_of(fields: Sequence[Config]) -> list[str]:
             "does."
         )
     for field in fields:
+        if field.get("num_values", field["vocabulary_size"] + 1) <= field["vocabulary_size"]:
+            warnings.append(
+                f"Field '{field['name']}': `compositional` saves nothing, as {field['num_values']:,} values have "
+                f"{field['vocabulary_size']:,} rows. Remove it."
+            )
         if field.get("cut_values"):
             warnings.append(
                 f"Field '{field['name']}': {field['cut_values']:,} values were cut, because their cells have more than "
-                f"{field['num_slots']} values. Set `max_values` to keep more or fewer."
+                f"{_values_of(field)} values. Set `max_values` to keep more or fewer."
             )
         missing = {name: shares["missing_share"] for name, shares in field["splits"].items()}
         if missing.get("train") == 1 and min(missing.values()) < 1:
@@ -169,6 +176,11 @@ def warnings_of(fields: Sequence[Config]) -> list[str]:
                     f"their own, compared with {known['train']:.1%} of the training values. {check}."
                 )
     return warnings
+
+
+def _values_of(field):
+    """Return the most values of a row."""
+    return field["num_slots"] // 2 if "compositional" in field else field["num_slots"]
 
 
 def _known_share(kind, shares):
@@ -210,7 +222,8 @@ def tables_of(report: Config) -> tuple[Table, Table]:
     for field in report["fields"]:
         shares = [field["splits"][split] for split in splits]
         rare = " / ".join(f"{100 * (share['rare_share'] + share['unseen_share']):.1f}" for share in shares)
-        row = (field["kind"], f"{field['vocabulary_size']:,}", str(field["min_count"]), rare)
+        of_values = f" for {field['num_values']:,} values" if "num_values" in field else ""
+        row = (field["kind"], f"{field['vocabulary_size']:,}{of_values}", str(field["min_count"]), rare)
         table.add_row(Text(field["name"]), *row, f"{field['missing_share']:.2%}")
     for warning in report["warnings"]:
         head.add_row("warning", Text(warning))

@@ -11,6 +11,7 @@ import numpy as np
 
 from ctrzoo.files import replaced, write_json
 
+from ..encoding.dense import stored_matrix
 from ..encoding.features import Block, number_slots, stored_slots
 from ..encoding.slots import pad, to_global
 from ..storage.writing import SPLITS
@@ -52,9 +53,13 @@ def encode_chunk(
     rows_of = [np.flatnonzero(splits == split) for split in range(len(SPLITS))]
     id_columns, number_columns, counts = [], [], []
     for index, (field, first) in enumerate(zip(encoding.fields, encoding.schema.first_ids, strict=True)):
-        if field.kind == "numerical" or field.transformer.makes_ids:
+        if field.holds_numbers or field.transformer.makes_ids:
             numbers = arrays[f"numbers_{index}"].astype(np.float64)
-            if field.kind == "numerical":
+            if field.kind == "vector":
+                matrix = stored_matrix(numbers, encoding.schema.fields[index].num_slots)
+                number_columns += [(values, None) for values in matrix.T]
+                numbers = numbers[:, 0] if numbers.shape[1] else np.full(len(labels), np.nan)  # for what is missing
+            elif field.kind == "numerical":
                 number_columns.append((field.stored_numbers(numbers), None))
             else:
                 id_columns.append((to_global(field.bucket_ids(numbers), first), None))
@@ -84,14 +89,15 @@ def encode_chunk(
             for some, values in zip(cells, values_of, strict=True)
         ]
         if lengths is None:
-            id_columns.append((to_global(ids, first), codes))
+            id_columns += [(column, codes) for column in field.global_ids(ids[:, None], first).T]
             absent = np.flatnonzero((ids == 0) & ~unseen)
             missing, cut = [int(some[absent].sum()) for some in cells], [0] * len(SPLITS)
         else:
             weights = arrays[f"weights_{index}"] if field.is_weighted else None
             local, weights = pad(lengths, ids[codes], weights, field.max_values or 1, field.keep)
-            id_columns += [(column, None) for column in to_global(local, first).T]
-            number_columns += [] if weights is None else [(column, None) for column in weights.T]
+            id_columns += [(column, None) for column in field.global_ids(local, first).T]
+            if weights is not None:
+                number_columns += [(column, None) for column in field.weights_of_slots(weights).T]
             kept = np.count_nonzero(local, axis=1)
             missing, stored = _sums(kept == 0, rows_of), _sums(kept, rows_of)
             cut = [int(some[ids > 0].sum()) - number for some, number in zip(cells, stored, strict=True)]

@@ -294,8 +294,9 @@ def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool 
                     f"Schema, field '{field.name}': `{key}` has no effect, it is for {fields_of}. Remove it, or "
                     f"correct the kind, which is '{field.kind}'."
                 )
-        if field.column is not None and field.column not in columns:
-            raise ValueError(f"Schema: {unknown('column', field.column, columns)}{_headless(columns)}")
+        for column in field.raw_columns:
+            if column not in columns:
+                raise ValueError(f"Schema: {unknown('column', column, columns)}{_headless(columns)}")
         fields.append(_of_this_table(field, missing))
     TableEncoding(fields, roles=roles)  # finds names that occur twice and more ids than fit
     split = ByFile() if by_file else split_from_dict(config.get("split", {}), seed)
@@ -309,7 +310,7 @@ def _of_this_table(field, missing):
     """Return a field that knows the table's texts for missing cells, and whose type is decided if it has none."""
     if field.cross:
         return field
-    is_text = not field.reads_numbers and not field.assign_ids_online and field.part is None
+    is_text = not (field.reads_numbers or field.holds_numbers) and not field.assign_ids_online and field.part is None
     missing_texts = tuple(dict.fromkeys([*missing, *field.missing_texts]))
     return dataclasses.replace(
         field, missing_texts=missing_texts, type=AUTO if is_text and field.type is None else field.type

@@ -42,6 +42,8 @@ if typing.TYPE_CHECKING:
     from ctrzoo.types import Features, Path
 
 ARRAY_ROWS = 65_536
+# Texts show so many numbers of a vector.
+MOST_SHOWN = 4
 # Bytes of a split that `ctrzoo-train` keeps in memory.
 SMALL_SPLIT = 2**27
 # The files that tell one data set from another.
@@ -477,8 +479,10 @@ def _unnamed(schema):
         FieldEncoding(
             field.name,
             field.kind,
-            hash_buckets=None if field.kind == "numerical" else field.vocabulary_size,
-            max_values=field.num_slots,
+            hash_buckets=None if field.holds_numbers else _most_values(field),
+            max_values=field.num_values,
+            compositional=field.compositional,
+            length=field.num_slots if field.kind == "vector" else None,
             weight_separator=":" if field.weighted else None,
             share=field.share,
             cross=field.cross,
@@ -487,9 +491,19 @@ def _unnamed(schema):
     )
 
 
+def _most_values(field):
+    """Return the number of values that the ids of a field can have."""
+    if field.compositional is None:
+        return field.vocabulary_size
+    return (field.vocabulary_size - field.compositional) * field.compositional
+
+
 def _text(cell):
     if isinstance(cell, float):
         return f"{cell:,.0f}" if abs(cell) >= 1e4 else f"{cell:.4g}"
+    if isinstance(cell, list) and cell and isinstance(cell[0], float):
+        numbers = ", ".join(f"{number:.3g}" for number in cell[:MOST_SHOWN])
+        return f"[{numbers}{f', ... ({len(cell)} numbers)' if len(cell) > MOST_SHOWN else ''}]"
     if isinstance(cell, list):
         return ", ".join(cell) or "(none)"
     return "(absent)" if cell is None else cell or "(empty)"

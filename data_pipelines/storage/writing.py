@@ -1,11 +1,11 @@
 """The prepared folder on disk: blocks of rows in TFRecord shards, written atomically.
 
 One `tf.train.Example` holds up to 4,096 rows as raw little-endian bytes: `ids` (int32, the slots of categorical and
-multi-valued fields, in schema order), `numbers` (float32, the slots of numerical fields and the weights of weighted
-ones, in schema order) and `label` (uint8, or float32 if labels are numbers). Where the table has such columns, `weight`
-(float32), `group` (int64, a hash), `time` (int64, microseconds since 1970) and `id` (texts) follow. With one Example
-per row, writing would be 40 times slower and reading 10 times. The folder is in the format of TensorFlow Datasets:
-`tfds.builder_from_directory(folder)` reads it without ctrzoo.
+multi-valued fields, in schema order), `numbers` (float32, the slots of numerical fields and vectors, and the weights of
+weighted ones, in schema order) and `label` (uint8, or float32 if labels are numbers). Where the table has such columns,
+`weight` (float32), `group` (int64, a hash), `time` (int64, microseconds since 1970) and `id` (texts) follow. With one
+Example per row, writing would be 40 times slower and reading 10 times. The folder is in the format of TensorFlow
+Datasets: `tfds.builder_from_directory(folder)` reads it without ctrzoo.
 """
 
 from __future__ import annotations

@@ -32,6 +32,25 @@ def test_json_both_ways(mixed_schema):
         ({"name": "a", "num_slots": 2}, "only a multi-valued field"),
         ({"name": "a", "kind": "multivalued", "pooling": "min"}, "one of mean, sum, max. Received: 'min'"),
         ({"name": "a", "kind": "multivalued", "pooling": "max", "weighted": True}, "'max' takes no weights"),
+        ({"name": "a", "kind": "vector", "vocabulary_size": 3}, "must be equal. Received: 3 and 1"),
+        ({"name": "a", "kind": "vector", "pooling": "max"}, "the numbers of a vector are not pooled"),
+        ({"name": "a", "compositional": 0}, "`compositional` must be a whole number of at least 1. Received: 0"),
+        ({"name": "a", "compositional": True}, "`compositional` must be a whole number of at least 1. Received: True"),
+        ({"name": "a", "compositional": 5, "vocabulary_size": 5, "num_slots": 2}, "at least one quotient"),
+        ({"name": "a", "compositional": 5, "vocabulary_size": 9}, "two slots for each value. Received: 1"),
+        ({"name": "a", "compositional": 5, "vocabulary_size": 9, "num_slots": 4}, "two slots for each value"),
+        (
+            {"name": "a", "kind": "multivalued", "compositional": 5, "vocabulary_size": 9, "num_slots": 3},
+            "two slots for each value",
+        ),
+        (
+            {"name": "a", "kind": "vector", "compositional": 1, "vocabulary_size": 2, "num_slots": 2},
+            "is for categorical",
+        ),
+        (
+            {"name": "a", "kind": "multivalued", "pooling": "max", "compositional": 1, "vocabulary_size": 2},
+            "not pooled by max",
+        ),
     ],
 )
 def test_bad_fields_are_refused(arguments, message):
@@ -84,6 +103,12 @@ def test_fields_that_share_ids_own_none():
 def test_a_schema_without_shared_ids_is_written_as_before(mixed_schema):
     keys = {"name", "kind", "vocabulary_size", "num_slots", "pooling", "weighted"}
     assert all(set(field) == keys for field in mixed_schema.to_dict()["fields"])
+    others = [
+        Field("emb", "vector", vocabulary_size=4, num_slots=4),
+        Field("big", vocabulary_size=9, num_slots=2, compositional=np.int64(4)),
+    ]
+    assert [set(field) for field in Schema(others).to_dict()["fields"]] == [keys, {*keys, "compositional"}]
+    assert Schema.from_json(Schema(others).to_json()) == Schema(others)
     own, other = Schema(SHARED), Schema([Field("last", vocabulary_size=4), *SHARED[1:]])
     assert own.differences(other) == ["`share` of field 'last' is 'item' and None"]
 
@@ -97,6 +122,11 @@ def test_a_schema_without_shared_ids_is_written_as_before(mixed_schema):
         (Field("x", vocabulary_size=5, share="item"), "needs the `vocabulary_size` of 'item'. Received: 5, and 4"),
         (Field("x", "numerical", share="age"), "is for categorical and multi-valued fields"),
         (Field("x", share="age"), "'x' is categorical, 'age' is numerical"),
+        (Field("x", "vector", share="item"), "'x' is vector, 'item' is categorical"),
+        (
+            Field("x", vocabulary_size=4, num_slots=2, compositional=2, share="item"),
+            "needs the `compositional` of 'item'. Received: 2, and None",
+        ),
     ],
 )
 def test_shared_ids_that_do_not_fit_are_refused(field, message):

@@ -19,7 +19,11 @@ def random_batch(schema, rows=5, seed=0):
             count = random.integers(field.num_slots + 1) if row else field.num_slots
             own = np.flatnonzero(slots == index)[:count]
             ids[row, own] = first + random.integers(field.vocabulary_size, size=count)
-            if field.kind == "numerical":
+            if field.kind == "vector":
+                count, own = field.num_slots, np.flatnonzero(slots == index)
+                ids[row, own] = first + np.arange(count)
+                values[row, own] = random.normal(size=count) * (row != 1)
+            elif field.kind == "numerical":
                 values[row, own] = random.normal(size=count)
             else:
                 values[row, own] = 1 / count if count and field.pooling == "mean" else 1

@@ -24,6 +24,15 @@ CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 SYMMETRIC = ("pairs", "gates")
 # The reference HoAFM starts on a plateau, the longer the more layers.
 LEARNABLE = {"hoafm-reference": {"num_layers": 1}}
+# Kinds of field that `mixed_schema` does not have.
+OTHER_KINDS = Schema(
+    [
+        Field("age", "numerical"),
+        Field("emb", "vector", vocabulary_size=3, num_slots=3),
+        Field("item", vocabulary_size=7, num_slots=2, compositional=4),
+        Field("one", "vector"),
+    ]
+)
 
 
 @pytest.fixture(params=CASES, ids=repr)
@@ -120,6 +129,29 @@ def test_a_configuration_survives_json(model):
     assert twin.get_config() == config
     assert twin.count_params() == model.count_params()
     assert [weight.path for weight in twin.weights] == [weight.path for weight in model.weights]
+
+
+def test_models_learn_from_the_other_kinds_of_field(case):
+    keras.utils.set_random_seed(3)
+    schema, emb, item = OTHER_KINDS, 1, 2
+    model = case.new(schema, **LEARNABLE.get(case.id, {}))
+    features, _ = rows(schema, 192, seed=4)
+    # The label depends on the vector's first number, and on whether the number of the remainder is odd.
+    number = features["values"][:, schema.slot_fields.index(emb)]
+    remainder = features["ids"][:, schema.slot_fields.index(item) + 1]
+    labels = (number + 1.5 * (-1) ** remainder > 0).astype("float32")[:, None]
+    before = cross_entropy(predict(model, features), labels)
+    table = next(weight for weight in model.trainable_weights if weight.shape[0] == schema.num_ids)
+    old = keras.ops.convert_to_numpy(table)
+    model.compile(keras.optimizers.Adam(0.05), model.default_loss, run_eagerly=True)
+    model.fit(features, labels, batch_size=64, epochs=6, verbose=0)
+    assert cross_entropy(predict(model, features), labels) < 0.9 * before
+    for field in (emb, item):
+        own = schema.first_ids[field] + np.arange(schema.fields[field].vocabulary_size)
+        assert np.all(np.any(keras.ops.convert_to_numpy(table)[own] != old[own], axis=1))
+    outputs = model.explainer()(features)
+    assert all(np.all(np.isfinite(keras.ops.convert_to_numpy(values))) for values in outputs.values())
+    assert type(model).from_config(json.loads(json.dumps(model.get_config()))).schema == schema
 
 
 def test_frozen_weights_stay_frozen(model):

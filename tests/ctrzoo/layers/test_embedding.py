@@ -1,5 +1,6 @@
 """Field embeddings, the linear logit and the numerical values equal loops over slots."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -76,6 +77,55 @@ def test_the_gradient_of_shared_rows_is_the_sum_of_those_of_the_fields():
     np.testing.assert_allclose(
         gradient_of(shared, np.where(ids > 3, ids - 3, ids)), [of_each[0], *of_each[1:4] + of_each[4:7]], rtol=1e-12
     )
+
+
+VECTORS = {
+    "alone": [Field("emb", "vector", 3, 3)],
+    "first": [Field("emb", "vector", 3, 3), Field("user", vocabulary_size=4)],
+    "last": [Field("user", vocabulary_size=4), Field("age", "numerical"), Field("emb", "vector", 3, 3)],
+    "several": [
+        Field("user", vocabulary_size=4),
+        Field("one", "vector", 1, 1),
+        Field("two", "vector", 2, 2),
+        Field("tags", "multivalued", vocabulary_size=4, num_slots=2),
+        Field("seen", "multivalued", vocabulary_size=4, num_slots=3, pooling="max"),
+        Field("three", "vector", 5, 5),
+        Field("age", "numerical"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_a_vector_is_a_dense_layer_on_its_numbers(name):
+    schema = Schema(VECTORS[name], label="click")
+    batch, _ = random_batch(schema, rows=20)
+    layer = FieldEmbedding(schema, 3)
+    layer.build({"ids": batch["ids"].shape})
+    table = np.random.default_rng(1).normal(size=(schema.num_ids, 3))
+    layer.table.assign(table)
+    upstream = np.random.default_rng(2).normal(size=(20, schema.num_fields, 3))
+    with tf.GradientTape() as tape:
+        embedded = layer(batch)
+        total = tf.reduce_sum(embedded * upstream)
+    np.testing.assert_allclose(embedded, embed(schema, table, batch), rtol=1e-9)
+    gradient = tf.convert_to_tensor(tape.gradient(total, layer.table.value)).numpy()
+    for index, field in enumerate(schema.fields):
+        if field.kind != "vector":
+            continue
+        numbers = batch["values"][:, np.equal(schema.slot_fields, index)]
+        rows = slice(schema.first_ids[index], schema.first_ids[index] + field.num_slots)
+        dense = keras.layers.Dense(3, use_bias=False)
+        dense.build(numbers.shape)
+        dense.kernel.assign(table[rows])
+        with tf.GradientTape() as tape:
+            projected = dense(numbers)
+            total = tf.reduce_sum(projected * upstream[:, index])
+        np.testing.assert_allclose(embedded[:, index], projected, rtol=1e-9)
+        np.testing.assert_allclose(gradient[rows], tape.gradient(total, dense.kernel.value), rtol=1e-9)
+    twin = FieldEmbedding.from_config(layer.get_config())
+    twin.build({"ids": batch["ids"].shape})
+    twin.table.assign(table)
+    np.testing.assert_array_equal(tf.function(twin)(batch), embedded)
 
 
 MAXIMA = Schema(

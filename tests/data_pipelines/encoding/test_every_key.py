@@ -27,6 +27,9 @@ COLUMNS = {
     ).tolist(),
     "day": RANDOM.choice(["1.6.2024", "01.06.2024", "2024-06-02", "", "NULL", "31.12.2024"], ROWS).tolist(),
     "second": RANDOM.choice(["1717200000", "1717200000.5", "", "NULL", "-1", "1711846800"], ROWS).tolist(),
+    "vector": RANDOM.choice(["0.5;1;-2", "[1, 2.5, 3]", "[1e3 .25\t-7]", "", "NULL", " 3 ; 4;5 "], ROWS).tolist(),
+    "part1": (part1 := RANDOM.choice(["0.5", "3", "", "NULL", "1e3"], ROWS)).tolist(),
+    "part2": np.where(np.isin(part1, ["", "NULL"]), "", RANDOM.choice([" 2", "+.5", "-1"], ROWS)).tolist(),
     "weights": RANDOM.choice(["x:2|y:0.5", "x", "y:3", ""], ROWS).tolist(),
 }
 TEXT, NUMBER = {"column": "text"}, {"column": "number", "kind": "numerical"}
@@ -43,6 +46,8 @@ PARTS = [
     {"column": "number", "name": "e", "transform": "quantile", "num_buckets": 3, "missing": "category"},
     {"column": "number", "name": "f", "transform": "log_squared_bucket"},
 ]
+OWNERS.append({**TAGS, "name": "composed", "compositional": 2})
+VECTOR = {"column": "vector", "kind": "vector", "separator": ";"}
 HOUR = {"column": "time", "part": "hour", "missing_texts": ["soon"]}
 SECOND = {"column": "second", "part": "hour", "time_format": "epoch_seconds"}
 # For each key of a field, fields that use it. A new key must be added.
@@ -56,7 +61,9 @@ KEYS = {
     "transform": [{**NUMBER, "transform": kind} for kind in ("standard", "min_max", "log1p", "sqrt", "log_squared")]
     + [{"column": "number", "transform": kind} for kind in ("quantile", "log_squared_bucket")],
     "num_buckets": [{"column": "number", "transform": "quantile", "num_buckets": 3}],
-    "separator": [{"column": "list", "kind": "multivalued", "separator": ";"}],
+    "separator": [{"column": "list", "kind": "multivalued", "separator": ";"}, VECTOR],
+    "length": [{**VECTOR, "length": 3}],
+    "columns": [{"kind": "vector", "columns": ["part2", "part1"]}],
     "weight_separator": [{"column": "weights", "kind": "multivalued", "weight_separator": ":"}],
     "max_values": [{**TAGS, "max_values": 2}],
     "keep": [{**TAGS, "max_values": 2, "keep": "last"}, {**TAGS, "max_values": 1, "min_count": 20, "keep": "last"}]
@@ -84,8 +91,25 @@ KEYS = {
         {"cross": ["a", "d"], "missing": "category", "min_count": 2, "oov": False},
         {"cross": ["e", "d"], "missing": "reserved"},
         {"cross": ["f", "d"], "hash_buckets": 1000},
+        {"cross": ["b", "a"], "hash_buckets": 10**12, "compositional": "auto"},
+        {"cross": ["a", "b"], "compositional": 2},
     ],
-    "missing_texts": [{**TEXT, "missing_texts": ["c"]}, {**NUMBER, "missing_texts": ["-1"]}],
+    "compositional": [
+        {**TEXT, "compositional": 2},
+        {**TEXT, "compositional": "auto", "min_count": 5, "unused_ids": 3},
+        {**TEXT, "compositional": 3, "missing": "category"},
+        {**TEXT, "compositional": "auto", "hash_buckets": 10**12},
+        {"column": "whole", "type": "integer", "compositional": 2},
+        {"column": "number", "transform": "log_squared_bucket", "compositional": 2},
+        {**HOUR, "part": "hour", "compositional": 2},
+        {**TAGS, "compositional": 2},
+        {**TAGS, "compositional": 3, "pooling": "sum", "max_values": 2, "keep": "last"},
+        {**TAGS, "compositional": "auto", "hash_buckets": 2**40},
+        {"column": "weights", "kind": "multivalued", "weight_separator": ":", "compositional": 1},
+        {**TEXT, "share": "composed", "compositional": 2},
+    ],
+    "missing_texts": [{**TEXT, "missing_texts": ["c"]}, {**NUMBER, "missing_texts": ["-1"]}]
+    + [{**VECTOR, "missing_texts": ["[1, 2.5, 3]"]}],
 }
 # A key that changes the prepared rows, but says nothing of later cells.
 ONLY_PREPARED = {"assign_ids_online"}
@@ -117,7 +141,8 @@ def test_all_that_encode_agree_row_by_row(key, number, field, table, tmp_path):
     prepared = {name: array[order] for name, array in features.items()}
     assert (prepared["ids"][:, 1:] > 0).any()
     assert len(np.unique(prepared["ids"][:, 1:] * 1000 + prepared["values"][:, 1:])) > 2
-    columns = ["row", *dict.fromkeys(each["column"] for each in (field, *owners) if "column" in each)]
+    columns_of = [each.get("columns") or [each["column"]] for each in (field, *owners) if "cross" not in each]
+    columns = ["row", *dict.fromkeys(column for names in columns_of for column in names)]
     frame = pl.DataFrame({column: COLUMNS[column] for column in columns})
     for encoding in (data.encoding, TableEncoding.from_dict(data.encoding.to_dict())):
         found = encoding.features(frame)

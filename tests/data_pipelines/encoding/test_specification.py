@@ -24,7 +24,7 @@ def test_an_unknown_transform_is_refused(kind):
     [
         ({"name": ""}, "A field's name must be a non-empty text. Received: ''"),
         ({"name": 3}, "A field's name must be a non-empty text. Received: 3"),
-        ({"kind": "number"}, "`kind` must be one of categorical, numerical, multivalued. Got 'number'"),
+        ({"kind": "number"}, "`kind` must be one of categorical, numerical, multivalued, vector. Got 'number'"),
         ({"missing": "zero"}, "`missing` must be one of absent, category, reserved. Got 'zero'"),
         ({"pooling": "min"}, "`pooling` must be one of mean, sum, max. Got 'min'"),
         ({"keep": "all"}, "`keep` must be one of first, last. Got 'all'"),
@@ -77,3 +77,34 @@ def test_what_follows_from_a_specification(arguments, has_oov_id, uses_vocabular
 def test_only_a_multivalued_field_has_weights():
     assert FieldSpecification("x", "multivalued", weight_separator=":").is_weighted
     assert not FieldSpecification("x", weight_separator=":").is_weighted
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"kind": "categorical", "length": 3}, "`length` is for vectors"),
+        ({"kind": "numerical", "columns": ["a"]}, "`columns` is for vectors"),
+        ({"columns": "ab"}, "must be a list of names of columns, such as .v1, v2.. Received: 'ab'"),
+        ({"columns": ["a", 1]}, "must be a list of names"),
+        ({"columns": ["a", "b", "a"]}, "`columns` must differ. Received more than once: a"),
+        ({"columns": ["a"], "column": "b"}, "one `column` or several `columns`"),
+        ({"columns": ["a", "b"], "length": 3}, "the `length` of 2 `columns` is not 3"),
+        ({"length": 0}, "`length` must be a whole number of at least 1"),
+        ({"transform": "standard"}, "a vector has no `transform`"),
+        ({"share": "x"}, "`share` is for fields with ids"),
+        ({"hash_buckets": 5}, "numbers are not hashed"),
+        ({"type": "text"}, "`type` is for categories"),
+        ({"part": "hour"}, "are for categories"),
+        ({"separator": ""}, "must not be empty"),
+    ],
+)
+def test_options_that_do_not_fit_a_vector_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=f"Field 'emb': .*{message}"):
+        FieldSpecification("emb", **{"kind": "vector", **arguments})
+
+
+@pytest.mark.parametrize("key", ["min_count", "oov", "missing", "unused_ids", "max_values", "keep", "pooling"])
+def test_options_of_ids_have_no_effect_on_a_vector(key):
+    assert key in FieldSpecification("emb", "vector").idle()
+    assert "separator" not in FieldSpecification("emb", "vector").idle()
+    assert {"separator", "length"} <= set(FieldSpecification("emb", "vector", columns=["a", "b"]).idle())
