@@ -166,9 +166,10 @@ def prepared(folder, suffix, cells, schema):
     write(folder / f"t{suffix}", cells)
     prepare_own_table(folder / "data", "t", folder / f"t{suffix}", schema)
     data = load(folder / "data")
+    assert data.encoding is not None  # read while the folder is there
     slot = data.schema.slot_fields.index(data.schema.names.index("row"))
     rows = {}
-    for split in data.splits:
+    for split in data.num_rows:
         features, labels = data.arrays(split)
         columns = {role: data.column(split, role) for role in data.columns}
         for place, row in enumerate(features["values"][:, slot].astype(int).tolist()):
