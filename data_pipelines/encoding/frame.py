@@ -134,6 +134,9 @@ class FrameEncoder:
         self._parts = {
             f"{column}_{part}": (column, part) for column, parts in self.time_parts.items() for part in parts
         }
+        if crosses is not None and not isinstance(crosses, Mapping):
+            example = '{"site_ad": ["site", "ad"]}'
+            raise ValueError(f"`crosses` must be columns by name, such as {example}. Received: {crosses!r}.")
         self.crosses = {name: parts_of(name, parts) for name, parts in (crosses or {}).items()}
         for name, parts in self.crosses.items():
             if not parts:

@@ -80,7 +80,8 @@ class FieldSpecification:
         share: Name of another field with the same values, such as `"item"` for a field of the last items. Both use one
             range of ids, and so the same rows of embedding tables. Values are counted in both columns.
         cross: Names of two or three categorical fields, such as `("site", "ad")`: the values of this field are their
-            combinations, and it has no column. See `ctrzoo.data_pipelines.encoding.crossing`.
+            combinations, and it has no column. A cross names fields, because these say how cells are read, so a column
+            that is only crossed must be a field too. See `ctrzoo.data_pipelines.encoding.crossing`.
 
     Raises:
         ValueError: If an argument is none of these or does not fit the kind.
