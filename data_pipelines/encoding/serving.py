@@ -154,7 +154,7 @@ class ServingEncoder(keras.layers.Layer):
         return padded[0], padded[1:]
 
     def _local_ids(self, field, texts, empty_is_missing=True):
-        texts = texts if field.reads_times else _without_markers(field, texts)
+        texts = _without_markers(field, texts)
         if field.hash_buckets:
             hashed = tf.strings.to_hash_bucket_fast(field.cell_type.graph(texts), field.hash_buckets)
             ids = 1 + tf.cast(hashed, tf.int32)
@@ -347,8 +347,7 @@ def _id_of(field, text):
 
 def _part(field, cells):
     """Return the text of each cell of a part of a cross, as its cell type writes it."""
-    texts = _category_texts(field, cells)
-    return field.cell_type.graph(texts if field.reads_times else _without_markers(field, texts))
+    return field.cell_type.graph(_without_markers(field, _category_texts(field, cells)))
 
 
 def _category_texts(field, cells):
@@ -392,8 +391,11 @@ def _split(field, texts):
 
 
 def _without_markers(field, texts):
-    """Return texts with the empty one for each that stands for a missing cell, in whatever way it is written."""
-    if not field.missing_texts:
+    """Return texts with the empty one for each that stands for a missing cell, in whatever way it is written.
+
+    Times and numbers become other texts, such as an hour; their markers have been looked for in the cells.
+    """
+    if not field.missing_texts or field.reads_times or field.reads_numbers:
         return texts
     written, kind = field.cell_type.graph(texts), field.cell_type
     markers = kind.hash_texts(kind.canonical(pl.Series(field.missing_texts, dtype=pl.String)))
@@ -406,7 +408,8 @@ def _numbers(field, cells):
     """Return cells as float64 `(batch, 1)`; missing cells are NaN."""
     cells = tf.reshape(tf.convert_to_tensor(cells), [-1, 1])
     if cells.dtype == tf.string:
-        cells = _without_markers(field, cells)
+        for marker in field.missing_texts:
+            cells = tf.where(cells == marker, "", cells)
         cells = tf.strings.regex_replace(cells, r"^[\s\p{Z}]+|[\s\p{Z}]+$", "")
         # TensorFlow would also parse hexadecimal numbers, which nobody intends.
         are_numbers = tf.reduce_all(tf.strings.regex_full_match(cells, NUMBER))

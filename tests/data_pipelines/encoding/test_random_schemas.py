@@ -70,7 +70,12 @@ CATEGORIES = st.one_of(
     merged(st.just({"column": "moment", "part": "is_weekend"}), IDS, ABSENT, PARTS),
     merged(st.just({"column": "moment", "part": "month"}), IDS, ABSENT, PARTS),
     merged(st.just({"column": "moment", "type": "time"}), IDS, ABSENT),
-    merged(st.just({"column": "number", "transform": "log_squared_bucket"}), COUNTED, ABSENT),
+    merged(
+        st.just({"column": "number", "transform": "log_squared_bucket"}),
+        COUNTED,
+        ABSENT,
+        options(missing_texts=[["-1"]]),  # also the bucket of the number 2
+    ),
     merged(
         st.just({"column": "number", "transform": "quantile"}),
         ABSENT,
