@@ -259,8 +259,11 @@ PAIR = {"name": "x", "cross": ["site", "ad"]}
 @pytest.mark.parametrize(
     ("cross", "message"),
     [
-        ({"cross": ["site", "tags"]}, "Field 'x': `cross` takes categorical fields, and 'tags' is multivalued."),
-        ({"cross": ["price", "site"]}, "and 'price' is numerical. Give it a `transform` that makes categories"),
+        (
+            {"cross": ["site", "tags"]},
+            "Field 'x': `cross` takes categorical fields, and 'tags' is multivalued: leave it",
+        ),
+        ({"cross": ["price", "site"]}, "and 'price' is numerical: make it categorical, in a schema by `tra"),
         ({"cross": ["site", "sight"]}, "Field 'x': `cross`: Unknown field 'sight'. Did you mean 'site'?"),
         ({"cross": ["site", "x"]}, "must name fields that are no crosses. Received: itself."),
         ({"cross": ["site", "both"]}, "must name fields that are no crosses. Received: 'both', which is a cross."),
