@@ -258,10 +258,11 @@ class FrameEncoder:
         if name in self.numerical:
             return FieldEncoding(name, "numerical", transform=_of(self.scaling, name, "standard"))
         if name in self.vector:
-            columns = self.vector[name] if isinstance(self.vector, dict) else name
+            columns: Any = self.vector[name] if isinstance(self.vector, dict) else name
             if isinstance(columns, str):
                 return FieldEncoding(name, "vector", column=columns, separator=self.separator)
-            return FieldEncoding(name, "vector", columns=tuple(columns))
+            columns = list(columns)
+            return FieldEncoding(name, "vector", columns=columns)
         min_count = _of(self.min_count, name, 1)
         if name in self._parts:
             column, part = self._parts[name]

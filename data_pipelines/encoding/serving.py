@@ -443,7 +443,6 @@ def _vector_numbers(field, cells, length):
     if not isinstance(cells, tf.RaggedTensor) and tf.convert_to_tensor(cells).dtype == tf.string:
         texts = tf.reshape(tf.convert_to_tensor(cells), [-1])
         texts = tf.strings.regex_replace(_without_markers(field, texts), SPACES, "")
-        texts = _without_markers(field, texts)
         listed = tf.strings.regex_replace(tf.strings.regex_replace(texts, LIST_ENDS, ""), BETWEEN_NUMBERS, UNIT)
         separated = tf.strings.regex_replace(texts, between_numbers(field.separator), UNIT)
         texts = tf.where(tf.strings.regex_full_match(texts, LIST), listed, separated)

@@ -178,11 +178,12 @@ class FieldSpecification:
 
     def _check_vector(self, where):
         if self.kind != "vector":
-            for key in ("length", "columns"):
-                if getattr(self, key):
+            for key, default in (("length", None), ("columns", ())):
+                if getattr(self, key) != default:
                     raise ValueError(f"{where}: `{key}` is for vectors. Remove it, or set `kind: vector`.")
             return
-        if isinstance(self.columns, str) or not all(isinstance(name, str) and name for name in self.columns):
+        is_list = isinstance(self.columns, (list, tuple)) and self.columns != []
+        if not is_list or not all(isinstance(name, str) and name for name in self.columns):
             raise ValueError(
                 f"{where}: `columns` must be a list of names of columns, such as [v1, v2]. Received: {self.columns!r}."
             )

@@ -73,7 +73,7 @@ def compact(
         dictionary = pl.Series(dtype=pl.String), np.empty(0, np.int64)
         if field.kind == "vector":
             matrix = matrix_of(field, [column(table, name) for name in field.raw_columns])
-            arrays[f"numbers_{index}"] = _small_numbers(_some(matrix, kept))
+            arrays[f"numbers_{index}"] = _some(matrix, kept).astype(np.float32)  # which is what will be stored
         elif field.kind == "numerical" or field.transformer.makes_ids:
             numbers = numbers_of(present(field, column(table, field.column)))
             if field.kind == "numerical" and (np.abs(numbers) > LARGEST).any():

@@ -209,6 +209,30 @@ def test_a_column_without_vectors_needs_a_length(tmp_path, without_pictures):
     assert prepared["values"].tolist() == [[0, 0]] * 18
 
 
+def test_vectors_of_a_frame_are_named_by_lists():
+    with pytest.raises(ValueError, match="`columns` must be a list of names of columns"):
+        FrameEncoder("click", vector={"emb": []})
+    with pytest.raises(ValueError, match="`vector` must be a list of column names. Received the text 'emb'"):
+        FrameEncoder("click", vector="emb")
+    frame = pd.DataFrame({"click": [0, 1], "vec": [[1.0, 2.0], [3.0, 4.0]], "user": ["a", "b"]})
+    encoder = FrameEncoder("click", ["user"], vector={"emb": "vec"}, order=["emb", "user"]).fit(frame)
+    assert encoder.schema.names == ("emb", "user")
+    assert encoder.features(frame)["values"].tolist() == [[1, 2, 1], [3, 4, 1]]
+    with pytest.raises(ValueError, match="Unknown column 'vec'"):
+        encoder.features(frame[["user"]])
+
+
+def test_vectors_of_negative_rows_are_left_out_too(tmp_path, without_pictures):
+    frame = table_of(WAYS["lists"]).assign(click=[1, 0, 0, 0, 0] * 10)
+    frame.to_parquet(tmp_path / "t.parquet")
+    schema = {"label": "click", "fields": FIELDS, "split": SPLIT, "negatives": 0.5}
+    prepare_own_table(tmp_path / "data", "t", tmp_path / "t.parquet", schema)
+    features, labels = load(tmp_path / "data").arrays("train")
+    assert 10 < len(labels) < 45 and labels.sum() == 10
+    rows = features["values"][:, 0].astype(int)
+    np.testing.assert_array_equal(features["values"][:, 1:], STORED[rows])
+
+
 def test_a_column_of_single_numbers_is_refused():
     with pytest.raises(ValueError, match="'emb' must hold vectors.*Set `kind: numerical`"):
         matrix_of(FieldEncoding("emb", "vector"), [pl.Series("emb", [1.5, 2.5])])
