@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ctrzoo import models, optimizers
 from ctrzoo.data_pipelines import FrameEncoder
+from ctrzoo.data_pipelines.encoding.fields import FieldEncoding, TableEncoding
 from ctrzoo.optimizers.registry import OPTIMIZERS
 from ctrzoo.pretrained import load_pretrained
 from ctrzoo.training import TrainingOptions, train
