@@ -125,7 +125,7 @@ class Field:
             )
 
     @property
-    def num_values(self) -> int:
+    def values_per_row(self) -> int:
         """The most values of a row."""
         return self.num_slots if self.compositional is None else self.num_slots // 2
 

@@ -213,7 +213,7 @@ class TableEncoding:
                 local = np.where(local > 0, local - (first - 1), 0)
             texts = field.texts(local.ravel())
             if field.kind == "multivalued":
-                texts = texts.reshape((-1, shape.num_values)).arr.to_list().list.drop_nulls()
+                texts = texts.reshape((-1, shape.values_per_row)).arr.to_list().list.drop_nulls()
             columns.append(texts.alias(field.name))
             slot += shape.num_slots
             number += shape.num_slots if shape.weighted else 0

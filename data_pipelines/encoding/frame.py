@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import decimal
 import typing
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -180,6 +181,9 @@ class FrameEncoder:
 
         Raises:
             ValueError: If the frame is empty, lacks a column, or has text where a number should be.
+
+        Warns:
+            UserWarning: If a compositional field has as many rows of a table as values.
         """
         _check_frame(frame)
         if not len(frame):
@@ -193,6 +197,13 @@ class FrameEncoder:
             pairs = [(other, _cells_of(other, frame)) for other in others]
             fields.append(fit_field(field, _cells_of(field, frame), pairs))
         self.encoding = TableEncoding(fields, roles=self.roles)
+        for field, shape in zip(fields, self.encoding.schema.fields, strict=True):
+            if field.compositional is not None and field.num_values <= shape.vocabulary_size:
+                warnings.warn(
+                    f"Field '{field.name}': `compositional` saves nothing, as {field.num_values:,} values have "
+                    f"{shape.vocabulary_size:,} rows. Remove it.",
+                    stacklevel=2,
+                )
         return self
 
     @property

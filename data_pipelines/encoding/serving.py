@@ -158,7 +158,7 @@ class ServingEncoder(keras.layers.Layer):
             weights = tf.strings.to_number(parts[:, 1:2].to_tensor("1", shape=[None, 1])[:, 0], tf.float64)
             weights = tf.debugging.check_numerics(tf.cast(weights, tf.float32), _must_be_finite(field))
         ids = tokens.with_flat_values(self._local_ids(field, texts, empty_is_missing=False))
-        known, slots = ids > 0, field.schema_field().num_values
+        known, slots = ids > 0, field.schema_field().values_per_row
         columns = [ids, *([] if weights is None else [tokens.with_flat_values(weights)])]
         columns = [tf.ragged.boolean_mask(column, known) for column in columns]
         if field.keep == "last":
@@ -452,7 +452,13 @@ def _vector_numbers(field, cells, length):
         cells = tf.ragged.boolean_mask(cells, cells.with_flat_values(is_there))
         cells = cells.with_flat_values(_parsed(field, cells.flat_values, may_be_empty=False))
     if not isinstance(cells, tf.RaggedTensor):
-        return tf.cast(cells, tf.float64)
+        numbers = tf.cast(cells, tf.float64)
+        numbers = numbers[:, None] if numbers.shape.rank == 1 else numbers
+        if numbers.shape[-1] not in (None, length):
+            raise ValueError(
+                f"Column '{field.column}' must hold vectors of {length} numbers. Received: {numbers.shape}."
+            )
+        return numbers
     numbers = tf.debugging.check_numerics(tf.cast(cells.flat_values, tf.float64), _must_be_finite(field))
     lengths = cells.row_lengths()
     are_equal = tf.reduce_all((lengths == length) | (lengths == 0))

@@ -153,7 +153,8 @@ class FieldSpecification:
                 raise ValueError(f"{where}: `{key}` must be {what}. Received: {getattr(self, key)!r}.")
         for key in ("separator", "weight_separator"):
             if self.kind in ("multivalued", "vector") and getattr(self, key) == "":
-                raise ValueError(f"{where}: `{key}` of a {self.kind} field must not be empty. Write one, such as ';'.")
+                kind = "vector" if self.kind == "vector" else "multi-valued field"
+                raise ValueError(f"{where}: `{key}` of a {kind} must not be empty. Write one, such as ';'.")
         if self.kind == "multivalued" and self.missing != "absent":
             raise ValueError(f"{where}: a multi-valued field without values is absent. Remove `missing`.")
         if self.is_weighted and self.pooling == "max":

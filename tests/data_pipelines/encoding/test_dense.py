@@ -116,11 +116,11 @@ def test_several_columns_are_one_vector(tmp_path, without_pictures):
 
 BAD = {
     "another length": ("1;2", "row 4: column 'emb' must hold vectors of 3 numbers, not of 2"),
-    "no number": ("1;x;3", "row 4: column 'emb' must hold finite numbers, not 'x'"),
-    "an empty number": ("1;;3", "row 4: column 'emb' must hold finite numbers, not ''"),
-    "infinite": ("1;inf;3", "row 4: column 'emb' must hold finite numbers, not 'inf'"),
-    "NaN": ("1;nan;3", "row 4: column 'emb' must hold finite numbers, not 'nan'"),
-    "nothing but NaN": ("nan;nan;nan", "row 4: column 'emb' must hold finite numbers, not 'nan'"),
+    "no number": ("1;x;3", "row 4: column 'emb' must hold vectors of finite numbers, not 'x'"),
+    "an empty number": ("1;;3", "row 4: column 'emb' must hold vectors of finite numbers, not ''"),
+    "infinite": ("1;inf;3", "row 4: column 'emb' must hold vectors of finite numbers, not 'inf'"),
+    "NaN": ("1;nan;3", "row 4: column 'emb' must hold vectors of finite numbers, not 'nan'"),
+    "nothing but NaN": ("nan;nan;nan", "row 4: column 'emb' must hold vectors of finite numbers, not 'nan'"),
     "too large": ("1;1e39;3", r"row 4: column 'emb' must hold numbers of at most 3.4e\+38, not 1e\+39"),
     "a word": ("none", "row 4: column 'emb' must hold finite numbers, not 'none'.*missing: ..none.. into the schema"),
 }
@@ -194,6 +194,16 @@ def test_chunks_of_two_lengths_name_the_row(tmp_path, monkeypatch, without_pictu
         tmp_path / "t.parquet", tmp_path, [{**FIELDS[1], "length": 2}], bad_rows="skip", most_skipped=0.5
     )
     assert sorted(prepared["values"].tolist()) == [[0, 0]] * 12 + [[0.5, 1]] * 8
+
+
+def test_a_tensor_of_another_width_is_refused():
+    encoder = ServingEncoder(TableEncoding([FieldEncoding("emb", "vector", length=2), FieldEncoding("one", "vector")]))
+    with pytest.raises(ValueError, match="Column 'emb' must hold vectors of 2 numbers. Received: .4, 3."):
+        encoder({"emb": tf.zeros((4, 3)), "one": tf.zeros(4)})
+    found = encoder({"emb": tf.ragged.constant([[1.0, 2.0], []]), "one": tf.constant([3.0, np.nan])})
+    assert found["values"].numpy().tolist() == [[1, 2, 3], [0, 0, 0]]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="column 'emb' must hold vectors of 2 numbers"):
+        encoder({"emb": tf.ragged.constant([[1.0, 2.0], [1.0]]), "one": tf.zeros(2)})
 
 
 def test_a_column_without_vectors_needs_a_length(tmp_path, without_pictures):
