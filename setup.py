@@ -60,6 +60,7 @@ setup(
             "ctrzoo-sweep = ctrzoo.experiments.sweep:run",
             "ctrzoo-search = ctrzoo.experiments.search:run",
             "ctrzoo-explain = ctrzoo.experiments.explain:run",
+            "ctrzoo-predict = ctrzoo.experiments.predict:run",
             "ctrzoo-prepare = ctrzoo.experiments.prepare:run",
         ]
     },

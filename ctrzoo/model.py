@@ -175,6 +175,19 @@ class CTRModel(keras.Model):
         return loss_of(loss_name(self.task, self.loss_name))
 
     @property
+    def pair_terms(self) -> Mapping[str, str] | None:
+        """The layers whose sum, with a linear part, is the logit: `{embedding: interaction on it}`; None in general.
+
+        With it, `ctrzoo.ranking` scores all pairs of queries and candidates as inner products.
+        """
+        return None
+
+    @property
+    def pairs_add_up(self) -> bool:
+        """Whether the explanation `pairs`, if any, is what each pair adds to the logit, not a mere strength."""
+        return True
+
+    @property
     def explanation_names(self) -> list[str]:
         """Names of the tensors that explain an output."""
         return [name for name in self._named_tensors if name != "logit"]

@@ -134,7 +134,7 @@ class Field:
             )
 
     @property
-    def num_values(self) -> int:
+    def values_per_row(self) -> int:
         """The most values of a row."""
         return self.num_slots if self.compositional is None else self.num_slots // 2
 
@@ -365,10 +365,9 @@ def _check_cross(field, fields):
             which = "itself" if part == field.name else f"'{part}', which is a cross"
             raise ValueError(f"{where} must name fields that are no crosses. Received: {which}.")
         if other.kind != "categorical":
-            mend = (
-                " Give it a `transform` that makes categories, such as quantile." if other.kind == "numerical" else ""
-            )
-            raise ValueError(f"{where} takes categorical fields, and '{part}' is {other.kind}.{mend}")
+            is_number = other.kind == "numerical"
+            mend = "make it categorical, in a schema by `transform: quantile`" if is_number else "leave it out"
+            raise ValueError(f"{where} takes categorical fields, and '{part}' is {other.kind}: {mend}.")
 
 
 def _field_from_dict(config):

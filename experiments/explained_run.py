@@ -144,10 +144,14 @@ def _print(console, message):
 def load_model(folder: pathlib.Path, schema: Schema) -> CTRModel:
     """Load the best model of a run.
 
+    Args:
+        folder: The folder of the run, or a file of a saved model.
+        schema: The schema of the data.
+
     Raises:
         ValueError: If the file is damaged, or the model was built for another schema.
     """
-    path = folder / "model.keras"
+    path = folder if folder.is_file() else folder / "model.keras"
     _check_file(path)
     try:
         model: Any = keras.models.load_model(path)

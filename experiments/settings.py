@@ -20,7 +20,8 @@ from ctrzoo.training.options import LEARNING_RATE_SCALING, TrainingOptions, chec
 from ctrzoo.types import Config, Path
 
 from .. import data_pipelines
-from ..data_pipelines.preparation.table import kind_of, name_of_table
+from ..data_pipelines.preparation.table import name_of_table
+from ..data_pipelines.raw.layout import kind_of
 from . import catalog
 from .synonyms import SYNONYMS
 

@@ -68,7 +68,11 @@ flags.DEFINE_string(
 flags.DEFINE_string("data_dir", None, f"The folder of prepared data, {DATA_DIR_HELP}", flag_values=FLAGS)
 flags.DEFINE_string("raw", None, "The raw file or folder of the data set.", flag_values=FLAGS)
 flags.DEFINE_enum(
-    "protocol", None, ("reference", "clean"), "How the benchmark is prepared, as in ctrzoo-prepare.", flag_values=FLAGS
+    "protocol",
+    None,
+    ("reference", "clean", "next_movie"),
+    "How the benchmark is prepared, as in ctrzoo-prepare.",
+    flag_values=FLAGS,
 )
 flags.DEFINE_string(
     "workdir", None, "Folder of the results, by default runs/...; rerun with it to resume.", flag_values=FLAGS

@@ -1,5 +1,6 @@
 """Field-aware factorization machine."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -66,6 +67,10 @@ class FFM(CTRModel):
         super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.embedding_dim, self.normalize, self.use_linear = embedding_dim, normalize, use_linear
         self.linear_l2, self.embedding_l2, self.embedding_dropout = linear_l2, embedding_l2, embedding_dropout
+
+    @property
+    def pair_terms(self) -> Mapping[str, str] | None:
+        return None if self.normalize else {"embedding": "field_aware"}
 
     def get_config(self) -> Config:
         return {

@@ -1,5 +1,6 @@
 """Factorization machine."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -51,6 +52,10 @@ class FM(CTRModel):
         super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.embedding_dim, self.linear_l2, self.embedding_l2 = embedding_dim, linear_l2, embedding_l2
         self.embedding_dropout = embedding_dropout
+
+    @property
+    def pair_terms(self) -> Mapping[str, str] | None:
+        return {"embedding": "pairwise"}
 
     def get_config(self) -> Config:
         return {

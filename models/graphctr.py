@@ -179,6 +179,11 @@ def _hoafm(model, variables):
 def _graphfm(model, variables):
     if not (model.use_selection and model.use_interaction):
         raise ValueError("GraphCTR's GraphFM needs use_selection=True and use_interaction=True. Received: False.")
+    if (model.selection, model.edge_metric) != ("top_k", "mlp"):
+        raise ValueError(
+            "GraphCTR's GraphFM needs selection='top_k' and edge_metric='mlp'. Received: "
+            f"{model.selection!r} and {model.edge_metric!r}."
+        )
     arrays = _output(variables) | _deep(model, variables)
     fields = range(model.schema.num_fields)
     first = 2 * len(model.deep_units)

@@ -46,6 +46,12 @@ class GraphFM(CTRModel):
         attention_dropout: Share of attention weights dropped in training.
         embedding_dropout: Share of embedding entries dropped in training.
         embedding_l2: Strength of the penalty `embedding_l2 / 2 * ||table||^2`.
+        selection: `"top_k"` selects `num_neighbors` interactions for each field, `"threshold"` those whose edge weight
+            is above the threshold.
+        threshold: The threshold, above 0 and below 1; `None` is 0.5. Only for `selection="threshold"`.
+        edge_metric: How edge weights are computed: `"mlp"` is the edge network of equation 7. `"cosine"`, which is
+            `(1 + cosine) / 2`, and `"euclidean"`, which is `1 / (1 + distance)`, compare the states of two fields
+            and learn no weights.
         deep_units: Hidden widths of an MLP trained jointly on the same embeddings; `()` for none.
         deep_dropout: Share of the MLP's hidden outputs dropped in training.
         deep_batch_norm: Whether the MLP uses batch normalization.
@@ -55,7 +61,7 @@ class GraphFM(CTRModel):
         dtype: Dtype policy of all layers, such as `"mixed_bfloat16"`; `None` takes the global one.
 
     Raises:
-        ValueError: If the formulation is unknown or `num_neighbors` does not fit the layers or fields.
+        ValueError: If a name is unknown, an option has no effect, or `num_neighbors` does not fit the layers or fields.
     """
 
     def __init__(
@@ -76,6 +82,9 @@ class GraphFM(CTRModel):
         attention_dropout: float = 0.0,
         embedding_dropout: float = 0.0,
         embedding_l2: float = 0.0,
+        selection: str = "top_k",
+        threshold: float | None = None,
+        edge_metric: str = "mlp",
         deep_units: Sequence[int] = (),
         deep_dropout: float = 0.0,
         deep_batch_norm: bool = False,
@@ -91,6 +100,9 @@ class GraphFM(CTRModel):
             "use_selection": use_selection,
             "use_interaction": use_interaction,
             "attention_dropout": attention_dropout,
+            "selection": selection,
+            "threshold": threshold,
+            "edge_metric": edge_metric,
             "return_explanations": True,
         }
         if formulation == "reference":
@@ -108,7 +120,7 @@ class GraphFM(CTRModel):
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
         embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)
         states, explanations, strengths = [embedded], {}, []
-        neighbors = _neighbors(num_neighbors, len(units), schema.num_fields)
+        neighbors = _neighbors(num_neighbors, len(units), schema.num_fields, selection)
         for number, (width, kept) in enumerate(zip(units, neighbors, strict=True), start=1):
             state, attention, edges = layer(width, num_neighbors=kept, dtype=dtype, name=f"graph_{number}", **common)(
                 states[-1]
@@ -129,9 +141,14 @@ class GraphFM(CTRModel):
         self.use_selection, self.use_interaction, self.use_residual = use_selection, use_interaction, use_residual
         self.average_heads, self.use_residual_norm, self.include_input = average_heads, use_residual_norm, include_input
         self.attention_dropout, self.embedding_dropout = attention_dropout, embedding_dropout
+        self.selection, self.threshold, self.edge_metric = selection, threshold, edge_metric
         self.embedding_l2, self.deep_units, self.deep_dropout = embedding_l2, tuple(deep_units), deep_dropout
         self.deep_batch_norm, self.deep_batch_norm_momentum = deep_batch_norm, deep_batch_norm_momentum
         self.deep_l2 = deep_l2
+
+    @property
+    def pairs_add_up(self) -> bool:
+        return False
 
     def get_config(self) -> Config:
         return {
@@ -151,6 +168,9 @@ class GraphFM(CTRModel):
             "attention_dropout": self.attention_dropout,
             "embedding_dropout": self.embedding_dropout,
             "embedding_l2": self.embedding_l2,
+            "selection": self.selection,
+            "threshold": self.threshold,
+            "edge_metric": self.edge_metric,
             "deep_units": self.deep_units,
             "deep_dropout": self.deep_dropout,
             "deep_batch_norm": self.deep_batch_norm,
@@ -159,7 +179,9 @@ class GraphFM(CTRModel):
         }
 
 
-def _neighbors(num_neighbors, num_layers, num_fields):
+def _neighbors(num_neighbors, num_layers, num_fields, selection):
+    if num_neighbors is None and selection == "threshold":
+        return [None] * num_layers
     if num_neighbors is None:
         shares = [1, 2] + [8] * num_layers
         return [max(math.ceil(num_fields / share), min(2, num_fields)) for share in shares[:num_layers]]

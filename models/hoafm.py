@@ -98,6 +98,10 @@ class HoAFM(CTRModel):
         self.deep_batch_norm, self.deep_batch_norm_momentum = deep_batch_norm, deep_batch_norm_momentum
         self.deep_l2 = deep_l2
 
+    @property
+    def pairs_add_up(self) -> bool:
+        return False
+
     def get_config(self) -> Config:
         return {
             **super().get_config(),

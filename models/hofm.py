@@ -1,5 +1,6 @@
 """Higher-order factorization machine."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -62,6 +63,10 @@ class HOFM(CTRModel):
         super().__init__(schema, features, logit, explanations, task=task, dtype=dtype, **kwargs)
         self.order, self.embedding_dim, self.linear_l2 = order, embedding_dim, linear_l2
         self.embedding_l2, self.embedding_dropout = embedding_l2, embedding_dropout
+
+    @property
+    def pair_terms(self) -> Mapping[str, str] | None:
+        return {f"embedding_{size}": f"order_{size}" for size in range(2, self.order + 1)}
 
     def get_config(self) -> Config:
         return {

@@ -1,5 +1,6 @@
 """Logistic regression."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -32,6 +33,10 @@ class LR(CTRModel):
         logit, terms = LinearLogit(schema, l2=linear_l2, return_explanations=True, dtype=dtype, name="linear")(features)
         super().__init__(schema, features, logit, {"fields": terms}, task=task, dtype=dtype, **kwargs)
         self.linear_l2 = linear_l2
+
+    @property
+    def pair_terms(self) -> Mapping[str, str] | None:
+        return {}
 
     def get_config(self) -> Config:
         return {

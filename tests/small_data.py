@@ -48,7 +48,7 @@ def random_rows(schema, num_rows, random):
     for owner, field in enumerate(schema.fields):
         slots = np.flatnonzero(np.equal(schema.slot_fields, owner))
         if field.compositional is not None:
-            quotients, shape = field.vocabulary_size - field.compositional, (num_rows, field.num_values)
+            quotients, shape = field.vocabulary_size - field.compositional, (num_rows, field.values_per_row)
             present = np.tile(random.random(shape) > 0.1, 2)
             pairs = [random.integers(0, quotients, shape), quotients + random.integers(0, field.compositional, shape)]
             ids[:, slots] = np.where(present, schema.first_ids[owner] + np.concatenate(pairs, axis=1), 0)

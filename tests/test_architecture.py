@@ -33,7 +33,7 @@ FLOORS = {
         ("ctrzoo/validation.py", "ctrzoo/lookup.py", "ctrzoo/losses.py", "ctrzoo/plots.py"),
         ("ctrzoo/layers", "ctrzoo/optimizers"),
         ("ctrzoo/model.py",),
-        ("ctrzoo/pretrained.py",),
+        ("ctrzoo/pretrained.py", "ctrzoo/ranking"),
         ("ctrzoo/explanation",),
         ("ctrzoo/training",),
     ),
@@ -56,6 +56,7 @@ MIRRORED = (
     "ctrzoo/layers",
     "ctrzoo/metrics",
     "ctrzoo/optimizers",
+    "ctrzoo/ranking",
     "ctrzoo/training",
     "data_pipelines",
     "data_pipelines/datasets",
@@ -64,6 +65,9 @@ MIRRORED = (
     "data_pipelines/raw",
     "data_pipelines/storage",
     "experiments",
+    "experiments/claims",
+    "experiments/next_movie",
+    "experiments/scoring",
     "experiments/sweeps",
 )
 # Code files of these folders without one, and why.

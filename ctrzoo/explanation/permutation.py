@@ -84,6 +84,7 @@ def permutation_importance(
             these rows, or if the labels of classification are all equal or not 0 or 1.
     """
     labels, metric = np.ravel(labels), metric or default_metric(model.task)
+    weights = None if weights is None else np.ravel(weights)
     if repeats < 1:
         raise ValueError(f"`repeats` must be at least 1. Received: {repeats}.")
     title = metric_of(metric).title

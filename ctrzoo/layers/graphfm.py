@@ -16,10 +16,17 @@ import numpy as np
 from keras import ops
 
 from ctrzoo.layers.base import BiasedLayer, ExplainingLayer
+from ctrzoo.layers.edge_metrics import EDGE_METRICS
 from ctrzoo.layers.numerics import inner_softmax, lowest_score, standardize
 from ctrzoo.layers.pair_networks import scores_of_pairs, spread_to_fields
 from ctrzoo.layers.top_k import top_k_mask
+from ctrzoo.suggest import unknown
 from ctrzoo.types import Activation, Config, Shape, Tensor
+
+SELECTIONS = ("top_k", "threshold")
+LEARNED_METRIC = "mlp"
+SELECTOR_UNITS = 16
+THRESHOLD = 0.5
 
 
 class _GraphLayer(ExplainingLayer, BiasedLayer):
@@ -30,10 +37,13 @@ class _GraphLayer(ExplainingLayer, BiasedLayer):
         units: int,
         num_heads: int = 2,
         num_neighbors: int | None = None,
-        selector_units: int = 16,
+        selector_units: int = SELECTOR_UNITS,
         use_selection: bool = True,
         use_interaction: bool = True,
         attention_dropout: float = 0.0,
+        selection: str = "top_k",
+        threshold: float | None = None,
+        edge_metric: str = LEARNED_METRIC,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -43,7 +53,46 @@ class _GraphLayer(ExplainingLayer, BiasedLayer):
         self.units, self.num_heads, self.num_neighbors = units, num_heads, num_neighbors
         self.selector_units, self.use_selection, self.use_interaction = selector_units, use_selection, use_interaction
         self.attention_dropout = attention_dropout
+        self.selection, self.threshold, self.edge_metric = selection, threshold, edge_metric
+        self._check_selection()
         self.drop_attention = keras.layers.Dropout(attention_dropout, dtype=self.dtype_policy)
+
+    def _check_selection(self):
+        """Refuse unknown names, and options that would have no effect."""
+        if self.selection not in SELECTIONS:
+            raise ValueError(unknown("selection", self.selection, SELECTIONS))
+        if self.edge_metric not in (LEARNED_METRIC, *EDGE_METRICS):
+            raise ValueError(unknown("edge metric", self.edge_metric, (LEARNED_METRIC, *EDGE_METRICS)))
+        if not self.use_selection:
+            given = {"selection": "top_k", "threshold": None, "edge_metric": LEARNED_METRIC}
+            for name, default in given.items():
+                if getattr(self, name) != default:
+                    raise ValueError(
+                        f"`{name}` has no effect without selection. Received: {getattr(self, name)!r}. Remove it, or "
+                        "set use_selection=True."
+                    )
+        if self.selection == "threshold":
+            if self.num_neighbors is not None:
+                raise ValueError(
+                    "`num_neighbors` has no effect if a threshold selects the interactions. Received: "
+                    f"{self.num_neighbors!r}. Remove it, or set selection='top_k'."
+                )
+            number = THRESHOLD if self.threshold is None else self.threshold
+            if not isinstance(number, numbers.Real) or isinstance(number, bool) or not 0 < number < 1:
+                raise ValueError(
+                    "`threshold` must be a number above 0 and below 1, as edge weights are. Received: "
+                    f"{self.threshold!r}."
+                )
+        elif self.threshold is not None:
+            raise ValueError(
+                f"`threshold` has no effect if the largest edge weights are selected. Received: {self.threshold!r}. "
+                "Remove it, or set selection='threshold'."
+            )
+        if self.edge_metric != LEARNED_METRIC and self.selector_units != SELECTOR_UNITS:
+            raise ValueError(
+                f"`selector_units` has no effect on the edge metric '{self.edge_metric}', which has no hidden layer. "
+                f"Received: {self.selector_units}. Remove it, or set edge_metric='{LEARNED_METRIC}'."
+            )
 
     def _build_scores(self, num_fields, dim):
         kept = num_fields if self.num_neighbors is None else self.num_neighbors
@@ -54,29 +103,40 @@ class _GraphLayer(ExplainingLayer, BiasedLayer):
             )
         self.num_fields = num_fields
         self.attention_kernel = self.add_kernel("attention_kernel", (dim, self.num_heads))
-        if self.use_selection:
+        if self._learns_edges:
             self.hidden_kernel = self.add_kernel("selector_hidden_kernel", (dim, self.selector_units))
             self.hidden_bias = self.add_bias("selector_hidden_bias", (self.selector_units,))
             self.score_kernel = self.add_kernel("selector_kernel", (self.selector_units, 1))
             self.score_bias = self.add_bias("selector_bias", (1,))
 
+    @property
+    def _learns_edges(self):
+        return self.use_selection and self.edge_metric == LEARNED_METRIC
+
     def _pair_scores(self, states):
         """Return attention scores `(h, n, n, b)` after their activation, and edge weights `(n, n, b)` or None.
 
-        Both are outputs of one network with a hidden ReLU layer on each interaction.
+        Both are outputs of one network with a hidden ReLU layer on each interaction, if the edge weights are learned.
         """
         kernel, bias, output = self._score_network()
-        if self.use_selection:
+        if self._learns_edges:
             kernel = ops.concatenate([kernel, self.hidden_kernel], axis=1)
             bias = ops.concatenate([bias, self.hidden_bias], axis=0)
             edge = ops.pad(self.score_kernel, [[output.shape[0], 0], [0, 0]])
             output = ops.concatenate([ops.pad(output, [[0, self.selector_units], [0, 0]]), edge], axis=1)
         scores = scores_of_pairs(states, kernel, bias, output)
-        if not self.use_selection:
-            return spread_to_fields(scores, self.num_fields), None
+        if not self._learns_edges:
+            edges = EDGE_METRICS[self.edge_metric](states) if self.use_selection else None
+            return spread_to_fields(scores, self.num_fields), edges
         scores, edges = ops.split(scores, [self.num_heads], axis=0)
         edges = spread_to_fields(ops.sigmoid(edges + self.score_bias), self.num_fields)[0]
         return spread_to_fields(scores, self.num_fields), self._equal_where_absent(states, edges)
+
+    def _selected(self, edges, keep_ties):
+        """Return which interactions each field selects, a boolean tensor of the shape of the edge weights."""
+        if self.selection == "threshold":
+            return edges > (THRESHOLD if self.threshold is None else float(self.threshold))
+        return top_k_mask(edges, self.num_neighbors or self.num_fields, keep_ties=keep_ties, axis=1)
 
     def _equal_where_absent(self, states, edges):
         """Give all edges of absent fields, whose states are zero, the same weight to the last digit.
@@ -127,6 +187,9 @@ class _GraphLayer(ExplainingLayer, BiasedLayer):
             "use_selection": self.use_selection,
             "use_interaction": self.use_interaction,
             "attention_dropout": self.attention_dropout,
+            "selection": self.selection,
+            "threshold": self.threshold,
+            "edge_metric": self.edge_metric,
         }
 
 
@@ -154,6 +217,11 @@ class GraphInteraction(_GraphLayer):
         use_selection: `False` is the ablation GraphFM(-S): all interactions, no edge weights.
         use_interaction: `False` is the ablation GraphFM(-I): messages are `W x_j`, not `W (x_i * x_j)`.
         attention_dropout: Share of attention weights dropped in training.
+        selection: `"top_k"` selects `num_neighbors` interactions for each field, `"threshold"` those whose edge weight
+            is above the threshold. A field that selects nothing gets a message of zero.
+        threshold: The threshold, above 0 and below 1; `None` is 0.5. Only for `selection="threshold"`.
+        edge_metric: How edge weights are computed: `"mlp"`, the edge network; or from the two states, without weights:
+            `"cosine"`, `(1 + cosine) / 2`, or `"euclidean"`, `1 / (1 + distance)`.
         l2: Strength of the penalty `l2 / 2 * ||kernel||^2` on each kernel.
         kernel_initializer: Initial values of the kernels; `None` draws them from Glorot's uniform distribution.
         bias_initializer: Initial values of the biases.
@@ -205,8 +273,10 @@ class GraphInteraction(_GraphLayer):
         if edges is None:
             attention, edges = inner_softmax(scores, axis=2), ops.ones_like(scores[0])
         else:
-            kept = top_k_mask(edges, self.num_neighbors or self.num_fields, keep_ties=False, axis=1)
+            kept = self._selected(edges, keep_ties=False)
             attention = inner_softmax(ops.where(kept, scores, lowest_score(self.compute_dtype)), axis=2)
+            if self.selection == "threshold":  # a field may select nothing
+                attention = ops.where(kept, attention, 0.0)
             edges = ops.where(kept, edges, 0.0)
         weights = self.drop_attention(attention, training=training) * edges
         messages = self._messages(inputs, states, weights, self.kernel)
@@ -251,6 +321,11 @@ class ReferenceGraphInteraction(_GraphLayer):
         use_selection: `False` is the ablation GraphFM(-S): `A_ij = softmax of relu(...)`.
         use_interaction: `False` is the ablation GraphFM(-I): messages are `W_i x_j`.
         attention_dropout: Share of attention weights dropped in training.
+        selection: `"top_k"` selects `num_neighbors` interactions for each field, `"threshold"` those whose edge weight
+            is above the threshold. A field that selects nothing attends to all fields equally.
+        threshold: The threshold, above 0 and below 1; `None` is 0.5. Only for `selection="threshold"`.
+        edge_metric: How edge weights are computed: `"mlp"`, the edge network; or from the two states, without weights:
+            `"cosine"`, `(1 + cosine) / 2`, or `"euclidean"`, `1 / (1 + distance)`.
         l2: Strength of the penalty `l2 / 2 * ||kernel||^2` on each kernel.
         kernel_initializer: Initial values of the kernels; `None` draws them from Glorot's uniform distribution.
         bias_initializer: Initial values of the biases.
@@ -289,7 +364,7 @@ class ReferenceGraphInteraction(_GraphLayer):
         if edges is None:
             edges = ops.ones_like(scores[0])
         else:
-            kept = top_k_mask(edges, self.num_neighbors or self.num_fields, keep_ties=True, axis=1)
+            kept = self._selected(edges, keep_ties=True)
             edges = ops.where(kept, edges, 0.0)
             scores = scores * edges
         attention = inner_softmax(scores, axis=2)

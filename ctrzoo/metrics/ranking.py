@@ -90,7 +90,7 @@ def grouped_metrics(
 
 
 def grouped_auc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike, weights: ArrayLike | None = None) -> float:
-    """Return the `grouped_auc` of `grouped_metrics` alone, in two thirds of the time.
+    """Return the `grouped_auc` of `grouped_metrics` alone, in less time.
 
     Args:
         labels: A grade for each row, at least 0.
@@ -175,25 +175,26 @@ def _lengths(starts, stop):
 
 def _auc_sums(block):
     """Return the sum of the AUCs times rows, of these rows, and how many groups were left out."""
-    if block.weights is None and ((block.labels == 0) | (block.labels == 1)).all():
+    is_binary = ((block.labels == 0) | (block.labels == 1)).all()
+    if block.weights is None and is_binary:
         sizes, positives = _lengths(block.firsts, len(block.labels)), np.add.reduceat(block.labels, block.firsts)
         pairs = positives * (sizes - positives)
         # The places of the positive rows add up to the last number if they are before all others.
         won = pairs - (np.add.reduceat(block.places * block.labels, block.firsts) - positives * (positives + 1) / 2)
     else:
-        sizes, won, pairs = _weighted_pairs(block)
+        sizes, won, pairs = _weighted_pairs(block, [1] if is_binary else np.unique(block.labels)[1:])
     both = pairs > 0
     return (won[both] / pairs[both] * sizes[both]).sum(), sizes[both].sum(), (~both).sum()
 
 
-def _weighted_pairs(block):
+def _weighted_pairs(block, grades):
     """Return, for each group, the weight of its rows, of the pairs won and of all pairs."""
     labels, firsts, ties = block.labels, block.firsts, block.ties
     weights = np.ones(len(labels)) if block.weights is None else block.weights
     group_of_tie = block.number_of_group[ties]
     firsts_of_ties = np.searchsorted(ties, firsts)
     won, pairs = np.zeros(len(firsts)), np.zeros(len(firsts))
-    for grade in np.unique(labels)[1:]:
+    for grade in grades:
         # A row wins against those of lower grades below it: all of the group but those before and half of the equal.
         up, down = weights * (labels == grade), weights * (labels < grade)
         if len(ties) < len(labels):

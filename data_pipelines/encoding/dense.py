@@ -88,7 +88,9 @@ def _of_lists(field, cells):
     wrong = np.flatnonzero(~np.isfinite(numbers))
     if len(wrong):
         example = values[int(wrong[0])]
-        raise RowError(np.unique(rows[wrong]), f"column '{cells.name}' must hold finite numbers, not {example!r}")
+        # A cell of one text may mark a missing one, as `NULL` does.
+        what = "vectors of finite numbers" if lengths[rows[wrong[0]]] > 1 else "finite numbers"
+        raise RowError(np.unique(rows[wrong]), f"column '{cells.name}' must hold {what}, not {example!r}")
     length = field.length or int(np.bincount(lengths[lengths > 0]).argmax() if len(values) else 0)
     wrong = np.flatnonzero((lengths > 0) & (lengths != length))
     if len(wrong):

@@ -132,7 +132,7 @@ class FieldEncoding(FieldSpecification):
     def canonical(self, texts: pl.Series) -> pl.Series:
         """Return the one text of each value; null for those that stand for a missing cell, in whatever way."""
         written = self.cell_type.canonical(texts)
-        if not self.missing_texts or self.reads_times:  # the clock has looked for them in the cells
+        if not self.missing_texts or self.reads_times or self.reads_numbers:  # the cells had other texts
             return written
         markers = self.cell_type.canonical(pl.Series(self.missing_texts, dtype=pl.String))
         return written.set(written.is_in(markers.implode()).fill_null(False), None)

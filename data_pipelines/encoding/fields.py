@@ -28,7 +28,7 @@ from .labels import Label
 from .roles import Roles
 from .sharing import with_shared_values
 from .slots import decomposed, pad
-from .unknown import unknown_of, warn_of_unknown
+from .unknown import Unknown, unknown_of, warn_of_unknown
 from .vectors import Matched, match_vectors
 
 if typing.TYPE_CHECKING:
@@ -62,6 +62,7 @@ class TableEncoding:
         positive: The values of the label that are positive; see `Label`.
         negative: The values of the label that are negative.
         roles: The `Roles` of the columns that are not fields, in place of the three arguments before.
+        table: How the files of the table are written, see `ctrzoo.data_pipelines.raw.layout`; empty if unknown.
 
     Raises:
         ValueError: If a field is wrong, a name occurs twice, or fields share ids but differ in what makes ids.
@@ -81,11 +82,13 @@ class TableEncoding:
         positive: LabelValues = (),
         negative: LabelValues = (),
         roles: Roles | None = None,
+        table: Mapping[str, Any] | None = None,
     ):
         self.fields = with_shared_values(
             field if isinstance(field, FieldEncoding) else FieldEncoding.from_dict(field) for field in fields
         )
         self.roles = roles or Roles(Label(label, positive, negative))
+        self.table = dict(table or {})
         self.label = self.roles.label_column
         self.positive, self.negative = self.roles.the_label.values
         # Finds names that occur twice.
@@ -116,6 +119,24 @@ class TableEncoding:
                 f"`encode` takes a polars frame. Received: {type(frame).__module__.split('.')[0]} "
                 f"{type(frame).__name__}. Turn a pandas frame into one by `polars.from_pandas(frame)`."
             )
+        ids, numbers, counts = self.encode_and_count(frame)
+        warn_of_unknown(counts)
+        return ids, numbers
+
+    def encode_and_count(self, frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray, list[Unknown]]:
+        """Return what `encode` returns, and the unknown values of each field that has some sort of vocabulary.
+
+        Args:
+            frame: As in `encode`.
+
+        Raises:
+            ValueError: As in `encode`.
+            RowError: As in `encode`.
+
+        >>> encoding = TableEncoding([FieldEncoding("city", values=["Oslo", "Rome"])])
+        >>> encoding.encode_and_count(pl.DataFrame({"city": ["Rome", "Paris"]}))[2]
+        [Unknown(field='city', values=2, unknown=1, misfits=0, example='Paris', type='text')]
+        """
         ids, numbers = [np.empty((len(frame), 0), np.int32)], [np.empty((len(frame), 0), np.float32)]
         counts, cells = [], {}
         for field in self.fields:
@@ -145,8 +166,7 @@ class TableEncoding:
                 if weights is not None:
                     numbers.append(field.weights_of_slots(weights))
             ids.append(field.global_ids(local, first))
-        warn_of_unknown(counts)
-        return np.concatenate(ids, axis=1), np.concatenate(numbers, axis=1)
+        return np.concatenate(ids, axis=1), np.concatenate(numbers, axis=1), counts
 
     def features(self, frame: pl.DataFrame) -> dict[str, np.ndarray]:
         """Return a polars frame as the features of a model, for `model.predict(encoding.features(frame))`.
@@ -221,7 +241,7 @@ class TableEncoding:
                 local = np.where(local > 0, local - (first - 1), 0)
             texts = field.texts(local.ravel())
             if field.kind == "multivalued":
-                texts = texts.reshape((-1, shape.num_values)).arr.to_list().list.drop_nulls()
+                texts = texts.reshape((-1, shape.values_per_row)).arr.to_list().list.drop_nulls()
             columns.append(texts.alias(field.name))
             slot += shape.num_slots
             number += shape.num_slots if shape.weighted else 0
@@ -235,6 +255,8 @@ class TableEncoding:
         named: Config = {key: texts for key, texts in values.items() if texts}
         if self.roles != Roles(Label(label.column, *label.values)):  # files of earlier versions have no roles
             named["roles"] = self.roles.describe()
+        if self.table:
+            named["table"] = self.table
         return {"format_version": FORMAT_VERSION, "label": self.label, **named, "fields": fields}
 
     @classmethod
@@ -255,7 +277,8 @@ class TableEncoding:
             for field in config["fields"]
         )
         roles = Roles.from_dict(config["roles"]) if "roles" in config else None
-        return cls(fields, config["label"], config.get("positive", ()), config.get("negative", ()), roles)
+        table = dict(config.get("table", {}))
+        return cls(fields, config["label"], config.get("positive", ()), config.get("negative", ()), roles, table)
 
     def save(self, folder: Path) -> None:
         """Write `encoding.json`, and `vocabulary.parquet`: field, value, global id and count of each value.

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import decimal
 import typing
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -144,6 +145,9 @@ class FrameEncoder:
         self._parts = {
             f"{column}_{part}": (column, part) for column, parts in self.time_parts.items() for part in parts
         }
+        if crosses is not None and not isinstance(crosses, Mapping):
+            example = '{"site_ad": ["site", "ad"]}'
+            raise ValueError(f"`crosses` must be columns by name, such as {example}. Received: {crosses!r}.")
         self.crosses = {name: parts_of(name, parts) for name, parts in (crosses or {}).items()}
         for name, parts in self.crosses.items():
             if not parts:
@@ -192,6 +196,9 @@ class FrameEncoder:
 
         Raises:
             ValueError: If the frame is empty, lacks a column, or has text where a number should be.
+
+        Warns:
+            UserWarning: If a compositional field has as many rows of a table as values.
         """
         _check_frame(frame)
         if not len(frame):
@@ -210,6 +217,13 @@ class FrameEncoder:
                 parts = [fields[part] for part in field.cross]
                 fields[field.name] = fit_cross(field, [(part, _cells_of(part, frame)) for part in parts])
         self.encoding = TableEncoding((fields[name] for name in self.order), roles=self.roles)
+        for field, shape in zip(self.encoding.fields, self.encoding.schema.fields, strict=True):
+            if field.compositional is not None and field.num_values <= shape.vocabulary_size:
+                warnings.warn(
+                    f"Field '{field.name}': `compositional` saves nothing, as {field.num_values:,} values have "
+                    f"{shape.vocabulary_size:,} rows. Remove it.",
+                    stacklevel=2,
+                )
         return self
 
     @property
@@ -275,10 +289,11 @@ class FrameEncoder:
         if name in self.numerical:
             return FieldEncoding(name, "numerical", transform=_of(self.scaling, name, "standard"))
         if name in self.vector:
-            columns = self.vector[name] if isinstance(self.vector, dict) else name
+            columns: Any = self.vector[name] if isinstance(self.vector, dict) else name
             if isinstance(columns, str):
                 return FieldEncoding(name, "vector", column=columns, separator=self.separator)
-            return FieldEncoding(name, "vector", columns=tuple(columns))
+            columns = list(columns)
+            return FieldEncoding(name, "vector", columns=columns)
         min_count = _of(self.min_count, name, 1)
         if name in self.crosses:
             return FieldEncoding(name, min_count=min_count, cross=self.crosses[name])

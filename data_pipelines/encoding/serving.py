@@ -159,7 +159,7 @@ class ServingEncoder(keras.layers.Layer):
             weights = tf.strings.to_number(parts[:, 1:2].to_tensor("1", shape=[None, 1])[:, 0], tf.float64)
             weights = tf.debugging.check_numerics(tf.cast(weights, tf.float32), _must_be_finite(field))
         ids = tokens.with_flat_values(self._local_ids(field, texts, empty_is_missing=False))
-        known, slots = ids > 0, field.schema_field().num_values
+        known, slots = ids > 0, field.schema_field().values_per_row
         columns = [ids, *([] if weights is None else [tokens.with_flat_values(weights)])]
         columns = [tf.ragged.boolean_mask(column, known) for column in columns]
         if field.keep == "last":
@@ -168,7 +168,7 @@ class ServingEncoder(keras.layers.Layer):
         return padded[0], padded[1:]
 
     def _local_ids(self, field, texts, empty_is_missing=True):
-        texts = texts if field.reads_times else _without_markers(field, texts)
+        texts = _without_markers(field, texts)
         if field.hash_buckets:
             hashed = tf.strings.to_hash_bucket_fast(field.cell_type.graph(texts), field.hash_buckets)
             ids = 1 + (hashed if field.compositional is not None else tf.cast(hashed, tf.int32))
@@ -373,8 +373,7 @@ def _id_of(field, text):
 
 def _part(field, cells):
     """Return the text of each cell of a part of a cross, as its cell type writes it."""
-    texts = _category_texts(field, cells)
-    return field.cell_type.graph(texts if field.reads_times else _without_markers(field, texts))
+    return field.cell_type.graph(_without_markers(field, _category_texts(field, cells)))
 
 
 def _category_texts(field, cells):
@@ -418,8 +417,11 @@ def _split(field, texts):
 
 
 def _without_markers(field, texts):
-    """Return texts with the empty one for each that stands for a missing cell, in whatever way it is written."""
-    if not field.missing_texts:
+    """Return texts with the empty one for each that stands for a missing cell, in whatever way it is written.
+
+    Times and numbers become other texts, such as an hour; their markers have been looked for in the cells.
+    """
+    if not field.missing_texts or field.reads_times or field.reads_numbers:
         return texts
     written, kind = field.cell_type.graph(texts), field.cell_type
     markers = kind.hash_texts(kind.canonical(pl.Series(field.missing_texts, dtype=pl.String)))
@@ -432,7 +434,8 @@ def _numbers(field, cells):
     """Return cells as float64 `(batch, 1)`; missing cells are NaN."""
     cells = tf.reshape(tf.convert_to_tensor(cells), [-1, 1])
     if cells.dtype == tf.string:
-        cells = _without_markers(field, cells)
+        for marker in field.missing_texts:
+            cells = tf.where(cells == marker, "", cells)
         cells = tf.strings.regex_replace(cells, r"^[\s\p{Z}]+|[\s\p{Z}]+$", "")
         numbers = _parsed(field, cells)
     else:
@@ -467,7 +470,6 @@ def _vector_numbers(field, cells, length):
     if not isinstance(cells, tf.RaggedTensor) and tf.convert_to_tensor(cells).dtype == tf.string:
         texts = tf.reshape(tf.convert_to_tensor(cells), [-1])
         texts = tf.strings.regex_replace(_without_markers(field, texts), SPACES, "")
-        texts = _without_markers(field, texts)
         listed = tf.strings.regex_replace(tf.strings.regex_replace(texts, LIST_ENDS, ""), BETWEEN_NUMBERS, UNIT)
         separated = tf.strings.regex_replace(texts, between_numbers(field.separator), UNIT)
         texts = tf.where(tf.strings.regex_full_match(texts, LIST), listed, separated)
@@ -477,7 +479,13 @@ def _vector_numbers(field, cells, length):
         cells = tf.ragged.boolean_mask(cells, cells.with_flat_values(is_there))
         cells = cells.with_flat_values(_parsed(field, cells.flat_values, may_be_empty=False))
     if not isinstance(cells, tf.RaggedTensor):
-        return tf.cast(cells, tf.float64)
+        numbers = tf.cast(cells, tf.float64)
+        numbers = numbers[:, None] if numbers.shape.rank == 1 else numbers
+        if numbers.shape[-1] not in (None, length):
+            raise ValueError(
+                f"Column '{field.column}' must hold vectors of {length} numbers. Received: {numbers.shape}."
+            )
+        return numbers
     numbers = tf.debugging.check_numerics(tf.cast(cells.flat_values, tf.float64), _must_be_finite(field))
     lengths = cells.row_lengths()
     are_equal = tf.reduce_all((lengths == length) | (lengths == 0))

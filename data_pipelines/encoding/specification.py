@@ -92,7 +92,8 @@ class FieldSpecification:
         share: Name of another field with the same values, such as `"item"` for a field of the last items. Both use one
             range of ids, and so the same rows of embedding tables. Values are counted in both columns.
         cross: Names of two or three categorical fields, such as `("site", "ad")`: the values of this field are their
-            combinations, and it has no column. See `ctrzoo.data_pipelines.encoding.crossing`.
+            combinations, and it has no column. A cross names fields, because these say how cells are read, so a column
+            that is only crossed must be a field too. See `ctrzoo.data_pipelines.encoding.crossing`.
         length: The number of numbers in each cell of a vector field; by default that of the cells of the fit. A missing
             cell is a vector of zeros.
         columns: The columns of numbers that make up a vector, in place of one `column` of lists. All of a row, or
@@ -164,7 +165,8 @@ class FieldSpecification:
                 raise ValueError(f"{where}: `{key}` must be {what}. Received: {getattr(self, key)!r}.")
         for key in ("separator", "weight_separator"):
             if self.kind in ("multivalued", "vector") and getattr(self, key) == "":
-                raise ValueError(f"{where}: `{key}` of a {self.kind} field must not be empty. Write one, such as ';'.")
+                kind = "vector" if self.kind == "vector" else "multi-valued field"
+                raise ValueError(f"{where}: `{key}` of a {kind} must not be empty. Write one, such as ';'.")
         if self.kind == "multivalued" and self.missing != "absent":
             raise ValueError(f"{where}: a multi-valued field without values is absent. Remove `missing`.")
         if self.is_weighted and self.pooling == "max":
@@ -198,11 +200,12 @@ class FieldSpecification:
 
     def _check_vector(self, where):
         if self.kind != "vector":
-            for key in ("length", "columns"):
-                if getattr(self, key):
+            for key, default in (("length", None), ("columns", ())):
+                if getattr(self, key) != default:
                     raise ValueError(f"{where}: `{key}` is for vectors. Remove it, or set `kind: vector`.")
             return
-        if isinstance(self.columns, str) or not all(isinstance(name, str) and name for name in self.columns):
+        is_list = isinstance(self.columns, (list, tuple)) and self.columns != []
+        if not is_list or not all(isinstance(name, str) and name for name in self.columns):
             raise ValueError(
                 f"{where}: `columns` must be a list of names of columns, such as [v1, v2]. Received: {self.columns!r}."
             )

@@ -31,6 +31,7 @@ from ..encoding.fields import TableEncoding
 from ..encoding.sharing import sharing
 from ..errors import RowError
 from ..progress import StepProgress, console
+from ..raw.layout import layout_of
 from ..raw.sources import check_needed
 from ..storage.shuffling import order_of_groups, order_within_shard, random_shards, shards_of_groups
 from ..storage.writing import (
@@ -345,7 +346,7 @@ def _fit(job: _Job, chunks: list[_Chunk]) -> tuple[TableEncoding, list[FittedFie
                 fields[indices[number]] = field
                 progress.advance(0, (before + number + 1) / len(fitted))
         os.sync()  # once for all fields: the second pass deletes what they were fitted to
-    return TableEncoding(fields, roles=job.plan.roles), fitted
+    return TableEncoding(fields, roles=job.plan.roles, table=layout_of(job.source)), fitted
 
 
 # Pass 2

@@ -77,7 +77,7 @@ def compact(
             continue
         if field.kind == "vector":
             matrix = matrix_of(field, [column(table, name) for name in field.raw_columns])
-            arrays[f"numbers_{index}"] = _small_numbers(_some(matrix, kept))
+            arrays[f"numbers_{index}"] = _some(matrix, kept).astype(np.float32)  # which is what will be stored
             dictionaries.append(dictionary)
             continue
         assert field.column is not None

@@ -12,9 +12,10 @@ import numpy as np
 import polars as pl
 
 from ..raw.delimited import Format
+from ..raw.layout import kind_of
 from ..raw.sniffing import sniff_format
 from ..raw.sources import COMPRESSIONS, num_rows, open_raw, readable, usable_rows
-from .table import kind_of, table_source
+from .table import table_source
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config

@@ -54,14 +54,17 @@ def encode_chunk(
     id_columns, number_columns, counts = [], [], []
     for index, (field, first) in enumerate(zip(encoding.fields, encoding.schema.first_ids, strict=True)):
         if field.holds_numbers or field.transformer.makes_ids:
-            numbers = arrays[f"numbers_{index}"].astype(np.float64)
+            numbers = arrays[f"numbers_{index}"]
             if field.kind == "vector":
                 matrix = stored_matrix(numbers, encoding.schema.fields[index].num_slots)
                 number_columns += [(values, None) for values in matrix.T]
-                numbers = numbers[:, 0] if numbers.shape[1] else np.full(len(labels), np.nan)  # for what is missing
-            elif field.kind == "numerical":
-                number_columns.append((field.stored_numbers(numbers), None))
+                # A vector is missing as a whole; one without a number says that all are.
+                numbers = numbers[:, 0] if numbers.shape[1] else np.full(len(labels), np.nan)
             else:
+                numbers = numbers.astype(np.float64)
+            if field.kind == "numerical":
+                number_columns.append((field.stored_numbers(numbers), None))
+            elif field.transformer.makes_ids:
                 id_columns.append((to_global(field.bucket_ids(numbers), first), None))
             missing = _sums(np.isnan(numbers), rows_of)
             counts.append(

@@ -20,8 +20,9 @@ from ..encoding.field import FITTED, FieldEncoding
 from ..encoding.fields import TableEncoding
 from ..encoding.roles import COLUMNS, Roles
 from ..raw.delimited import Format
+from ..raw.layout import kind_of
 from ..raw.libsvm import SparseTextSource
-from ..raw.sources import COMPRESSIONS, TARS, ParquetSource, TextSource
+from ..raw.sources import ParquetSource, TextSource
 from ..raw.token_fields import declared_format
 from ..storage.writing import SPLITS
 from .engine import prepare_table
@@ -219,22 +220,6 @@ def table_source(
     if kind in ("libsvm", "libffm"):
         return SparseTextSource(files, kind, splits=splits, fields=token_fields)
     return TextSource(files, Format.from_schema(config, "," if kind == "csv" else "\t"), splits)
-
-
-def kind_of(path: Path) -> str:
-    """Return `"csv"`, `"tsv"`, `"parquet"`, `"libsvm"` or `"libffm"`, judging by a file's extension.
-
-    Raises:
-        ValueError: If the extension is unknown.
-    """
-    path = pathlib.Path(path)
-    packed = next((ending for ending in (*TARS, *COMPRESSIONS, ".zip") if path.name.endswith(ending)), "")
-    path = path.with_name(path.name.removesuffix(packed))
-    kinds = {".csv": "csv", ".tsv": "tsv", ".txt": "tsv", ".parquet": "parquet"}
-    kinds |= {".libsvm": "libsvm", ".svm": "libsvm", ".libfm": "libsvm", ".libffm": "libffm", ".ffm": "libffm"}
-    if path.suffix not in kinds:
-        raise ValueError(f"{path}: the name must end in {', '.join(kinds)} (text may be compressed).")
-    return kinds[path.suffix]
 
 
 def name_of_table(table: Path) -> str:

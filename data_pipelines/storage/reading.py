@@ -480,7 +480,7 @@ def _unnamed(schema):
             field.name,
             field.kind,
             hash_buckets=None if field.holds_numbers else _most_values(field),
-            max_values=field.num_values,
+            max_values=field.values_per_row,
             compositional=field.compositional,
             length=field.num_slots if field.kind == "vector" else None,
             weight_separator=":" if field.weighted else None,

@@ -106,7 +106,7 @@ def _draw(rates, path):
     figure = Figure(figsize=(2.2 * len(rates) + 0.8, 2.8), layout="constrained")
     panels = figure.subplots(1, len(rates), sharey=True)
     for axes, (label, table) in zip(panels, rates.items(), strict=True):
-        picture = axes.imshow(table, vmin=0, vmax=1, cmap="viridis")
+        axes.imshow(table, vmin=0, vmax=1, cmap="viridis")
         axes.set(title=label, xticks=range(3), yticks=range(3))
         axes.set_xticklabels(ADVERTISERS, fontsize=8)
         axes.set_yticklabels(PUBLISHERS)
@@ -114,7 +114,7 @@ def _draw(rates, path):
         for (row, column), rate in np.ndenumerate(table):
             text = "no rows" if np.isnan(rate) else f"{rate:.2f}"
             axes.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if rate < 0.6 else "black")
-    figure.colorbar(picture, ax=panels, label="click rate", shrink=0.8)
+    figure.colorbar(panels[0].images[0], ax=panels, label="click rate", shrink=0.8)
     with replaced(path) as temporary:
         figure.savefig(temporary, dpi=120)
 

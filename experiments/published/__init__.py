@@ -3,6 +3,9 @@
 - `graphfm_table1.csv`: sizes of the data sets.
 - `graphfm_table2.csv`: GraphFM and its baselines. Its rows LR to AutoInt are copied from AutoInt's Table 2, not rerun.
   Its "xDeepFM" is CIN without an MLP, so its label is `cin`.
+- `graphfm_table2_average.csv`: the table's columns "Avg. Improvement": GraphFM's AUC and log loss minus those of each
+  baseline, averaged over the three data sets. Two cells do not follow from the table; see
+  `ctrzoo.experiments.claims.table2`.
 - `autoint_table5.csv`: models trained jointly with an MLP.
 - `graphfm_figure3.csv`: GraphFM by the number of neighbors in its second (row) and third (column) layer, from the
   script that drew the figure. On MovieLens-1M, rows and columns count neighbors; on the others, they are positions

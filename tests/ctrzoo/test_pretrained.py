@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ctrzoo import models, optimizers
 from ctrzoo.data_pipelines import FrameEncoder
+from ctrzoo.data_pipelines.encoding.fields import FieldEncoding, TableEncoding
 from ctrzoo.optimizers.registry import OPTIMIZERS
 from ctrzoo.pretrained import load_pretrained
 from ctrzoo.training import TrainingOptions, train
@@ -155,3 +156,24 @@ def test_the_trainer_and_its_checkpoints_keep_rows_that_are_not_trained(jit_comp
     again, restored = run(2)  # finished: it restores the best weights only
     np.testing.assert_array_equal(restored, trained)
     assert len(first["history"]) == len(again["history"]) == 2
+
+
+def test_rows_beside_a_vector_are_set_and_stay():
+    encoding = TableEncoding(
+        [
+            FieldEncoding("emb", "vector", length=2),
+            FieldEncoding("city", values=["Oslo", "Rome"]),
+            FieldEncoding("big", values=list("abcd"), compositional=2),
+        ]
+    )
+    model = models.build("fm", encoding.schema, embedding_dim=2)
+    load_pretrained(model, encoding, "city", {"Rome": [1, 2]}, trainable=False)
+    layer = model.get_layer("embedding")
+    features = {"ids": np.array([[1, 2, 4, 5, 8]], "int32"), "values": np.array([[3, -1, 1, 1, 1]], "float32")}
+    table = np.array(layer.table)
+    expected = [3 * table[1] - table[2], [1, 2], table[5] + table[8]]
+    np.testing.assert_allclose(layer(features)[0], expected, rtol=1e-5)
+    model.compile("adam", model.default_loss)
+    model.fit(features, np.ones((1, 1)), verbose=0)
+    assert np.all(np.array(layer.table)[[1, 2, 5, 8]] != table[[1, 2, 5, 8]])
+    np.testing.assert_array_equal(layer(features)[0, 1], [1, 2])

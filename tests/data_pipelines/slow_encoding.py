@@ -73,7 +73,7 @@ class SlowTable:
     @staticmethod
     def is_counted(field):
         is_bucket = field.get("transform") == "quantile"
-        return field.get("kind") != "numerical" and not is_bucket and "hash_buckets" not in field
+        return field.get("kind") not in ("numerical", "vector") and not is_bucket and "hash_buckets" not in field
 
     def text(self, field, cell):
         """Return the text of a value, None if it is missing."""
@@ -138,6 +138,20 @@ class SlowTable:
     def size(self, field):
         if field.get("kind") == "numerical":
             return 1
+        if field.get("kind") == "vector":
+            return len(field.get("columns", "123"))
+        if "compositional" in field:
+            return sum(self.tables(field))
+        return self.num_values(field)
+
+    def tables(self, field):
+        """Return the numbers of quotients and remainders: the fewest remainders whose square covers all values."""
+        values, remainders = self.num_values(field), field["compositional"]
+        if remainders == "auto":
+            remainders = next(number for number in range(1, values + 1) if number**2 >= values)
+        return len(range(0, values, remainders)), remainders
+
+    def num_values(self, field):
         if "hash_buckets" in field:
             size = field["hash_buckets"]
         elif field.get("transform") == "quantile":
@@ -169,19 +183,36 @@ class SlowTable:
             cell = self.cells[field.get("column", field["name"])][row]
             is_missing = cell in (*MISSING, *field.get("missing_texts", ()))
             return [first], [0.0 if is_missing else self.number(field, float(cell))]
+        if field.get("kind") == "vector":
+            numbers = self.vector(field, row)
+            return list(range(first, first + len(numbers))), numbers
         ids = [self.local_id(field, text) for text in self.values(field, row)]
         weights = [1.0] * len(ids)
         if "weight_separator" in field:
             cell = self.cells[field.get("column", field["name"])][row]
             tokens = [] if cell in MISSING else [token for token in cell.split("|") if token]
             weights = [float(token.partition(":")[2] or 1) for token in tokens]
-        pairs = [(first + one - 1, weight) for one, weight in zip(ids, weights, strict=True) if one]
+        pairs = [(one, weight) for one, weight in zip(ids, weights, strict=True) if one]
         pairs = pairs[-slots:] if field.get("keep") == "last" else pairs[:slots]
         if field.get("kind") == "multivalued" and field.get("pooling", "mean") == "mean":
             total = sum(weight for _, weight in pairs)
             pairs = [(one, weight / total) for one, weight in pairs]
-        pairs += [(0, 0.0)] * (slots - len(pairs))
-        return [one for one, _ in pairs], [weight for _, weight in pairs]
+        weights = [weight for _, weight in pairs] + [0.0] * (slots - len(pairs))
+        empty = [0] * (slots - len(pairs))
+        if "compositional" not in field:
+            return [first + one - 1 for one, _ in pairs] + empty, weights
+        quotients, remainders = self.tables(field)
+        above = [first + (one - 1) // remainders for one, _ in pairs] + empty
+        below = [first + quotients + (one - 1) % remainders for one, _ in pairs] + empty
+        return above + below, weights * 2
+
+    def vector(self, field, row):
+        """Return the numbers of a vector, zeros for a missing one."""
+        columns = field.get("columns", [field.get("column")])
+        texts = [text for column in columns for text in self.cells[column][row].split("|")]
+        if self.cells[columns[0]][row] in (*MISSING, *field.get("missing_texts", ())):
+            return [0.0] * self.size(field)
+        return [float(text) for text in texts]
 
     def number(self, field, number):
         transform = field.get("transform")

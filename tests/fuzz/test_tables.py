@@ -107,6 +107,8 @@ def test_schema_files(tmp_path, monkeypatch, suffix):
     (tmp_path / "clicks.csv").write_text(TEXT)
     split = {"train": 0.8, "valid": 0.1, "test": 0.1}
     schema = {**json.loads(json.dumps(SCHEMA)), "split": split, "fit_on": "train", "missing": ["NULL"]}
+    bucket = {"name": "bucket", "column": "price", "transform": "quantile", "num_buckets": 3}
+    schema["fields"] += [bucket, {"name": "both", "cross": ["site", "bucket"], "min_count": 2, "missing": "category"}]
     text = json.dumps(schema) if suffix == ".json" else yaml.safe_dump(schema)
     path = tmp_path / f"schema{suffix}"
     for number, source in enumerate(seeds(suffix)):

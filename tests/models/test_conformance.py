@@ -31,6 +31,7 @@ OTHER_KINDS = Schema(
         Field("emb", "vector", vocabulary_size=3, num_slots=3),
         Field("item", vocabulary_size=7, num_slots=2, compositional=4),
         Field("one", "vector"),
+        Field("user", vocabulary_size=5),
     ]
 )
 

@@ -14,6 +14,15 @@ from tests.models.cases import CASES, randomize, rows
 
 SIZES = (6, 1, 4)
 BUILT_IN = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
+OTHER_KINDS = Schema(
+    [
+        Field("emb", "vector", vocabulary_size=3, num_slots=3),
+        Field("item", vocabulary_size=7, num_slots=2, compositional=4),
+        Field("age", "numerical"),
+        Field("seen", "multivalued", vocabulary_size=5, num_slots=4, compositional=2),
+        Field("one", "vector"),
+    ]
+)
 DEEPFM, POLY2 = (next(case for case in CASES if case.id == name) for name in ("deepfm", "poly2"))
 
 
@@ -109,6 +118,22 @@ def test_litert_takes_the_maximum_of_a_field(name):
     schema = Schema([maximum, Field("user", vocabulary_size=9), Field("age", "numerical"), last])
     model = uncalled(next(case for case in CASES if case.id == name), schema)
     check(converted(tf.lite.TFLiteConverter.from_keras_model(model)), model)
+
+
+@pytest.mark.parametrize("name", ["lr", "deepfm", "ffm", "dlrm", "poly2"])
+def test_litert_takes_vectors_and_compositional_fields(name):
+    model = uncalled(next(case for case in CASES if case.id == name), OTHER_KINDS)
+    check(converted(tf.lite.TFLiteConverter.from_keras_model(model)), model)
+
+
+@pytest.mark.parametrize("name", ["deepfm", "poly2"])
+def test_onnx_takes_vectors_and_compositional_fields(name, tmp_path):
+    pytest.importorskip("tf2onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    model = uncalled(next(case for case in CASES if case.id == name), OTHER_KINDS)
+    model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    session = runtime.InferenceSession(tmp_path / "model.onnx")
+    check(lambda features: session.run(None, features)[0], model)
 
 
 def test_litert_hashes_to_any_number_of_buckets(mixed_schema):

@@ -79,6 +79,14 @@ def test_an_ablation_of_graphfm_is_refused(part):
         load_graphctr(ablated, case.section("var"))
 
 
+@pytest.mark.parametrize("change", [{"selection": "threshold", "num_neighbors": None}, {"edge_metric": "cosine"}])
+def test_another_selection_of_graphfm_is_refused(change):
+    case = Case("ctr_graphfm_base")
+    config = {**case.model.get_config(), "selector_units": 16, **change}
+    with pytest.raises(ValueError, match="needs selection='top_k' and edge_metric='mlp'"):
+        load_graphctr(type(case.model).from_config(config), case.section("var"))
+
+
 class Original:
     """The original's forward passes with a size per step or order, written with loops from its code."""
 

@@ -160,6 +160,8 @@ CASES = [
         {**_graph, "average_heads": True, "activation": "elu", "negative_slope": 0.1, "use_residual_norm": True},
     ),
     Case("GraphInteraction", {"units": 6, "use_selection": False, "use_interaction": False, "l2": 0.1}, number=2),
+    Case("GraphInteraction", {"units": 6, "selection": "threshold", "threshold": 0.4, **EXPLAINED}, number=3),
+    Case("GraphInteraction", {"units": 6, "edge_metric": "cosine", "num_neighbors": 2, **EXPLAINED}, number=4),
     Case("HardConcrete", {"l0": 0.1, "temperature": 0.5, "low": -0.2, "high": 1.2}),
     Case(
         "HashedPairs",
@@ -198,6 +200,11 @@ CASES = [
     Case("ProductAttention", {"units": 5, "attention_dropout": 0.2, **KERNEL, **EXPLAINED}, inputs="embedded twice"),
     Case("ReferenceGraphInteraction", {**_graph, "use_residual": False}),
     Case("ReferenceGraphInteraction", {"units": 6, "use_selection": False, "l2": 0.1}, number=2),
+    Case(
+        "ReferenceGraphInteraction",
+        {"units": 6, "selection": "threshold", "threshold": 0.4, "edge_metric": "euclidean", **EXPLAINED},
+        number=3,
+    ),
     Case("ResidualUnit", {"units": (5, 3), "dropout": 0.2, **KERNEL, **BIAS}, inputs="flat"),
     Case(
         "TransformerBlock",

@@ -24,6 +24,7 @@ SCHEMA = Schema(
 )
 STEPS = 50
 BATCH = 64
+POLICIES = ("mixed_bfloat16", "mixed_float16", "float64")
 HYPERPARAMETERS = {
     "deepfm": {"embedding_dim": 4, "deep_units": (8,)},
     "deepfm_batch_norm": {"embedding_dim": 4, "deep_units": (8,), "deep_batch_norm": True},
@@ -36,7 +37,7 @@ def train_model(case, strategy):
     """Return losses of 50 steps, whose last of each pass is uneven, the weights after them, and the test AUC."""
     name, *options = case.split(":")
     keras.utils.set_random_seed(1)
-    keras.mixed_precision.set_dtype_policy(next((word for word in options if word.startswith("mixed")), "float32"))
+    keras.mixed_precision.set_dtype_policy(next((word for word in options if word in POLICIES), "float32"))
     data = SmallData(SCHEMA, num_rows=7 * BATCH + 27)
     with strategy.scope():
         hyperparameters = HYPERPARAMETERS.get(name, {})

@@ -30,7 +30,7 @@ from tests.small_data import SmallData
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 # CTRZOO_DEVICES=2,4,8 pytest tests/ctrzoo/training/test_strategy.py -k devices
 DEVICES = [int(number) for number in os.environ.get("CTRZOO_DEVICES", "2").split(",")]
-CASES = ["lr", "fm:rowwise", "fm:rowwise:weighted", "fm:mixed_bfloat16", "deepfm_batch_norm", "graphfm"]
+CASES = ["lr", "fm:rowwise", "fm:rowwise:weighted", "fm:mixed_bfloat16", "deepfm_batch_norm:float64", "graphfm"]
 if len(DEVICES) > 1:
     CASES += ["lr:rowwise", "fm", "fm:jit", "deepfm", "deepfm:rowwise", "deepfm:weighted", "graphfm:rowwise"]
 HAS_GPUS = len(tf.config.list_physical_devices("GPU")) >= max(2, *DEVICES)
@@ -57,10 +57,10 @@ def test_devices_give_the_losses_weights_and_metrics_of_one(one_device, devices,
     assert process.wait(timeout=1200) == 0, process.stderr.read()
     several = np.load(tmp_path / "several.npz")
     for case in CASES:
-        tolerance = 2e-3 if "mixed" in case else 2e-5
+        tolerance = 2e-3 if "mixed" in case else 2e-7 if "float64" in case else 2e-5
         auc, expected_auc = (found[f"{case}/metrics"][0] for found in (several, one_device))
         # Rounding may swap a pair of rows that are nearly tied.
-        assert auc == expected_auc or ("mixed" in case or "norm" in case) and abs(auc - expected_auc) < 2e-3, case
+        assert auc == expected_auc or "mixed" in case and abs(auc - expected_auc) < 2e-3, case
         for key, first in (("losses", 0), ("weights", 0), ("metrics", 1)):
             found, expected = several[f"{case}/{key}"][first:], one_device[f"{case}/{key}"][first:]
             np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance, err_msg=f"{case}, {key}")

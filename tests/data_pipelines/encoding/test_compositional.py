@@ -178,6 +178,8 @@ def test_the_report_says_that_small_tables_save_nothing(tmp_path, without_pictur
     frame = FRAME.assign(user=FRAME["user"].where(FRAME["user"] < "d", "d"))
     *_, report = prepare(tmp_path, [{"name": "user", "compositional": "auto"}], frame)
     assert report["warnings"] == ["Field 'user': `compositional` saves nothing, as 4 values have 4 rows. Remove it."]
+    with pytest.warns(UserWarning, match="'user': `compositional` saves nothing, as 4 values have 5 rows"):
+        FrameEncoder("click", ["user"], compositional={"user": 4}).fit(frame)
 
 
 def test_fields_that_share_ids_are_composed_alike(tmp_path, without_pictures):
@@ -190,7 +192,7 @@ def test_fields_that_share_ids_are_composed_alike(tmp_path, without_pictures):
     for row, cell in enumerate(FRAME["seen"]):
         for place, value in enumerate(filter(None, cell.split("|"))):
             others = np.flatnonzero(FRAME["user"] == value)
-            pair = prepared["ids"][row, [3 + place, 3 + data.schema.fields[2].num_values + place]]
+            pair = prepared["ids"][row, [3 + place, 3 + data.schema.fields[2].values_per_row + place]]
             assert all((prepared["ids"][others, 1:3] == pair).all(axis=1))
 
 
@@ -200,3 +202,24 @@ def test_pretrained_vectors_are_refused(tmp_path, without_pictures):
     with pytest.raises(ValueError, match="Field 'user' is compositional.*Remove `compositional`") as error:
         load_pretrained(model, data.encoding, "user", {"a": [1, 2]})
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"min_count": 8, "assign_ids_online": True},
+        {"min_count": 8, "unused_ids": 4},
+        {"missing": "category"},
+        {"missing": "reserved", "oov": True},
+        {"type": "text", "missing_texts": ["a", "b"]},
+    ],
+)
+def test_pairs_are_those_of_the_ids_that_a_table_would_have(options, tmp_path, without_pictures):
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "composed").mkdir()
+    plain, of_table, _ = prepare(tmp_path / "plain", [{"name": "user", **options}])
+    size = plain.schema.fields[1].vocabulary_size
+    _, found, _ = prepare(tmp_path / "composed", [{"name": "user", **options, "compositional": 6}])
+    above = -(-size // 6)
+    for one, pair in zip(of_table["ids"][:, 1].tolist(), found["ids"][:, 1:].tolist(), strict=True):
+        assert pair == ([2 + (one - 2) // 6, 2 + above + (one - 2) % 6] if one else [0, 0])

@@ -128,13 +128,15 @@ def test_preparation_encode_and_serving_equal_a_dictionary_of_tuples(suffix, tmp
 
 
 def test_a_saved_serving_model_crosses_raw_cells(tmp_path):
-    data, ids, _ = prepared(tmp_path, ".csv", FIELDS)
+    age = {"name": "age", "transform": "quantile", "num_buckets": 3, "missing": "category"}
+    fields = [*FIELDS, age, {"name": "by_age", "cross": ["age", "ad"], "hash_buckets": 50}]
+    data, ids, _ = prepared(tmp_path, ".csv", fields)
     model = models.build("lr", data.schema)
     weights = RANDOM.normal(size=(data.schema.num_ids, 1)).astype(np.float32)
     model.get_layer("linear").weights_of_ids.table.assign(weights)
     serving_model(model, data.encoding).save(tmp_path / "serving.keras")
     loaded = keras.models.load_model(tmp_path / "serving.keras")
-    assert set(loaded.input) == {*CELLS, "row"} - {"age"}
+    assert set(loaded.input) == {*CELLS, "row"}
     frame = pd.DataFrame({**CELLS, "row": range(ROWS)})
     features = data.encoding.features(pl.from_pandas(frame))
     np.testing.assert_array_equal(features["ids"], ids)
@@ -257,8 +259,11 @@ PAIR = {"name": "x", "cross": ["site", "ad"]}
 @pytest.mark.parametrize(
     ("cross", "message"),
     [
-        ({"cross": ["site", "tags"]}, "Field 'x': `cross` takes categorical fields, and 'tags' is multivalued."),
-        ({"cross": ["price", "site"]}, "and 'price' is numerical. Give it a `transform` that makes categories"),
+        (
+            {"cross": ["site", "tags"]},
+            "Field 'x': `cross` takes categorical fields, and 'tags' is multivalued: leave it",
+        ),
+        ({"cross": ["price", "site"]}, "and 'price' is numerical: make it categorical, in a schema by `tra"),
         ({"cross": ["site", "sight"]}, "Field 'x': `cross`: Unknown field 'sight'. Did you mean 'site'?"),
         ({"cross": ["site", "x"]}, "must name fields that are no crosses. Received: itself."),
         ({"cross": ["site", "both"]}, "must name fields that are no crosses. Received: 'both', which is a cross."),
@@ -319,6 +324,7 @@ def test_a_cross_that_makes_no_sense_is_refused_in_a_line(cross, message, tmp_pa
         ({"x": ["a", "tags"]}, "takes categorical fields, and 'tags' is multivalued"),
         ({"x": ["a", "c"]}, "Unknown field 'c'"),
         ({"x": []}, "two or three different fields"),
+        ([["a", "b"]], "`crosses` must be columns by name, such as .* Received: "),
         ({"x": None}, "`crosses` must name the columns of 'x'"),
         ({"a": ["a", "b"]}, "Field names must differ. Received more than once: a"),
     ],

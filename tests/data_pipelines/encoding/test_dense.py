@@ -116,11 +116,11 @@ def test_several_columns_are_one_vector(tmp_path, without_pictures):
 
 BAD = {
     "another length": ("1;2", "row 4: column 'emb' must hold vectors of 3 numbers, not of 2"),
-    "no number": ("1;x;3", "row 4: column 'emb' must hold finite numbers, not 'x'"),
-    "an empty number": ("1;;3", "row 4: column 'emb' must hold finite numbers, not ''"),
-    "infinite": ("1;inf;3", "row 4: column 'emb' must hold finite numbers, not 'inf'"),
-    "NaN": ("1;nan;3", "row 4: column 'emb' must hold finite numbers, not 'nan'"),
-    "nothing but NaN": ("nan;nan;nan", "row 4: column 'emb' must hold finite numbers, not 'nan'"),
+    "no number": ("1;x;3", "row 4: column 'emb' must hold vectors of finite numbers, not 'x'"),
+    "an empty number": ("1;;3", "row 4: column 'emb' must hold vectors of finite numbers, not ''"),
+    "infinite": ("1;inf;3", "row 4: column 'emb' must hold vectors of finite numbers, not 'inf'"),
+    "NaN": ("1;nan;3", "row 4: column 'emb' must hold vectors of finite numbers, not 'nan'"),
+    "nothing but NaN": ("nan;nan;nan", "row 4: column 'emb' must hold vectors of finite numbers, not 'nan'"),
     "too large": ("1;1e39;3", r"row 4: column 'emb' must hold numbers of at most 3.4e\+38, not 1e\+39"),
     "a word": ("none", "row 4: column 'emb' must hold finite numbers, not 'none'.*missing: ..none.. into the schema"),
 }
@@ -196,6 +196,16 @@ def test_chunks_of_two_lengths_name_the_row(tmp_path, monkeypatch, without_pictu
     assert sorted(prepared["values"].tolist()) == [[0, 0]] * 12 + [[0.5, 1]] * 8
 
 
+def test_a_tensor_of_another_width_is_refused():
+    encoder = ServingEncoder(TableEncoding([FieldEncoding("emb", "vector", length=2), FieldEncoding("one", "vector")]))
+    with pytest.raises(ValueError, match="Column 'emb' must hold vectors of 2 numbers. Received: .4, 3."):
+        encoder({"emb": tf.zeros((4, 3)), "one": tf.zeros(4)})
+    found = encoder({"emb": tf.ragged.constant([[1.0, 2.0], []]), "one": tf.constant([3.0, np.nan])})
+    assert found["values"].numpy().tolist() == [[1, 2, 3], [0, 0, 0]]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="column 'emb' must hold vectors of 2 numbers"):
+        encoder({"emb": tf.ragged.constant([[1.0, 2.0], [1.0]]), "one": tf.zeros(2)})
+
+
 def test_a_column_without_vectors_needs_a_length(tmp_path, without_pictures):
     frame = pd.DataFrame({"click": [0, 1] * 9, "emb": [None] * 18})
     frame.to_csv(tmp_path / "t.csv", index=False)
@@ -207,6 +217,30 @@ def test_a_column_without_vectors_needs_a_length(tmp_path, without_pictures):
             fit()
     _, prepared = prepare(tmp_path / "t.csv", tmp_path, [{**FIELDS[1], "length": 2}])
     assert prepared["values"].tolist() == [[0, 0]] * 18
+
+
+def test_vectors_of_a_frame_are_named_by_lists():
+    with pytest.raises(ValueError, match="`columns` must be a list of names of columns"):
+        FrameEncoder("click", vector={"emb": []})
+    with pytest.raises(ValueError, match="`vector` must be a list of column names. Received the text 'emb'"):
+        FrameEncoder("click", vector="emb")
+    frame = pd.DataFrame({"click": [0, 1], "vec": [[1.0, 2.0], [3.0, 4.0]], "user": ["a", "b"]})
+    encoder = FrameEncoder("click", ["user"], vector={"emb": "vec"}, order=["emb", "user"]).fit(frame)
+    assert encoder.schema.names == ("emb", "user")
+    assert encoder.features(frame)["values"].tolist() == [[1, 2, 1], [3, 4, 1]]
+    with pytest.raises(ValueError, match="Unknown column 'vec'"):
+        encoder.features(frame[["user"]])
+
+
+def test_vectors_of_negative_rows_are_left_out_too(tmp_path, without_pictures):
+    frame = table_of(WAYS["lists"]).assign(click=[1, 0, 0, 0, 0] * 10)
+    frame.to_parquet(tmp_path / "t.parquet")
+    schema = {"label": "click", "fields": FIELDS, "split": SPLIT, "negatives": 0.5}
+    prepare_own_table(tmp_path / "data", "t", tmp_path / "t.parquet", schema)
+    features, labels = load(tmp_path / "data").arrays("train")
+    assert 10 < len(labels) < 45 and labels.sum() == 10
+    rows = features["values"][:, 0].astype(int)
+    np.testing.assert_array_equal(features["values"][:, 1:], STORED[rows])
 
 
 def test_a_column_of_single_numbers_is_refused():

@@ -174,6 +174,15 @@ def test_texts_for_missing_cells_are_missing_everywhere(kind, source, tmp_path):
     assert predicted.shape == (30, 1)
 
 
+def test_a_bucket_that_looks_like_a_missing_cell_is_none():
+    """The number 2 has the bucket -1; the number -1 is a missing cell."""
+    field = {"name": "item", "transform": "log_squared_bucket", "missing_texts": ["-1"], "values": ["-1", "1"]}
+    encoding = TableEncoding([field])
+    cells = ["2", "-1", "-1.0", "3", ""]
+    assert encoding.encode(pl.DataFrame({"item": cells}))[0][:, 0].tolist() == [1, 0, 0, 2, 0]
+    assert ServingEncoder(encoding)({"item": tf.constant(cells)})["ids"].numpy()[:, 0].tolist() == [1, 0, 0, 2, 0]
+
+
 def test_few_known_values_in_a_split_are_said_aloud(tmp_path):
     train = write_csv(tmp_path / "train.csv", ["a", "b"] * 10)
     test = write_csv(tmp_path / "test.csv", ["A", "B", "a"] * 10)

@@ -35,6 +35,9 @@ COLUMNS = {
     "moment": st.sampled_from([*MOMENTS, "NULL", ""]),
     "tags": LISTS,
     "weighted": WEIGHTED,
+    "vector": st.sampled_from(["1|2|3", "-0.5|1e2|0", "0|0|0.25", "NULL", ""]),
+    "x": st.sampled_from(["1", "-0.5", "2e1"]),
+    "y": st.sampled_from(["0", "0.125"]),
     "fold": st.sampled_from(["train", "valid", "test", "train"]),
     "click": st.sampled_from(["0", "1"]),
     "stars": st.sampled_from(["0", "1", "4.5"]),
@@ -50,9 +53,10 @@ def options(**choices):
     return st.fixed_dictionaries({}, optional={key: st.sampled_from(values) for key, values in choices.items()})
 
 
-COUNTED = options(min_count=[1, 2, 3], oov=[True, False], unused_ids=[0, 2])
+COUNTED = options(min_count=[1, 2, 3], oov=[True, False], unused_ids=[0, 2], compositional=[1, 2, "auto"])
 HASHED = options(unused_ids=[0, 2]).map(lambda config: {**config, "hash_buckets": 5})
-IDS = COUNTED | HASHED
+MANY = options(unused_ids=[0, 2]).map(lambda config: {**config, "hash_buckets": 10**11, "compositional": "auto"})
+IDS = COUNTED | HASHED | MANY
 ABSENT = options(missing=["absent", "category", "reserved"])
 
 
@@ -70,7 +74,12 @@ CATEGORIES = st.one_of(
     merged(st.just({"column": "moment", "part": "is_weekend"}), IDS, ABSENT, PARTS),
     merged(st.just({"column": "moment", "part": "month"}), IDS, ABSENT, PARTS),
     merged(st.just({"column": "moment", "type": "time"}), IDS, ABSENT),
-    merged(st.just({"column": "number", "transform": "log_squared_bucket"}), COUNTED, ABSENT),
+    merged(
+        st.just({"column": "number", "transform": "log_squared_bucket"}),
+        COUNTED,
+        ABSENT,
+        options(missing_texts=[["-1"]]),  # also the bucket of the number 2
+    ),
     merged(
         st.just({"column": "number", "transform": "quantile"}),
         ABSENT,
@@ -83,7 +92,11 @@ OTHERS = st.one_of(
         st.just({"column": "number", "kind": "numerical"}),
         options(transform=["standard", "min_max"], missing_texts=[["-1"]]),
     ),
-    merged(st.just({"column": "tags", "kind": "multivalued"}), IDS, SEVERAL, options(pooling=["mean", "sum", "max"])),
+    merged(
+        st.just({"column": "tags", "kind": "multivalued"}), IDS, SEVERAL, options(pooling=["mean", "sum", "max"])
+    ).filter(lambda field: "compositional" not in field or field.get("pooling") != "max"),
+    merged(st.just({"column": "vector", "kind": "vector", "length": 3}), options(missing_texts=[["0|0|0.25"]])),
+    st.just({"kind": "vector", "columns": ["x", "y"]}),
     merged(
         st.just({"column": "weighted", "kind": "multivalued", "weight_separator": ":"}),
         IDS,
@@ -91,7 +104,7 @@ OTHERS = st.one_of(
         options(pooling=["mean", "sum"]),
     ),
 )
-SHARED = ("min_count", "oov", "hash_buckets", "unused_ids", "missing_texts", "type")
+SHARED = ("min_count", "oov", "hash_buckets", "unused_ids", "missing_texts", "type", "compositional")
 
 
 @st.composite
@@ -107,7 +120,7 @@ def schemas(draw):
     fields += draw(st.lists(OTHERS, max_size=3))
     fields = [{"name": f"f{index}", **field} for index, field in enumerate(fields)]
     names = [field["name"] for field in fields if field.get("kind", "categorical") == "categorical"]
-    for owner in [field for field in fields if field["column"] in ("word", "tags")]:
+    for owner in [field for field in fields if field.get("column") in ("word", "tags")]:
         if draw(st.booleans()):
             same = {key: owner[key] for key in SHARED if key in owner}
             columns = {"tags": {"column": "tags", "kind": "multivalued", **draw(SEVERAL)}, "other": {"column": "other"}}
@@ -169,9 +182,9 @@ def prepared(folder, suffix, cells, schema):
     assert data.encoding is not None  # read while the folder is there
     slot = data.schema.slot_fields.index(data.schema.names.index("row"))
     rows = {}
-    for split in data.num_rows:
-        features, labels = data.arrays(split)
-        columns = {role: data.column(split, role) for role in data.columns}
+    for split, total in data.num_rows.items():
+        batch = next(iter(data.dataset(split, total, shuffle=False, columns=data.columns).as_numpy_iterator()))
+        features, labels, columns = batch[0], batch[1], batch[-1] if data.columns else {}
         for place, row in enumerate(features["values"][:, slot].astype(int).tolist()):
             own = {role: column[place] for role, column in columns.items()}
             rows[row] = (split, features["ids"][place], features["values"][place], labels[place, 0], own)
@@ -189,7 +202,7 @@ def expected_columns(cells, row):
     }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(schemas(), tables(), st.sampled_from([".csv", ".tsv", ".parquet"]))
 def test_all_options_together(schema, cells, suffix):
     with tempfile.TemporaryDirectory() as folder:
@@ -265,7 +278,7 @@ def encoders(draw):
     return arguments, {"label": label, **roles, "fields": [fields[name] for name in order], "fit_on": "all"}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(encoders(), tables())
 def test_a_frame_encoder_and_a_preparation_give_the_same(encoder, cells):
     arguments, schema = encoder

@@ -22,6 +22,7 @@ TOKENS = st.lists(
     ),
     max_size=4,
 )
+VECTORS = st.none() | st.lists(st.floats(-1e4, 1e4, width=32), min_size=3, max_size=3)
 WEIGHTED = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 9)), max_size=3)
 NUMBERS = st.none() | st.floats(-1e4, 1e4, width=32)
 KINDS = {
@@ -39,8 +40,14 @@ KINDS = {
                 "kind": st.just("multivalued"),
                 "pooling": st.sampled_from(["mean", "sum"]),
                 "type": st.just("text"),
+                "compositional": st.sampled_from([None, 1, 3, "auto"]),
             }
         ),
+    ),
+    "big": (TEXT, st.fixed_dictionaries({"type": st.just("text"), "compositional": st.sampled_from([1, 2, "auto"])})),
+    "vector": (
+        VECTORS,
+        st.sampled_from([{"kind": "vector", "length": 3}, {"kind": "vector", "length": 3, "separator": ", "}]),
     ),
     "weighted": (
         WEIGHTED,
@@ -60,6 +67,8 @@ def tables(draw):
 def as_cell(kind, value):
     if kind == "tokens":
         return "|".join(value)
+    if kind == "vector":
+        return "" if value is None else str(value)
     if kind == "weighted":
         return "|".join(f"{token}:{weight}" for token, weight in value)
     return "" if value is None else value
@@ -98,7 +107,7 @@ def test_encode_write_read_decode_gives_the_same_table(table):
     for index, (kind, field) in enumerate(zip(kinds, fields, strict=True)):
         found, expected = decoded[field["name"]][order].to_list(), [row[index] for row in rows]
         slots = [slot for slot, owner in enumerate(data.schema.slot_fields) if owner == index + 1]
-        if kind == "text":
+        if kind in ("text", "big"):
             assert found == [value or None for value in expected]
         elif kind == "number" and field["transform"] == "standard":
             present = [value for value in expected if value is not None]
@@ -108,6 +117,8 @@ def test_encode_write_read_decode_gives_the_same_table(table):
             present = [value for value in expected if value is not None]
             least = min(present, default=0) if field["transform"] == "min_max" else 0
             np.testing.assert_allclose(found, [least if v is None else v for v in expected], rtol=1e-3, atol=0.01)
+        elif kind == "vector":
+            assert found == [value or [0, 0, 0] for value in expected]
         elif kind == "tokens":
             assert found == [list(value) for value in expected]
         else:

@@ -29,6 +29,7 @@ PREPARE = """
             {"name": "price", "kind": "numerical", "transform": "standard"},
             {"name": "size", "transform": "quantile", "num_buckets": 5},
             {"name": "tags", "kind": "multivalued", "weight_separator": ":"},
+            {"name": "both", "cross": ["size", "site"], "min_count": 2},
         ],
     }
 

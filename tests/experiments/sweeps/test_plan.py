@@ -31,7 +31,9 @@ def test_each_sweep_of_the_project_can_be_planned_and_reported(name, tmp_path):
     choices, write_report = read_sweep(name)
     runs = plan(choices, tmp_path, tmp_path)
     assert len(runs) == len(choices)
-    rows = [{**row, "state": "finished", "test_auc": 0.85, "test_log_loss": 0.4} for row in rows_of(runs)]
+    rows = rows_of(runs)
+    if name != "next_movie":  # its report ranks with the models of finished runs, which `next_movie/` tests
+        rows = [{**row, "state": "finished", "test_auc": 0.85, "test_log_loss": 0.4} for row in rows]
     write_report(rows, tmp_path)
     assert any(path.suffix in (".png", ".md") for path in tmp_path.iterdir())
 
