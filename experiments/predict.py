@@ -1,0 +1,187 @@
+"""Score a table with a trained model: `ctrzoo-predict`, or `python -m ctrzoo.experiments.predict`.
+
+`ctrzoo-predict --workdir=runs/mine --table=new.csv --output=scores.csv` writes the columns that name the rows and the
+prediction of each row, in the order of the table. The cells are read as the training rows were. The table needs no
+label. Tables are CSV, TSV, Parquet, libsvm or libffm, plain or compressed, in one file or many.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+
+from absl import flags
+from rich.console import Console
+
+from ctrzoo.startup import load_keras_quietly
+
+from ..data_pipelines.encoding.fields import ENCODING_FILE, TableEncoding
+from ..data_pipelines.preparation.table import read_schema, table_source
+from ..data_pipelines.raw.layout import KINDS, source_like
+from .cli import program_flags, run_command
+from .scoring.files import STANDARD_INPUT, found_files, table_files
+from .scoring.output import check_output, written_table
+from .scoring.rows import encoded_chunks, table_to_score
+
+FLAGS = program_flags()
+flags.DEFINE_string("workdir", None, "The folder of a finished ctrzoo-train run.", flag_values=FLAGS)
+flags.DEFINE_string("model", None, "A saved model (.keras) in place of --workdir.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "encoding",
+    None,
+    "The folder of the encoding, or the prepared folder; by default `encoding` next to the model.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "table", None, "The rows: a file, a folder or pattern of parts, or - for the standard input.", flag_values=FLAGS
+)
+flags.DEFINE_string(
+    "output", None, "The file to write, .csv or .parquet, or - for CSV on the standard output.", flag_values=FLAGS
+)
+flags.DEFINE_list(
+    "id",
+    None,
+    "Columns that name the rows, by commas, copied as they are written; by default the `id` of the schema. Without "
+    "any, rows are numbered from 1.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_integer(
+    "explain", None, "Add so many of the fields or pairs that add most to each logit.", 1, flag_values=FLAGS
+)
+flags.DEFINE_enum("bad_rows", "error", ["error", "skip"], "What to do with malformed rows.", flag_values=FLAGS)
+flags.DEFINE_float(
+    "most_skipped",
+    None,
+    "The largest share of the rows that --bad_rows=skip may leave out, 0 to 1; by default 0.05.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_enum(
+    "format",
+    None,
+    KINDS,
+    "The kind of the table, if neither the names of its files nor the training table say it.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "schema",
+    None,
+    "A schema (JSON or YAML) whose separator, columns, quote, missing and format say how the table is written; by "
+    "default it is written like the training table.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_integer("batch_size", None, "Rows predicted at once; by default 8,192.", 1, flag_values=FLAGS)
+flags.DEFINE_bool("overwrite", False, "Replace an existing output.", flag_values=FLAGS)
+# The keys of a schema that say how a table is written.
+LAYOUT_KEYS = ("separator", "columns", "quote", "missing", "format")
+
+
+def main(argv: list[str]) -> None:
+    """Score what the flags ask for."""
+    if len(argv) > 1:
+        raise ValueError(f"Unknown argument '{argv[1]}'. Everything is given as flags, such as --table=new.csv.")
+    _check_flags()
+    path = pathlib.Path(FLAGS.workdir or FLAGS.model)
+    encoding = TableEncoding.load(_encoding_folder(path))
+    tables = [] if FLAGS.table == STANDARD_INPUT else found_files(FLAGS.table)
+    check_output(FLAGS.output, tables, FLAGS.overwrite)
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    kind = encoding.table.get("kind", "csv")
+    ending = f".{'csv' if kind == 'parquet' else kind}" if FLAGS.schema else ""  # else source_like knows the kind
+    with table_files(FLAGS.table, sys.stdin.buffer, ending) as files:
+        source = _source(files, encoding)
+        ids = _ids(source, encoding, console)
+        source = table_to_score(source, encoding, ids)
+        load_keras_quietly()
+        from .explained_run import load_model  # slow: these load TensorFlow
+        from .scoring.score import check_names, score_chunks
+
+        model = load_model(path, encoding.schema)
+        check_names(ids, model.task, FLAGS.explain or 0)
+        chunks = encoded_chunks(source, encoding, ids, FLAGS.bad_rows == "skip")
+        with written_table(FLAGS.output, sys.stdout.buffer) as write:
+            summary = score_chunks(
+                model,
+                chunks,
+                write,
+                title=f"{path}: predicting",
+                batch_size=FLAGS.batch_size,
+                reasons=FLAGS.explain or 0,
+                most_skipped=FLAGS.most_skipped,
+            )
+    for sentence in summary.sentences():
+        console.print(sentence)
+    if FLAGS.output != "-":
+        console.print(f"The predictions are in {FLAGS.output}")
+
+
+def _check_flags():
+    if (FLAGS.workdir is None) == (FLAGS.model is None):
+        raise ValueError("Which model? Pass either --workdir=runs/... of a run or --model=....keras of a saved model.")
+    if FLAGS.table is None:
+        raise ValueError("Which rows? Pass --table=new.csv, a folder or pattern of parts, or - for the standard input.")
+    if FLAGS.output is None:
+        raise ValueError("Where to? Pass --output=scores.csv or .parquet, or - for CSV on the standard output.")
+    if FLAGS.most_skipped is not None and FLAGS.bad_rows != "skip":
+        raise ValueError("--most_skipped is for --bad_rows=skip, which skips rows. Pass both, or neither.")
+    if FLAGS.most_skipped is not None and not 0 <= FLAGS.most_skipped <= 1:
+        raise ValueError(f"--most_skipped must be a share of the rows, 0 to 1. Received: {FLAGS.most_skipped}.")
+    if FLAGS.format and FLAGS.schema:
+        raise ValueError("--schema says how the table is written. Leave out --format, or the schema.")
+    if FLAGS.explain and FLAGS.batch_size:
+        raise ValueError("--batch_size has no effect with --explain, which has small batches. Leave one out.")
+    path = pathlib.Path(FLAGS.workdir) / "model.keras" if FLAGS.workdir else pathlib.Path(FLAGS.model)
+    if not path.is_file():
+        what = "--workdir needs the folder of a finished run" if FLAGS.workdir else "--model needs a .keras file"
+        raise FileNotFoundError(f"Train a run first: {path} not found. {what}.")
+
+
+def _encoding_folder(path):
+    """Return the folder that says how cells become ids: the one given, the run's copy, or the prepared data."""
+    if FLAGS.encoding:
+        given = pathlib.Path(FLAGS.encoding)
+        if not (given / ENCODING_FILE).is_file():
+            raise FileNotFoundError(f"{given / ENCODING_FILE} not found. --encoding needs a folder with an encoding.")
+        return given
+    folder = path.parent if path.is_file() else path
+    if (folder / "encoding" / ENCODING_FILE).is_file():
+        return folder / "encoding"
+    try:  # runs of version 0.1 keep no copy
+        prepared = json.loads((folder / "experiment.json").read_text(encoding="utf-8"))["data"]["folder"]
+        if (pathlib.Path(prepared) / ENCODING_FILE).is_file():
+            return pathlib.Path(prepared)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise FileNotFoundError(
+        f"{folder / 'encoding'} not found, which says how cells become ids. Pass --encoding with the prepared folder; "
+        "data that were made without raw cells, such as `synthetic`, have none."
+    )
+
+
+def _source(files, encoding):
+    if FLAGS.schema is None:
+        return source_like(files, encoding.table, FLAGS.format)
+    config = read_schema(FLAGS.schema)
+    return table_source(files, (), {key: config[key] for key in LAYOUT_KEYS if key in config})
+
+
+def _ids(source, encoding, console):
+    """Return the columns that name the rows."""
+    if FLAGS.id is not None:
+        return FLAGS.id
+    name = encoding.roles.id
+    if name is None:
+        return []
+    if name not in source.columns():
+        console.print(f"The table has no column '{name}', the id of the training rows. Its rows are numbered instead.")
+        return []
+    return [name]
+
+
+def run() -> None:
+    """Start `ctrzoo-predict`: an expected failure is one line on the standard error stream, exit code 1."""
+    run_command("ctrzoo-predict", main, FLAGS, __doc__, "interrupted; the same command starts again")
+
+
+if __name__ == "__main__":
+    run()

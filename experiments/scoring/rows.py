@@ -1,0 +1,217 @@
+"""The rows of a table as the features of a model, chunk by chunk on all cores, with what went wrong on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from ctrzoo.suggest import unknown
+
+from ...data_pipelines.encoding.features import assemble
+from ...data_pipelines.encoding.unknown import Unknown
+from ...data_pipelines.errors import RowError
+from ...data_pipelines.preparation.engine import CORRECT, MOST_SKIPPED
+from ...data_pipelines.preparation.first_pass import column
+from ...data_pipelines.preparation.parallel import in_order
+from ...data_pipelines.raw.delimited import Format
+from ...data_pipelines.raw.libsvm import SparseTextSource
+from ...data_pipelines.raw.sources import ParquetSource, TextSource, open_raw, readable
+
+if typing.TYPE_CHECKING:
+    from ...data_pipelines.encoding.fields import TableEncoding
+    from ...data_pipelines.raw.sources import Chunk
+
+FileSource = ParquetSource | SparseTextSource | TextSource
+# Several chunks are in memory at once: those that are read and encoded, and the one that is predicted.
+CHUNK_BYTES = 16 << 20
+CHUNK_ROWS = 65_536
+
+
+class EncodedRows(typing.NamedTuple):
+    """The usable rows of a chunk.
+
+    Args:
+        features: `{"ids": int32 (rows, slots), "values": float32 (rows, slots)}`.
+        ids: The columns that name the rows, as they are written, a `pyarrow.Table`.
+        places: The place of each row among all rows of the chunk, from 0, `(rows,)`.
+        total: The number of rows of the chunk, with those that cannot be used.
+        first_bad: Where and why the first row cannot be used; None if all can.
+        unknown: The unknown values of the fields.
+        share: The share of the table that has been read after this chunk.
+    """
+
+    features: dict[str, np.ndarray]
+    ids: pa.Table
+    places: np.ndarray
+    total: int
+    first_bad: str | None
+    unknown: list[Unknown]
+    share: float
+
+
+def table_to_score(source: FileSource, encoding: TableEncoding, ids: Sequence[str]) -> FileSource:
+    """Return a source in chunks of the right size, which has the columns that an encoding needs.
+
+    A text table without a header may lack the label, and may have a header after all.
+
+    Args:
+        source: The source.
+        encoding: The encoding.
+        ids: Names of the columns that name the rows.
+
+    Raises:
+        ValueError: If a column is missing, or a file is empty or cannot be read.
+    """
+    if isinstance(source, ParquetSource):
+        source = dataclasses.replace(source, chunk_rows=CHUNK_ROWS)
+    elif isinstance(source, TextSource):
+        source = dataclasses.replace(source, chunk_bytes=CHUNK_BYTES, format=_found_format(source, encoding, ids))
+    known = source.columns()
+    for name in needed_columns(encoding, ids):
+        if name not in known:
+            raise ValueError(
+                f"{source.paths[0]}: {unknown('column', name, known)} The encoding of the model, or --id, needs it. If "
+                "the table is written otherwise than the one of the model, pass --schema with its separator or columns."
+            )
+    return source
+
+
+def needed_columns(encoding: TableEncoding, ids: Sequence[str]) -> dict[str, bool]:
+    """Return the columns to read, `{name: whether they are numbers}`; labels are not needed.
+
+    Args:
+        encoding: The encoding.
+        ids: Names of the columns that name the rows; they are texts.
+    """
+    needed: dict[str, bool] = {}
+    for field in encoding.fields:
+        for name in field.raw_columns:
+            needed[name] = needed.get(name, True) and field.reads_numbers
+    return needed | dict.fromkeys(ids, False)
+
+
+def encoded_chunks(
+    source: FileSource, encoding: TableEncoding, ids: Sequence[str], skip_bad: bool
+) -> Iterator[EncodedRows]:
+    """Yield the rows of a table in order; the next chunks are read and encoded in threads meanwhile.
+
+    Args:
+        source: What `table_to_score` returned.
+        encoding: The encoding.
+        ids: Names of the columns that name the rows.
+        skip_bad: Whether to leave out rows that cannot be used.
+
+    Raises:
+        ValueError: If a row cannot be used and `skip_bad` is False, or a file cannot be read.
+    """
+    needed = needed_columns(encoding, ids)
+    chunks = source.chunks([])
+    # Texts for missing cells, such as "-1", may be ids, which are kept as they are written.
+    if ids and isinstance(source, TextSource) and source.format.missing:
+        plain = dataclasses.replace(source, format=dataclasses.replace(source.format, missing=()))
+        pairs = zip(chunks, plain.chunks([]), strict=True)
+    else:
+        pairs = ((chunk, None) for chunk in chunks)
+    return in_order(lambda pair: _encoded(*pair, source, encoding, needed, ids, skip_bad), pairs)
+
+
+def _encoded(chunk, plain, source, encoding, needed, ids, skip_bad):
+    import tensorflow as tf  # slow: programs check what they are given before
+
+    sparse = isinstance(source, SparseTextSource)
+    table, numbers, bad = chunk.parse(needed | ({"label": False} if sparse else {}))
+    if sparse:
+        table, numbers, bad = _with_labels(table, numbers, bad, source.kind)
+    while True:
+        frame = pl.DataFrame([column(table, name) for name in needed])
+        try:
+            stored_ids, stored_numbers, counts = encoding.encode_and_count(frame)
+            break
+        except RowError as error:
+            bad = [*bad, *((int(numbers[row]), error.reason) for row in error.rows)]
+            kept = np.ones(len(table), bool)
+            kept[error.rows] = False
+            table, numbers = table.filter(pa.array(kept)), numbers[kept]
+    first_bad = _first_bad(chunk, bad, len(table), skip_bad)
+    with tf.device("CPU:0"):
+        features = {
+            name: tensor.numpy() for name, tensor in assemble(encoding.schema, stored_ids, stored_numbers).items()
+        }
+    names = table.select(list(ids)) if plain is None else _as_written(plain, ids, numbers)
+    all_rows = np.sort(np.concatenate([numbers, [row for row, _ in bad]]).astype(np.int64))
+    places = np.searchsorted(all_rows, numbers)
+    share = chunk.position["share"]
+    return EncodedRows(features, names, places, len(all_rows), first_bad, counts, share)
+
+
+def _first_bad(chunk: Chunk, bad: list[tuple[int, str]], usable: int, skip_bad: bool) -> str | None:
+    """Return where and why the first row cannot be used, or raise it."""
+    if not bad:
+        return None
+    row, reason = min(bad)
+    where = f"{chunk.path}, row {row:,}: {reason}"
+    if not skip_bad:
+        few = len(bad) <= MOST_SKIPPED * (len(bad) + usable)
+        raise ValueError(f"{where}. {'Pass --bad_rows=skip to skip such rows' if few else CORRECT}.")
+    return where
+
+
+def _with_labels(table, numbers, bad, kind):
+    """Leave out lines whose first token is a feature: without a label, it would be taken for one."""
+    without = pl.Series(table["label"]).str.contains(":", literal=True).fill_null(False).to_numpy()
+    if not without.any():
+        return table, numbers, bad
+    reason = f"the line has no label, which {kind} text begins with; write any number, such as 0, before its features"
+    bad = [*bad, *((int(row), reason) for row in numbers[without])]
+    return table.filter(pa.array(~without)), numbers[~without], bad
+
+
+def _as_written(chunk, ids, numbers):
+    """Return columns of a chunk in which all texts are kept, of the rows with some numbers."""
+    rows = chunk.parse(dict.fromkeys(ids, False))
+    return rows.table.filter(pa.array(np.isin(rows.row_numbers, numbers)))
+
+
+def _found_format(source, encoding, ids):
+    """Return the format of text whose columns are named by the encoding, as its first line shows it."""
+    form: Format = source.format
+    if form.columns is None:
+        return form
+    path = source.paths[0]
+    with readable(path), open_raw(path) as (file, _):
+        cells = form.split_line(file.readline(1 << 24).decode("utf-8-sig", "replace").rstrip("\r\n"))
+    if set(needed_columns(encoding, ids)) <= set(cells):
+        return dataclasses.replace(form, columns=None)  # the first line is a header
+    without_label = tuple(name for name in form.columns if name != encoding.label)
+    if len(cells) == len(without_label) < len(form.columns):
+        return dataclasses.replace(form, columns=without_label)
+    return form
+
+
+def merged(counts: list[list[Any]]) -> list[Unknown]:
+    """Return the unknown values of each field over chunks, in the order of the fields.
+
+    Args:
+        counts: The `unknown` of each chunk.
+
+    >>> one, other = Unknown("site", 8, 1, 0, "x", "text"), Unknown("site", 2, 0, 0, "", "text")
+    >>> merged([[one], [other]])
+    [Unknown(field='site', values=10, unknown=1, misfits=0, example='x', type='text')]
+    """
+    found: dict[str, Unknown] = {}
+    for count in (count for chunk in counts for count in chunk):
+        before = found.get(count.field)
+        if before is None:
+            found[count.field] = count
+            continue
+        sums = {key: getattr(before, key) + getattr(count, key) for key in ("values", "unknown", "misfits")}
+        # A value that is not of the type says more than one that is only new.
+        shown = count.example if not before.example or (count.misfits and not before.misfits) else before.example
+        found[count.field] = before._replace(**sums, example=shown)
+    return list(found.values())
