@@ -115,7 +115,8 @@ def unknown_flag(name: str, arguments: Sequence[str], known: Sequence[str], sett
     'Unknown flag --dropout. Did you mean --set=deep_dropout=0.5 or --set=embedding_dropout=0.5?'
     """
     value = next((text.partition("=")[2] for text in arguments if re.match(f"--?{re.escape(name)}=", text)), "")
-    found = closest(name, list(dict.fromkeys([*known, *settings])), SYNONYMS)
+    synonyms = SYNONYMS | (dict.fromkeys(("out", "output_dir", "out_dir"), "output") if "output" in known else {})
+    found = closest(name, list(dict.fromkeys([*known, *settings])), synonyms)
     sign = "=" if value or any(near not in known for near in found) else ""
     texts = [f"--{'' if near in known else 'set='}{near}{sign}{value or '...' * bool(sign)}" for near in found]
     hint = f"Did you mean {' or '.join(texts)}?" if found else "--help lists all flags."

@@ -346,6 +346,7 @@ def test_failures(arguments, message, clicks, tmp_path, monkeypatch):
 def test_the_program_starts_and_fails_in_one_line(tmp_path):
     for arguments, message in (
         (["--tabel=new.csv"], "Unknown flag --tabel. Did you mean --table=new.csv?"),
+        (["--out=scores.csv"], "Unknown flag --out. Did you mean --output=scores.csv?"),
         (["--workdir=runs"], "Which rows?"),
     ):
         command = [sys.executable, "-m", "ctrzoo.experiments.predict", *arguments]
