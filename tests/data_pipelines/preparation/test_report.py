@@ -81,7 +81,7 @@ def test_a_single_field_of_many_values_is_told(report):
 def test_few_known_combinations_are_said_in_their_own_words():
     shares = {"missing_share": 0, "rare_share": 0, "unseen_share": 0}
     splits = {"train": shares, "test": {**shares, "unseen_share": 0.75}}
-    field = {"name": "f", "kind": "categorical", "splits": splits}
+    field = {"name": "f", "kind": "categorical", "vocabulary_size": 9, "splits": splits}
     plain, cross = warnings_of([field]), warnings_of([{**field, "cross": ["a", "b"]}])
     said = "Field 'f': only 25.0% of the values in the split 'test' have an id of their own, compared with 100.0% of "
     assert plain == [f"{said}the training values. Check that both are written alike."]
