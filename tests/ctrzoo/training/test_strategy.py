@@ -30,9 +30,9 @@ from tests.small_data import SmallData
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 # CTRZOO_DEVICES=2,4,8 pytest tests/ctrzoo/training/test_strategy.py -k devices
 DEVICES = [int(number) for number in os.environ.get("CTRZOO_DEVICES", "2").split(",")]
-CASES = ["lr", "fm:rowwise", "fm:rowwise:weighted", "fm:mixed_bfloat16", "deepfm_batch_norm:float64", "graphfm"]
+CASES = ["lr", "fm:rowwise", "fm:rowwise:weighted", "fm:mixed_bfloat16", "deepfm_batch_norm:float64", "graphfm:float64"]
 if len(DEVICES) > 1:
-    CASES += ["lr:rowwise", "fm", "fm:jit", "deepfm", "deepfm:rowwise", "deepfm:weighted", "graphfm:rowwise"]
+    CASES += ["lr:rowwise", "fm", "fm:jit", "deepfm", "deepfm:rowwise", "deepfm:weighted", "graphfm:rowwise:float64"]
 HAS_GPUS = len(tf.config.list_physical_devices("GPU")) >= max(2, *DEVICES)
 ON_CPUS = {} if HAS_GPUS else {"CUDA_VISIBLE_DEVICES": ""}  # the CPU is divided where no GPU is seen
 
