@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ctrzoo.metrics import auc, grouped_auc, grouped_metrics
+from ctrzoo.metrics import auc, grouped_auc, grouped_metrics, grouping
 from ctrzoo.metrics import rows as metric_rows
 from ctrzoo.metrics.grouping import MULTIPLIER, by_group_and_score, whole_groups
 
@@ -25,33 +25,39 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [1 << 16, 50, 3])
-def test_blocks_hold_each_group_once_and_whole(kind, size, monkeypatch):
+@pytest.mark.parametrize("piece", [1 << 18, 100, 2])
+def test_blocks_hold_each_group_once_and_whole(kind, size, piece, monkeypatch):
     monkeypatch.setattr(metric_rows, "BLOCK", size)
-    groups, flags = KINDS[kind], np.arange(500) % 3 == 0
+    monkeypatch.setattr(grouping, "PIECE", piece)
+    groups, values = KINDS[kind], np.arange(500, dtype=np.uint64)
     seen, rows = set(), []
-    for block in whole_groups(groups, flags):
-        np.testing.assert_array_equal(flags[block.rows], block.flags)
-        found = groups[block.rows]
-        first = [found[np.flatnonzero(block.groups == number)[0]] for number in range(block.groups[-1] + 1)]
+    for block in whole_groups(groups, values.__getitem__):
+        found = groups[block.values.astype(np.int64)]
+        first = found[block.firsts].tolist()
         assert len(set(first)) == len(first) and not seen & set(first)
         np.testing.assert_array_equal(np.array(first)[block.groups], found)
+        np.testing.assert_array_equal(np.searchsorted(block.groups, np.arange(len(first))), block.firsts)
         seen |= set(first)
-        rows += block.rows.tolist()
+        rows += block.values.tolist()
     assert sorted(rows) == list(range(500))
 
 
 def test_blocks_have_about_the_size_that_is_set(monkeypatch):
     monkeypatch.setattr(metric_rows, "BLOCK", 50)
-    assert max(len(block.rows) for block in whole_groups(KINDS["wide"])) <= 50
+    assert (
+        max(len(block.values) for block in whole_groups(KINDS["wide"], np.arange(500, dtype=np.uint64).__getitem__))
+        <= 50
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
 def test_rows_are_ordered_by_group_and_falling_score(dtype):
     groups, scores = np.sort(NUMBERS), np.random.default_rng(1).integers(-9, 9, 500).astype(dtype)
-    order = by_group_and_score(groups, scores)
+    order, is_new = by_group_and_score(groups, scores)
     assert sorted(order.tolist()) == list(range(500))
     pairs = list(zip(groups[order].tolist(), (-scores[order]).tolist(), strict=True))
     assert pairs == sorted(pairs)
+    assert is_new.tolist() == [row == 0 or pairs[row] != pairs[row - 1] for row in range(500)]
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from ctrzoo.metrics import auc, grouped_auc, grouped_metrics
+from ctrzoo.metrics import auc, grouped_auc, grouped_metrics, grouping
 from ctrzoo.metrics import rows as metric_rows
 
 
@@ -72,6 +72,7 @@ def test_metrics_equal_a_slow_loop_in_any_blocks(seed, graded, k, dtype, monkeyp
     expected = slow(*rows, k)
     for size in (1 << 20, 50, 3):
         monkeypatch.setattr(metric_rows, "BLOCK", size)
+        monkeypatch.setattr(grouping, "PIECE", size)
         found = grouped_metrics(*rows, k=k)._asdict()
         assert found.pop("groups") == 12
         assert found == pytest.approx(expected, rel=1e-12)
@@ -91,6 +92,7 @@ def test_without_weights_each_row_weighs_one(graded):
 @pytest.mark.parametrize("wide", [False, True])
 def test_groups_need_little_beside_the_scores(wide, monkeypatch):
     monkeypatch.setattr(metric_rows, "BLOCK", 1000)
+    monkeypatch.setattr(grouping, "PIECE", 5000)
     random = np.random.default_rng(3)
     scores, groups = random.random(400_000, dtype=np.float32), random.integers(0, 20_000, 400_000)
     groups = groups * (2**63 // 20_000) if wide else groups
