@@ -86,6 +86,9 @@ class Integer(_Pattern):
 
     pattern = r"^[+-]?(0|[1-9]\d*)(\.0*)?$"
 
+    def canonical(self, texts: pl.Series) -> pl.Series:
+        return texts if _are_plain_integers(texts).all() else super().canonical(texts)
+
     def write(self, texts: pl.Series) -> pl.Series:
         return texts.str.replace(r"\.0*$", "").str.replace(r"^\+", "").replace("-0", "0")
 
@@ -219,6 +222,10 @@ def type_of(parts: Iterable[pl.Series]) -> str:
     for part in parts:
         texts = part.drop_nulls()
         has_texts |= len(texts) > 0
+        is_plain = _are_plain_integers(texts)
+        if is_plain.any():  # which are of the types of numbers and text, without a look at each
+            types = {name: kind for name, kind in types.items() if name not in ("boolean", "time")}
+            texts = texts.filter(~is_plain)
         for some in (texts.head(FIRST_TEXTS), texts):
             types = {name: kind for name, kind in types.items() if kind.fits(some).all()}
         if len(types) == 1:
@@ -268,6 +275,11 @@ def graph_time_texts(micros: tf.Tensor) -> Tensor:
     clock = tf.strings.join(clock, ":")
     fraction = tf.strings.regex_replace("." + digits(rest - seconds * SECOND, 6), r"\.?0*$", "")
     return tf.where(rest == 0, date, date + " " + clock + fraction)
+
+
+def _are_plain_integers(texts):
+    """Return which texts are null or a number of up to 64 bits as `Integer` writes it; faster than a pattern."""
+    return texts.cast(pl.Int64, strict=False).cast(pl.String).eq_missing(texts)
 
 
 def _stripped(texts):

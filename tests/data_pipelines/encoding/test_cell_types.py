@@ -134,6 +134,29 @@ def test_a_late_text_decides_too():
     assert type_of([pl.Series(["1"] * 5000 + ["x"])]) == "text"
 
 
+ODD = ["8", "-5", "0", "007", "+8", " 8", "8.0", "-0", str(2**63 - 1), str(2**63), "9" * 400, "1.5", "1e400"]
+ODD += ["true", "2024-06-01", "x", "", "1_000", "٣", None]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_type_of_a_column_is_the_first_that_each_text_is_of(seed):
+    random = np.random.default_rng(seed)
+    few = random.choice(len(ODD), random.integers(1, 4))
+    parts = [[ODD[index] for index in random.choice(few, random.integers(0, 4))] for _ in range(3)]
+    texts = [text for part in parts for text in part if text is not None]
+    fitting = [name for name, kind in CELL_TYPES.items() if all(kind.fits(pl.Series([text]))[0] for text in texts)]
+    expected = fitting[0] if texts else "text"
+    assert type_of([pl.Series(part, dtype=pl.String) for part in parts]) == expected
+
+
+def test_whole_numbers_are_written_alike_alone_and_among_others():
+    integer = CELL_TYPES["integer"]
+    alone = [integer.canonical(pl.Series([text], dtype=pl.String))[0] for text in ODD]
+    assert integer.canonical(pl.Series(ODD, dtype=pl.String)).to_list() == alone
+    plain = ["8", None, "-5", "0", str(2**63 - 1)]
+    assert integer.canonical(pl.Series(plain)).to_list() == plain
+
+
 def test_numbers_are_written_without_a_point_where_they_are_whole():
     numbers = [7.0, -0.0, 0.1, 1e16, float("nan"), 123456.789, float(decimal.Decimal("2.50"))]
     assert number_texts(pl.Series(numbers)).to_list() == [
