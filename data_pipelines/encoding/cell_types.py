@@ -220,17 +220,25 @@ def type_of(parts: Iterable[pl.Series]) -> str:
     """
     types, has_texts = dict(CELL_TYPES), False
     for part in parts:
-        texts = part.drop_nulls()
+        texts = part.drop_nulls() if part.null_count() else part
         has_texts |= len(texts) > 0
-        is_plain = _are_plain_integers(texts)
-        if is_plain.any():  # which are of the types of numbers and text, without a look at each
-            types = {name: kind for name, kind in types.items() if name not in ("boolean", "time")}
-            texts = texts.filter(~is_plain)
         for some in (texts.head(FIRST_TEXTS), texts):
-            types = {name: kind for name, kind in types.items() if kind.fits(some).all()}
+            if len(types) > 1:
+                types = _fitting(types, some)
         if len(types) == 1:
             break
     return next(iter(types)) if has_texts else "text"
+
+
+def _fitting(types, texts):
+    """Return those of the types, of which text is one, that all texts are of."""
+    is_plain = _are_plain_integers(texts)
+    if is_plain.any():  # without a look at each: numbers and text
+        types = {name: kind for name, kind in types.items() if name not in ("boolean", "time")}
+        texts = texts.filter(~is_plain)
+    if not len(texts):
+        return types
+    return {name: kind for name, kind in types.items() if name == "text" or kind.fits(texts).all()}
 
 
 def number_texts(numbers: pl.Series) -> pl.Series:
