@@ -153,13 +153,13 @@ class _Order:
         up = counts[self.positives] * self.up
         down = np.concatenate([[0.0], np.cumsum(counts[self.negatives] * self.down)])
         below = down[self.below]
-        won = (up * (below + down[self.below_or_equal])).sum() / 2
+        won = float((up * (below + down[self.below_or_equal])).sum()) / 2
         ups = np.concatenate([[0.0], np.cumsum(up)])
-        pairs = ups[-1] * down[-1]
-        hits = ups[-1] - ups[self.first]  # positive rows of at least this score
+        positive, pairs = float(ups[-1]), float(ups[-1] * down[-1])
+        hits = positive - ups[self.first]  # positive rows of at least this score
         shown = hits + down[-1] - below
-        area = (up * np.divide(hits, shown, out=np.zeros(len(hits)), where=shown > 0)).sum()
-        return {"auc": won / pairs if pairs else math.nan, "pr_auc": area / ups[-1] if ups[-1] else math.nan}
+        area = float((up * np.divide(hits, shown, out=np.zeros(len(hits)), where=shown > 0)).sum())
+        return {"auc": _ratio(won, pairs), "pr_auc": _ratio(area, positive)}
 
 
 def _sorted(scores, which):

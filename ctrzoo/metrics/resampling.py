@@ -37,8 +37,8 @@ def resample_counts(units: int, seed: int, resample: int) -> np.ndarray:
         seed: Seed of all resamples.
         resample: The number of the resample, from 0. Each has a stream of its own.
 
-    >>> resample_counts(4, seed=0, resample=0).sum()
-    4.0
+    >>> int(resample_counts(4, seed=0, resample=0).sum())
+    4
     """
     random = np.random.default_rng((seed, resample))
     return np.bincount(random.integers(0, units, units, dtype=np.uint32), minlength=units).astype(np.float64)

@@ -21,8 +21,8 @@ def percentile_interval(values: np.ndarray, level: float = LEVEL) -> tuple[float
     Returns:
         The ends of the interval; NaN if no value is left.
 
-    >>> percentile_interval(np.arange(101.0), level=0.9)
-    (5.0, 95.0)
+    >>> percentile_interval(np.arange(101.0), level=0.5)
+    (25.0, 75.0)
     """
     values = values[~np.isnan(values)]
     if not len(values):
