@@ -65,7 +65,7 @@ def evaluate_runs(
         "task": runs[0].task,
         "rows": len(rows.labels),
         "groups": None if units is None else number,
-        "weight": None if rows.weights is None else float(rows.weights.sum(dtype=np.float64)),
+        "weight": _weight(rows) if scored.are_weighted else None,
         MEAN_LABELS[runs[0].task].replace(" ", "_"): _mean_label(rows),
         "bootstrap": {"resamples": resamples, "seed": seed, "unit": "rows" if units is None else "groups"},
         "level": LEVEL,
@@ -139,6 +139,10 @@ def _advance(progress, total) -> Callable[..., None]:
         progress.advance(0, done / total)
 
     return advance
+
+
+def _weight(rows):
+    return float(rows.weights.sum(dtype=np.float64))
 
 
 def _mean_label(rows):

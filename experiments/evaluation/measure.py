@@ -84,7 +84,7 @@ class Measured(NamedTuple):
     Args:
         metrics: The estimates of each run, a list of `{name: Estimate}`.
         differences: Those of each metric and pair of runs, metric by metric.
-        notes: Why metrics are not defined.
+        notes: Which metrics are not defined, and why.
     """
 
     metrics: list[dict[str, Estimate]]
@@ -155,15 +155,21 @@ def measure(
 
 def _values(rows: Scored, names):
     """Return metrics by name, and why some are not defined."""
-    with warnings.catch_warnings(record=True) as found:
-        warnings.simplefilter("always")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of what is not defined, which the notes say together
         values = evaluate_scores(rows, names)
-    notes = [str(warning.message) for warning in found]
-    silent = [metric_of(name).title for name, value in values.items() if math.isnan(value)]
-    silent = [title for title in silent if not any(title.lower() in note.lower() for note in notes)]
-    if silent:
-        notes.append(f"Not defined for these rows: {', '.join(silent)}.")
-    return values, notes
+    titles = [metric_of(name).title for name, value in values.items() if math.isnan(value)]
+    if not titles:
+        return values, []
+    counted = rows.labels if rows.weights is None else rows.labels[rows.weights > 0]
+    why = (
+        "all rows are negative"
+        if not counted.any()
+        else "all rows are positive"
+        if counted.all()
+        else "no group holds both classes"
+    )
+    return values, [f"Not defined: {', '.join(titles)} ({why})."]
 
 
 def _estimate(value, drawn):

@@ -52,11 +52,13 @@ class ScoredRows(typing.NamedTuple):
         runs: The runs; their rows differ only in the scores.
         slicings: How the rows are divided.
         notes: Sentences about the rows.
+        are_weighted: Whether rows have weights; batches of rows with groups have ones, if there are no others.
     """
 
     runs: list[ScoredRun]
     slicings: list[Slicing]
     notes: list[str]
+    are_weighted: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,12 +104,14 @@ def score_split(folders: Sequence[pathlib.Path], data: PreparedData, split: str,
         with StepProgress(f"{folder}: predicting") as progress:
             rows = Evaluator(model).predict(_watched(batches, progress, data.num_rows[split], [] if runs else cells))
         runs.append(ScoredRun(folder, model.name, model.task, rows))
-    if split == "train" and data.negative_rate < 1:
+    stand_for_others = split == "train" and data.negative_rate < 1
+    if stand_for_others:
         notes.append(
             f"Preparation kept {data.negative_rate:g} of the negative training rows, so each weighs "
             f"{1 / data.negative_rate:g} times as much as a positive one."
         )
-    return ScoredRows(runs, [each.slicing(slices.most, slices.bins) for each in cells], notes)
+    slicings = [each.slicing(slices.most, slices.bins) for each in cells]
+    return ScoredRows(runs, slicings, notes, "weight" in data.columns or stand_for_others)
 
 
 def _watched(batches, progress, total, cells) -> Iterator[typing.Any]:
@@ -156,7 +160,7 @@ def score_table(
             first, slicings = table, [each.slicing(slices.most, slices.bins) for each in table.cells.values()]
         else:
             _check_same(first, table, folders[0], folder)
-    return ScoredRows(runs, slicings, notes)
+    return ScoredRows(runs, slicings, notes, runs[0].rows.weights is not None)
 
 
 class _Table:

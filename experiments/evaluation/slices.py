@@ -197,13 +197,13 @@ def in_bins(name: str, numbers: np.ndarray, bins: int) -> Slicing:
     Slicing(name='age', codes=array([1, 0, 2, 0, 1]), texts=['1 to 2', '3 to 4', '(empty)'], pooled=0)
     """
     known = np.sort(numbers[~np.isnan(numbers)])
-    ranks = np.arange(1, bins) * len(known) // bins
-    edges = np.unique(known[ranks]) if len(known) else np.empty(0)
-    edges = edges[edges > known[0]] if len(known) else edges
-    codes = np.where(np.isnan(numbers), len(edges) + 1, np.searchsorted(edges, numbers, "right"))
-    starts = np.searchsorted(known, edges)
-    parts = np.split(known, starts) if len(known) else []
-    texts = [f"{part[0]:.6g} to {part[-1]:.6g}" if part[0] < part[-1] else f"{part[0]:.6g}" for part in parts]
-    if not parts:
+    if not len(known):
         return Slicing(name, np.zeros(len(numbers), np.int64), [EMPTY], 0)
+    ranks = np.arange(1, bins) * len(known) // bins
+    # If many rows hold the lowest number, such as 0, they are a slice, and the next one begins at the next number.
+    ranks = np.maximum(ranks, np.searchsorted(known, known[0], "right"))
+    edges = np.unique(known[ranks[ranks < len(known)]])
+    codes = np.where(np.isnan(numbers), len(edges) + 1, np.searchsorted(edges, numbers, "right"))
+    parts = np.split(known, np.searchsorted(known, edges))
+    texts = [f"{part[0]:.6g} to {part[-1]:.6g}" if part[0] < part[-1] else f"{part[0]:.6g}" for part in parts]
     return Slicing(name, codes, texts + [EMPTY] * (len(known) < len(numbers)), 0)
