@@ -93,12 +93,11 @@ def slice_table(rows: Sequence[Mapping[str, Any]], task: str, with_intervals: bo
         shown["run"] = row["run"]
         for name in OF_SLICES[task]:
             if name in row:
-                title, form = (
-                    (MEAN_LABELS[task], "{:.4f}")
-                    if name == MEAN_LABEL
-                    else (metric_of(name).title, metric_of(name).format)
-                )
-                shown[title] = estimate_text(form, *(row[name + end] for end in ("", "_low", "_high")), with_intervals)
+                title, form = MEAN_LABELS[task], "{:.4f}"
+                if name != MEAN_LABEL:
+                    title, form = metric_of(name).title, metric_of(name).format
+                value, low, high = (row[name + end] for end in ("", "_low", "_high"))
+                shown[title] = estimate_text(form, value, low, high, with_intervals)
         table.append(shown)
     if len({row["run"] for row in rows}) == 1:
         for shown in table:

@@ -11,6 +11,7 @@ from ctrzoo.experiments.evaluation.scored import Slices, score_split, score_tabl
 from ctrzoo.experiments.scoring import rows as rows_of_tables
 from tests.experiments.scored_table import prepared_run
 
+NO_SLICES = Slices()
 SCHEMA = {
     "label": "click",
     "weight": "cost",
@@ -39,7 +40,7 @@ def run(tmp_path_factory):
     return path, frame[200:].reset_index(drop=True), predicted
 
 
-def scored(run, frame, path, slices=Slices(), **options):
+def scored(run, frame, path, slices=NO_SLICES, **options):
     frame.to_csv(path, index=False)
     return score_table([run], lambda encoding: source_like([path], encoding.table), slices, **options)
 
@@ -71,18 +72,18 @@ def test_a_split_is_the_same_rows(run, tmp_path):
     assert split.slicings[0].texts == table.slicings[0].texts and split.notes == [] and split.are_weighted
     np.testing.assert_array_equal(split.slicings[0].codes, table.slicings[0].codes)
     with pytest.raises(ValueError, match="has no rows in the split 'tset'. Choose one of train, valid, test"):
-        score_split([folder], data_pipelines.load(folder.parent / "data"), "tset", Slices())
+        score_split([folder], data_pipelines.load(folder.parent / "data"), "tset", NO_SLICES)
 
 
-def test_labels_that_differ_between_chunks_are_refused_together(run, tmp_path, monkeypatch):
+def test_labels_that_differ_between_chunks_are_refused_together(run, tmp_path):
     folder, frame, _ = run
-    monkeypatch.setattr(rows_of_tables, "CHUNK_BYTES", 600)
-    mixed = frame.assign(click=[0] * 150 + [-1] * 150)
-    with pytest.raises(ValueError, match="row 1[45]\\d: the label 'click' must be 0 or 1|holds both 0 and -1"):
-        scored(folder, mixed, tmp_path / "t.csv")
-    monkeypatch.setattr(rows_of_tables, "CHUNK_BYTES", len(mixed[:1].to_csv(index=False)))
+    paths = [tmp_path / "0.csv", tmp_path / "1.csv"]  # no chunk is of two files
+    for label, path in zip((0, -1), paths, strict=True):
+        frame.assign(click=label).to_csv(path, index=False)
     with pytest.raises(ValueError, match="The label 'click' holds both 0 and -1. If both are negative"):
-        scored(folder, mixed, tmp_path / "t.csv")
+        score_table([folder], lambda encoding: source_like(paths, encoding.table), NO_SLICES)
+    found = score_table([folder], lambda encoding: source_like(paths[1:], encoding.table), NO_SLICES)
+    assert not found.runs[0].rows.labels.any() and len(found.runs[0].rows.labels) == 300
 
 
 def test_rows_that_are_skipped_leave_the_others_in_line(run, tmp_path, monkeypatch):
