@@ -69,7 +69,7 @@ def evaluate_runs(
         MEAN_LABELS[runs[0].task].replace(" ", "_"): _mean_label(rows),
         "bootstrap": {"resamples": resamples, "seed": seed, "unit": "rows" if units is None else "groups"},
         "level": LEVEL,
-        "notes": [*scored.notes, *measured.notes, *_undefined(measured, runs, resamples)],
+        "notes": [*scored.notes, *measured.notes, *_of_resamples(measured, runs, resamples)],
         "runs": [
             {
                 "run": str(run.folder),
@@ -150,14 +150,20 @@ def _mean_label(rows):
     return float(np.average(rows.labels.astype(np.float64), weights=weights))
 
 
-def _undefined(measured, runs, resamples):
-    """Yield which metrics were not defined in some resamples."""
+def _of_resamples(measured, runs, resamples):
+    """Yield which metrics were not defined in some resamples, and which ones resamples shift."""
     for run, metrics in zip(runs, measured.metrics, strict=True):
         for name, estimate in metrics.items():
             if 0 < estimate.undefined < resamples:
                 yield (
                     f"{run.folder}: {metric_of(name).title} is not defined in {estimate.undefined:,} of {resamples:,} "
                     "resamples, which its interval leaves out."
+                )
+            if estimate.value < estimate.low or estimate.value > estimate.high:
+                side = "high" if estimate.value < estimate.low else "low"
+                yield (
+                    f"{run.folder}: {metric_of(name).title} is outside of its interval: the noise that resamples add "
+                    f"shifts it, so the interval is too {side}."
                 )
 
 

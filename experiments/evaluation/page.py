@@ -11,6 +11,7 @@ from typing import Any
 from ctrzoo.explanation.report import STYLE
 from ctrzoo.metrics import metric_of
 
+from .measure import BOOTSTRAP, DELONG
 from .pictures import calibration_picture, curves_picture, slices_picture
 from .scored import ScoredRun
 from .tables import difference_table, metric_table, slice_table
@@ -49,9 +50,11 @@ def page(
 def _of_tests(content):
     tests = {difference["test"] for difference in content["differences"]}
     resamples, unit = content["bootstrap"]["resamples"], content["bootstrap"]["unit"]
-    if "DeLong" in tests:
+    if DELONG in tests:
         yield "DeLong's test compares AUCs; it takes rows as independent."
-    if tests - {"DeLong"}:
+    elif content["task"] == "classification":
+        yield "Rows have groups or weights, which DeLong's test does not know, so resamples compare AUCs, too."
+    if BOOTSTRAP in tests:
         yield (
             f"The paired bootstrap computes both runs on the same {resamples:,} resamples of {unit}; its smallest "
             f"possible p-value is {2 / (resamples + 1):.2g}."

@@ -4,6 +4,8 @@ import html.parser
 import json
 import os
 import pathlib
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -262,6 +264,40 @@ def test_weights_make_the_bootstrap_compare_aucs(tmp_path):
     expected = roc_auc_score(frame["click"], other.predict(features, verbose=0)[:, 0], sample_weight=frame["weight"])
     assert content["runs"][1]["metrics"]["auc"]["value"] == pytest.approx(expected, rel=1e-6)
     assert f"Rows have weights, {frame['weight'].sum():,} in all" in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("kind", ["regression", "ranking"])
+def test_tables_of_other_tasks_are_their_splits(kind, tmp_path):
+    data = prepared(tmp_path, kind, 1200, weight="weight")
+    run = run_of(tmp_path / "run", data, task=kind)
+    planted_frame(1200)[1000:].to_csv(tmp_path / "new.csv", index=False)
+    options = (f"--workdir={tmp_path / 'run'}", "--bootstrap=100", "--by=site")
+    evaluate(*options, f"--data={data.folder}")
+    output, _ = evaluate(*options, f"--table={tmp_path / 'new.csv'}")
+    split, of_table = (evaluated(tmp_path / "run" / f"evaluation_{name}") for name in ("test", "new"))
+    mean = {"regression": "mean label", "ranking": "mean grade"}[kind]
+    assert f"200 rows in 20 groups of {tmp_path / 'new.csv'}, {mean}" in output and run.task == kind
+    for name, estimate in split[0]["runs"][0]["metrics"].items():
+        for key, value in estimate.items():
+            assert of_table[0]["runs"][0]["metrics"][name][key] == pytest.approx(value, rel=1e-5), (name, key)
+    assert len(split[1]) == 6 and [row["rows"] for row in split[1]] == [row["rows"] for row in of_table[1]]
+    measured = ("rmse", "mae") if kind == "regression" else ("ndcg@10", "mrr", "grouped_auc")
+    assert list(of_table[1][0])[9::3] == list(measured)
+
+
+def test_the_command_of_the_readme(clicks, tmp_path, monkeypatch):
+    run, rows = clicks
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"```bash\nctrzoo-evaluate (.*)\n```", readme)
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path("runs").mkdir()
+    pathlib.Path("runs/mine").symlink_to(run)
+    pathlib.Path("runs/other").symlink_to(run.parent / "other")
+    with_labels(rows, "labelled.csv", device=["phone", "tablet"] * 300)
+    output, _ = evaluate(*shlex.split(command))
+    assert "phone" in output and "DeLong" in output
+    _, slices = evaluated(pathlib.Path("runs/mine/evaluation_labelled"))
+    assert {row["by"] for row in slices} == {"device", "price"}
 
 
 def test_negative_training_rows_stand_for_those_that_were_left_out(tmp_path):

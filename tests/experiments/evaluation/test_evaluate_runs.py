@@ -38,6 +38,25 @@ def test_few_clicks_leave_resamples_out_and_that_is_said(tmp_path):
     assert other["runs"][0]["metrics"]["auc"]["low"] != content["runs"][0]["metrics"]["auc"]["low"]
 
 
+def test_a_metric_outside_of_its_interval_is_said_to_be_shifted(tmp_path):
+    random = np.random.default_rng(5)
+    scores = np.sort(random.random(2000))
+    clicks = np.diff(np.floor(np.cumsum(scores)), prepend=0)  # each bin has its share of clicks, but for one click
+    found = {}
+    for name, labels in (("calibrated", clicks), ("not", random.random(2000) < scores / 2)):
+        scored = ScoredRows([run_of(Scored(labels, scores))], [], [], False)
+        content, _ = evaluate_runs(scored, SOURCE, tmp_path / "out", 100)
+        found[name] = content["runs"][0]["metrics"]["calibration_error"], content["notes"]
+    error, notes = found["calibrated"]
+    assert error["value"] < error["low"]  # bins of resamples have errors of their own
+    assert notes == [
+        "run: calibration error is outside of its interval: the noise that resamples add shifts it, so the interval is "
+        "too high."
+    ]
+    error, notes = found["not"]
+    assert error["low"] < error["value"] < error["high"] and notes == []
+
+
 def test_the_sentences(tmp_path):
     labels, groups = np.arange(40) % 2, np.arange(40) // 4
     rows = Scored(labels, np.linspace(0, 1, 40), np.full(40, 2, np.float32), groups)

@@ -20,6 +20,7 @@ def page_of(labels, task="classification", differences=(), num_runs=1):
     ]
     content = {
         "notes": ["a <note>"],
+        "task": task,
         "differences": list(differences),
         "bootstrap": {"resamples": 399, "unit": "groups"},
         "runs": [{"run": str(run.folder), "metrics": {"mae": ESTIMATE}} for run in runs],
@@ -37,7 +38,9 @@ def test_what_is_said_of_the_tests():
     text = page_of([0, 1], "regression", [DIFFERENCE], 2)
     assert "on the same 399 resamples of groups; its smallest possible p-value is 0.005" in text
     assert "DeLong" not in text and "Holm" not in text
-    text = page_of([0, 1], "regression", [DIFFERENCE | {"test": "DeLong"}], 3)
+    text = page_of([0, 1], "classification", [DIFFERENCE], 2)
+    assert "Rows have groups or weights, which DeLong&#x27;s test does not know" in text
+    text = page_of([0, 1], "classification", [DIFFERENCE | {"test": "DeLong"}], 3)
     assert "DeLong&#x27;s test compares AUCs" in text and "Holm" in text and "paired bootstrap" not in text
     assert "<h1>A &amp; B</h1>" in text and "a &lt;note&gt;" in text
     assert "<h2>Differences" not in page_of([0, 1], "regression")

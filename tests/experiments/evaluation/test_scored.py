@@ -98,3 +98,18 @@ def test_rows_that_are_skipped_leave_the_others_in_line(run, tmp_path, monkeypat
     (of_day,) = table.slicings
     assert [int(of_day.texts[code]) for code in of_day.codes] == frame["day"][kept].to_list()
     assert table.notes[0] == "298 rows scored." and "2 rows skipped, such as" in table.notes[1]
+
+
+def test_libffm_text_with_its_labels(tmp_path):
+    random = np.random.default_rng(1)
+    labels = random.integers(0, 2, 300)
+    lines = [f"{label} 0:{random.integers(0, 8)}:1 1:{random.integers(0, 5)}:1" for label in labels]
+    raw = {split: tmp_path / f"{split}.ffm" for split in ("train", "valid", "test")}
+    for split, part in zip(raw, (lines[:100], lines[100:200], lines[200:]), strict=True):
+        raw[split].write_text("\n".join(part) + "\n")
+    schema = {"label": "label", "fields": ["field0", "field1"], "format": "libffm"}
+    folder, predicted, *_ = prepared_run(tmp_path, raw, schema)
+    found = score_table([folder], lambda encoding: source_like([raw["test"]], encoding.table), Slices(["field1"]))
+    assert found.runs[0].rows.labels.tolist() == labels[200:].tolist()
+    np.testing.assert_allclose(found.runs[0].rows.scores, predicted, rtol=2e-6)
+    assert len(found.slicings[0].texts) == 5
