@@ -66,7 +66,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file; NaN, which JSON does not support, becomes null."""
-    write_text(path, json.dumps(_without_nan(content), indent=2) + "\n")
+    write_text(path, json.dumps(without_nan(content), indent=2) + "\n")
 
 
 # The comment of a sealed zip file: these bytes, then the SHA-256 of everything before the SHA-256, in hexadecimal.
@@ -124,9 +124,14 @@ def synchronize(path: Path) -> None:
         os.close(descriptor)
 
 
-def _without_nan(content):
+def without_nan(content: Any) -> Any:
+    """Return dictionaries and lists with None for NaN, which JSON does not support; tuples become lists.
+
+    >>> without_nan({"auc": float("nan"), "rows": (1, 2)})
+    {'auc': None, 'rows': [1, 2]}
+    """
     if isinstance(content, dict):
-        return {key: _without_nan(value) for key, value in content.items()}
+        return {key: without_nan(value) for key, value in content.items()}
     if isinstance(content, (list, tuple)):
-        return [_without_nan(value) for value in content]
+        return [without_nan(value) for value in content]
     return None if isinstance(content, float) and content != content else content

@@ -64,7 +64,7 @@ def explain_run(
         ValueError: If a model does not fit the data, the tasks of the runs differ, a row is not in the split, or a
             metric needs groups that the data have not.
     """
-    data = data_pipelines.load(data_folder or _data_folder(workdir / "experiment.json"))
+    data = data_pipelines.load(data_folder or data_folder_of(workdir / "experiment.json"))
     _check_rows(data, split, chosen)
     loaded = {folder: load_model(folder, data.schema) for folder in (workdir, *compared)}
     task = loaded[workdir].task
@@ -73,7 +73,7 @@ def explain_run(
             raise ValueError(
                 f"Runs of one task can be compared. Received: {workdir} of {task} and {folder} of {model.task}."
             )
-    metric = metric or default_metric(task, _monitor(workdir / "experiment.json"))
+    metric = metric or default_metric(task, monitor_of(workdir / "experiment.json"))
     in_groups = task == "ranking" or metric_of(metric).needs_groups
     if in_groups and "group" not in data.columns:
         raise ValueError(f"{metric_of(metric).title} needs groups, which {data.name} has not. Choose another --metric.")
@@ -108,16 +108,28 @@ def explain_run(
     )
 
 
-def _monitor(path):
-    """Return what the training of a run watched, None if nothing else than its task does."""
+def monitor_of(path: pathlib.Path) -> str | None:
+    """Return what the training of a run watched, None if nothing else than its task does.
+
+    Args:
+        path: The `experiment.json` of the run.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))["settings"].get("monitor")
     except (ValueError, KeyError, AttributeError, TypeError):
         return None
 
 
-def _data_folder(path):
-    """Return the prepared folder that a run read."""
+def data_folder_of(path: pathlib.Path) -> str:
+    """Return the prepared folder that a run read.
+
+    Args:
+        path: The `experiment.json` of the run.
+
+    Raises:
+        FileNotFoundError: If the file is missing.
+        ValueError: If it is damaged.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))["data"]["folder"]
     except (ValueError, KeyError, TypeError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -25,6 +26,7 @@ from ...data_pipelines.raw.sources import ParquetSource, TextSource, open_raw, r
 
 if typing.TYPE_CHECKING:
     from ...data_pipelines.encoding.fields import TableEncoding
+    from ...data_pipelines.encoding.roles import Roles
     from ...data_pipelines.raw.sources import Chunk
 
 FileSource = ParquetSource | SparseTextSource | TextSource
@@ -44,6 +46,8 @@ class EncodedRows(typing.NamedTuple):
         first_bad: Where and why the first row cannot be used; None if all can.
         unknown: The unknown values of the fields.
         share: The share of the table that has been read after this chunk.
+        columns: The labels, weights and groups, if they are read, see `Roles.read`.
+        label_values: A few of the values of the label, see `Label.values_of`.
     """
 
     features: dict[str, np.ndarray]
@@ -53,9 +57,13 @@ class EncodedRows(typing.NamedTuple):
     first_bad: str | None
     unknown: list[Unknown]
     share: float
+    columns: dict[str, np.ndarray] = {}
+    label_values: list[str] = []
 
 
-def table_to_score(source: FileSource, encoding: TableEncoding, ids: Sequence[str]) -> FileSource:
+def table_to_score(
+    source: FileSource, encoding: TableEncoding, ids: Sequence[str], roles: Roles | None = None
+) -> FileSource:
     """Return a source in chunks of the right size, which has the columns that an encoding needs.
 
     A text table without a header may lack the label, and may have a header after all.
@@ -64,6 +72,7 @@ def table_to_score(source: FileSource, encoding: TableEncoding, ids: Sequence[st
         source: The source.
         encoding: The encoding.
         ids: Names of the columns that name the rows.
+        roles: The label, weight and group to read; None for none of them.
 
     Raises:
         ValueError: If a column is missing, or a file is empty or cannot be read.
@@ -71,33 +80,40 @@ def table_to_score(source: FileSource, encoding: TableEncoding, ids: Sequence[st
     if isinstance(source, ParquetSource):
         source = dataclasses.replace(source, chunk_rows=CHUNK_ROWS)
     elif isinstance(source, TextSource):
-        source = dataclasses.replace(source, chunk_bytes=CHUNK_BYTES, format=_found_format(source, encoding, ids))
+        source = dataclasses.replace(
+            source, chunk_bytes=CHUNK_BYTES, format=_found_format(source, encoding, ids, roles)
+        )
     known = source.columns()
-    for name in needed_columns(encoding, ids):
+    for name in needed_columns(encoding, ids, roles):
         if name not in known:
+            flag = "--id" if roles is None else "--by"
             raise ValueError(
-                f"{source.paths[0]}: {unknown('column', name, known)} The encoding of the model, or --id, needs it. If "
-                "the table is written otherwise than the one of the model, pass --schema with its separator or columns."
+                f"{source.paths[0]}: {unknown('column', name, known)} The encoding of the model, or {flag}, needs it. "
+                "If the table is written otherwise than the one of the model, pass --schema with its separator or "
+                "columns."
             )
     return source
 
 
-def needed_columns(encoding: TableEncoding, ids: Sequence[str]) -> dict[str, bool]:
-    """Return the columns to read, `{name: whether they are numbers}`; labels are not needed.
+def needed_columns(encoding: TableEncoding, ids: Sequence[str], roles: Roles | None = None) -> dict[str, bool]:
+    """Return the columns to read, `{name: whether they are numbers}`; labels are needed only with roles.
 
     Args:
         encoding: The encoding.
         ids: Names of the columns that name the rows; they are texts.
+        roles: The label, weight and group to read; None for none of them.
     """
     needed: dict[str, bool] = {}
     for field in encoding.fields:
         for name in field.raw_columns:
             needed[name] = needed.get(name, True) and field.reads_numbers
+    for name, is_number in (roles.needed if roles else {}).items():
+        needed[name] = needed.get(name, True) and is_number
     return needed | dict.fromkeys(ids, False)
 
 
 def encoded_chunks(
-    source: FileSource, encoding: TableEncoding, ids: Sequence[str], skip_bad: bool
+    source: FileSource, encoding: TableEncoding, ids: Sequence[str], skip_bad: bool, roles: Roles | None = None
 ) -> Iterator[EncodedRows]:
     """Yield the rows of a table in order; the next chunks are read and encoded in threads meanwhile.
 
@@ -106,11 +122,12 @@ def encoded_chunks(
         encoding: The encoding.
         ids: Names of the columns that name the rows.
         skip_bad: Whether to leave out rows that cannot be used.
+        roles: The label, weight and group to read; None for none of them.
 
     Raises:
         ValueError: If a row cannot be used and `skip_bad` is False, or a file cannot be read.
     """
-    needed = needed_columns(encoding, ids)
+    needed = needed_columns(encoding, ids, roles)
     chunks = source.chunks([])
     # Texts for missing cells, such as "-1", may be ids, which are kept as they are written.
     if ids and isinstance(source, TextSource) and source.format.missing:
@@ -118,10 +135,10 @@ def encoded_chunks(
         pairs = zip(chunks, plain.chunks([]), strict=True)
     else:
         pairs = ((chunk, None) for chunk in chunks)
-    return in_order(lambda pair: _encoded(*pair, source, encoding, needed, ids, skip_bad), pairs)
+    return in_order(lambda pair: _encoded(*pair, source, encoding, needed, ids, skip_bad, roles), pairs)
 
 
-def _encoded(chunk, plain, source, encoding, needed, ids, skip_bad):
+def _encoded(chunk, plain, source, encoding, needed, ids, skip_bad, roles):
     import tensorflow as tf  # slow: programs check what they are given before
 
     sparse = isinstance(source, SparseTextSource)
@@ -131,6 +148,7 @@ def _encoded(chunk, plain, source, encoding, needed, ids, skip_bad):
     while True:
         frame = pl.DataFrame([column(table, name) for name in needed])
         try:
+            columns = roles.read(functools.partial(column, table)) if roles else {}
             stored_ids, stored_numbers, counts = encoding.encode_and_count(frame)
             break
         except RowError as error:
@@ -147,7 +165,8 @@ def _encoded(chunk, plain, source, encoding, needed, ids, skip_bad):
     all_rows = np.sort(np.concatenate([numbers, [row for row, _ in bad]]).astype(np.int64))
     places = np.searchsorted(all_rows, numbers)
     share = chunk.position["share"]
-    return EncodedRows(features, names, places, len(all_rows), first_bad, counts, share)
+    label_values = roles.the_label.values_of(column(table, roles.label_column)) if roles else []
+    return EncodedRows(features, names, places, len(all_rows), first_bad, counts, share, columns, label_values)
 
 
 def _first_bad(chunk: Chunk, bad: list[tuple[int, str]], usable: int, skip_bad: bool) -> str | None:
@@ -178,7 +197,7 @@ def _as_written(chunk, ids, numbers):
     return rows.table.filter(pa.array(np.isin(rows.row_numbers, numbers)))
 
 
-def _found_format(source, encoding, ids):
+def _found_format(source, encoding, ids, roles):
     """Return the format of text whose columns are named by the encoding, as its first line shows it."""
     form: Format = source.format
     if form.columns is None:
@@ -186,7 +205,7 @@ def _found_format(source, encoding, ids):
     path = source.paths[0]
     with readable(path), open_raw(path) as (file, _):
         cells = form.split_line(file.readline(1 << 24).decode("utf-8-sig", "replace").rstrip("\r\n"))
-    if set(needed_columns(encoding, ids)) <= set(cells):
+    if set(needed_columns(encoding, ids, roles)) <= set(cells):
         return dataclasses.replace(form, columns=None)  # the first line is a header
     without_label = tuple(name for name in form.columns if name != encoding.label)
     if len(cells) == len(without_label) < len(form.columns):

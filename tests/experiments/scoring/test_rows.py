@@ -4,6 +4,8 @@ import polars as pl
 import pytest
 
 from ctrzoo.data_pipelines.encoding.fields import FieldEncoding, TableEncoding
+from ctrzoo.data_pipelines.encoding.labels import Label
+from ctrzoo.data_pipelines.encoding.roles import Roles, group_hashes
 from ctrzoo.data_pipelines.encoding.unknown import Unknown
 from ctrzoo.data_pipelines.raw.delimited import Format
 from ctrzoo.data_pipelines.raw.libsvm import SparseTextSource
@@ -99,3 +101,22 @@ def test_counts_of_chunks_are_added_and_misfits_shown_first():
         [Unknown("a", 2, 1, 1, "y", "integer")],
     ]
     assert merged(parts) == [Unknown("a", 10, 4, 2, "x", "integer"), Unknown("b", 1, 0, 0, "", "text")]
+
+
+def test_labels_weights_and_groups_are_read_by_the_rules_of_the_schema(tmp_path):
+    roles = Roles(Label("click", positive="yes"), weight="cost", group="user")
+    (tmp_path / "t.csv").write_text(
+        "site,price,click,cost,user\na,1,yes,2,u1\nb,2,,1,u1\nb,3,no,0.5,u2\na,4,no,-1,u3\na,5,no,1,NA\n"
+    )
+    source = table_to_score(TextSource([tmp_path / "t.csv"], Format(missing="NA")), ENCODING, [], roles)
+    (rows,) = encoded_chunks(source, ENCODING, [], True, roles)
+    assert rows.columns["label"].tolist() == [1, 0] and rows.columns["weight"].tolist() == [2, 0.5]
+    assert rows.columns["group"].tolist() == group_hashes(pl.Series(["u1", "u2"])).tolist()
+    assert (rows.places.tolist(), rows.total) == ([0, 2], 5)
+    assert "t.csv, row 3: the label 'click' must be" in rows.first_bad
+    assert rows.label_values == ["yes", "no"]
+    (rows,) = encoded_chunks(source, ENCODING, [], True)
+    assert rows.columns == {} and rows.total == 5 and len(rows.places) == 5
+    (tmp_path / "t.csv").write_text("site,price,clicked,cost,user\na,1,yes,2,u1\n")
+    with pytest.raises(ValueError, match="Unknown column 'click'. Did you mean 'clicked'.*or --by, needs it"):
+        table_to_score(TextSource([tmp_path / "t.csv"]), ENCODING, [], roles)

@@ -1,0 +1,227 @@
+"""Evaluate trained models on labelled rows: `ctrzoo-evaluate`, or `python -m ctrzoo.experiments.evaluate`.
+
+`ctrzoo-evaluate --workdir=runs/mine` measures a run on the test split of its data: all metrics of its task with
+bootstrap intervals. `--table=new.csv` takes a labelled table instead. `--compare=runs/other` adds runs and tests how
+they differ, `--by=device` measures slices. It writes `report.html`, `metrics.json` and `slices.csv`.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import sys
+from typing import Any
+
+from absl import flags
+from rich.console import Console
+from rich.table import Table
+
+from ctrzoo.startup import load_keras_quietly
+
+from ..data_pipelines.raw.layout import KINDS
+from .cli import program_flags, run_command
+from .evaluation.output import REPORT, check_folder
+
+FLAGS = program_flags()
+flags.DEFINE_string("workdir", None, "The folder of a finished ctrzoo-train run.", flag_values=FLAGS)
+flags.DEFINE_list("compare", [], "Folders of other runs of the same task, by commas.", flag_values=FLAGS)
+flags.DEFINE_enum(
+    "split",
+    None,
+    ("train", "valid", "validation", "test"),
+    "The rows: a split of the data of the runs; by default test.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "data", None, "The prepared folder of --split, if it is no longer where the run found it.", flag_values=FLAGS
+)
+flags.DEFINE_string(
+    "table",
+    None,
+    "The rows: a labelled file, a folder or pattern of parts, or - for the standard input.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_list(
+    "by", [], "Fields of the model, or columns of the table, whose values make slices, by commas.", flag_values=FLAGS
+)
+flags.DEFINE_integer(
+    "slices", None, "The most slices of each --by; smaller ones are pooled. By default 20.", 1, flag_values=FLAGS
+)
+flags.DEFINE_integer("bins", None, "The most slices of numbers, by default 10.", 2, flag_values=FLAGS)
+flags.DEFINE_integer("bootstrap", 1000, "Resamples behind intervals and p-values.", 100, flag_values=FLAGS)
+flags.DEFINE_integer("seed", 2018, "Seed of the resamples.", 0, flag_values=FLAGS)
+flags.DEFINE_string(
+    "output",
+    None,
+    "The folder to write; by default evaluation_test in --workdir, or the name of the split or table in place of test.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_bool("overwrite", False, "Replace an earlier evaluation.", flag_values=FLAGS)
+flags.DEFINE_enum("bad_rows", "error", ["error", "skip"], "What to do with malformed rows.", flag_values=FLAGS)
+flags.DEFINE_float(
+    "most_skipped",
+    None,
+    "The largest share of the rows that --bad_rows=skip may leave out, 0 to 1; by default 0.05.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_enum(
+    "format",
+    None,
+    KINDS,
+    "The kind of the table, if neither the names of its files nor the training table say it.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "schema",
+    None,
+    "A schema (JSON or YAML) whose separator, columns, quote, missing and format say how the table is written; by "
+    "default it is written like the training table.",
+    flag_values=FLAGS,
+)
+# Columns of a file or pipe, which tables need not be squeezed into.
+WIDTH = 160
+OF_TABLES = ("bad_rows", "most_skipped", "format", "schema")
+
+
+def main(argv: list[str]) -> None:
+    """Evaluate what the flags ask for."""
+    if len(argv) > 1:
+        raise ValueError(f"Unknown argument '{argv[1]}'. Everything is given as flags, such as --workdir=runs/mine.")
+    _check_flags()
+    folders = [pathlib.Path(FLAGS.workdir), *map(pathlib.Path, FLAGS.compare)]
+    split = None if FLAGS.table else {"validation": "valid", None: "test"}.get(FLAGS.split, FLAGS.split)
+    output = pathlib.Path(FLAGS.output) if FLAGS.output else folders[0] / f"evaluation_{split or _name_of_table()}"
+    check_folder(output, FLAGS.overwrite)
+    source, scored = _scored_split(folders, split) if split else _scored_table(folders)
+    from .evaluation.evaluate_runs import about, evaluate_runs  # slow: it loads TensorFlow
+
+    content, slices = evaluate_runs(scored, source, output, FLAGS.bootstrap, FLAGS.seed)
+    _print(content, slices, about(content))
+    print(f"Open {output / REPORT}")
+
+
+def _check_flags():
+    if FLAGS.workdir is None:
+        raise ValueError("Which run? Give its folder as --workdir=runs/....")
+    if FLAGS.table is not None and (FLAGS.split or FLAGS.data):
+        flag = "--split" if FLAGS.split else "--data"
+        raise ValueError(f"--table has rows of its own, and {flag} is for prepared rows. Pass one of them.")
+    for name in () if FLAGS.table is not None else OF_TABLES:
+        if FLAGS[name].present:
+            raise ValueError(f"--{name} is for --table. Pass both, or neither.")
+    if FLAGS.most_skipped is not None and FLAGS.bad_rows != "skip":
+        raise ValueError("--most_skipped is for --bad_rows=skip, which skips rows. Pass both, or neither.")
+    if FLAGS.most_skipped is not None and not 0 <= FLAGS.most_skipped <= 1:
+        raise ValueError(f"--most_skipped must be a share of the rows, 0 to 1. Received: {FLAGS.most_skipped}.")
+    if FLAGS.format and FLAGS.schema:
+        raise ValueError("--schema says how the table is written. Leave out --format, or the schema.")
+    for name in ("slices", "bins"):
+        if FLAGS[name].value is not None and not FLAGS.by:
+            raise ValueError(f"--{name} is for the slices of --by. Pass both, or neither.")
+    for what, given in (("--by", FLAGS.by), ("--workdir and --compare", [FLAGS.workdir, *FLAGS.compare])):
+        for name in given:
+            if given.count(name) > 1:
+                raise ValueError(f"{what}: '{name}' is given twice. Leave one out.")
+    for folder in (FLAGS.workdir, *FLAGS.compare):
+        path = pathlib.Path(folder) / "model.keras"
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"Train a run first: {path} not found. --workdir and --compare need folders of finished runs."
+            )
+
+
+def _name_of_table():
+    """Return the name of the table without its endings, as part of the name of a folder."""
+    if FLAGS.table == "-":
+        return "standard_input"
+    name = re.sub(r"[^\w-]+", "_", pathlib.Path(FLAGS.table).name.split(".")[0]).strip("_")
+    return name or "table"
+
+
+def _slices():
+    from .evaluation.scored import Slices  # slow: it loads TensorFlow
+
+    return Slices(FLAGS.by, FLAGS.slices or Slices.most, FLAGS.bins or Slices.bins)
+
+
+def _scored_split(folders, split):
+    """Return where the rows are from, and the rows of a split."""
+    load_keras_quietly()
+    from .. import data_pipelines  # slow: these load TensorFlow
+    from .evaluation.scored import score_split
+    from .explained_run import data_folder_of
+
+    found = {}
+    for folder in [] if FLAGS.data else folders:
+        if not (folder / "experiment.json").is_file():
+            raise FileNotFoundError(
+                f"{folder / 'experiment.json'} not found, which names the prepared folder. Pass it as --data."
+            )
+        data = data_pipelines.load(data_folder_of(folder / "experiment.json"))
+        found.setdefault(data.fingerprint, (folder, data))
+    if len(found) > 1:
+        (folder, data), (other, other_data), *_ = found.values()
+        raise ValueError(
+            f"{folder} was trained on {data.folder} and {other} on {other_data.folder}, whose splits may differ. "
+            "Compare them on a --table, or name the data with --data."
+        )
+    data = data_pipelines.load(FLAGS.data) if FLAGS.data else next(iter(found.values()))[1]
+    return {"data": str(data.folder), "split": split}, score_split(folders, data, split, _slices())
+
+
+def _scored_table(folders):
+    """Return where the rows are from, and the rows of a table."""
+    from ..data_pipelines.encoding.fields import TableEncoding
+    from .scoring.files import STANDARD_INPUT, found_files, table_files
+    from .scoring.inputs import encoding_folder, ending_of_text, source_of
+
+    encoding = TableEncoding.load(encoding_folder(folders[0]))
+    if FLAGS.table != STANDARD_INPUT:
+        found_files(FLAGS.table)  # raises an error before TensorFlow is loaded
+    load_keras_quietly()
+    from .evaluation.scored import score_table  # slow: it loads TensorFlow
+
+    with table_files(FLAGS.table, sys.stdin.buffer, ending_of_text(encoding, FLAGS.schema)) as files:
+        scored = score_table(
+            folders,
+            lambda encoding: source_of(files, encoding, FLAGS.schema, FLAGS.format),
+            _slices(),
+            FLAGS.bad_rows == "skip",
+            FLAGS.most_skipped,
+        )
+    return {"table": FLAGS.table}, scored
+
+
+def _print(content: dict[str, Any], slices: list[dict[str, Any]], sentences: list[str]) -> None:
+    """Print the tables of the page."""
+    from .evaluation.tables import difference_table, metric_table, slice_table
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = WIDTH
+    for sentence in [*sentences, *content["notes"]]:
+        console.print(sentence)
+    console.print(_table(metric_table(content)))
+    if content["differences"]:
+        console.print(_table(difference_table(content)))
+    for name in dict.fromkeys(row["by"] for row in slices):
+        of_field = [row for row in slices if row["by"] == name]
+        console.print(_table(slice_table(of_field, content["task"], with_intervals=False)))
+
+
+def _table(rows):
+    table = Table()
+    for place, column in enumerate(rows[0]):
+        table.add_column(column, justify="right" if place else "left")
+    for row in rows:
+        table.add_row(*row.values())
+    return table
+
+
+def run() -> None:
+    """Start `ctrzoo-evaluate`: an expected failure is one line on the standard error stream, exit code 1."""
+    run_command("ctrzoo-evaluate", main, FLAGS, __doc__, "interrupted; the same command starts again")
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,83 @@
+"""What is written and said of scored runs."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+from ctrzoo.experiments.evaluation.evaluate_runs import about, check_tasks, evaluate_runs
+from ctrzoo.experiments.evaluation.scored import ScoredRows, ScoredRun
+from ctrzoo.experiments.evaluation.slices import Slicing
+from ctrzoo.metrics import Scored
+
+SOURCE = {"data": "data", "split": "test"}
+
+
+def run_of(rows, folder="run", task="classification"):
+    return ScoredRun(pathlib.Path(folder), "fm", task, rows)
+
+
+def test_few_clicks_leave_resamples_out_and_that_is_said(tmp_path):
+    labels = np.zeros(60)
+    labels[:2] = 1
+    rows = Scored(labels, np.random.default_rng(0).random(60))
+    scored = ScoredRows([run_of(rows)], [], ["a note"], False)
+    content, slices = evaluate_runs(scored, SOURCE, tmp_path / "out", 300, seed=1)
+    undefined = content["runs"][0]["metrics"]["auc"]["undefined"]
+    assert 20 < undefined < 70  # a resample has no click with probability exp(-2), 41 of 300
+    assert content["notes"][0] == "a note" and slices == []
+    assert (
+        f"run: AUC is not defined in {undefined} of 300 resamples, which its interval leaves out." in content["notes"]
+    )
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == content
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["metrics.json", "report.html"]
+    again, _ = evaluate_runs(scored, SOURCE, tmp_path / "again", 300, seed=1)
+    assert again == content
+    other, _ = evaluate_runs(scored, SOURCE, tmp_path / "again", 300, seed=2)
+    assert other["runs"][0]["metrics"]["auc"]["low"] != content["runs"][0]["metrics"]["auc"]["low"]
+
+
+def test_a_metric_outside_of_its_interval_is_said_to_be_shifted(tmp_path):
+    random = np.random.default_rng(5)
+    scores = np.sort(random.random(2000))
+    clicks = np.diff(np.floor(np.cumsum(scores)), prepend=0)  # each bin has its share of clicks, but for one click
+    found = {}
+    for name, labels in (("calibrated", clicks), ("not", random.random(2000) < scores / 2)):
+        scored = ScoredRows([run_of(Scored(labels, scores))], [], [], False)
+        content, _ = evaluate_runs(scored, SOURCE, tmp_path / "out", 100)
+        found[name] = content["runs"][0]["metrics"]["calibration_error"], content["notes"]
+    error, notes = found["calibrated"]
+    assert error["value"] < error["low"]  # bins of resamples have errors of their own
+    assert notes == [
+        "run: calibration error is outside of its interval: the noise that resamples add shifts it, so the interval is "
+        "too high."
+    ]
+    error, notes = found["not"]
+    assert error["low"] < error["value"] < error["high"] and notes == []
+
+
+def test_the_sentences(tmp_path):
+    labels, groups = np.arange(40) % 2, np.arange(40) // 4
+    rows = Scored(labels, np.linspace(0, 1, 40), np.full(40, 2, np.float32), groups)
+    content, slices = evaluate_runs(
+        ScoredRows([run_of(rows)], [Slicing("ad", labels, ["x", "y"], 0)], [], True), SOURCE, tmp_path / "out", 100
+    )
+    first, second, third = about(content)
+    assert first == "40 rows in 10 groups of the test split of data, base rate 0.5."
+    assert second.startswith("Intervals hold 95% of the values of 100 bootstrap resamples of groups")
+    assert third.startswith("Rows have weights, 80 in all")
+    assert (content["weight"], content["base_rate"], content["groups"]) == (80, 0.5, 10)
+    lines = (tmp_path / "out" / "slices.csv").read_text().splitlines()
+    assert len(lines) == 3 and lines[0].startswith("by,slice,values,rows,groups,run,mean_label,mean_label_low")
+    assert [row["slice"] for row in slices] == ["x", "y"]
+    unweighted, _ = evaluate_runs(ScoredRows([run_of(rows)], [], [], False), {"table": "t.csv"}, tmp_path / "o", 100)
+    assert unweighted["weight"] is None and about(unweighted)[0].startswith("40 rows in 10 groups of t.csv, base")
+    assert len(about(unweighted)) == 2
+
+
+def test_runs_of_several_tasks_are_refused():
+    rows = Scored(np.zeros(2), np.zeros(2))
+    check_tasks([run_of(rows), run_of(rows)])
+    with pytest.raises(ValueError, match="one task can be compared. Received: a of classification and b of ranking"):
+        check_tasks([run_of(rows, "a"), run_of(rows, "b", "ranking")])
