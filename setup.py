@@ -61,6 +61,7 @@ setup(
             "ctrzoo-search = ctrzoo.experiments.search:run",
             "ctrzoo-explain = ctrzoo.experiments.explain:run",
             "ctrzoo-predict = ctrzoo.experiments.predict:run",
+            "ctrzoo-export = ctrzoo.experiments.export:run",
             "ctrzoo-prepare = ctrzoo.experiments.prepare:run",
         ]
     },

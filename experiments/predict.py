@@ -7,8 +7,6 @@ label. Tables are CSV, TSV, Parquet, libsvm or libffm, plain or compressed, in o
 
 from __future__ import annotations
 
-import json
-import pathlib
 import sys
 
 from absl import flags
@@ -16,11 +14,11 @@ from rich.console import Console
 
 from ctrzoo.startup import load_keras_quietly
 
-from ..data_pipelines.encoding.fields import ENCODING_FILE, TableEncoding
-from ..data_pipelines.preparation.table import read_schema, table_source
-from ..data_pipelines.raw.layout import KINDS, source_like
+from ..data_pipelines.encoding.fields import TableEncoding
+from ..data_pipelines.raw.layout import KINDS
 from .cli import program_flags, run_command
 from .scoring.files import STANDARD_INPUT, found_files, table_files
+from .scoring.inputs import encoding_folder, run_path, source_of
 from .scoring.output import check_output, written_table
 from .scoring.rows import encoded_chunks, table_to_score
 
@@ -72,8 +70,6 @@ flags.DEFINE_string(
 )
 flags.DEFINE_integer("batch_size", None, "Rows predicted at once; by default 8,192.", 1, flag_values=FLAGS)
 flags.DEFINE_bool("overwrite", False, "Replace an existing output.", flag_values=FLAGS)
-# The keys of a schema that say how a table is written.
-LAYOUT_KEYS = ("separator", "columns", "quote", "missing", "format")
 
 
 def main(argv: list[str]) -> None:
@@ -81,15 +77,15 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise ValueError(f"Unknown argument '{argv[1]}'. Everything is given as flags, such as --table=new.csv.")
     _check_flags()
-    path = pathlib.Path(FLAGS.workdir or FLAGS.model)
-    encoding = TableEncoding.load(_encoding_folder(path))
+    path = run_path(FLAGS.workdir, FLAGS.model)
+    encoding = TableEncoding.load(encoding_folder(path, FLAGS.encoding))
     tables = [] if FLAGS.table == STANDARD_INPUT else found_files(FLAGS.table)
     check_output(FLAGS.output, tables, FLAGS.overwrite)
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     kind = encoding.table.get("kind", "csv")
     ending = f".{'csv' if kind == 'parquet' else kind}" if FLAGS.schema else ""  # else source_like knows the kind
     with table_files(FLAGS.table, sys.stdin.buffer, ending) as files:
-        source = _source(files, encoding)
+        source = source_of(files, encoding, FLAGS.schema, FLAGS.format)
         ids = _ids(source, encoding, console)
         source = table_to_score(source, encoding, ids)
         load_keras_quietly()
@@ -116,8 +112,6 @@ def main(argv: list[str]) -> None:
 
 
 def _check_flags():
-    if (FLAGS.workdir is None) == (FLAGS.model is None):
-        raise ValueError("Which model? Pass either --workdir=runs/... of a run or --model=....keras of a saved model.")
     if FLAGS.table is None:
         raise ValueError("Which rows? Pass --table=new.csv, a folder or pattern of parts, or - for the standard input.")
     if FLAGS.output is None:
@@ -130,39 +124,6 @@ def _check_flags():
         raise ValueError("--schema says how the table is written. Leave out --format, or the schema.")
     if FLAGS.explain and FLAGS.batch_size:
         raise ValueError("--batch_size has no effect with --explain, which has small batches. Leave one out.")
-    path = pathlib.Path(FLAGS.workdir) / "model.keras" if FLAGS.workdir else pathlib.Path(FLAGS.model)
-    if not path.is_file():
-        what = "--workdir needs the folder of a finished run" if FLAGS.workdir else "--model needs a .keras file"
-        raise FileNotFoundError(f"Train a run first: {path} not found. {what}.")
-
-
-def _encoding_folder(path):
-    """Return the folder that says how cells become ids: the one given, the run's copy, or the prepared data."""
-    if FLAGS.encoding:
-        given = pathlib.Path(FLAGS.encoding)
-        if not (given / ENCODING_FILE).is_file():
-            raise FileNotFoundError(f"{given / ENCODING_FILE} not found. --encoding needs a folder with an encoding.")
-        return given
-    folder = path.parent if path.is_file() else path
-    if (folder / "encoding" / ENCODING_FILE).is_file():
-        return folder / "encoding"
-    try:  # runs of version 0.1 keep no copy
-        prepared = json.loads((folder / "experiment.json").read_text(encoding="utf-8"))["data"]["folder"]
-        if (pathlib.Path(prepared) / ENCODING_FILE).is_file():
-            return pathlib.Path(prepared)
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    raise FileNotFoundError(
-        f"{folder / 'encoding'} not found, which says how cells become ids. Pass --encoding with the prepared folder; "
-        "data that were made without raw cells, such as `synthetic`, have none."
-    )
-
-
-def _source(files, encoding):
-    if FLAGS.schema is None:
-        return source_like(files, encoding.table, FLAGS.format)
-    config = read_schema(FLAGS.schema)
-    return table_source(files, (), {key: config[key] for key in LAYOUT_KEYS if key in config})
 
 
 def _ids(source, encoding, console):
