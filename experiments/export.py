@@ -18,7 +18,6 @@ from ..data_pipelines.encoding.fields import TableEncoding
 from ..data_pipelines.raw.layout import KINDS
 from .cli import program_flags, run_command
 from .exporting.differences import TOLERANCE
-from .exporting.onnx_file import check_onnx_is_installed
 from .exporting.rows import rows_of_split, rows_of_table
 from .exporting.staging import check_folders
 from .scoring.files import found_files
@@ -71,18 +70,20 @@ def main(argv: list[str]) -> None:
     folder = (encoding_folder if files else known_encoding)(path, FLAGS.encoding)
     encoding = TableEncoding.load(folder) if folder else None
     source = _source(files, encoding)
-    data = None if files else _data_folder(path)
+    data = "" if files else _data_folder(path)
     if encoding and not files and "savedmodel" in FLAGS.to:
         raise ValueError(
             "A SavedModel reads raw cells, so it is checked on raw rows. Pass some as --table, such as the table that "
             "was prepared, or leave savedmodel out of --to."
         )
-    if "onnx" in FLAGS.to:
-        check_onnx_is_installed()
     load_keras_quietly()
     from ..data_pipelines import load  # slow: these load TensorFlow
     from .explained_run import load_model
+    from .exporting.onnx_file import check_onnx_is_installed
     from .exporting.write import export
+
+    if "onnx" in FLAGS.to:
+        check_onnx_is_installed()
 
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     if encoding and source:
@@ -112,7 +113,7 @@ def _check_flags():
 
 
 def _source(files, encoding):
-    if not files:
+    if not files or encoding is None:
         return None
     return table_to_score(source_of(files, encoding, FLAGS.schema, FLAGS.format), encoding, [])
 

@@ -34,6 +34,17 @@ def tables_of(model: CTRModel) -> dict[str, FieldEmbedding]:
     return found
 
 
+def other_tables(model: CTRModel) -> list[str]:
+    """Return the names of tables whose rows belong to no value of one field, such as hashed pairs of Poly2.
+
+    Args:
+        model: The model.
+    """
+    layers = [layer for layer in model._flatten_layers() if not isinstance(layer, (FieldEmbedding, type(model)))]
+    paths = {weight.path for layer in layers for weight in layer.weights if weight.path.endswith("/table")}
+    return sorted(path for path in paths if path not in {table.table.path for table in tables_of(model).values()})
+
+
 def save_embeddings(layer: FieldEmbedding, encoding: TableEncoding | None, path: pathlib.Path) -> None:
     """Write the vectors of a table.
 

@@ -1,4 +1,4 @@
-"""The pages beside an export: what a client sends, a worked example, and how the export was checked."""
+"""The pages next to an export: what a client sends, a worked example, and how the export was checked."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def page_of_ids(
     Args:
         model: The model.
         encoding: The encoding of its data, or None.
-        rows: The rows that were checked; the first of them is the example.
+        rows: The rows that were checked; one with the fewest missing cells is the example.
         predictions: What the file returns for them, `(rows,)`.
         file: The name of the file.
         note: What `checked` returned.
@@ -52,9 +52,10 @@ def page_of_ids(
     lines += [_row_of(model, encoding, index) for index in range(schema.num_fields)]
     if encoding is not None:
         lines += ["", _RULES]
-    features = {name: array[0] for name, array in rows.features.items()}
-    lines += ["", "## Example", *_cells_of_example(rows), "```", *_numbers(features), "```", ""]
-    lines += [f"`{output}` is {float(predictions[0])!r}."]
+    row = int(np.argmax(np.count_nonzero(rows.features["ids"], axis=1)))
+    features = {name: array[row] for name, array in rows.features.items()}
+    lines += ["", "## Example", *_cells_of_example(rows, row), "```", *_numbers(features), "```", ""]
+    lines += [f"`{output}` is {float(predictions[row])!r}."]
     return "\n".join(lines) + "\n"
 
 
@@ -62,8 +63,8 @@ _RULES = (
     "`encoding.json` has the fields in this order, with all that was fitted. `vocabulary.parquet` has the columns "
     "`field`, `value`, `id` and `count`. A categorical cell has spaces removed and numbers in their shortest writing "
     "(8, not 8.0 or +8), unless its type is text. The empty cell and the texts in `missing_texts` are missing. In a "
-    "cross, a `\\` stands before each `\\` and `&` of a part, decimals are written as C's `%.17e` does, and quantiles as the "
-    "number of their bucket, from 1. `ctrzoo.data_pipelines.encoding.fields.TableEncoding` "
+    "cross, a `\\` stands before each `\\` and `&` of a part, decimals are written as C's `%.17e` does, and quantiles "
+    "as the number of their bucket, from 1. `ctrzoo.data_pipelines.encoding.fields.TableEncoding` "
     "does all of this: `TableEncoding.load(folder).features(frame)`."
 )
 
@@ -82,11 +83,11 @@ def _row_of(model, encoding, index):
     return f"| {where} | {cells} |"
 
 
-def _cells_of_example(rows):
+def _cells_of_example(rows, row):
     if rows.frame is None:
-        return ["The first of the rows that were checked:"]
-    cells = {name: _plain(value) for name, value in rows.frame.row(0, named=True).items()}
-    return ["The first row of the table has these cells,", *_json_block(cells), "so the inputs are"]
+        return ["The inputs of a row that was checked are"]
+    cells = {name: _plain(value) for name, value in rows.frame.row(row, named=True).items()}
+    return ["A row that was checked has these cells,", *_json_block(cells), "so its inputs are"]
 
 
 def _numbers(features):
@@ -116,7 +117,7 @@ def page_of_saved_model(
         ]
     request = request_of(inputs, 2)
     lines += ["", "## Request", "```bash"]
-    lines += ["docker run -p 8501:8501 -v $PWD:/models/ctr -e MODEL_NAME=ctr tensorflow/serving"]
+    lines += ["docker run -p 8501:8501 -v $PWD:/models/ctr -e MODEL_NAME=ctr tensorflow/serving:2.19.0"]
     lines += ["curl http://localhost:8501/v1/models/ctr:predict -d @request.json", "```"]
     lines += ["where `request.json` is", *_json_block(request), "The answer is"]
     return "\n".join([*lines, *_json_block({"predictions": [float(each) for each in predictions[:2]]})]) + "\n"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pathlib
 import typing
+from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -36,7 +36,8 @@ def save_model(model: CTRModel, encoding: TableEncoding | None, folder: pathlib.
         encoding: The encoding of its data; None leaves out the signature `cells`.
         folder: The folder to write.
     """
-    name, module, signatures = output_name(model.task), tf.Module(), {}
+    name, signatures = output_name(model.task), {}
+    module: Any = tf.Module()  # holds what the graphs use
 
     def predict(features):
         return {name: tf.reshape(model(features, training=False), [-1])}
@@ -56,9 +57,7 @@ def save_model(model: CTRModel, encoding: TableEncoding | None, folder: pathlib.
         module.tables = encoder.tables
     signatures[DEFAULT] = signatures.get(CELLS, signatures[IDS])
     # Keras would write each weight twice, once as part of a layer.
-    module.weights = [
-        variable.value if isinstance(variable, keras.Variable) else variable for variable in model.variables
-    ]
+    module.weights = [variable.value for variable in model.variables]
     tf.saved_model.save(module, str(folder), signatures=signatures)
 
 
@@ -82,9 +81,9 @@ def cells_of_frame(encoding: TableEncoding, frame: pl.DataFrame) -> dict[str, np
     """
     encoder = ServingEncoder(encoding)
     cells, names = cells_of(encoder, frame), input_names(encoder.input_columns())
-    shapes = cell_signature(encoder)
+    widths = encoder.input_widths()
     return {
-        short: np.reshape(np.asarray(cells[column]), (len(frame), *shapes[short].shape[1:]))
+        short: np.asarray(cells[column]) if widths[column] > 1 else np.asarray(cells[column])[:, 0]
         for column, short in names.items()
     }
 
@@ -97,7 +96,7 @@ class LoadedModel:
     """
 
     def __init__(self, folder: pathlib.Path) -> None:
-        self._loaded: typing.Any = tf.saved_model.load(str(folder))  # holds the weights
+        self._loaded: Any = tf.saved_model.load(str(folder))  # holds the weights
 
     def predict(self, inputs: dict[str, np.ndarray], signature: str = DEFAULT) -> np.ndarray:
         """Return the output of a signature, `(rows,)`.

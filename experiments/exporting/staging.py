@@ -56,10 +56,7 @@ def staged_folders(output: pathlib.Path, names: Sequence[str]) -> Iterator[dict[
         for path in sorted(work.rglob("*")):
             synchronize(path)
         for name, folder in folders.items():
-            target = output / name
-            if target.exists():
-                os.replace(target, work / f"{name}.replaced")
-            os.replace(folder, target)
+            _move(folder, output / name, work / f"{name}.replaced")
         synchronize(output)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
@@ -68,6 +65,19 @@ def staged_folders(output: pathlib.Path, names: Sequence[str]) -> Iterator[dict[
                 folder.rmdir()
         raise
     shutil.rmtree(work, ignore_errors=True)
+
+
+def _move(folder, target, aside):
+    """Move a folder to a target; an existing target is moved aside, and back if this fails."""
+    replaces = target.exists()
+    if replaces:
+        os.replace(target, aside)
+    try:
+        os.replace(folder, target)
+    except BaseException:
+        if replaces:
+            os.replace(aside, target)
+        raise
 
 
 def _missing(folder):

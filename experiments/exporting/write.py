@@ -146,8 +146,12 @@ def _embeddings(task: Task, folder: pathlib.Path) -> Iterator[str]:
         largest = max(largest, largest_difference(found, np.asarray(layer(own))))
         files.append(path.name)
     yield _checked(task, "The embeddings", largest)
+    others = embeddings.other_tables(task.model)
+    if others:
+        yield f"Left out of the embeddings, because its rows belong to no single value: {', '.join(others)}."
     sharing = [f"`{field.name}` has the rows of `{field.share}`." for field in schema.fields if field.share]
-    notes = [checked(task.model, largest, task.rows.where), *sharing]
+    left_out = [f"The table `{name}` has no rows of single values; it was left out." for name in others]
+    notes = [checked(task.model, largest, task.rows.where), *sharing, *left_out]
     write_text(folder / "README.md", page_of_embeddings(files, notes))
 
 

@@ -52,9 +52,10 @@ def encoding_folder(path: pathlib.Path, given: str | None) -> pathlib.Path:
     """
     folder = known_encoding(path, given)
     if folder is None:
+        missing = (path.parent if path.is_file() else path) / "encoding"
         raise FileNotFoundError(
-            f"{(path.parent if path.is_file() else path) / 'encoding'} not found, which says how cells become ids. Pass "
-            "--encoding with the prepared folder; data that were made without raw cells, such as `synthetic`, have none."
+            f"{missing} not found, which says how cells become ids. Pass --encoding with the prepared folder; data that "
+            "were made without raw cells, such as `synthetic`, have none."
         )
     return folder
 
