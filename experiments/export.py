@@ -84,14 +84,13 @@ def main(argv: list[str]) -> None:
 
     if "onnx" in FLAGS.to:
         check_onnx_is_installed()
-
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     if encoding and source:
         schema, rows = encoding.schema, rows_of_table(source, encoding, FLAGS.check_rows)
     else:
         prepared = load(data)
         schema, rows = prepared.schema, rows_of_split(prepared, FLAGS.check_rows)
-    model = load_model(path, encoding.schema if encoding else schema)
+    model = load_model(path, schema)
     for sentence in export(model, encoding, rows, FLAGS.to, output, FLAGS.tolerance):
         console.print(sentence)
 

@@ -288,7 +288,7 @@ def cells_of(encoder: ServingEncoder, table: Any) -> dict[str, Tensor]:
     Warns:
         UserWarning: As `ServingModel.predict` does.
     """
-    fields = {column: field for field in encoder.encoding.fields for column in field.raw_columns}
+    fields: dict[Any, Any] = {column: field for field in encoder.encoding.fields for column in field.raw_columns}
     # A column that some field reads as times and another as text is written so that both understand it.
     fields |= {field.column: field for field in encoder.encoding.fields if field.reads_times}
     types = encoder.input_columns()

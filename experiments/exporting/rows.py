@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import typing
 
 import numpy as np
@@ -70,7 +71,9 @@ def rows_of_table(source: FileSource, encoding: TableEncoding, count: int) -> Ch
     if left_out:
         notes.append(f"{left_out:,} row{'s' * (left_out != 1)} cannot be used, such as {first_bad}.")
     joined = {name: np.concatenate([part[name] for part in features]) for name in features[0]}
-    return CheckedRows(joined, pl.concat(frames), f"the first {total:,} rows of {source.paths[0].name}", notes)
+    return CheckedRows(
+        joined, pl.concat(frames), f"the first {total:,} rows of {pathlib.Path(source.paths[0]).name}", notes
+    )
 
 
 def rows_of_split(data: PreparedData, count: int) -> CheckedRows:

@@ -54,8 +54,8 @@ def encoding_folder(path: pathlib.Path, given: str | None) -> pathlib.Path:
     if folder is None:
         missing = (path.parent if path.is_file() else path) / "encoding"
         raise FileNotFoundError(
-            f"{missing} not found, which says how cells become ids. Pass --encoding with the prepared folder; data that "
-            "were made without raw cells, such as `synthetic`, have none."
+            f"{missing} not found, which says how cells become ids. Pass --encoding with the prepared folder; data "
+            "that were made without raw cells, such as `synthetic`, have none."
         )
     return folder
 
