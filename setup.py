@@ -62,6 +62,7 @@ setup(
             "ctrzoo-explain = ctrzoo.experiments.explain:run",
             "ctrzoo-predict = ctrzoo.experiments.predict:run",
             "ctrzoo-evaluate = ctrzoo.experiments.evaluate:run",
+            "ctrzoo-export = ctrzoo.experiments.export:run",
             "ctrzoo-prepare = ctrzoo.experiments.prepare:run",
         ]
     },

@@ -67,6 +67,7 @@ MIRRORED = (
     "experiments",
     "experiments/claims",
     "experiments/evaluation",
+    "experiments/exporting",
     "experiments/next_movie",
     "experiments/scoring",
     "experiments/sweeps",

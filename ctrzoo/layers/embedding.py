@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from ctrzoo.layers.base import ExplainingLayer
-from ctrzoo.layers.numerics import penalty
+from ctrzoo.layers.numerics import lowest_score, penalty
 from ctrzoo.lookup import look_up
 from ctrzoo.schema import Schema
 from ctrzoo.types import Config, Features, Initializer, Regularizer, Shape, Tensor
@@ -173,7 +173,9 @@ class FieldEmbedding(keras.layers.Layer):
             first = self.pooled.slot_fields.index(index)
             slots = slice(first, first + field.num_slots)
             present = values[:, slots] != 0
-            largest = ops.max(ops.where(present, embedded[:, slots], -np.inf), axis=1, keepdims=True)
+            # ONNX multiplies the entries that are left out by 0, so they must be finite.
+            lowest = lowest_score(self.compute_dtype)
+            largest = ops.max(ops.where(present, embedded[:, slots], lowest), axis=1, keepdims=True)
             largest = ops.where(ops.any(present, axis=1, keepdims=True), largest, 0)
             pieces += [pooled[:, start:index]] * (start < index) + [largest]
             start = index + 1

@@ -93,7 +93,7 @@ def sizes(name: str, size: int | Sequence[int], count: int) -> tuple[int, ...]:
 
 
 def lowest_score(dtype: str) -> float:
-    """Return a score that leaves an entry out of a softmax: its share is 0, and the score is finite in `dtype`.
+    """Return a score that leaves an entry out of a softmax or a maximum; it is finite in `dtype`.
 
     >>> lowest_score("float16")
     -10000.0

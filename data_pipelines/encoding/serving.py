@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -73,6 +73,11 @@ class ServingEncoder(keras.layers.Layer):
         self._tables = {
             field.name: tables[field.share or field.name] for field in encoding.fields if field.uses_vocabulary
         }
+
+    @property
+    def tables(self) -> list[tf.lookup.StaticHashTable]:
+        """The lookup tables of the vocabularies, which an exported graph must hold."""
+        return list({id(table): table for table in self._tables.values()}.values())
 
     def input_columns(self) -> dict[str, str]:
         """Return the raw columns and their types as model inputs, `{column: type}`."""
@@ -219,7 +224,7 @@ def serving_model(model: keras.Model, encoder: ServingEncoder | TableEncoding | 
                 f"{'; '.join(differences[:3])} (model and encoding). Use the encoding of the model's training data."
             )
     types, widths = encoder.input_columns(), encoder.input_widths()
-    names = _input_names(types)
+    names = input_names(types)
     inputs = {
         column: keras.Input((widths[column],), dtype=dtype, name=names[column]) for column, dtype in types.items()
     }
@@ -258,18 +263,8 @@ class ServingModel(keras.Model):
         """
         if not isinstance(x, (Mapping, pd.DataFrame, pl.DataFrame)):
             return super().predict(x, batch_size, verbose, steps, callbacks)
-        assert isinstance(self.input, dict)
         encoder: Any = next(layer for layer in self.layers if isinstance(layer, ServingEncoder))
-        fields = {column: field for field in encoder.encoding.fields for column in field.raw_columns}
-        # A column that some field reads as times and another as text is written so that both understand it.
-        fields |= {field.column: field for field in encoder.encoding.fields if field.reads_times}
-        columns = {column: _column(x, column, fields[column]) for column in self.input}
-        warn_of_unknown(
-            unknown_in(field, columns[field.column].head(PREDICTION_BATCH))
-            for field in encoder.encoding.fields
-            if not (field.holds_numbers or field.cross)
-        )
-        cells = {column: _cells(columns[column], fields[column], tensor.dtype) for column, tensor in self.input.items()}
+        cells = cells_of(encoder, x)
         lengths = {column: len(column_cells) for column, column_cells in cells.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"All columns must have equally many rows. Received: {lengths}.")
@@ -278,6 +273,32 @@ class ServingModel(keras.Model):
         rows = tf.data.Dataset.from_tensor_slices(cells)  # pyright: ignore[reportArgumentType]
         rows = rows.batch(batch_size or PREDICTION_BATCH)
         return super().predict(rows, None, verbose, steps, callbacks)
+
+
+def cells_of(encoder: ServingEncoder, table: Any) -> dict[str, Tensor]:
+    """Return the cells of a table as a serving model takes them, `{column: (rows, 1)}`, or `(rows, length)` of vectors.
+
+    Args:
+        encoder: The encoder.
+        table: A pandas or polars frame, or `{column: cells}`.
+
+    Raises:
+        ValueError: If a column is missing, or a cell that must be a number is not one.
+
+    Warns:
+        UserWarning: As `ServingModel.predict` does.
+    """
+    fields: dict[Any, Any] = {column: field for field in encoder.encoding.fields for column in field.raw_columns}
+    # A column that some field reads as times and another as text is written so that both understand it.
+    fields |= {field.column: field for field in encoder.encoding.fields if field.reads_times}
+    types = encoder.input_columns()
+    columns = {column: _column(table, column, fields[column]) for column in types}
+    warn_of_unknown(
+        unknown_in(field, columns[field.column].head(PREDICTION_BATCH))
+        for field in encoder.encoding.fields
+        if not (field.holds_numbers or field.cross)
+    )
+    return {column: _cells(columns[column], fields[column], dtype) for column, dtype in types.items()}
 
 
 def _column(table, column, field):
@@ -335,10 +356,10 @@ def _joined(field, lists):
     return rows.select("row").join(joined, on="row", how="left", maintain_order="left")["value"].alias(lists.name)
 
 
-def _input_names(columns):
+def input_names(columns: Iterable[str]) -> dict[str, str]:
     """Return names that Keras and TensorFlow signatures accept, `{column: name}`.
 
-    >>> _input_names(["user id", "user_id", "_id", "größe"])
+    >>> input_names(["user id", "user_id", "_id", "größe"])
     {'user id': 'user_id', 'user_id': 'user_id_2', '_id': 'column_id', 'größe': 'gr__e'}
     """
     names = {}

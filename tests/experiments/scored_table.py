@@ -54,12 +54,12 @@ def clicks_frame(num_rows=1000, seed=0):
     return frame
 
 
-def run_of(folder, data, model="fm", **options):
-    """Save a model of prepared data, with random weights, as a run."""
+def run_of(folder, data, model="fm", scale=1 / 3, **options):
+    """Save a model of prepared data, with random weights of a standard deviation, as a run."""
     built = models.build(model, data.schema, **options)
     random = np.random.default_rng(3)
     for weight in built.weights:
-        weight.assign(random.normal(size=weight.shape) / 3)
+        weight.assign(random.normal(size=weight.shape) * scale)
     (folder / "encoding").mkdir(parents=True)
     built.save(folder / "model.keras")
     data.encoding.save(folder / "encoding")

@@ -74,6 +74,14 @@ def check(run, model):
         np.testing.assert_allclose(found, expected[:size], rtol=0, atol=1e-6)
 
 
+def check_onnx(model, folder):
+    pytest.importorskip("tf2onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    model.export(folder / "model.onnx", format="onnx", verbose=False)
+    session = runtime.InferenceSession(folder / "model.onnx")
+    check(lambda features: session.run(None, features)[0], model)
+
+
 def test_saved_model_and_litert(case, mixed_schema, tmp_path):
     model = uncalled(case, mixed_schema)
     model.export(tmp_path / "model", verbose=False)
@@ -90,12 +98,7 @@ def test_keras_file(case, mixed_schema, tmp_path):
 
 
 def test_onnx(case, mixed_schema, tmp_path):
-    pytest.importorskip("tf2onnx")
-    runtime = pytest.importorskip("onnxruntime")
-    model = uncalled(case, mixed_schema)
-    model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
-    session = runtime.InferenceSession(tmp_path / "model.onnx")
-    check(lambda features: session.run(None, features)[0], model)
+    check_onnx(uncalled(case, mixed_schema), tmp_path)
 
 
 @pytest.mark.parametrize("predicts_first", [False, True])
@@ -111,13 +114,23 @@ def test_all_ways_to_litert(mixed_schema, tmp_path, predicts_first):
     check(converted(tf.lite.TFLiteConverter.from_concrete_functions([function])), model)
 
 
-@pytest.mark.parametrize("name", ["lr", "deepfm", "ffm"])
-def test_litert_takes_the_maximum_of_a_field(name):
+@pytest.fixture(params=["lr", "deepfm", "ffm"])
+def maximum_model(request):
+    """A model of two fields that are pooled by the maximum; some rows have no value of them."""
     maximum = Field("tags", "multivalued", vocabulary_size=4, num_slots=3, pooling="max")
     last = Field("last", "multivalued", vocabulary_size=4, num_slots=2, pooling="max", share="tags")
     schema = Schema([maximum, Field("user", vocabulary_size=9), Field("age", "numerical"), last])
-    model = uncalled(next(case for case in CASES if case.id == name), schema)
-    check(converted(tf.lite.TFLiteConverter.from_keras_model(model)), model)
+    model = uncalled(next(case for case in CASES if case.id == request.param), schema)
+    assert (rows(schema)[0]["values"][:, :3] == 0).all(axis=1).any()
+    return model
+
+
+def test_litert_takes_the_maximum_of_a_field(maximum_model):
+    check(converted(tf.lite.TFLiteConverter.from_keras_model(maximum_model)), maximum_model)
+
+
+def test_onnx_takes_the_maximum_of_a_field(maximum_model, tmp_path):
+    check_onnx(maximum_model, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["lr", "deepfm", "ffm", "dlrm", "poly2"])
@@ -128,12 +141,7 @@ def test_litert_takes_vectors_and_compositional_fields(name):
 
 @pytest.mark.parametrize("name", ["deepfm", "poly2"])
 def test_onnx_takes_vectors_and_compositional_fields(name, tmp_path):
-    pytest.importorskip("tf2onnx")
-    runtime = pytest.importorskip("onnxruntime")
-    model = uncalled(next(case for case in CASES if case.id == name), OTHER_KINDS)
-    model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
-    session = runtime.InferenceSession(tmp_path / "model.onnx")
-    check(lambda features: session.run(None, features)[0], model)
+    check_onnx(uncalled(next(case for case in CASES if case.id == name), OTHER_KINDS), tmp_path)
 
 
 def test_litert_hashes_to_any_number_of_buckets(mixed_schema):
@@ -153,11 +161,7 @@ def test_litert_leaves_crosses_out_of_the_deep_part(crossed_model):
 
 
 def test_onnx_leaves_crosses_out_of_the_deep_part(crossed_model, tmp_path):
-    pytest.importorskip("tf2onnx")
-    runtime = pytest.importorskip("onnxruntime")
-    crossed_model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
-    session = runtime.InferenceSession(tmp_path / "model.onnx")
-    check(lambda features: session.run(None, features)[0], crossed_model)
+    check_onnx(crossed_model, tmp_path)
 
 
 def test_litert_with_fewer_fields_than_the_order(mixed_schema):
