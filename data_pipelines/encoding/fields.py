@@ -297,7 +297,7 @@ class TableEncoding:
             counts = (
                 field.counts if len(field.counts) else pl.repeat(None, len(field.values), dtype=pl.Int64, eager=True)
             )
-            ids = field._lookup["id"] + (first - 1)
+            ids = field._ids_of_values["id"] + (first - 1)
             if field.compositional is not None:  # each value has two
                 ids = pl.repeat(None, len(ids), dtype=ids.dtype, eager=True)
             columns = {"value": field.values, "id": ids, "count": counts}
