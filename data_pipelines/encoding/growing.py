@@ -39,6 +39,20 @@ class Change(typing.NamedTuple):
     forgotten: int
 
 
+class Grown(typing.NamedTuple):
+    """A field whose vocabulary has grown.
+
+    Args:
+        field: The fitted field.
+        counts: The values seen so far, as `COUNTS` describes them.
+        change: What changed.
+    """
+
+    field: FieldEncoding
+    counts: pl.DataFrame
+    change: Change
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Growing:
     """Where the vocabulary of a field continues.
@@ -55,8 +69,8 @@ class Growing:
     extension: int = 0
     expire: int | None = None
 
-    def grown(self, field: FieldEncoding, found: pl.DataFrame) -> tuple[FieldEncoding, pl.DataFrame, Change]:
-        """Return the field with its grown vocabulary, the counts of all values, and what changed.
+    def grown(self, field: FieldEncoding, found: pl.DataFrame) -> Grown:
+        """Return the field with its vocabulary grown by new rows.
 
         Args:
             field: The field, fitted by earlier rows if there were any.
@@ -65,8 +79,8 @@ class Growing:
         >>> field, seen = FieldEncoding("city", min_count=2, values=["Oslo", "Rome"]), ["Bonn", "Oslo", "Rome"]
         >>> before = pl.DataFrame({"text": seen, "count": [1, 2, 5], "last": [0, 0, 0]}, schema=COUNTS)
         >>> found = pl.DataFrame({"text": ["Bonn", "Rome"], "count": [1, 1]})
-        >>> grown, counts, change = Growing(field, before, extension=1, expire=1).grown(field, found)
-        >>> grown.values.to_list(), grown.counts.to_list(), change.dropped
+        >>> grown = Growing(field, before, extension=1, expire=1).grown(field, found)
+        >>> grown.field.values.to_list(), grown.field.counts.to_list(), grown.change.dropped
         (['Bonn', 'Rome'], [2, 6], 1)
         """
         today = found.select(pl.col("text"), pl.col("count").alias("today"))
@@ -88,7 +102,7 @@ class Growing:
         field = dataclasses.replace(field, values=values, counts=own, unused_ids=unused)
         kept = len(values.drop_nulls()) - len(new)
         change = Change(kept, len(new), len(dropped), len(rare) - len(new), len(old) - len(dropped))
-        return field, counts.sort("text"), change
+        return Grown(field, counts.sort("text"), change)
 
 
 def _filled(values, new):

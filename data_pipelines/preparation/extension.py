@@ -12,6 +12,7 @@ import json
 import pathlib
 import typing
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import polars as pl
 
@@ -29,7 +30,7 @@ if typing.TYPE_CHECKING:
 
 GROWTH_FILE, COUNTS_FILE = "growth.json", "counts.parquet"
 FORMAT_VERSION = 1
-DIVISIONS = {kind.__name__: kind for kind in (Fractions, ByColumn, ByName, ByFile, Folds, Shuffled)}
+DIVISIONS: dict[str, Any] = {kind.__name__: kind for kind in (Fractions, ByColumn, ByName, ByFile, Folds, Shuffled)}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,13 +85,15 @@ def described(plan: TablePlan) -> Config:
     return json.loads(json.dumps({**kept, **others}))
 
 
-def opened(folder: Path) -> tuple[PreparedData, TableEncoding]:
+def opened(folder: Path | None) -> tuple[PreparedData, TableEncoding]:
     """Return a prepared folder that can be extended, and its encoding.
 
     Raises:
         FileNotFoundError: If it is missing.
         ValueError: If it keeps no counts or is damaged.
     """
+    if folder is None:
+        raise ValueError("A table needs a schema. Pass one, or the folder to `extend`.")
     data = load(folder)
     encoding = data.encoding
     if encoding is None or not (data.folder / GROWTH_FILE).is_file():
@@ -102,7 +105,7 @@ def opened(folder: Path) -> tuple[PreparedData, TableEncoding]:
 
 
 def extension_of(
-    folder: Path, given: TablePlan | None, by_file: bool, seed: int, expire: int | None
+    folder: Path | None, given: TablePlan | None, by_file: bool, seed: int, expire: int | None
 ) -> tuple[TablePlan, Extension]:
     """Return the plan of a preparation that extends a folder, and how its vocabularies grow.
 
@@ -157,13 +160,9 @@ def _repeated(earlier, encoding, by_file, seed):
             "The rows of the folder were split by files. Pass --valid_table and --test_table too, or a --schema with "
             "another `split`."
         )
-    split = ByFile() if by_file else DIVISIONS[kind](**{key: _plain(value) for key, value in arguments.items()})
+    split = ByFile() if by_file else DIVISIONS[kind](**arguments)
     negatives = Negatives(earlier["negatives"]["share"], seed)
     return TablePlan(encoding.fields, encoding.roles, split, earlier["fit_on"], negatives)
-
-
-def _plain(value):
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _check_same(earlier, plan, folder):

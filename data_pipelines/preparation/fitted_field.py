@@ -89,21 +89,22 @@ class FittedField:
         """
         sharing = [index] if sharing is None else sharing
         dictionaries = (chunk.dictionary(one) for one in sharing for chunk in chunks)
-        is_new, seen = growing is None or growing.field is None, None
-        field = self._decided(field, index, chunks, stats, sharing) if is_new else growing.field
+        fitted, grown = growing and growing.field, None
+        field = fitted or self._decided(field, index, chunks, stats, sharing)
         if field.uses_vocabulary and growing is None:
             field = fit_vocabulary(field, dictionaries)
-        elif field.uses_vocabulary:
-            field, *seen = growing.grown(field, count_values(field, dictionaries))
-        elif field.transformer.is_fitted and is_new:
+        elif field.uses_vocabulary and growing is not None:
+            grown = growing.grown(field, count_values(field, dictionaries))
+            field = grown.field
+        elif field.transformer.is_fitted and fitted is None:
             field = fit_numbers(field, _numbers(index, chunks, fit_on), seed=index)
         shutil.rmtree(self._folder, ignore_errors=True)  # what a power failure damaged
         with replaced_folder(self._folder, wait_for_disk=False) as folder:
             alone = dataclasses.replace(field, share=None, cross=())  # the folder holds only this field
             TableEncoding([alone]).save(folder)
-            if seen is not None:
-                seen[0].write_parquet(folder / SEEN)
-                (folder / CHANGE).write_text(json.dumps(seen[1]._asdict()), encoding="utf-8")
+            if grown is not None:
+                grown.counts.write_parquet(folder / SEEN)
+                (folder / CHANGE).write_text(json.dumps(grown.change._asdict()), encoding="utf-8")
             if not (field.holds_numbers or field.transformer.makes_ids):
                 self._write_ids(field, index, chunks, folder, growing and growing.counts)
             write_checksums(folder)

@@ -92,28 +92,25 @@ def prepare_own_table(
         FileNotFoundError: If a file is missing.
         ValueError: If the schema or a row is invalid, or the folder to extend keeps no counts.
     """
-    _check_extension(schema, keep_counts, extend, expire)
+    _check_extension(keep_counts, extend, expire)
     files, splits = find_tables(tables)
-    extension, plan = None, None
+    given, extension = None, None
     if schema is None:
-        assert extend is not None
         source = source_like(files, opened(extend)[1].table, splits=splits)
     else:
         config = schema if isinstance(schema, Mapping) else read_schema(schema)
         source = table_source(files, splits, config)
-        plan = table_plan(config, source.columns(), bool(splits), seed)
-    if extend is not None:
-        plan, extension = extension_of(extend, plan, bool(splits), seed, expire)
-    elif keep_counts:
-        extension = Extension(described(plan))
+        given = table_plan(config, source.columns(), bool(splits), seed)
+    if given is None or extend is not None:
+        plan, extension = extension_of(extend, given, bool(splits), seed, expire)
+    else:
+        plan, extension = given, Extension(described(given)) if keep_counts else None
     options: Any = {"bad_rows": bad_rows, "most_skipped": most_skipped, "shuffle_seed": seed, "extension": extension}
     with replacing(folder, overwrite) as place:
         return prepare_table(place, name, plan, source, **options)
 
 
-def _check_extension(schema, keep_counts, extend, expire):
-    if extend is None and schema is None:
-        raise ValueError("A table needs a schema. Pass one, or the folder to `extend`.")
+def _check_extension(keep_counts, extend, expire):
     if extend is None and expire is not None:
         raise ValueError("`expire` drops values of the folder to `extend`. Pass both, or neither.")
     if extend is not None and keep_counts:
