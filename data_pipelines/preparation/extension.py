@@ -146,7 +146,10 @@ def _read(folder):
         if content["format_version"] != FORMAT_VERSION:
             raise ValueError(f"its format version is {content['format_version']}, not {FORMAT_VERSION}")
         counts = table.partition_by("field", as_dict=True, include_key=False)
-        return content, {key[0]: frame.cast(dict(COUNTS)) for key, frame in counts.items()}
+        return content, {
+            key[0]: frame.select(pl.col(name).cast(kind) for name, kind in COUNTS.items())
+            for key, frame in counts.items()
+        }
     except (*DAMAGES, OSError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(f"The counts in {folder} cannot be read ({reason}). Prepare the folder again.") from None
