@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -123,24 +124,55 @@ def continued(field: FieldEncoding) -> FieldEncoding:
 
 
 def same_ids(field: FieldEncoding, other: FieldEncoding) -> np.ndarray:
-    """Return, for each local id of a field, the local id of the same value in another encoding of it; -1 if none.
+    """Return, for each local id of a field, the local id of the same value in another encoding of it.
 
-    Id 0, absent, is left out: the result is `(field.num_values,)`, beginning with that of id 1. An id that no value has
-    in either encoding stands for itself.
+    An id that no value has in either encoding stands for itself. -1 is a value that the other encoding does not have;
+    -2 is moreover an id that another value has there, or a free one that a value has there.
 
     Args:
         field: The field.
         other: The other encoding, of the same specification.
 
+    Returns:
+        The ids `(field.num_values,)` of the local ids 1, 2, and so on.
+
     >>> same_ids(FieldEncoding("city", values=["Rome", "Bonn"]), FieldEncoding("city", values=["Oslo", "Rome"]))
-    array([ 2, -1])
+    array([ 2, -2])
     """
     local = np.arange(1, field.num_values + 1)
     if not field.uses_vocabulary:
         return local
-    ids = np.where(local <= other.num_values, local, -1)
     taken, was_taken = (each.known_values["id"].to_numpy() for each in (field, other))
-    ids[np.isin(ids, was_taken)] = -1
+    new = np.where(np.isin(local, was_taken), -2, -1)
+    ids = np.where((local <= other.num_values) & ~np.isin(local, was_taken), local, new)
     found = field.known_values.join(other.known_values, on="text", how="left", maintain_order="left")["id_right"]
-    ids[taken - 1] = found.fill_null(-1).to_numpy()
+    ids[taken - 1] = np.where(found.is_null(), new[taken - 1], found.fill_null(0))
     return ids
+
+
+def same_ids_of_fields(fields: Sequence[FieldEncoding], others: Sequence[FieldEncoding]) -> dict[str, np.ndarray]:
+    """Return `same_ids` of each field, by name.
+
+    Raises:
+        ValueError: If the fields differ in more than their vocabularies.
+
+    >>> same_ids_of_fields([FieldEncoding("city", values=["Rome"])], [FieldEncoding("city", values=["Oslo", "Rome"])])
+    {'city': array([2])}
+    >>> same_ids_of_fields([FieldEncoding("city")], [FieldEncoding("city", min_count=2)])
+    Traceback (most recent call last):
+    ValueError: Field 'city' is read in another way than before: `min_count` was 2, is 1. Prepare the ... --extend.
+    """
+    names, before = [field.name for field in fields], [field.name for field in others]
+    if names != before:
+        raise ValueError(
+            f"The fields were {', '.join(before)}, and are {', '.join(names)}. Prepare the new rows with --extend."
+        )
+    for field, other in zip(fields, others, strict=True):
+        now, earlier = (continued(each).to_dict(with_values=False) for each in (field, other))
+        for key in sorted({*now, *earlier} - {"unused_ids"}):
+            if now.get(key) != earlier.get(key):
+                raise ValueError(
+                    f"Field '{field.name}' is read in another way than before: `{key}` was "
+                    f"{getattr(other, key)!r}, is {getattr(field, key)!r}. Prepare the new rows with --extend."
+                )
+    return {field.name: same_ids(field, other) for field, other in zip(fields, others, strict=True)}

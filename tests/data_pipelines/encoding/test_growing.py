@@ -111,9 +111,11 @@ def test_free_ids_survive_files_and_serving(tmp_path):
         # b moved from 2 to 3; c is new; the OOV id stands for itself.
         ({"min_count": 2, "values": ["a", "b", "c"]}, {"min_count": 2, "values": ["b", "a"]}, [1, 3, 2, -1]),
         # x was dropped and n took its id; the free id and the unused one stay, and the other unused one is new.
-        ({"values": ["n", None], "unused_ids": 2}, {"values": ["x", None], "unused_ids": 1}, [-1, 2, 3, -1]),
+        ({"values": ["n", None], "unused_ids": 2}, {"values": ["x", None], "unused_ids": 1}, [-2, 2, 3, -1]),
         # An id that was freed is a new one, whatever it was before.
-        ({"values": [None, "b"]}, {"values": ["a", "b"]}, [-1, 2]),
+        ({"values": [None, "b"]}, {"values": ["a", "b"]}, [-2, 2]),
+        # A value in an id that none had.
+        ({"values": ["a", "b"], "unused_ids": 1}, {"values": ["a"], "unused_ids": 2}, [1, -1, 3]),
         ({"hash_buckets": 3}, {"hash_buckets": 3}, [1, 2, 3]),
     ],
 )
