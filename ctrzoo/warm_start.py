@@ -153,8 +153,8 @@ def _rows_of_variables(model, earlier, sources) -> Iterator[tuple[int, np.ndarra
         if (source < -1).any() or ((source >= 0) & (source != np.arange(len(source)))).any():
             raise ValueError(
                 f"The layer '{layer.name}' hashes pairs of ids, and some ids have moved or stand for other values, so "
-                "its weights would be those of other pairs. Give each field room by `unused_ids` in the first preparation "
-                "and extend it without --expire, or train from scratch."
+                "its weights would be those of other pairs. Give each field room by `unused_ids` in the first "
+                "preparation and extend it without --expire, or train from scratch."
             )
 
 
@@ -228,7 +228,7 @@ def _optimizer_states(model, earlier, rows):
         if id(mine) in rates:
             continue
         owner = owners.get(id(mine))
-        if owner is None and mine.shape and (moved or mine.shape != other.shape):
+        if owner is None and len(mine.shape) and (moved or mine.shape != other.shape):
             raise ValueError(
                 f"The optimizer {type(model.optimizer).__name__} keeps '{mine.path}', which is not a number for each "
                 "weight, so it cannot go on with other rows. Pass `optimizer=False` to start anew."
