@@ -28,6 +28,7 @@ from ..data_pipelines.preparation.state import replaced_folder
 from ..data_pipelines.storage.reading import SMALL_SPLIT
 from .report import report
 from .settings import Settings, stored_settings
+from .warm import start_from
 
 BASELINES, ENCODING = "baselines", "encoding"
 
@@ -73,6 +74,10 @@ def run_experiment(
     task = _task(settings, data)
     for name in (*settings.baselines, settings.model):
         _build(name, data, settings, task)  # refuses wrong hyperparameters before anything is written
+    starts = {}
+    if settings.warm_start is not None:
+        run = pathlib.Path(settings.warm_start)
+        starts = {name: start_from(run, name, data, console) for name in (*settings.baselines, settings.model)}
     with _locked(workdir) if chief else contextlib.nullcontext(), _naming_causes(data):
         if chief:
             _check_workdir(workdir, settings)  # another process may have begun since
@@ -86,7 +91,7 @@ def run_experiment(
             set_seed(settings.seed, settings.jit_compile)
             with distribution.scope():
                 model = _build(name, data, settings, task)
-            result = _train(model, data, settings, folder, console, checkpoint_options)
+            result = _train(model, data, settings, folder, console, checkpoint_options, starts.get(name))
             histories[name] = result.pop("history")
             results[name] = {
                 "model": name,
@@ -128,7 +133,7 @@ def _keep_encoding(data, folder):
             encoding.save(temporary)
 
 
-def _train(model, data, settings, folder, console, checkpoint_options):
+def _train(model, data, settings, folder, console, checkpoint_options, start):
     strategy = model.distribute_strategy
     num_replicas = strategy.num_replicas_in_sync
     try:
@@ -137,7 +142,7 @@ def _train(model, data, settings, folder, console, checkpoint_options):
             cpu_replicas=usable_cpu_replicas(settings.cpu_replicas, strategy),
             **checkpoint_options,
         )
-        return train(model, data, options, folder=folder, console=console)
+        return train(model, data, options, folder=folder, console=console, start=start)
     except tf.errors.OpError as error:
         if strategy.cluster_resolver is None:
             raise

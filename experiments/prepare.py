@@ -8,6 +8,7 @@ with `ctrzoo-prepare --table=clicks.csv --schema=schema.yaml --infer_schema`, ed
 from __future__ import annotations
 
 import json
+import pathlib
 import shlex
 
 from absl import flags
@@ -47,6 +48,26 @@ flags.DEFINE_float(
     "The largest share of a table's rows that --bad_rows=skip may leave out, 0 to 1; by default 0.05.",
     flag_values=FLAGS,
 )
+flags.DEFINE_bool(
+    "keep_counts",
+    False,
+    "Keep the counts of the table's rare values too, so that --extend can go on.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "extend",
+    None,
+    "A prepared folder, by its path or name: the table's values keep the ids that they have there, counts go on, and "
+    "new values get new ids. The folder stays as it is.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_integer(
+    "expire",
+    None,
+    "With --extend, drop values that did not occur in so many extensions, this one among them.",
+    1,
+    flag_values=FLAGS,
+)
 flags.DEFINE_string("data_dir", None, f"Where to write prepared data, {DATA_DIR_HELP}", flag_values=FLAGS)
 flags.DEFINE_bool(
     "overwrite", False, "Replace an earlier preparation, which stays until the new one is complete.", flag_values=FLAGS
@@ -84,6 +105,7 @@ def _next_command(folder):
 
 def _prepare_benchmark():
     only_tables = ("valid_table", "test_table", "schema", "infer_schema", "label", "separator", "name", "seed")
+    only_tables += ("keep_counts", "extend", "expire")
     _refuse("--dataset", (*only_tables, "most_skipped"))
     options = {"raw": FLAGS.raw, "overwrite": FLAGS.overwrite, **_options()}
     return data_pipelines.prepare(FLAGS.dataset, data_dir(FLAGS.data_dir), **options)
@@ -100,9 +122,10 @@ def _options():
 
 def _prepare_table(console):
     _refuse("--table", ("raw", "protocol", "set"))
-    if FLAGS.schema is None:
+    if FLAGS.schema is None and FLAGS.extend is None:
         raise ValueError("A table needs --schema. Draft one with --infer_schema --schema=schema.yaml.")
     if FLAGS.infer_schema:
+        _refuse("--infer_schema, which prepares nothing", ("keep_counts", "extend", "expire"))
         _draft(console)
         return None
     _refuse("a schema that exists, which names them", ("label", "separator"))
@@ -115,9 +138,18 @@ def _prepare_table(console):
         "most_skipped": FLAGS.most_skipped,
         "seed": FLAGS.seed,
         "overwrite": FLAGS.overwrite,
+        "keep_counts": FLAGS.keep_counts,
+        "extend": FLAGS.extend and _folder_to_extend(FLAGS.extend),
+        "expire": FLAGS.expire,
     }
     prepare_own_table(folder, name, tables if len(tables) > 1 else FLAGS.table, FLAGS.schema, **arguments)
     return folder
+
+
+def _folder_to_extend(given):
+    """Return the path of a folder that is given as such, or by its name among the prepared data."""
+    named = data_dir(FLAGS.data_dir) / given
+    return named if not pathlib.Path(given).exists() and named.is_dir() else pathlib.Path(given)
 
 
 def _draft(console):

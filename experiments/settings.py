@@ -74,6 +74,14 @@ class Settings:
     monitor: str | None = shared("monitor")
     positive_weight: float = shared("positive_weight")
     seed: int = shared("seed")
+    warm_start: str | None = option(
+        None,
+        "The folder of a finished run whose model goes on: weights and optimizer state are carried over by field and "
+        "value, and rows of new values start as in a new model. Epochs, patience and the schedule of the learning rate "
+        "begin anew.",
+        str,
+        wanted="a text",
+    )
     hyperparameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     dataset_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 

@@ -57,6 +57,7 @@ SETTING_FLAGS = (
     "precision",
     "jit_compile",
     "seed",
+    "warm_start",
 )
 CHECKPOINT_FLAGS = ("checkpoint_minutes", "checkpoint_steps", "keep_checkpoints")
 RUNNING_FLAGS = ("strategy", "num_devices", *CHECKPOINT_FLAGS)

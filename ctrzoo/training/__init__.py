@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from ctrzoo.training.options import TrainingOptions
 
 if TYPE_CHECKING:
-    from ctrzoo.training.trainer import EVALUATION_BATCH, MODEL_FILE, set_seed, train
+    from ctrzoo.training.trainer import EVALUATION_BATCH, MODEL_FILE, Start, set_seed, train
 
-__all__ = ["EVALUATION_BATCH", "MODEL_FILE", "TrainingOptions", "set_seed", "train"]
+__all__ = ["EVALUATION_BATCH", "MODEL_FILE", "Start", "TrainingOptions", "set_seed", "train"]
 
 
 def __getattr__(name: str) -> object:

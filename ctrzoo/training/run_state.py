@@ -51,6 +51,7 @@ class RunState:
         best_epoch: The epoch, from 1, with the best monitored metric; 0 before the first.
         finished: Whether training is over.
         history: A dictionary of numbers for each finished epoch.
+        random: The states of the model's random numbers after the best epoch, so that another run can go on with them.
     """
 
     epoch: int = 0
@@ -63,6 +64,7 @@ class RunState:
     best_epoch: int = 0
     finished: bool = False
     history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    random: list[list[int]] = dataclasses.field(default_factory=list)
 
     @property
     def loss(self) -> float:
@@ -154,6 +156,12 @@ class RunStore:
             yield from ((f"{owner}/{index}", variable) for index, variable in enumerate(variables))
 
 
+def random_states(model: CTRModel) -> list[Any]:
+    """Return the variables of a model's random numbers, such as those of dropout, which are no weights."""
+    weights = {id(weight) for weight in model.weights}
+    return [variable for variable in model.variables if id(variable) not in weights]
+
+
 def check_same_run(earlier: Config, now: Config, folder: Path, version: str = ctrzoo.__version__) -> None:
     """Raise an error if a run's settings differ from those it began with.
 
@@ -192,13 +200,14 @@ def _upgraded(run: Config) -> Config:
     return {**renamed, "optimizer": "LazyAdam"} if run.get("optimizer") == "Adam" else renamed
 
 
-def describe_run(model: CTRModel, data: Any, options: TrainingOptions) -> Config:
+def describe_run(model: CTRModel, data: Any, options: TrainingOptions, start: str | None = None) -> Config:
     """Return everything that determines the outcome of a run, as a flat JSON-serializable dictionary.
 
     Args:
         model: The compiled model.
         data: The data of `ctrzoo.training.train`.
         options: The options of the run.
+        start: What tells the start of the run from others; None if it starts from the model as it is built.
     """
     optimizer = _without_names(keras.saving.serialize_keras_object(model.optimizer))
     config = model.get_config()
@@ -220,6 +229,7 @@ def describe_run(model: CTRModel, data: Any, options: TrainingOptions) -> Config
         "seed": options.seed,
         "num_rows": data.num_rows,
         "data fingerprint": getattr(data, "fingerprint", None),
+        "start": start,
     }
     return json.loads(json.dumps(description, default=str))
 

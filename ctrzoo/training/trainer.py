@@ -1,6 +1,7 @@
 """Train a model, monitor it, keep its best weights, save when interrupted, and resume."""
 
 import contextlib
+import dataclasses
 import math
 import pathlib
 import statistics
@@ -27,7 +28,7 @@ from ctrzoo.training.logging import RunLogs
 from ctrzoo.training.negative_rows import check_negative_rate, weighted_as_all_rows
 from ctrzoo.training.options import TrainingOptions
 from ctrzoo.training.progress import TrainingProgress
-from ctrzoo.training.run_state import RunState, RunStore, describe_run
+from ctrzoo.training.run_state import RunState, RunStore, describe_run, random_states
 from ctrzoo.training.schedules import relative_rate
 from ctrzoo.training.strategy import ReplicatedStep, is_chief
 from ctrzoo.types import Path
@@ -39,6 +40,19 @@ MODEL_FILE = "model.keras"
 CHECKED_STEPS = 20
 CHECKED_SECONDS = 1
 LOGGED_STEPS = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """How a training run starts, other than from the model as it is built.
+
+    Args:
+        name: What tells this start from others, such as a checksum: a run is not resumed with another one.
+        apply: Changes the compiled model, whose optimizer is built.
+    """
+
+    name: str
+    apply: Callable[[CTRModel], object]
 
 
 def set_seed(seed: int, jit_compile: bool = False) -> None:
@@ -63,6 +77,7 @@ def train(
     folder: Path | None = None,
     console: Console | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    start: Start | None = None,
 ) -> dict[str, Any]:
     """Train until the monitored metric stops improving, then evaluate the weights of the best epoch.
 
@@ -94,6 +109,8 @@ def train(
             Epochs count from 0, as in `fit`. A resumed run begins with `on_epoch_begin` of the epoch it resumes in.
             Hooks for validation and for the beginning of a batch are not called. On several hosts, callbacks run on
             each host; if one host stops, all stop.
+        start: What changes the compiled model before its first step, such as a `warm_start`. A resumed run does not
+            start again.
 
     Returns:
         A dictionary of `history` (one row per epoch), `valid` and `test` metrics of the best epoch,
@@ -106,7 +123,7 @@ def train(
             loss diverges (the batch is then saved in the folder).
         OSError: If a file cannot be written. Earlier checkpoints stay.
     """
-    run = _Run(model, data, options or TrainingOptions(), folder, callbacks)
+    run = _Run(model, data, options or TrainingOptions(), folder, callbacks, start)
     with DelayedSignals(active=run.writes) as run.signals, run.watched(console):
         while not run.state.finished:
             try:
@@ -133,6 +150,7 @@ class _Run:
         options: TrainingOptions,
         folder: Path | None,
         callbacks: Sequence[keras.callbacks.Callback],
+        start: Start | None,
     ) -> None:
         self.task = _check_task(model, data)
         _check_callbacks(callbacks)
@@ -144,9 +162,15 @@ class _Run:
             model.optimizer.build(model.trainable_variables)
         self.writes = self.folder is not None and is_chief(strategy)
         self.store, self.state, self.best = None, RunState(), []
+        restored = None
         if self.folder is not None:
-            self.store = RunStore(model, self.folder, options.keep_checkpoints, describe_run(model, data, options))
-            self.state, self.best = self.store.restore() or (self.state, self.best)
+            description = describe_run(model, data, options, start and start.name)
+            self.store = RunStore(model, self.folder, options.keep_checkpoints, description)
+            restored = self.store.restore()
+        if restored is not None:
+            self.state, self.best = restored
+        elif start is not None:
+            start.apply(model)
         self.step = ReplicatedStep(model, options.jit_compile, options.cpu_replicas, options.positive_weight)
         if self.step.agree(self.state.steps) != self.state.steps:
             raise ValueError(
@@ -243,6 +267,7 @@ class _Run:
         is_best = state.best_epoch == state.epoch
         if is_best:
             self.best = model.get_weights()
+            state.random = [keras.ops.convert_to_numpy(variable).tolist() for variable in random_states(model)]
         if self.logs:
             self.logs.write_epoch(state.history, self.strengths and self.strengths(), self.data.schema.names)
         if self.writes and self.folder and is_best:

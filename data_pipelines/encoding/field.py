@@ -39,7 +39,8 @@ class FieldEncoding(FieldSpecification):
 
     Args:
         name: Name of the field. It and the arguments up to `assign_ids_online` are those of `FieldSpecification`.
-        values: Fitted: the texts that have an id of their own, in the order of ids, as a series of strings.
+        values: Fitted: the texts that have an id of their own, in the order of ids, as a series of strings. Null is an
+            id that is free, because its value was dropped.
         counts: Fitted: how often each value occurs in the rows of the fit.
         offset: Fitted: subtracted from a number after the curve of the transform, such as `log1p`.
         scale: Fitted: divides the difference.
@@ -125,7 +126,7 @@ class FieldEncoding(FieldSpecification):
         if self.hash_buckets:
             ids = 1 + hash_texts(self.cell_type.hash_texts(texts), self.hash_buckets)
         else:
-            found = texts.to_frame("text").join(self._lookup, on="text", how="left", maintain_order="left")["id"]
+            found = texts.to_frame("text").join(self.known_values, on="text", how="left", maintain_order="left")["id"]
             ids = found.fill_null(1 if self.has_oov_id else 0).to_numpy()
         return np.where(missing, 0, ids).astype(np.int32 if self.compositional is None else np.int64)
 
@@ -165,13 +166,19 @@ class FieldEncoding(FieldSpecification):
     def texts(self, local_ids: np.ndarray) -> pl.Series:
         """Return the text of each local id; null is absent."""
         if self.uses_vocabulary:
-            names = [None, *["(rare)"] * self.has_oov_id, *self.values, *["(unused)"] * self.unused_ids]
+            values = self.values.fill_null("(unused)")
+            names = [None, *["(rare)"] * self.has_oov_id, *values, *["(unused)"] * self.unused_ids]
             return pl.Series(names, dtype=pl.String).gather(local_ids)
         ids = pl.Series(np.asarray(local_ids, np.int64))
         return pl.select(pl.when(ids > 0).then(pl.format("#{}", ids))).to_series()
 
     @functools.cached_property
-    def _lookup(self):
+    def known_values(self) -> pl.DataFrame:
+        """The values that have an id of their own, as the columns `text` and `id`, which is local."""
+        return self._ids_of_values.drop_nulls("text")
+
+    @functools.cached_property
+    def _ids_of_values(self):
         first = 1 + self.has_oov_id
         ids = np.arange(first, first + len(self.values), dtype=np.int32)
         return pl.DataFrame({"text": self.values, "id": ids})

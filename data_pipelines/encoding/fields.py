@@ -24,6 +24,7 @@ from .crossing import coded, crossed
 from .dense import matrix_of, stored_matrix
 from .features import assemble
 from .field import RENAMED, FieldEncoding
+from .growing import same_ids_of_fields
 from .labels import Label
 from .roles import Roles
 from .sharing import with_shared_values
@@ -200,6 +201,21 @@ class TableEncoding:
         index = self.schema.names.index(field)
         return match_vectors(self.fields[index], self.schema.first_ids[index], source)
 
+    def same_ids(self, earlier: TableEncoding) -> dict[str, np.ndarray]:
+        """Return, for each field, which local id each of its ids had in an earlier encoding: that of the same value.
+
+        Args:
+            earlier: The earlier encoding.
+
+        Returns:
+            By field, the earlier local ids of the ids 1, 2, ..., `(num_values,)`. -1 is a new value; -2 is one whose id
+            another value had.
+
+        Raises:
+            ValueError: If the fields differ in more than their vocabularies.
+        """
+        return same_ids_of_fields(self.fields, earlier.fields)
+
     def _categories(self, field, cells, parts, counts):
         if field.cross:  # its parts are warned of; combinations that are new are no surprise
             codes, texts = crossed(field, self.fields, parts)
@@ -297,7 +313,7 @@ class TableEncoding:
             counts = (
                 field.counts if len(field.counts) else pl.repeat(None, len(field.values), dtype=pl.Int64, eager=True)
             )
-            ids = field._lookup["id"] + (first - 1)
+            ids = field._ids_of_values["id"] + (first - 1)
             if field.compositional is not None:  # each value has two
                 ids = pl.repeat(None, len(ids), dtype=ids.dtype, eager=True)
             columns = {"value": field.values, "id": ids, "count": counts}

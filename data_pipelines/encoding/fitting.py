@@ -130,6 +130,17 @@ def fit_vocabulary(field: FieldEncoding, parts: Iterable[tuple[pl.Series, np.nda
         field: The `FieldEncoding`.
         parts: `(texts, counts)` of each part, a series of strings and an array: values, and how often each occurs.
     """
+    total = count_values(field, parts).filter(pl.col("count") >= field.min_count).sort("text")
+    return dataclasses.replace(field, values=total["text"], counts=total["count"])
+
+
+def count_values(field: FieldEncoding, parts: Iterable[tuple[pl.Series, np.ndarray]]) -> pl.DataFrame:
+    """Return each value of a field and how often it occurs, as the columns `text` and `count`, in any order.
+
+    Args:
+        field: The `FieldEncoding`.
+        parts: As in `fit_vocabulary`.
+    """
     total = pl.DataFrame(schema={"text": pl.String, "count": pl.Int64})
     pending, waiting = [], 0
     for texts, counts in parts:
@@ -141,8 +152,7 @@ def fit_vocabulary(field: FieldEncoding, parts: Iterable[tuple[pl.Series, np.nda
         waiting += len(pending[-1])
         if waiting > max(PENDING_VALUES, 2 * len(total)):
             total, pending, waiting = _added_up([total, *pending]), [], 0
-    total = _added_up([total, *pending]).filter(pl.col("count") >= field.min_count).sort("text")
-    return dataclasses.replace(field, values=total["text"], counts=total["count"])
+    return _added_up([total, *pending])
 
 
 def _added_up(parts: list[pl.DataFrame]) -> pl.DataFrame:

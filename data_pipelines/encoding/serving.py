@@ -375,7 +375,8 @@ def input_names(columns: Iterable[str]) -> dict[str, str]:
 def _table(field):
     """Return the lookup of a field's local ids; unseen texts get the OOV id, or 0 if the field has none."""
     default = int(field.has_oov_id)
-    texts, ids = field.values.to_list(), range(default + 1, default + 1 + len(field.values))
+    known = field.known_values
+    texts, ids = known["text"].to_list(), known["id"].to_list()
     if not texts:  # TensorFlow rejects tables without keys
         texts, ids = [""], [default]
     keys = tf.constant(texts, tf.string)

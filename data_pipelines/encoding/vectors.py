@@ -72,15 +72,15 @@ def match_vectors(field: FieldEncoding, first_id: int, source: Path | Mapping[An
     known = local > int(field.has_oov_id)
     if not known.any():
         raise ValueError(
-            f"None of the {len(values):,} values with a vector is one of the {len(field.values):,} of the field "
+            f"None of the {len(values):,} values with a vector is one of the {len(field.known_values):,} of the field "
             f"'{field.name}': {', '.join(values.head(3).cast(pl.String).to_list())}, and "
-            f"{', '.join(field.values.head(3).to_list())}. Name the field of these values."
+            f"{', '.join(field.known_values['text'].head(3).to_list())}. Name the field of these values."
         )
     ids, counts = np.unique(local[known], return_counts=True)
     if (counts > 1).any():
         several = field.texts(ids[counts > 1][:1])[0]
         raise ValueError(f"The value {several!r} of the field '{field.name}' has several vectors. Remove all but one.")
-    without = len(field.values) - len(ids)
+    without = len(field.known_values) - len(ids)
     return Matched(to_global(local[known], first_id), vectors[known], int((~known).sum()), without)
 
 

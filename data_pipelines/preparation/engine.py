@@ -48,6 +48,7 @@ from ..storage.writing import (
 )
 from .column_draft import MARKER
 from .crossed_chunk import CrossedChunk
+from .extension import report_of
 from .first_pass import ChunkFiles, column, compact
 from .fitted_field import FittedField
 from .parallel import ARRAY_LOCK, in_order
@@ -60,6 +61,7 @@ if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Path
 
     from ..raw.sources import Source
+    from .extension import Extension
     from .plan import TablePlan
 
 BAD_ROWS = ("error", "skip")
@@ -78,6 +80,7 @@ def prepare_table(
     bad_rows: str = "error",
     most_skipped: float | None = None,
     shuffle_seed: int = 0,
+    extension: Extension | None = None,
 ) -> Config:
     """Prepare a raw table into a folder.
 
@@ -90,6 +93,7 @@ def prepare_table(
         bad_rows: What to do with rows that cannot be used: `"error"` or `"skip"`.
         most_skipped: The largest share of the rows that `"skip"` may leave out, 0 to 1; by default 0.05.
         shuffle_seed: Seed for the order of the training rows.
+        extension: How vocabularies grow, if the folder keeps all counts: an `Extension`.
 
     Returns:
         The report, as in `report.json`.
@@ -116,10 +120,11 @@ def prepare_table(
         "bad_rows": bad_rows,
         "seed": shuffle_seed,
         "shard_rows": _shard_rows(),
+        **({"extension": extension.describe()} if extension else {}),
     }
     try:
         with kept_state(folder, description) as state:
-            job = _Job(state, name, plan, source, bad_rows, most_skipped, shuffle_seed)
+            job = _Job(state, name, plan, source, bad_rows, most_skipped, shuffle_seed, extension)
             return _prepare(job, folder, options)
     except (OSError, pl.exceptions.PolarsError) as error:
         # Polars, which writes the vocabularies, gives no errno for it.
@@ -154,6 +159,7 @@ class _Job:
         bad_rows: `"error"` or `"skip"`.
         most_skipped: The largest share of the rows to skip; None for the default.
         seed: Seed for the order of the training rows.
+        extension: How vocabularies grow; None keeps no counts.
     """
 
     state: pathlib.Path
@@ -163,6 +169,7 @@ class _Job:
     bad_rows: str
     most_skipped: float | None
     seed: int
+    extension: Extension | None = None
 
     def chunk(self, number: int) -> ChunkFiles:
         """Return the files of a compact chunk."""
@@ -229,9 +236,18 @@ def _prepare(job: _Job, folder: pathlib.Path, options: Config) -> Config:
     write_metadata(prepared, job.name, encoding.schema, splits, options, encoding, negative_rate=rate)
     counts = np.sum([chunk.stats["counts"] for chunk in encoded], axis=0)
     stats = [chunk.stats for chunk in chunks]
-    report = write_report(prepared, job.name, encoding, splits, stats, counts, seconds, start, rate)
+    growth = _write_growth(job, encoding, fitted) if job.extension else None
+    report = write_report(prepared, job.name, encoding, splits, stats, counts, seconds, start, rate, growth)
     publish(prepared, folder)
     return report
+
+
+def _write_growth(job, encoding, fitted):
+    """Write what an extension of the folder will need; return what the report says of it."""
+    owners = {field.name: one for field, one in zip(encoding.fields, fitted, strict=True) if field.share is None}
+    changes = {name: change for name, one in owners.items() if (change := one.change())}
+    job.extension.save(job.state / "prepared", {name: owners[name].seen() for name in changes})
+    return report_of(job.extension, changes)
 
 
 # Pass 1
@@ -331,7 +347,8 @@ def _fit(job: _Job, chunks: list[_Chunk]) -> tuple[TableEncoding, list[FittedFie
         field = job.plan.fields[index]
         if not fitted[index].is_complete:
             read = crossed if field.cross else files
-            fitted[index].fit(field, index, read, stats, job.plan.fit_on, sharing(job.plan.fields, index))
+            growing = job.extension and job.extension.growing(index)
+            fitted[index].fit(field, index, read, stats, job.plan.fit_on, sharing(job.plan.fields, index), growing)
         of_plan = {key: getattr(field, key) for key in ("column", "share", "cross")}
         return dataclasses.replace(fitted[index].encoding(), **of_plan)
 

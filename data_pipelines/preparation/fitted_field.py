@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pathlib
 import shutil
 import typing
@@ -13,7 +14,16 @@ import polars as pl
 
 from ..encoding.dense import length_of
 from ..encoding.fields import TableEncoding
-from ..encoding.fitting import MOST_SLOTS, PENDING_VALUES, decide_type, fit_numbers, fit_vocabulary, max_values_of
+from ..encoding.fitting import (
+    MOST_SLOTS,
+    PENDING_VALUES,
+    count_values,
+    decide_type,
+    fit_numbers,
+    fit_vocabulary,
+    max_values_of,
+)
+from ..encoding.growing import Change, Growing
 from ..storage.checksums import CHECKSUM_FILE, check_checksums, write_checksums
 from .state import replaced_folder
 
@@ -24,6 +34,8 @@ if typing.TYPE_CHECKING:
     from .first_pass import ChunkFiles
 
 IDS, BEFORE = "ids.bin", "before.bin"
+# The values seen so far and what changed, of a field whose vocabulary grows.
+SEEN, CHANGE = "seen.parquet", "change.json"
 # Those of a compositional field, which may be more than 32 bits can count.
 WIDE_IDS = "wide_ids.bin"
 # The id of a text that is a value, but has no id: unlike a missing cell, it is reported.
@@ -61,6 +73,7 @@ class FittedField:
         stats: Sequence[Config],
         fit_on: str,
         sharing: Sequence[int] | None = None,
+        growing: Growing | None = None,
     ) -> None:
         """Fit a field to all chunks and write its files, without waiting for the disk.
 
@@ -71,8 +84,33 @@ class FittedField:
             stats: What `ChunkFiles.stats` returns of each chunk.
             fit_on: `"train"` or `"all"`.
             sharing: The positions of all fields with the same ids, this one among them; by default it is the only one.
+            growing: Where the vocabulary continues, if all counts are kept. All else that an earlier folder fitted
+                stays.
         """
         sharing = [index] if sharing is None else sharing
+        dictionaries = (chunk.dictionary(one) for one in sharing for chunk in chunks)
+        fitted, grown = growing and growing.field, None
+        field = fitted or self._decided(field, index, chunks, stats, sharing)
+        if field.uses_vocabulary and growing is None:
+            field = fit_vocabulary(field, dictionaries)
+        elif field.uses_vocabulary and growing is not None:
+            grown = growing.grown(field, count_values(field, dictionaries))
+            field = grown.field
+        elif field.transformer.is_fitted and fitted is None:
+            field = fit_numbers(field, _numbers(index, chunks, fit_on), seed=index)
+        shutil.rmtree(self._folder, ignore_errors=True)  # what a power failure damaged
+        with replaced_folder(self._folder, wait_for_disk=False) as folder:
+            alone = dataclasses.replace(field, share=None, cross=())  # the folder holds only this field
+            TableEncoding([alone]).save(folder)
+            if grown is not None:
+                grown.counts.write_parquet(folder / SEEN)
+                (folder / CHANGE).write_text(json.dumps(grown.change._asdict()), encoding="utf-8")
+            if not (field.holds_numbers or field.transformer.makes_ids):
+                self._write_ids(field, index, chunks, folder, growing and growing.counts)
+            write_checksums(folder)
+
+    def _decided(self, field, index, chunks, stats, sharing):
+        """Return the field with what all its cells decide, but its vocabulary and numbers."""
         if field.kind == "multivalued" and field.max_values is None:
             longest = max(1, *(chunk["longest"][index] for chunk in stats))
             if longest > MOST_SLOTS:
@@ -80,24 +118,13 @@ class FittedField:
             field = dataclasses.replace(field, max_values=longest)
         if field.kind == "vector" and not field.columns:
             field = dataclasses.replace(field, length=_length(field, [chunk["vectors"][index] for chunk in stats]))
-        field = decide_type(field, (chunk.dictionary(one)[0] for one in sharing for chunk in chunks))
-        if field.uses_vocabulary:
-            field = fit_vocabulary(field, (chunk.dictionary(one) for one in sharing for chunk in chunks))
-        elif field.transformer.is_fitted:
-            field = fit_numbers(field, _numbers(index, chunks, fit_on), seed=index)
-        shutil.rmtree(self._folder, ignore_errors=True)  # what a power failure damaged
-        with replaced_folder(self._folder, wait_for_disk=False) as folder:
-            alone = dataclasses.replace(field, share=None, cross=())  # the folder holds only this field
-            TableEncoding([alone]).save(folder)
-            if not (field.holds_numbers or field.transformer.makes_ids):
-                self._write_ids(field, index, chunks, folder)
-            write_checksums(folder)
+        return decide_type(field, (chunk.dictionary(one)[0] for one in sharing for chunk in chunks))
 
-    def _write_ids(self, field, index, chunks, folder):
-        occurred = np.zeros(1 + field.has_oov_id + len(field.values), np.int64)  # by local id
+    def _write_ids(self, field, index, chunks, folder, seen):
         name = IDS if field.compositional is None else WIDE_IDS
         with open(folder / name, "wb") as ids_file, open(folder / BEFORE, "wb") as before_file:
             if field.assign_ids_online:
+                occurred = _occurred(field, seen)
                 for chunk in chunks:
                     texts, counts = chunk.dictionary(index)
                     ids = field.local_ids(texts)
@@ -114,6 +141,15 @@ class FittedField:
         """Return the field's encoding."""
         return TableEncoding.load(self._folder).fields[0]
 
+    def seen(self) -> pl.DataFrame:
+        """Return the values seen so far, as `ctrzoo.data_pipelines.encoding.growing.COUNTS` describes them."""
+        return pl.read_parquet(self._folder / SEEN, glob=False)
+
+    def change(self) -> Change | None:
+        """Return what an extension changed; None of a field without a vocabulary that grows."""
+        path = self._folder / CHANGE
+        return Change(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
     def ids(self, chunk: int) -> np.ndarray:
         """Return the local id of each text in a chunk's dictionary; `UNSEEN` is a value without an id.
 
@@ -129,6 +165,15 @@ class FittedField:
     def _slice(self, filename, dtype, chunk):
         start, stop = self._starts[chunk : chunk + 2]
         return np.fromfile(self._folder / filename, dtype, stop - start, offset=start * np.dtype(dtype).itemsize)
+
+
+def _occurred(field, earlier):
+    """Return how often the value of each local id occurred in earlier rows, which have been counted already."""
+    occurred = np.zeros(1 + field.has_oov_id + len(field.values), np.int64)
+    if earlier is not None:
+        counts = field.known_values.join(earlier, on="text", how="left", maintain_order="left")["count"].fill_null(0)
+        occurred[field.known_values["id"].to_numpy()] = counts.to_numpy()
+    return occurred
 
 
 def _length(field, found):

@@ -16,6 +16,7 @@ from ctrzoo.memory import peak_bytes
 from ctrzoo.plot_text import FONTS, plain
 
 from ..storage.writing import SPLITS
+from .extension import lines_of
 
 if typing.TYPE_CHECKING:
     import pathlib
@@ -45,6 +46,7 @@ def write_report(
     seconds: Mapping[str, float],
     start: float,
     negative_rate: float = 1.0,
+    growth: Config | None = None,
 ) -> Config:
     """Write `report.json` and `fields.png` into a folder.
 
@@ -58,6 +60,7 @@ def write_report(
         seconds: Duration of each step in seconds.
         start: When this process began, from `time.monotonic`.
         negative_rate: The share of the negative training rows that were kept.
+        growth: What `ctrzoo.data_pipelines.preparation.extension.report_of` returned, if the folder keeps all counts.
 
     Returns:
         The report, as written to the file.
@@ -98,6 +101,7 @@ def write_report(
         **_roles_of(encoding.roles, chunks, rows),
         **_negatives_of(negative_rate, chunks),
         "num_ids": encoding.schema.num_ids,
+        **({"growth": growth} if growth else {}),
         "bad_rows": sum(chunk["bad"] for chunk in chunks),
         "first_bad_row": bad[0] if bad else None,
         "bytes_per_row": size / rows,
@@ -211,6 +215,8 @@ def tables_of(report: Config) -> tuple[Table, Table]:
     head.add_row("bytes per row", f"{report['bytes_per_row']:,.1f}")
     head.add_row("time", f"{report['seconds']:,.1f} s, {report['rows_per_second']:,.0f} rows/s")
     head.add_row("peak memory", f"{report['peak_memory_bytes'] / 2**20:,.0f} MiB")
+    for title, text in lines_of(report["growth"]) if "growth" in report else ():
+        head.add_row(title, Text(text))
     if report["bad_rows"]:
         head.add_row("rows skipped", Text(f"{report['bad_rows']:,}; the first: {report['first_bad_row']}"))
     table = Table()

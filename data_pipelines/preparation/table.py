@@ -20,12 +20,13 @@ from ..encoding.field import FITTED, FieldEncoding
 from ..encoding.fields import TableEncoding
 from ..encoding.roles import COLUMNS, Roles
 from ..raw.delimited import Format
-from ..raw.layout import kind_of
+from ..raw.layout import kind_of, source_like
 from ..raw.libsvm import SparseTextSource
 from ..raw.sources import ParquetSource, TextSource
 from ..raw.token_fields import declared_format
 from ..storage.writing import SPLITS
 from .engine import prepare_table
+from .extension import Extension, described, extension_of, opened
 from .negatives import Negatives
 from .plan import TablePlan
 from .replacing import replacing
@@ -44,12 +45,15 @@ def prepare_own_table(
     folder: Path,
     name: str,
     tables: Path | Mapping[str, Path],
-    schema: Path | Mapping[str, Any],
+    schema: Path | Mapping[str, Any] | None = None,
     *,
     bad_rows: str = "error",
     most_skipped: float | None = None,
     seed: int = 0,
     overwrite: bool = False,
+    keep_counts: bool = False,
+    extend: Path | None = None,
+    expire: int | None = None,
 ) -> Config:
     """Prepare your own table into a folder.
 
@@ -65,13 +69,20 @@ def prepare_own_table(
             and `keep_groups` (see `Roles`), `split` (arguments of `Fractions`, `ByColumn` or `ByName`), `fit_on`,
             `negatives` (the share of the negative training rows to keep), `missing`, `format` for libsvm text (the
             fields of its tokens, see `declared_format`), and for other text `separator`, `columns` (if the files have
-            no header) and `quote` (by default none for tab-separated text, otherwise `"`).
+            no header) and `quote` (by default none for tab-separated text, otherwise `"`). With `extend` it may be
+            None: then files are written, and rows are split, as those of the earlier folder.
         bad_rows: What to do with rows that cannot be used: `"error"` or `"skip"`.
         most_skipped: The largest share of the rows that `"skip"` may leave out, 0 to 1; by default 0.05.
         seed: Seed for the order of the training rows, for the choice of `negatives`, and for the split if the schema
             gives none.
         overwrite: Whether to replace an earlier preparation, which stays until the new one is complete. A folder with
             other files in it is never replaced.
+        keep_counts: Whether the folder keeps the counts of all values, also of rare ones, so that it can be extended.
+            They take about as much disk as the texts of these values.
+        extend: A folder with such counts, which stays as it is. The new folder has only the rows of `tables`; each
+            value has the id that it has there, counts go on, and values that pass `min_count` get new ids. All else
+            that was fitted stays: types, scalings, buckets.
+        expire: Drop values that did not occur in so many extensions, this one among them; their ids are used again.
 
     Returns:
         The report, as in `report.json`.
@@ -79,14 +90,31 @@ def prepare_own_table(
     Raises:
         FileExistsError: If the folder exists, and `overwrite` is False or the folder is not a prepared one.
         FileNotFoundError: If a file is missing.
-        ValueError: If the schema or a row is invalid.
+        ValueError: If the schema or a row is invalid, or the folder to extend keeps no counts.
     """
-    config = schema if isinstance(schema, Mapping) else read_schema(schema)
+    _check_extension(keep_counts, extend, expire)
     files, splits = find_tables(tables)
-    source = table_source(files, splits, config)
-    plan = table_plan(config, source.columns(), bool(splits), seed)
+    given, extension = None, None
+    if schema is None:
+        source = source_like(files, opened(extend)[1].table, splits=splits)
+    else:
+        config = schema if isinstance(schema, Mapping) else read_schema(schema)
+        source = table_source(files, splits, config)
+        given = table_plan(config, source.columns(), bool(splits), seed)
+    if given is None or extend is not None:
+        plan, extension = extension_of(extend, given, bool(splits), seed, expire)
+    else:
+        plan, extension = given, Extension(described(given)) if keep_counts else None
+    options: Any = {"bad_rows": bad_rows, "most_skipped": most_skipped, "shuffle_seed": seed, "extension": extension}
     with replacing(folder, overwrite) as place:
-        return prepare_table(place, name, plan, source, bad_rows=bad_rows, most_skipped=most_skipped, shuffle_seed=seed)
+        return prepare_table(place, name, plan, source, **options)
+
+
+def _check_extension(keep_counts, extend, expire):
+    if extend is None and expire is not None:
+        raise ValueError("`expire` drops values of the folder to `extend`. Pass both, or neither.")
+    if extend is not None and keep_counts:
+        raise ValueError("A folder that extends another one always keeps its counts. Leave out `keep_counts`.")
 
 
 def read_schema(path: Path) -> Mapping[str, Any]:

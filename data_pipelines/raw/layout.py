@@ -71,7 +71,7 @@ def layout_of(source: Source) -> Config:
 
 
 def source_like(
-    files: Sequence[pathlib.Path], layout: Mapping[str, Any], kind: str | None = None
+    files: Sequence[pathlib.Path], layout: Mapping[str, Any], kind: str | None = None, splits: Sequence[str] = ()
 ) -> ParquetSource | SparseTextSource | TextSource:
     """Return a source for files that are written like those of an earlier table, as far as they are of its kind.
 
@@ -80,6 +80,7 @@ def source_like(
             that of the earlier table.
         layout: What `layout_of` returned.
         kind: The kind of the files, one of `KINDS`; by default their names tell.
+        splits: The split of each file, if files determine the splits.
 
     Raises:
         ValueError: If the files are of several kinds or an unknown one, or the layout is damaged.
@@ -89,22 +90,22 @@ def source_like(
     if len(kinds) > 1:
         raise ValueError(f"All files must be of the same kind. Received: {', '.join(kinds)}.")
     known = layout if kinds[0] == before else {}
-    return _source(files, kinds[0], known, layout.get("missing", ()))
+    return _source(files, kinds[0], known, layout.get("missing", ()), splits)
 
 
-def _source(files, kind, known, missing):
+def _source(files, kind, known, missing, splits):
     """Return a source; `known` is the layout if it is one of this kind."""
     if kind == "parquet":
-        return ParquetSource(files)
+        return ParquetSource(files, splits)
     try:
         if kind in ("libsvm", "libffm"):
             fields = known.get("fields")
             fields = fields and TokenFields(**{key: tuple(values) for key, values in fields.items()})
-            return SparseTextSource(files, kind, known.get("num_fields"), fields=fields)
+            return SparseTextSource(files, kind, known.get("num_fields"), splits=splits, fields=fields)
         options = {key: value for key, value in known.items() if key in Format.keys()}
         options["missing"] = tuple(missing)
         options |= {"columns": tuple(options["columns"])} if "columns" in options else {}
-        return TextSource(files, Format.from_schema(options, SEPARATORS[kind]))
+        return TextSource(files, Format.from_schema(options, SEPARATORS[kind]), splits)
     except (TypeError, AttributeError) as error:
         raise ValueError(f"The layout of the table in the encoding is damaged ({error}). Prepare it again.") from None
 
