@@ -64,6 +64,7 @@ MIRRORED = (
     "data_pipelines/preparation",
     "data_pipelines/raw",
     "data_pipelines/storage",
+    "estimators",
     "experiments",
     "experiments/claims",
     "experiments/next_movie",
