@@ -42,9 +42,11 @@ class CTRRegressor(RegressorMixin, CTREstimator):
             ValueError: If an argument, a column, a number or a weight is invalid.
         """
         frame = frame_of(self, X, fitting=True)
+        y = targets_of(self, y, len(frame))
         try:
-            numbers = targets_of(self, y, len(frame)).astype(np.float32)
-        except (TypeError, OverflowError):
+            with np.errstate(over="ignore"):  # it becomes infinite, which is refused below
+                numbers = y.astype(np.float32)
+        except (TypeError, ValueError, OverflowError):
             raise ValueError("`y` must be numbers. Convert it to a numeric type.") from None
         if not np.isfinite(numbers).all():
             raise ValueError("`y` must be finite numbers. Received: NaN, inf or a number too large for float32.")

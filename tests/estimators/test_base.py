@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from ctrzoo.estimators import CTRClassifier, CTRRegressor
 from tests.estimators.tables_of_clicks import COLUMNS, FAST, clicks
@@ -19,8 +19,26 @@ NOT_PASSED = {
 }
 
 
-@parametrize_with_checks(
-    [CTRClassifier(**SETTINGS), CTRRegressor(**SETTINGS)], expected_failed_checks=lambda estimator: NOT_PASSED
+def checks_of(estimator):
+    """scikit-learn's checks of an estimator; those that cannot pass are marked."""
+    return estimator_checks_generator(estimator, expected_failed_checks=NOT_PASSED, mark="xfail")
+
+
+def name_of(check):
+    """The function of a check, which may have a mark and arguments of its own."""
+    check = getattr(check, "values", check)[1]
+    return getattr(check, "func", check).__name__
+
+
+def checks():
+    """All checks of a classifier, and those of a regressor that are others or of what it does differently: targets."""
+    classifier = list(checks_of(CTRClassifier(**SETTINGS)))
+    both = {name for name in map(name_of, classifier) if "weight" not in name and "y" not in name.split("_")}
+    return [*classifier, *(check for check in checks_of(CTRRegressor(**SETTINGS)) if name_of(check) not in both)]
+
+
+@pytest.mark.parametrize(
+    "estimator, check", checks(), ids=lambda part: None if hasattr(part, "fit") else name_of((0, part))
 )
 @pytest.mark.filterwarnings("ignore:.* columns are no fields", "ignore::DeprecationWarning")
 def test_checks_of_scikit_learn(estimator, check):
@@ -52,6 +70,6 @@ def test_a_fit_leaves_the_process_as_it_was():
 def test_a_mapping_of_column_kinds_leaves_other_columns_unused():
     frame, labels = clicks()
     fitted = CTRClassifier("lr", categorical=["site"], encoding={"min_count": 3}, **FAST).fit(frame, labels)
-    assert fitted.encoder_.schema.names == ["site"] and fitted.encoder_.min_count == 3
+    assert list(fitted.encoder_.schema.names) == ["site"] and fitted.encoder_.min_count == 3
     changed = frame.assign(price="no number")
     np.testing.assert_array_equal(fitted.predict_proba(changed), fitted.predict_proba(frame))
