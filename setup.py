@@ -1,4 +1,4 @@
-"""Packaging: the four code folders install as the one namespace `ctrzoo`."""
+"""Packaging: the five code folders install as the one namespace `ctrzoo`."""
 
 import pathlib
 import re
@@ -6,7 +6,7 @@ import re
 from setuptools import find_packages, setup
 
 HERE = pathlib.Path(__file__).parent
-FOLDERS = ("models", "data_pipelines", "experiments")
+FOLDERS = ("models", "data_pipelines", "estimators", "experiments")
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "ctrzoo" / "__init__.py").read_text(encoding="utf-8")).group(1)
 
 
@@ -20,8 +20,9 @@ def _inside(folder):
     return [f"{folder}.{name}" for name in find_packages(folder)]
 
 
-TEST = ["pytest>=8.0", "ruff>=0.9", "scikit-learn>=1.5", "jax>=0.10.2", "pytest-xdist>=3.8", "hypothesis>=6.130"]
+TEST = ["pytest>=8.0", "ruff>=0.9", "jax>=0.10.2", "pytest-xdist>=3.8", "hypothesis>=6.130"]
 SEARCH = ["optuna>=5.0"]
+SKLEARN = ["scikit-learn>=1.6"]
 ONNX = ["tf2onnx>=1.17", "onnx>=1.20", "onnxruntime>=1.23"]
 DEV = ["pyright[nodejs]>=1.1.414", "pre-commit>=4.0"]
 
@@ -52,7 +53,7 @@ setup(
         "scipy>=1.15",
         "rich>=13.7",
     ],
-    extras_require={"search": SEARCH, "onnx": ONNX, "test": [*TEST, *SEARCH], "dev": DEV},
+    extras_require={"search": SEARCH, "sklearn": SKLEARN, "onnx": ONNX, "test": [*TEST, *SEARCH, *SKLEARN], "dev": DEV},
     entry_points={
         "console_scripts": [
             "ctrzoo-train = ctrzoo.experiments.train:run",

@@ -9,7 +9,7 @@ import dataclasses
 import pathlib
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
-FOLDERS = ("ctrzoo", "models", "data_pipelines", "experiments")
+FOLDERS = ("ctrzoo", "models", "data_pipelines", "estimators", "experiments")
 
 
 @dataclasses.dataclass(frozen=True)

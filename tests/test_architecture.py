@@ -22,6 +22,7 @@ ALLOWED = {
         "ctrzoo/suggest.py",
         "ctrzoo/types.py",
     ),
+    "estimators": ("ctrzoo", "models", "data_pipelines"),
 }
 # What a room may import of its own folder, bottom first. Each room may import those above its own line.
 FLOORS = {
@@ -64,6 +65,7 @@ MIRRORED = (
     "data_pipelines/preparation",
     "data_pipelines/raw",
     "data_pipelines/storage",
+    "estimators",
     "experiments",
     "experiments/claims",
     "experiments/evaluation",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
-FOLDERS = ("ctrzoo", "models", "data_pipelines", "experiments")
+FOLDERS = ("ctrzoo", "models", "data_pipelines", "estimators", "experiments")
 # Libraries that only benchmarks compare with.
 PEERS = {"torch", "fuxictr", "deepctr"}
 

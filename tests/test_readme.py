@@ -11,7 +11,7 @@ README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=["our data", "own frame"])
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=["our data", "own frame", "scikit-learn"])
 def test_snippet(snippet, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     keras.utils.set_random_seed(1)
@@ -19,6 +19,8 @@ def test_snippet(snippet, tmp_path, monkeypatch, capsys):
     exec(compile(snippet, "README.md", "exec"), {})
     if "test AUC" in snippet:
         assert float(re.search(r"test AUC ([\d.]+)", capsys.readouterr().out).group(1)) > 0.55
+    elif "GridSearchCV" in snippet:
+        assert "{'hyperparameters': {'embedding_dim': " in capsys.readouterr().out
     else:
         assert keras.models.load_model("clicks.keras").name == "deepfm"
 

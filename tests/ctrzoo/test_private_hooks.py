@@ -53,7 +53,22 @@ def test_a_weight_that_is_added_to_a_built_layer():
     assert len(layer.weights) == 3
 
 
-@pytest.mark.parametrize("pattern, users", [(r"tensorflow\.python", {"ctrzoo/lookup.py"}), (r"keras\.src", set())])
+def test_the_order_of_sums_can_be_freed_again():
+    """Used by estimators/randomness.py."""
+    config = importlib.import_module("tensorflow.python.framework.config")
+    was_fixed, found = config.is_op_determinism_enabled(), []
+    for switch in (config.enable_op_determinism, config.disable_op_determinism):
+        switch()
+        found.append(config.is_op_determinism_enabled())
+    if was_fixed:
+        config.enable_op_determinism()
+    assert found == [True, False]
+
+
+TENSORFLOW = {"ctrzoo/lookup.py", "estimators/randomness.py"}
+
+
+@pytest.mark.parametrize("pattern, users", [(r"tensorflow\.python", TENSORFLOW), (r"keras\.src", set())])
 def test_no_other_file_uses_private_modules(pattern, users):
     found = {str(path) for path in sources() if re.search(pattern, (CHECKOUT / path).read_text(encoding="utf-8"))}
     assert found == users, f"{pattern}: guard the new use by a test in this file"
