@@ -79,6 +79,8 @@ class Slices:
 def score_split(folders: Sequence[pathlib.Path], data: PreparedData, split: str, slices: Slices) -> ScoredRows:
     """Score a split of prepared data with runs, as their training did: in the same batches, with the same weights.
 
+    Training with several devices or `cpu_replicas` divides the batches, so its scores differ by rounding.
+
     Args:
         folders: The folders of the runs.
         data: The data.
