@@ -151,7 +151,7 @@ def score_table(
     notes: list[str] = []
     first = None
     for folder in folders:
-        encoding = TableEncoding.load(encoding_folder(folder))
+        encoding = encoding_of(folder)
         model = load_model(folder, encoding.schema)
         table = _Table(model, folder, encoding, source_of(encoding), slices if first is None else Slices())
         summary, label_note = table.score(skip_bad, most_skipped)
@@ -163,6 +163,19 @@ def score_table(
         else:
             _check_same(first, table, folders[0], folder)
     return ScoredRows(runs, slicings, notes, runs[0].rows.weights is not None)
+
+
+def encoding_of(folder: pathlib.Path) -> TableEncoding:
+    """Return how the cells of a table become ids for a run.
+
+    Args:
+        folder: The folder of the run.
+
+    Raises:
+        FileNotFoundError: If the run has no encoding.
+    """
+    advice = "Evaluate the run on a --split of its data; data that were made without raw cells have no encoding."
+    return TableEncoding.load(encoding_folder(folder, advice=advice))
 
 
 class _Table:

@@ -15,16 +15,20 @@ if typing.TYPE_CHECKING:
     from ...data_pipelines.encoding.fields import TableEncoding
     from .rows import FileSource
 
+ADVICE = (
+    "Pass --encoding with the prepared folder; data that were made without raw cells, such as `synthetic`, have none."
+)
 # The keys of a schema that say how a table is written.
 LAYOUT_KEYS = ("separator", "columns", "quote", "missing", "format")
 
 
-def encoding_folder(path: pathlib.Path, given: str | None = None) -> pathlib.Path:
+def encoding_folder(path: pathlib.Path, given: str | None = None, advice: str = ADVICE) -> pathlib.Path:
     """Return the folder that says how cells become ids: the one given, the run's copy, or the prepared data.
 
     Args:
         path: The folder of a run, or the file of a saved model.
         given: The folder that the user names.
+        advice: What the user may do if there is no encoding.
 
     Raises:
         FileNotFoundError: If there is no encoding.
@@ -44,10 +48,7 @@ def encoding_folder(path: pathlib.Path, given: str | None = None) -> pathlib.Pat
             return pathlib.Path(prepared)
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    raise FileNotFoundError(
-        f"{folder / 'encoding'} not found, which says how cells become ids. Pass --encoding with the prepared folder; "
-        "data that were made without raw cells, such as `synthetic`, have none."
-    )
+    raise FileNotFoundError(f"{folder / 'encoding'} not found, which says how cells become ids. {advice}")
 
 
 def ending_of_text(encoding: TableEncoding, schema: str | None) -> str:
