@@ -172,14 +172,15 @@ def _scored_split(folders, split):
 def _scored_table(folders):
     """Return where the rows are from, and the rows of a table."""
     from .scoring.files import STANDARD_INPUT, found_files, table_files
-    from .scoring.inputs import ending_of_text, source_of
+    from .scoring.inputs import source_of
 
     if FLAGS.table != STANDARD_INPUT:
         found_files(FLAGS.table)  # raises an error before TensorFlow is loaded
     load_keras_quietly()
     from .evaluation.scored import encoding_of, score_table  # slow: it loads TensorFlow
 
-    ending = ending_of_text(encoding_of(folders[0]), FLAGS.schema)
+    kind = encoding_of(folders[0]).table.get("kind", "csv")
+    ending = f".{'csv' if kind == 'parquet' else kind}" if FLAGS.schema else ""  # else source_like knows the kind
     with table_files(FLAGS.table, sys.stdin.buffer, ending) as files:
         scored = score_table(
             folders,

@@ -7,7 +7,6 @@ label. Tables are CSV, TSV, Parquet, libsvm or libffm, plain or compressed, in o
 
 from __future__ import annotations
 
-import pathlib
 import sys
 
 from absl import flags
@@ -19,7 +18,7 @@ from ..data_pipelines.encoding.fields import TableEncoding
 from ..data_pipelines.raw.layout import KINDS
 from .cli import program_flags, run_command
 from .scoring.files import STANDARD_INPUT, found_files, table_files
-from .scoring.inputs import encoding_folder, ending_of_text, source_of
+from .scoring.inputs import encoding_folder, run_path, source_of
 from .scoring.output import check_output, written_table
 from .scoring.rows import encoded_chunks, table_to_score
 
@@ -78,12 +77,14 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise ValueError(f"Unknown argument '{argv[1]}'. Everything is given as flags, such as --table=new.csv.")
     _check_flags()
-    path = pathlib.Path(FLAGS.workdir or FLAGS.model)
+    path = run_path(FLAGS.workdir, FLAGS.model)
     encoding = TableEncoding.load(encoding_folder(path, FLAGS.encoding))
     tables = [] if FLAGS.table == STANDARD_INPUT else found_files(FLAGS.table)
     check_output(FLAGS.output, tables, FLAGS.overwrite)
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    with table_files(FLAGS.table, sys.stdin.buffer, ending_of_text(encoding, FLAGS.schema)) as files:
+    kind = encoding.table.get("kind", "csv")
+    ending = f".{'csv' if kind == 'parquet' else kind}" if FLAGS.schema else ""  # else source_like knows the kind
+    with table_files(FLAGS.table, sys.stdin.buffer, ending) as files:
         source = source_of(files, encoding, FLAGS.schema, FLAGS.format)
         ids = _ids(source, encoding, console)
         source = table_to_score(source, encoding, ids)
@@ -111,8 +112,6 @@ def main(argv: list[str]) -> None:
 
 
 def _check_flags():
-    if (FLAGS.workdir is None) == (FLAGS.model is None):
-        raise ValueError("Which model? Pass either --workdir=runs/... of a run or --model=....keras of a saved model.")
     if FLAGS.table is None:
         raise ValueError("Which rows? Pass --table=new.csv, a folder or pattern of parts, or - for the standard input.")
     if FLAGS.output is None:
@@ -125,10 +124,6 @@ def _check_flags():
         raise ValueError("--schema says how the table is written. Leave out --format, or the schema.")
     if FLAGS.explain and FLAGS.batch_size:
         raise ValueError("--batch_size has no effect with --explain, which has small batches. Leave one out.")
-    path = pathlib.Path(FLAGS.workdir) / "model.keras" if FLAGS.workdir else pathlib.Path(FLAGS.model)
-    if not path.is_file():
-        what = "--workdir needs the folder of a finished run" if FLAGS.workdir else "--model needs a .keras file"
-        raise FileNotFoundError(f"Train a run first: {path} not found. {what}.")
 
 
 def _ids(source, encoding, console):

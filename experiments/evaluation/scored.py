@@ -19,7 +19,7 @@ from ctrzoo.training.negative_rows import check_negative_rate, weighted_as_all_r
 from ...data_pipelines.encoding.fields import TableEncoding
 from ...data_pipelines.progress import StepProgress
 from ..explained_run import load_model
-from ..scoring.inputs import encoding_folder
+from ..scoring.inputs import known_encoding
 from ..scoring.rows import FileSource, encoded_chunks, table_to_score
 from ..scoring.score import score_chunks
 from .slices import ColumnCells, FieldCells, Slicing
@@ -174,8 +174,13 @@ def encoding_of(folder: pathlib.Path) -> TableEncoding:
     Raises:
         FileNotFoundError: If the run has no encoding.
     """
-    advice = "Evaluate the run on a --split of its data; data that were made without raw cells have no encoding."
-    return TableEncoding.load(encoding_folder(folder, advice=advice))
+    found = known_encoding(folder, None)
+    if found is None:
+        raise FileNotFoundError(
+            f"{folder / 'encoding'} not found, which says how cells become ids. Evaluate the run on a --split of its "
+            "data; data that were made without raw cells have no encoding."
+        )
+    return TableEncoding.load(found)
 
 
 class _Table:

@@ -1,4 +1,4 @@
-"""How cells become ids for a model, and how the files of a table to score are written."""
+"""What a program is given to compute predictions: the folder of a run or a saved model, its encoding, a raw table."""
 
 from __future__ import annotations
 
@@ -15,23 +15,60 @@ if typing.TYPE_CHECKING:
     from ...data_pipelines.encoding.fields import TableEncoding
     from .rows import FileSource
 
-ADVICE = (
-    "Pass --encoding with the prepared folder; data that were made without raw cells, such as `synthetic`, have none."
-)
 # The keys of a schema that say how a table is written.
 LAYOUT_KEYS = ("separator", "columns", "quote", "missing", "format")
 
 
-def encoding_folder(path: pathlib.Path, given: str | None = None, advice: str = ADVICE) -> pathlib.Path:
-    """Return the folder that says how cells become ids: the one given, the run's copy, or the prepared data.
+def run_path(workdir: str | None, model: str | None) -> pathlib.Path:
+    """Return the folder of a run or the file of a model, whichever is given.
 
     Args:
-        path: The folder of a run, or the file of a saved model.
-        given: The folder that the user names.
-        advice: What the user may do if there is no encoding.
+        workdir: What `--workdir` says.
+        model: What `--model` says.
 
     Raises:
-        FileNotFoundError: If there is no encoding.
+        ValueError: If both or neither are given.
+        FileNotFoundError: If there is no model.
+    """
+    if (workdir is None) == (model is None):
+        raise ValueError("Which model? Pass either --workdir=runs/... of a run or --model=....keras of a saved model.")
+    path = pathlib.Path(workdir or model or "")
+    file = path / "model.keras" if workdir else path
+    if not file.is_file():
+        what = "--workdir needs the folder of a finished run" if workdir else "--model needs a .keras file"
+        raise FileNotFoundError(f"Train a run first: {file} not found. {what}.")
+    return path
+
+
+def encoding_folder(path: pathlib.Path, given: str | None) -> pathlib.Path:
+    """Return the folder that says how cells become ids, see `known_encoding`.
+
+    Args:
+        path: What `run_path` returned.
+        given: What `--encoding` says.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    folder = known_encoding(path, given)
+    if folder is None:
+        missing = (path.parent if path.is_file() else path) / "encoding"
+        raise FileNotFoundError(
+            f"{missing} not found, which says how cells become ids. Pass --encoding with the prepared folder; data "
+            "that were made without raw cells, such as `synthetic`, have none."
+        )
+    return folder
+
+
+def known_encoding(path: pathlib.Path, given: str | None) -> pathlib.Path | None:
+    """Return the folder of an encoding: the one given, the run's copy, or the prepared data; None if there is none.
+
+    Args:
+        path: What `run_path` returned.
+        given: What `--encoding` says.
+
+    Raises:
+        FileNotFoundError: If the folder that is given has none.
     """
     if given:
         if not (pathlib.Path(given) / ENCODING_FILE).is_file():
@@ -42,39 +79,30 @@ def encoding_folder(path: pathlib.Path, given: str | None = None, advice: str = 
     folder = path.parent if path.is_file() else path
     if (folder / "encoding" / ENCODING_FILE).is_file():
         return folder / "encoding"
-    try:  # runs of version 0.1 keep no copy
-        prepared = json.loads((folder / "experiment.json").read_text(encoding="utf-8"))["data"]["folder"]
-        if (pathlib.Path(prepared) / ENCODING_FILE).is_file():
-            return pathlib.Path(prepared)
+    prepared = prepared_folder(folder)  # runs of version 0.1 keep no copy
+    if prepared and (prepared / ENCODING_FILE).is_file():
+        return prepared
+    return None
+
+
+def prepared_folder(run: pathlib.Path) -> pathlib.Path | None:
+    """Return the prepared folder that a run read, if the run says so."""
+    try:
+        return pathlib.Path(json.loads((run / "experiment.json").read_text(encoding="utf-8"))["data"]["folder"])
     except (OSError, ValueError, KeyError, TypeError):
-        pass
-    raise FileNotFoundError(f"{folder / 'encoding'} not found, which says how cells become ids. {advice}")
-
-
-def ending_of_text(encoding: TableEncoding, schema: str | None) -> str:
-    """Return what to call text on the standard input, such as `".csv"`; `""` if `source_of` knows its kind.
-
-    Args:
-        encoding: The encoding of the model.
-        schema: The schema that says how the table is written, or None.
-    """
-    kind = encoding.table.get("kind", "csv")
-    return f".{'csv' if kind == 'parquet' else kind}" if schema else ""
+        return None
 
 
 def source_of(
-    files: Sequence[pathlib.Path], encoding: TableEncoding, schema: str | None = None, kind: str | None = None
+    files: Sequence[pathlib.Path], encoding: TableEncoding, schema: str | None, kind: str | None
 ) -> FileSource:
-    """Return a source of files that are written as a schema says, or like the table of an encoding.
+    """Return a source of the rows of files, written as a schema says, or like the table of an encoding.
 
     Args:
         files: The files.
-        encoding: The encoding of the model.
-        schema: A file whose `LAYOUT_KEYS` say how the table is written, or None.
-        kind: The kind of the files, if neither their names nor the table of the encoding say it.
-
-    Raises:
-        ValueError: If the schema is wrong, or the files are of several kinds or an unknown one.
+        encoding: The encoding.
+        schema: The path of a schema, or None.
+        kind: The kind of the files, if neither their names nor the encoding say it.
     """
     if schema is None:
         return source_like(files, encoding.table, kind)

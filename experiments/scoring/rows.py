@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -138,35 +138,79 @@ def encoded_chunks(
     return in_order(lambda pair: _encoded(*pair, source, encoding, needed, ids, skip_bad, roles), pairs)
 
 
-def _encoded(chunk, plain, source, encoding, needed, ids, skip_bad, roles):
-    import tensorflow as tf  # slow: programs check what they are given before
+class UsableRows(typing.NamedTuple):
+    """The rows of a chunk that can be encoded.
 
+    Args:
+        table: Their columns, a `pyarrow.Table`.
+        frame: The columns that the encoding reads, a polars frame.
+        numbers: The number of each row in its file, `(rows,)`.
+        bad: `(number, reason)` of each row that cannot be used.
+        stored_ids: int32 `(rows, stored slots)`.
+        stored_numbers: float32 `(rows, number slots)`.
+        unknown: The unknown values of the fields.
+        columns: The labels, weights and groups, if they are read, see `Roles.read`.
+    """
+
+    table: pa.Table
+    frame: pl.DataFrame
+    numbers: np.ndarray
+    bad: list[tuple[int, str]]
+    stored_ids: np.ndarray
+    stored_numbers: np.ndarray
+    unknown: list[Unknown]
+    columns: dict[str, np.ndarray]
+
+
+def usable_rows(
+    chunk: Chunk, source: FileSource, encoding: TableEncoding, needed: Mapping[str, bool], roles: Roles | None = None
+) -> UsableRows:
+    """Parse and encode a chunk; rows that cannot be used are set apart.
+
+    Args:
+        chunk: A chunk of `source`.
+        source: What `table_to_score` returned.
+        encoding: The encoding.
+        needed: The columns to read, from `needed_columns`.
+        roles: The label, weight and group to read; None for none of them.
+    """
     sparse = isinstance(source, SparseTextSource)
-    table, numbers, bad = chunk.parse(needed | ({"label": False} if sparse else {}))
+    table, numbers, bad = chunk.parse({**needed, **({"label": False} if sparse else {})})
     if sparse:
         table, numbers, bad = _with_labels(table, numbers, bad, source.kind)
     while True:
         frame = pl.DataFrame([column(table, name) for name in needed])
         try:
             columns = roles.read(functools.partial(column, table)) if roles else {}
-            stored_ids, stored_numbers, counts = encoding.encode_and_count(frame)
-            break
+            return UsableRows(table, frame, numbers, bad, *encoding.encode_and_count(frame), columns)
         except RowError as error:
             bad = [*bad, *((int(numbers[row]), error.reason) for row in error.rows)]
             kept = np.ones(len(table), bool)
             kept[error.rows] = False
             table, numbers = table.filter(pa.array(kept)), numbers[kept]
-    first_bad = _first_bad(chunk, bad, len(table), skip_bad)
+
+
+def features_of(encoding: TableEncoding, rows: UsableRows) -> dict[str, np.ndarray]:
+    """Return rows as the features of a model, `{"ids": (rows, slots), "values": (rows, slots)}`."""
+    import tensorflow as tf  # slow: programs check what they are given before
+
     with tf.device("CPU:0"):
-        features = {
-            name: tensor.numpy() for name, tensor in assemble(encoding.schema, stored_ids, stored_numbers).items()
-        }
-    names = table.select(list(ids)) if plain is None else _as_written(plain, ids, numbers)
-    all_rows = np.sort(np.concatenate([numbers, [row for row, _ in bad]]).astype(np.int64))
-    places = np.searchsorted(all_rows, numbers)
-    share = chunk.position["share"]
-    label_values = roles.the_label.values_of(column(table, roles.label_column)) if roles else []
-    return EncodedRows(features, names, places, len(all_rows), first_bad, counts, share, columns, label_values)
+        features = assemble(encoding.schema, rows.stored_ids, rows.stored_numbers)
+        return {name: tensor.numpy() for name, tensor in features.items()}
+
+
+def _encoded(chunk, plain, source, encoding, needed, ids, skip_bad, roles):
+    rows = usable_rows(chunk, source, encoding, needed, roles)
+    first_bad = _first_bad(chunk, rows.bad, len(rows.table), skip_bad)
+    names = rows.table.select(list(ids)) if plain is None else _as_written(plain, ids, rows.numbers)
+    all_rows = np.sort(np.concatenate([rows.numbers, [row for row, _ in rows.bad]]).astype(np.int64))
+    places = np.searchsorted(all_rows, rows.numbers)
+    features = features_of(encoding, rows)
+    share, label = chunk.position["share"], roles.the_label if roles else None
+    label_values = label.values_of(column(rows.table, label.column)) if label else []
+    return EncodedRows(
+        features, names, places, len(all_rows), first_bad, rows.unknown, share, rows.columns, label_values
+    )
 
 
 def _first_bad(chunk: Chunk, bad: list[tuple[int, str]], usable: int, skip_bad: bool) -> str | None:
