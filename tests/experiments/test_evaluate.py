@@ -463,7 +463,7 @@ def test_runs_on_other_data_or_other_rows_are_refused(clicks, tmp_path, monkeypa
     with pytest.raises(ValueError, match="were trained on other labels: the rows of the table differ in them"):
         evaluate(f"--workdir={run}", f"--compare={turned}", f"--table={table}", f"--output={tmp_path / 'x'}")
     monkeypatch.setattr(scored_rows, "CHUNK_BYTES", 4000)
-    labels = ["perhaps", *rows["click"][1:]]  # which is bad for both runs
+    labels = ["", *rows["click"][1:]]  # no label, for neither run
     table = with_labels(rows, tmp_path / "new.csv", price=["1"] * 400 + ["cheap"] + ["1"] * 199, click=labels)
     with pytest.raises(ValueError, match="cannot use the same rows, such as row 401 of the table"):
         evaluate(
