@@ -19,7 +19,6 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from ctrzoo import data_pipelines
 from ctrzoo.experiments.experiment import run_experiment
-from ctrzoo.experiments.scoring import rows as scored_rows
 from ctrzoo.experiments.settings import Settings
 from tests.experiments.evaluated_runs import evaluate, evaluated
 from tests.experiments.planted_tables import planted_frame, prepared
@@ -442,7 +441,7 @@ def test_failures(arguments, message, clicks, tmp_path, monkeypatch):
     assert not pathlib.Path("out").exists() and pathlib.Path("old/metrics.json").read_text() == "old"
 
 
-def test_runs_on_other_data_or_other_rows_are_refused(clicks, tmp_path, monkeypatch):
+def test_runs_on_other_data_or_other_rows_are_refused(clicks, tmp_path):
     run, rows = clicks
     clicks_frame(700, seed=1).to_csv(tmp_path / "rows.csv", index=False)
     other, *_ = prepared_run(tmp_path, tmp_path / "rows.csv", SCHEMA)
@@ -462,9 +461,11 @@ def test_runs_on_other_data_or_other_rows_are_refused(clicks, tmp_path, monkeypa
     turned, *_ = prepared_run(tmp_path / "turned", tmp_path / "rows.csv", schema)
     with pytest.raises(ValueError, match="were trained on other labels: the rows of the table differ in them"):
         evaluate(f"--workdir={run}", f"--compare={turned}", f"--table={table}", f"--output={tmp_path / 'x'}")
-    monkeypatch.setattr(scored_rows, "CHUNK_BYTES", 4000)
-    labels = ["", *rows["click"][1:]]  # no label, for neither run
-    table = with_labels(rows, tmp_path / "new.csv", price=["1"] * 400 + ["cheap"] + ["1"] * 199, click=labels)
+    rows = rows.assign(click=["", *rows["click"][1:]], price=["1"] * 400 + ["cheap"] + ["1"] * 199)
+    table = tmp_path / "parts"
+    table.mkdir()
+    for part in range(3):  # each file is a chunk; no run can use the first row
+        with_labels(rows[200 * part : 200 * (part + 1)], table / f"{part}.csv")
     with pytest.raises(ValueError, match="cannot use the same rows, such as row 401 of the table"):
         evaluate(
             f"--workdir={run}",
