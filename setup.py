@@ -60,9 +60,9 @@ setup(
             "ctrzoo-bench = ctrzoo.experiments.benchmarks.bench:run",
             "ctrzoo-sweep = ctrzoo.experiments.sweep:run",
             "ctrzoo-search = ctrzoo.experiments.search:run",
+            "ctrzoo-evaluate = ctrzoo.experiments.evaluate:run",
             "ctrzoo-explain = ctrzoo.experiments.explain:run",
             "ctrzoo-predict = ctrzoo.experiments.predict:run",
-            "ctrzoo-evaluate = ctrzoo.experiments.evaluate:run",
             "ctrzoo-export = ctrzoo.experiments.export:run",
             "ctrzoo-prepare = ctrzoo.experiments.prepare:run",
         ]

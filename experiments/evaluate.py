@@ -171,17 +171,17 @@ def _scored_split(folders, split):
 
 def _scored_table(folders):
     """Return where the rows are from, and the rows of a table."""
-    from ..data_pipelines.encoding.fields import TableEncoding
     from .scoring.files import STANDARD_INPUT, found_files, table_files
-    from .scoring.inputs import encoding_folder, ending_of_text, source_of
+    from .scoring.inputs import source_of
 
-    encoding = TableEncoding.load(encoding_folder(folders[0]))
     if FLAGS.table != STANDARD_INPUT:
         found_files(FLAGS.table)  # raises an error before TensorFlow is loaded
     load_keras_quietly()
-    from .evaluation.scored import score_table  # slow: it loads TensorFlow
+    from .evaluation.scored import encoding_of, score_table  # slow: it loads TensorFlow
 
-    with table_files(FLAGS.table, sys.stdin.buffer, ending_of_text(encoding, FLAGS.schema)) as files:
+    kind = encoding_of(folders[0]).table.get("kind", "csv")
+    ending = f".{'csv' if kind == 'parquet' else kind}" if FLAGS.schema else ""  # else source_like knows the kind
+    with table_files(FLAGS.table, sys.stdin.buffer, ending) as files:
         scored = score_table(
             folders,
             lambda encoding: source_of(files, encoding, FLAGS.schema, FLAGS.format),

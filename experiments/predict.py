@@ -18,7 +18,7 @@ from ..data_pipelines.encoding.fields import TableEncoding
 from ..data_pipelines.raw.layout import KINDS
 from .cli import program_flags, run_command
 from .scoring.files import STANDARD_INPUT, found_files, table_files
-from .scoring.inputs import encoding_folder, ending_of_text, run_path, source_of
+from .scoring.inputs import encoding_folder, run_path, source_of
 from .scoring.output import check_output, written_table
 from .scoring.rows import encoded_chunks, table_to_score
 
@@ -82,7 +82,9 @@ def main(argv: list[str]) -> None:
     tables = [] if FLAGS.table == STANDARD_INPUT else found_files(FLAGS.table)
     check_output(FLAGS.output, tables, FLAGS.overwrite)
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    with table_files(FLAGS.table, sys.stdin.buffer, ending_of_text(encoding, FLAGS.schema)) as files:
+    kind = encoding.table.get("kind", "csv")
+    ending = f".{'csv' if kind == 'parquet' else kind}" if FLAGS.schema else ""  # else source_like knows the kind
+    with table_files(FLAGS.table, sys.stdin.buffer, ending) as files:
         source = source_of(files, encoding, FLAGS.schema, FLAGS.format)
         ids = _ids(source, encoding, console)
         source = table_to_score(source, encoding, ids)

@@ -44,7 +44,7 @@ def replacing(folder: Path, overwrite: bool = True) -> Iterator[pathlib.Path]:
         return
     folder = folder.resolve()  # a link stays, and the new folder is on the disk of the old one
     new, old = (folder.with_name(f".{folder.name}.{what}") for what in ("new", "old"))
-    with _locked(folder):
+    with locked(folder):
         if old.exists() and not folder.exists():  # a process was killed between the two renames below
             old.rename(folder)
         if not folder.exists():
@@ -88,8 +88,15 @@ def check_prepared(folder: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked(folder):
-    """Keep other processes from replacing the folder at the same time."""
+def locked(folder: pathlib.Path) -> Iterator[None]:
+    """Keep other processes from replacing a folder at the same time.
+
+    Args:
+        folder: The folder; the lock is a hidden file next to it.
+
+    Raises:
+        BlockingIOError: If another process is replacing it.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     path = folder.with_name(f".{folder.name}.replacing")
     with open(path, "a") as lock:

@@ -14,6 +14,7 @@ import numpy as np
 from ctrzoo import __version__
 from ctrzoo.files import without_nan
 from ctrzoo.metrics import metric_of
+from ctrzoo.metrics.resampled import MEAN_LABEL
 from ctrzoo.metrics.resampling import units_of
 from ctrzoo.metrics.significance import LEVEL
 from ctrzoo.tasks import task_of
@@ -87,7 +88,7 @@ def evaluate_runs(
         METRICS: json.dumps(content, indent=2, ensure_ascii=False) + "\n",
     }
     if slices:
-        files[SLICES] = _csv(slices)
+        files[SLICES] = _csv(slices, MEAN_LABELS[runs[0].task].replace(" ", "_"))
     write_folder(output, files)
     return content, slices
 
@@ -173,9 +174,10 @@ def _difference(found, runs):
     return {"metric": found.metric, **names, **numbers, "test": found.test}
 
 
-def _csv(rows):
+def _csv(rows, mean_label):
+    """Return rows as CSV; the mean label is called what it is of the task, such as `base_rate`."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([key.replace(MEAN_LABEL, mean_label) for key in rows[0]])
+    writer.writerows(row.values() for row in rows)
     return text.getvalue()

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 from ctrzoo.files import synchronize
 
+from ...data_pipelines.preparation.replacing import locked
+
 # What an evaluation writes.
 REPORT, METRICS, SLICES = "report.html", "metrics.json", "slices.csv"
 
@@ -50,7 +52,14 @@ def write_folder(folder: pathlib.Path, files: Mapping[str, str]) -> None:
 
     Raises:
         FileExistsError: If the folder holds what no evaluation wrote.
+        BlockingIOError: If another process is writing it.
     """
+    folder = folder.absolute()
+    with locked(folder):
+        _write(folder, files)
+
+
+def _write(folder, files):
     new, old = (folder.with_name(f".{folder.name}.{what}") for what in ("unfinished", "old"))
     if old.exists() and not folder.exists():  # a process was killed between the renames
         os.rename(old, folder)

@@ -109,8 +109,8 @@ def slices_picture(table: Sequence[Mapping[str, Any]], task: str) -> bytes:
         axes.set(xlabel=title)
         axes.set_yticks(range(len(names)), plain(names))
         axes.grid(alpha=0.3)
-        if len(of_runs) > 1:
-            axes.legend(fontsize=8)
+        if len(of_runs) > 1:  # within the axes it would cover bars
+            figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=8)
     figure.axes[0].invert_yaxis()
     return _png(figure)
 

@@ -19,7 +19,7 @@ from ctrzoo.training.negative_rows import check_negative_rate, weighted_as_all_r
 from ...data_pipelines.encoding.fields import TableEncoding
 from ...data_pipelines.progress import StepProgress
 from ..explained_run import load_model
-from ..scoring.inputs import encoding_folder
+from ..scoring.inputs import known_encoding
 from ..scoring.rows import FileSource, encoded_chunks, table_to_score
 from ..scoring.score import score_chunks
 from .slices import ColumnCells, FieldCells, Slicing
@@ -78,6 +78,8 @@ class Slices:
 
 def score_split(folders: Sequence[pathlib.Path], data: PreparedData, split: str, slices: Slices) -> ScoredRows:
     """Score a split of prepared data with runs, as their training did: in the same batches, with the same weights.
+
+    Training with several devices or `cpu_replicas` divides the batches, so its scores differ by rounding.
 
     Args:
         folders: The folders of the runs.
@@ -149,7 +151,7 @@ def score_table(
     notes: list[str] = []
     first = None
     for folder in folders:
-        encoding = TableEncoding.load(encoding_folder(folder))
+        encoding = encoding_of(folder)
         model = load_model(folder, encoding.schema)
         table = _Table(model, folder, encoding, source_of(encoding), slices if first is None else Slices())
         summary, label_note = table.score(skip_bad, most_skipped)
@@ -161,6 +163,24 @@ def score_table(
         else:
             _check_same(first, table, folders[0], folder)
     return ScoredRows(runs, slicings, notes, runs[0].rows.weights is not None)
+
+
+def encoding_of(folder: pathlib.Path) -> TableEncoding:
+    """Return how the cells of a table become ids for a run.
+
+    Args:
+        folder: The folder of the run.
+
+    Raises:
+        FileNotFoundError: If the run has no encoding.
+    """
+    found = known_encoding(folder, None)
+    if found is None:
+        raise FileNotFoundError(
+            f"{folder / 'encoding'} not found, which says how cells become ids. Evaluate the run on a --split of its "
+            "data; data that were made without raw cells have no encoding."
+        )
+    return TableEncoding.load(found)
 
 
 class _Table:

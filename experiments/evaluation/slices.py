@@ -205,5 +205,14 @@ def in_bins(name: str, numbers: np.ndarray, bins: int) -> Slicing:
     edges = np.unique(known[ranks[ranks < len(known)]])
     codes = np.where(np.isnan(numbers), len(edges) + 1, np.searchsorted(edges, numbers, "right"))
     parts = np.split(known, np.searchsorted(known, edges))
-    texts = [f"{part[0]:.6g} to {part[-1]:.6g}" if part[0] < part[-1] else f"{part[0]:.6g}" for part in parts]
+    texts = [_range(part[0], part[-1], digits=6) for part in parts]
+    if len(set(texts)) < len(texts):
+        texts = [_range(part[0], part[-1], digits=17) for part in parts]
     return Slicing(name, codes, texts + [EMPTY] * (len(known) < len(numbers)), 0)
+
+
+def _range(low, high, digits):
+    low, high = (
+        np.format_float_positional(end, digits, unique=True, fractional=False, trim="-") for end in (low, high)
+    )
+    return low if low == high else f"{low} to {high}"

@@ -40,7 +40,7 @@ def run_path(workdir: str | None, model: str | None) -> pathlib.Path:
     return path
 
 
-def encoding_folder(path: pathlib.Path, given: str | None = None) -> pathlib.Path:
+def encoding_folder(path: pathlib.Path, given: str | None) -> pathlib.Path:
     """Return the folder that says how cells become ids, see `known_encoding`.
 
     Args:
@@ -60,7 +60,7 @@ def encoding_folder(path: pathlib.Path, given: str | None = None) -> pathlib.Pat
     return folder
 
 
-def known_encoding(path: pathlib.Path, given: str | None = None) -> pathlib.Path | None:
+def known_encoding(path: pathlib.Path, given: str | None) -> pathlib.Path | None:
     """Return the folder of an encoding: the one given, the run's copy, or the prepared data; None if there is none.
 
     Args:
@@ -93,30 +93,16 @@ def prepared_folder(run: pathlib.Path) -> pathlib.Path | None:
         return None
 
 
-def ending_of_text(encoding: TableEncoding, schema: str | None) -> str:
-    """Return what to call text on the standard input, such as `".csv"`; `""` if `source_of` knows its kind.
-
-    Args:
-        encoding: The encoding of the model.
-        schema: The schema that says how the table is written, or None.
-    """
-    kind = encoding.table.get("kind", "csv")
-    return f".{'csv' if kind == 'parquet' else kind}" if schema else ""
-
-
 def source_of(
-    files: Sequence[pathlib.Path], encoding: TableEncoding, schema: str | None = None, kind: str | None = None
+    files: Sequence[pathlib.Path], encoding: TableEncoding, schema: str | None, kind: str | None
 ) -> FileSource:
-    """Return a source of files that are written as a schema says, or like the table of an encoding.
+    """Return a source of the rows of files, written as a schema says, or like the table of an encoding.
 
     Args:
         files: The files.
-        encoding: The encoding of the model.
-        schema: A file whose `LAYOUT_KEYS` say how the table is written, or None.
-        kind: The kind of the files, if neither their names nor the table of the encoding say it.
-
-    Raises:
-        ValueError: If the schema is wrong, or the files are of several kinds or an unknown one.
+        encoding: The encoding.
+        schema: The path of a schema, or None.
+        kind: The kind of the files, if neither their names nor the encoding say it.
     """
     if schema is None:
         return source_like(files, encoding.table, kind)

@@ -149,7 +149,7 @@ class UsableRows(typing.NamedTuple):
         stored_ids: int32 `(rows, stored slots)`.
         stored_numbers: float32 `(rows, number slots)`.
         unknown: The unknown values of the fields.
-        columns: What the roles read, by name; empty without roles.
+        columns: The labels, weights and groups, if they are read, see `Roles.read`.
     """
 
     table: pa.Table
@@ -172,7 +172,7 @@ def usable_rows(
         source: What `table_to_score` returned.
         encoding: The encoding.
         needed: The columns to read, from `needed_columns`.
-        roles: The columns with a role to read, too.
+        roles: The label, weight and group to read; None for none of them.
     """
     sparse = isinstance(source, SparseTextSource)
     table, numbers, bad = chunk.parse({**needed, **({"label": False} if sparse else {})})
@@ -205,8 +205,9 @@ def _encoded(chunk, plain, source, encoding, needed, ids, skip_bad, roles):
     names = rows.table.select(list(ids)) if plain is None else _as_written(plain, ids, rows.numbers)
     all_rows = np.sort(np.concatenate([rows.numbers, [row for row, _ in rows.bad]]).astype(np.int64))
     places = np.searchsorted(all_rows, rows.numbers)
-    features, share = features_of(encoding, rows), chunk.position["share"]
-    label_values = roles.the_label.values_of(column(rows.table, roles.label_column)) if roles else []
+    features = features_of(encoding, rows)
+    share, label = chunk.position["share"], roles.the_label if roles else None
+    label_values = label.values_of(column(rows.table, label.column)) if label else []
     return EncodedRows(
         features, names, places, len(all_rows), first_bad, rows.unknown, share, rows.columns, label_values
     )

@@ -128,7 +128,7 @@ def test_slices_are_those_of_pandas_with_metrics_of_sklearn(clicks, tmp_path):
             row = found[str(text)]
             assert int(row["rows"]) == len(part) and row["groups"] == ""
             assert int(row["values"]) == (len(largest) - 4 if "others" in str(text) else 1)
-            assert float(row["mean_label"]) == pytest.approx(part["label"].mean())
+            assert float(row["base_rate"]) == pytest.approx(part["label"].mean())
             assert float(row["auc"]) == pytest.approx(roc_auc_score(part["label"], part["fm"]), rel=1e-6)
             assert float(row["log_loss"]) == pytest.approx(log_loss(part["label"], part["fm"].astype(float)), rel=1e-5)
             assert float(row["calibration"]) == pytest.approx(part["fm"].sum() / part["label"].sum(), rel=1e-5)
@@ -412,6 +412,7 @@ def test_an_interrupted_evaluation_leaves_nothing(clicks, tmp_path):
         (["--workdir=run", "--data=data", "--by=tags"], "--by=tags: a row of a multivalued field holds several"),
         (["--workdir=run", "--table=new.csv", "--by=sight"], "Unknown column 'sight'. Did you mean 'site'"),
         (["--workdir=run", "--table=nwe.csv"], "nwe.csv does not exist"),
+        (["--workdir=alone", "--table=new.csv"], "how cells become ids. Evaluate the run on a --split of its data"),
         (["--workdir=run", "--table=unlabelled.csv"], "Unknown column 'click'"),
         (["--workdir=run", "--table=header.csv"], "The table has no rows to score"),
         (["--workdir=run", "--table=new.csv", "--output=no/out"], "The folder no does not exist"),
@@ -430,6 +431,8 @@ def test_failures(arguments, message, clicks, tmp_path, monkeypatch):
     pathlib.Path("old/metrics.json").write_text("old")
     for name in ("run", "data"):
         pathlib.Path(name).symlink_to(run.parent / name)
+    pathlib.Path("alone").mkdir()
+    shutil.copy(run / "model.keras", "alone")
     if "--compare=numbers" in arguments:
         run_of(pathlib.Path("numbers"), data_pipelines.load("data"), task="regression")
     with pytest.raises((ValueError, OSError)) as failed:
@@ -458,8 +461,12 @@ def test_runs_on_other_data_or_other_rows_are_refused(clicks, tmp_path):
     turned, *_ = prepared_run(tmp_path / "turned", tmp_path / "rows.csv", schema)
     with pytest.raises(ValueError, match="were trained on other labels: the rows of the table differ in them"):
         evaluate(f"--workdir={run}", f"--compare={turned}", f"--table={table}", f"--output={tmp_path / 'x'}")
-    table = with_labels(rows, tmp_path / "new.csv", price=["cheap"] + ["1"] * 599)
-    with pytest.raises(ValueError, match="cannot use the same rows, such as row 1 of the table"):
+    rows = rows.assign(click=["", *rows["click"][1:]], price=["1"] * 400 + ["cheap"] + ["1"] * 199)
+    table = tmp_path / "parts"
+    table.mkdir()
+    for part in range(3):  # each file is a chunk; no run can use the first row
+        with_labels(rows[200 * part : 200 * (part + 1)], table / f"{part}.csv")
+    with pytest.raises(ValueError, match="cannot use the same rows, such as row 401 of the table"):
         evaluate(
             f"--workdir={run}",
             f"--compare={turned}",

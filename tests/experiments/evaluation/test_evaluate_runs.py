@@ -69,7 +69,7 @@ def test_the_sentences(tmp_path):
     assert third.startswith("Rows have weights, 80 in all")
     assert (content["weight"], content["base_rate"], content["groups"]) == (80, 0.5, 10)
     lines = (tmp_path / "out" / "slices.csv").read_text().splitlines()
-    assert len(lines) == 3 and lines[0].startswith("by,slice,values,rows,groups,run,mean_label,mean_label_low")
+    assert len(lines) == 3 and lines[0].startswith("by,slice,values,rows,groups,run,base_rate,base_rate_low")
     assert [row["slice"] for row in slices] == ["x", "y"]
     unweighted, _ = evaluate_runs(ScoredRows([run_of(rows)], [], [], False), {"table": "t.csv"}, tmp_path / "o", 100)
     assert unweighted["weight"] is None and about(unweighted)[0].startswith("40 rows in 10 groups of t.csv, base")

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from ctrzoo.data_pipelines.preparation.replacing import locked
 from ctrzoo.experiments.evaluation import output
 from ctrzoo.experiments.evaluation.output import check_folder, write_folder
 
@@ -70,3 +71,10 @@ def test_a_process_killed_between_the_renames_loses_nothing(tmp_path):
     with pytest.raises(TypeError):
         write_folder(tmp_path / "out", {"metrics.json": None})
     assert content_of(tmp_path / "out") == {"metrics.json": "earlier"} and os.listdir(tmp_path) == ["out"]
+
+
+def test_two_processes_do_not_write_one_folder(tmp_path):
+    with locked(tmp_path / "out"), pytest.raises(BlockingIOError, match="Another process is replacing .*out"):
+        write_folder(tmp_path / "out", {"metrics.json": "1"})
+    write_folder(tmp_path / "out", {"metrics.json": "1"})
+    assert os.listdir(tmp_path) == ["out"]

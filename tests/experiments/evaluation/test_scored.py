@@ -8,7 +8,6 @@ from ctrzoo import data_pipelines
 from ctrzoo.data_pipelines.encoding.roles import group_hashes
 from ctrzoo.data_pipelines.raw.layout import source_like
 from ctrzoo.experiments.evaluation.scored import Slices, score_split, score_table
-from ctrzoo.experiments.scoring import rows as rows_of_tables
 from tests.experiments.scored_table import prepared_run
 
 NO_SLICES = Slices()
@@ -40,15 +39,17 @@ def run(tmp_path_factory):
     return path, frame[200:].reset_index(drop=True), predicted
 
 
-def scored(run, frame, path, slices=NO_SLICES, **options):
-    frame.to_csv(path, index=False)
-    return score_table([run], lambda encoding: source_like([path], encoding.table), slices, **options)
+def scored(run, frame, folder, slices=NO_SLICES, **options):
+    """Score a table of five files, of which each is a chunk."""
+    paths = [folder / f"part-{part}.csv" for part in range(5)]
+    for part, path in enumerate(paths):
+        frame[70 * part : 70 * (part + 1)].to_csv(path, index=False)
+    return score_table([run], lambda encoding: source_like(paths, encoding.table), slices, **options)
 
 
-def test_a_table_in_many_chunks(run, tmp_path, monkeypatch):
+def test_a_table_in_many_chunks(run, tmp_path):
     folder, frame, predicted = run
-    monkeypatch.setattr(rows_of_tables, "CHUNK_BYTES", 600)
-    table = scored(folder, frame, tmp_path / "t.csv", Slices(["site", "day"], bins=3))
+    table = scored(folder, frame, tmp_path, Slices(["site", "day"], bins=3))
     (found,) = table.runs
     assert (found.model, found.task, table.are_weighted) == ("fm", "classification", True)
     np.testing.assert_allclose(found.rows.scores, predicted, rtol=2e-6)
@@ -64,7 +65,7 @@ def test_a_table_in_many_chunks(run, tmp_path, monkeypatch):
 
 def test_a_split_is_the_same_rows(run, tmp_path):
     folder, frame, _ = run
-    table = scored(folder, frame, tmp_path / "t.csv", Slices(["ad"]))
+    table = scored(folder, frame, tmp_path, Slices(["ad"]))
     split = score_split([folder], data_pipelines.load(folder.parent / "data"), "test", Slices(["ad"]))
     for name in ("labels", "weights", "groups"):
         np.testing.assert_array_equal(getattr(split.runs[0].rows, name), getattr(table.runs[0].rows, name))
@@ -86,12 +87,11 @@ def test_labels_that_differ_between_chunks_are_refused_together(run, tmp_path):
     assert not found.runs[0].rows.labels.any() and len(found.runs[0].rows.labels) == 300
 
 
-def test_rows_that_are_skipped_leave_the_others_in_line(run, tmp_path, monkeypatch):
+def test_rows_that_are_skipped_leave_the_others_in_line(run, tmp_path):
     folder, frame, predicted = run
-    monkeypatch.setattr(rows_of_tables, "CHUNK_BYTES", 600)
     broken = frame.astype({"cost": object})
     broken.loc[[3, 299], "cost"] = "dear"
-    table = scored(folder, broken, tmp_path / "t.csv", Slices(["day"], most=1000), skip_bad=True)
+    table = scored(folder, broken, tmp_path, Slices(["day"], most=1000), skip_bad=True)
     kept = [row for row in range(300) if row not in (3, 299)]
     np.testing.assert_allclose(table.runs[0].rows.scores, predicted[kept], rtol=2e-6)
     assert table.runs[0].rows.weights.tolist() == frame["cost"][kept].to_list()

@@ -103,6 +103,8 @@ def test_bins_hold_equally_many_rows_and_equal_numbers_stay_together():
     assert in_bins("n", np.array([5.0] * 9), 4).texts == ["5"]
     assert in_bins("n", np.full(3, np.nan), 4)[2] == ["(empty)"]
     assert in_bins("n", np.array([1.0, 2]), 10).texts == ["1", "2"]
+    assert in_bins("n", np.array([956703932.25, 956703933, 1e-3]), 3).texts == ["0.001", "956703932.25", "956703933"]
+    assert in_bins("n", np.array([956703932.25, 1 / 3]), 2).texts == ["0.333333", "956704000"]
 
 
 def test_the_largest_values_have_slices_of_their_own():
