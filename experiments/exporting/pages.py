@@ -112,7 +112,8 @@ def page_of_saved_model(
     lines += ["", f"The output is `{name}`, float32 (rows)."]
     if cells is not None:
         lines += [
-            "A missing text is empty, a missing number is NaN. The signature `ids` takes `ids` and `values` instead, "
+            "A missing text is empty, a missing number is NaN, and so are all numbers of a missing vector. The "
+            "signature `ids` takes `ids` and `values` instead, "
             "for rows that are encoded already."
         ]
     request = request_of(inputs, 2)
