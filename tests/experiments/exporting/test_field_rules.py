@@ -94,7 +94,7 @@ class Client:
         moment = datetime.datetime.fromisoformat(cells["at"])
         yield from self.one(self.looked_up("hour", str(moment.hour)))
         yield from self.one(self.looked_up("berlin_day", str(moment.weekday())))
-        tags = [(tag, None) for tag in cells["tags"].split("|")]
+        tags = [(tag, None) for tag in cells["tags"].split("|") if tag]
         kept = self.several("tags", [(tag if self.known("tags", tag) else "rare", None) for tag, _ in tags], 2)
         yield from self.padded([(number, 1 / len(kept)) for number, _ in kept], 2)
         yield from self.padded([(number, 1) for number, _ in self.several("largest_tag", tags, 3)], 3)
