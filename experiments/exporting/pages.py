@@ -22,6 +22,10 @@ if typing.TYPE_CHECKING:
     from .rows import CheckedRows
 
 
+# As in `serving/Dockerfile`.
+IMAGE = "tensorflow/serving:2.19.1"
+
+
 def checked(model: CTRModel, difference: float, where: str) -> str:
     """Return the sentence that says how an export was checked."""
     return (
