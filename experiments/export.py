@@ -69,13 +69,13 @@ def main(argv: list[str]) -> None:
     files = found_files(FLAGS.table) if FLAGS.table else []
     folder = (encoding_folder if files else known_encoding)(path, FLAGS.encoding)
     encoding = TableEncoding.load(folder) if folder else None
-    source = _source(files, encoding)
-    data = "" if files else _data_folder(path)
     if encoding and not files and "savedmodel" in FLAGS.to:
         raise ValueError(
             "A SavedModel reads raw cells, so it is checked on raw rows. Pass some as --table, such as the table that "
             "was prepared, or leave savedmodel out of --to."
         )
+    source = _source(files, encoding)
+    data = "" if files else _data_folder(path)
     load_keras_quietly()
     from ..data_pipelines import load  # slow: these load TensorFlow
     from .explained_run import load_model

@@ -296,7 +296,7 @@ def cells_of(encoder: ServingEncoder, table: Any) -> dict[str, Tensor]:
     warn_of_unknown(
         unknown_in(field, columns[field.column].head(PREDICTION_BATCH))
         for field in encoder.encoding.fields
-        if not (field.holds_numbers or field.cross)
+        if field.column and not (field.holds_numbers or field.cross)
     )
     return {column: _cells(columns[column], fields[column], dtype) for column, dtype in types.items()}
 

@@ -1,4 +1,4 @@
-"""Benchmarks that run as separate programs: step time against vocabulary, and reading.
+"""Benchmarks that run as separate programs: step time against vocabulary, latency, and reading.
 
 Each runs in a process pinned to one core and returns rows of a table.
 """
@@ -15,6 +15,7 @@ from .race import import_path
 # Arguments of the module's `measure`, for a quick run and for a full run.
 ALONE = {
     "vocabulary": ({"vocabularies": [10_000, 1_000_000], "num_steps": 10}, {}),
+    "latency": ({"names": ["fm", "deepfm"], "calls": 300}, {}),
     "reading": ({"rows": 200_000, "repetitions": 1}, {}),
 }
 PROGRAM = """

@@ -22,7 +22,7 @@ FLAGS = program_flags()
 flags.DEFINE_list(
     "suites",
     ["train", "input"],
-    "What to measure: train, predict, batch, input, vocabulary, reading.",
+    "What to measure: train, predict, batch, input, vocabulary, latency, reading.",
     flag_values=FLAGS,
 )
 flags.DEFINE_list("models", None, "Models; by default a few, with --full all.", flag_values=FLAGS)

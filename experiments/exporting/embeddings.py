@@ -133,7 +133,7 @@ def _frame(field, kinds, values, ids, vectors):
             "kind": pl.Series(kinds, dtype=pl.String),
             "value": pl.Series(values, dtype=pl.String),
             "id": pl.Series([None] * len(values) if ids is None else ids, dtype=pl.Int64),
-            "vector": pl.Series(list(vectors), dtype=pl.List(pl.Float32)),
+            "vector": pl.Series(np.asarray(vectors, np.float32), dtype=pl.Array(pl.Float32, vectors.shape[1])),
         }
     )
 
@@ -148,7 +148,7 @@ def embed(path: pathlib.Path, schema: Schema, whole: Schema, features: dict[str,
         features: `{"ids", "values"}`, each `(rows, slots of the data)`.
     """
     written = pl.read_parquet(path).drop_nulls("id")
-    vectors = np.array(written["vector"].to_list(), np.float32)
+    vectors = written["vector"].to_numpy()
     table = np.zeros((whole.num_ids, vectors.shape[1]), np.float32)
     table[written["id"].to_numpy()] = vectors
     owners, embedded = np.asarray(whole.slot_fields), []

@@ -19,6 +19,7 @@ CURVES = {
     "sqrt": "sign(x) · √|x|",
     "log_squared": "floor(ln(x)²) for x > 2, else x",
 }
+PARTS_IN_WORDS = {"weekday": "the weekday, 0 for Monday,", "is_weekend": "1 on Saturday and Sunday, else 0,"}
 BUCKETS = "floor(ln(x)²) for x > 2, else floor(x) - 3"
 
 
@@ -75,9 +76,9 @@ def _cells(field):
     if field.cross:
         return "the texts of " + " and ".join(f"`{name}`" for name in field.cross) + ', joined by `" & "`'
     if field.reads_times:
-        part = f"{field.part} of" if field.part else "the moment of"
-        zone = f" in {field.time_zone}" if field.time_zone else ""
-        return f"the {part} the time in {_column(field)}{zone}".replace("the the", "the")
+        part = PARTS_IN_WORDS.get(field.part, f"the {field.part}") if field.part else "the moment"
+        zone = f" in {field.time_zone} (times without an offset stay as they are)" if field.time_zone else ""
+        return f"{part} of the time in {_column(field)}{zone}"
     if field.transform == "log_squared_bucket":
         return f"the text of the whole number {BUCKETS}, of the number x in {_column(field)}"
     if field.makes_ids:

@@ -57,10 +57,21 @@ def run_onnx(path: pathlib.Path, features: dict[str, np.ndarray]) -> np.ndarray:
         path: The file.
         features: `{"ids", "values"}`, each `(rows, slots)`.
     """
+    return np.asarray(session_of(path).run(None, features)[0])[:, 0]
+
+
+def session_of(path: pathlib.Path, threads: int = 0) -> typing.Any:
+    """Return a session of ONNX Runtime on the CPU.
+
+    Args:
+        path: The file.
+        threads: How many threads it may use; 0 is one for each core.
+    """
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(None, features)[0])[:, 0]
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def _rename(graph, before, after):

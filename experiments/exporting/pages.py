@@ -22,6 +22,10 @@ if typing.TYPE_CHECKING:
     from .rows import CheckedRows
 
 
+# As in `serving/Dockerfile`.
+IMAGE = "tensorflow/serving:2.19.1"
+
+
 def checked(model: CTRModel, difference: float, where: str) -> str:
     """Return the sentence that says how an export was checked."""
     return (
@@ -112,7 +116,8 @@ def page_of_saved_model(
     lines += ["", f"The output is `{name}`, float32 (rows)."]
     if cells is not None:
         lines += [
-            "A missing text is empty, a missing number is NaN. The signature `ids` takes `ids` and `values` instead, "
+            "A missing text is empty, a missing number is NaN, and so are all numbers of a missing vector. The "
+            "signature `ids` takes `ids` and `values` instead, "
             "for rows that are encoded already."
         ]
     request = request_of(inputs, 2)

@@ -105,6 +105,16 @@ class LoadedModel:
             inputs: Its inputs by name.
             signature: Its name.
         """
+        return self.caller(inputs, signature)().numpy()
+
+    def caller(self, inputs: dict[str, np.ndarray], signature: str = DEFAULT) -> Callable[[], tf.Tensor]:
+        """Return a function that computes the output of a signature, `(rows,)`, for inputs that are tensors already.
+
+        Args:
+            inputs: Its inputs by name.
+            signature: Its name.
+        """
         function = self._loaded.signatures[signature]
-        (output,) = function(**{name: tf.constant(array) for name, array in inputs.items()}).values()
-        return output.numpy()
+        tensors = {name: tf.constant(array) for name, array in inputs.items()}
+        (name,) = function.structured_outputs
+        return lambda: function(**tensors)[name]

@@ -13,7 +13,7 @@ from ctrzoo import __version__
 from ctrzoo.experiments import cli
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAMS = ("train", "prepare", "sweep", "search", "explain", "benchmarks.bench")
+PROGRAMS = ("train", "prepare", "sweep", "search", "explain", "predict", "export", "benchmarks.bench")
 
 
 def python(*arguments, folder=CHECKOUT):

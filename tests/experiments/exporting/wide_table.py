@@ -92,9 +92,9 @@ def wide_data(folder):
     return data_pipelines.load(folder / "data")
 
 
-def wide_run(folder, data, model="fm", **options):
-    """Save a model with random weights as a run in a folder; return the model."""
-    return run_of(folder, data, model, scale=0.05, **options)
+def wide_run(folder, data, model="fm", scale=0.05, **options):
+    """Save a model with random weights of a standard deviation as a run in a folder; return the model."""
+    return run_of(folder, data, model, scale=scale, **options)
 
 
 def run_export(*arguments):
@@ -102,8 +102,8 @@ def run_export(*arguments):
     values = export.FLAGS
     for name in values:
         values[name].unparse()
-    values(["ctrzoo-export", *map(str, arguments)])
+    given = values(["ctrzoo-export", *map(str, arguments)])
     messages = io.StringIO()
     with contextlib.redirect_stderr(messages):
-        export.main(["ctrzoo-export"])
+        export.main(given)
     return " ".join(messages.getvalue().split())

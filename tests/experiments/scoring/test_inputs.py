@@ -1,50 +1,75 @@
-"""Which folder says how cells become ids, and how a table is written."""
+"""What programs are given: a run or a model, its encoding, and how a table is written."""
 
 import json
 
 import pytest
 
-from ctrzoo.data_pipelines.encoding.fields import FieldEncoding, TableEncoding
+from ctrzoo.data_pipelines.encoding.field import FieldEncoding
+from ctrzoo.data_pipelines.encoding.fields import TableEncoding
 from ctrzoo.data_pipelines.raw.sources import ParquetSource
-from ctrzoo.experiments.scoring.inputs import encoding_folder, known_encoding, run_path, source_of
+from ctrzoo.experiments.scoring.inputs import encoding_folder, known_encoding, prepared_folder, run_path, source_of
 
-ENCODING = TableEncoding([FieldEncoding("site", values=["a"])], table={"kind": "csv", "separator": ";"})
-
-
-def test_the_encoding_is_the_given_one_or_that_of_the_run_or_of_its_data(tmp_path):
-    for folder in ("data", "given", "run/encoding"):
-        (tmp_path / folder).mkdir(parents=True)
-        ENCODING.save(tmp_path / folder)
-    run, old = tmp_path / "run", tmp_path / "old"
-    (run / "model.keras").touch()
-    old.mkdir()
-    (old / "experiment.json").write_text(json.dumps({"data": {"folder": str(tmp_path / "data")}}))
-    assert encoding_folder(run, str(tmp_path / "given")) == tmp_path / "given"
-    assert encoding_folder(run, None) == encoding_folder(run / "model.keras", None) == run / "encoding"
-    assert encoding_folder(old, None) == tmp_path / "data"
-    with pytest.raises(FileNotFoundError, match="run/encoding.json not found. --encoding needs"):
-        encoding_folder(run, str(run))
-    (old / "experiment.json").write_text("{}")
-    assert known_encoding(old, None) is None
-    with pytest.raises(FileNotFoundError, match="old/encoding not found, which says how cells become ids"):
-        encoding_folder(old, None)
+ENCODING = TableEncoding([FieldEncoding("city", values=["Oslo"])])
 
 
-def test_files_are_written_like_those_of_the_training_table_or_as_a_schema_says(tmp_path):
-    paths = [tmp_path / "rows.txt"]
-    assert source_of(paths, ENCODING, None, None).format.separator == ";"
-    assert isinstance(source_of([tmp_path / "rows.parquet"], ENCODING, None, None), ParquetSource)
-    assert isinstance(source_of(paths, ENCODING, None, "parquet"), ParquetSource)
-    (tmp_path / "schema.json").write_text(json.dumps({"separator": "|", "label": "ignored"}))
-    assert source_of(paths, ENCODING, str(tmp_path / "schema.json"), None).format.separator == "|"
+@pytest.fixture
+def run(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "model.keras").touch()
+    return tmp_path / "run"
 
 
-def test_a_run_or_a_saved_model(tmp_path):
-    (tmp_path / "model.keras").touch()
-    assert run_path(str(tmp_path), None) == tmp_path
-    assert run_path(None, str(tmp_path / "model.keras")) == tmp_path / "model.keras"
-    for given in ((None, None), (str(tmp_path), "model.keras")):
+def save(folder):
+    folder.mkdir(parents=True)
+    ENCODING.save(folder)
+    return folder
+
+
+def test_a_run_or_a_model_is_named(run):
+    assert run_path(str(run), None) == run
+    assert run_path(None, str(run / "model.keras")) == run / "model.keras"
+    for both in ((None, None), (str(run), str(run / "model.keras"))):
         with pytest.raises(ValueError, match="Which model"):
-            run_path(*given)
-    with pytest.raises(FileNotFoundError, match="nothing/model.keras not found. --workdir needs"):
-        run_path("nothing", None)
+            run_path(*both)
+    with pytest.raises(FileNotFoundError, match="--workdir needs the folder of a finished run"):
+        run_path(str(run.parent), None)
+    with pytest.raises(FileNotFoundError, match="--model needs a .keras file"):
+        run_path(None, str(run))
+
+
+def test_the_encoding_is_the_one_given_then_the_copy_then_that_of_the_data(run, tmp_path):
+    assert known_encoding(run, None) is None
+    with pytest.raises(FileNotFoundError, match="encoding not found, which says how cells become ids"):
+        encoding_folder(run, None)
+    (run / "experiment.json").write_text(json.dumps({"data": {"folder": str(tmp_path / "data")}}))
+    assert prepared_folder(run) == tmp_path / "data" and known_encoding(run, None) is None
+    data = save(tmp_path / "data")
+    assert encoding_folder(run, None) == data
+    copy = save(run / "encoding")
+    assert encoding_folder(run, None) == encoding_folder(run / "model.keras", None) == copy
+    given = save(tmp_path / "given")
+    assert encoding_folder(run, str(given)) == given
+    with pytest.raises(FileNotFoundError, match="--encoding needs a folder with an encoding"):
+        known_encoding(run, str(tmp_path))
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"data": null}', '{"data": {}}', "nothing"])
+def test_a_run_that_does_not_say_its_data(content, run):
+    (run / "experiment.json").write_text(content)
+    assert prepared_folder(run) is None
+
+
+def test_a_schema_says_how_the_table_is_written(tmp_path):
+    (tmp_path / "rows.csv").write_text("city;price\nOslo;3\n")
+    (tmp_path / "schema.yaml").write_text("label: click\nseparator: ';'\nfields: [city]\n")
+    given = [tmp_path / "rows.csv"]
+    assert source_of(given, ENCODING, str(tmp_path / "schema.yaml"), None).columns() == ["city", "price"]
+    assert source_of(given, ENCODING, None, None).columns() == ["city;price"]
+
+
+def test_files_are_written_like_those_of_the_training_table(tmp_path):
+    encoding = TableEncoding([FieldEncoding("site", values=["a"])], table={"kind": "csv", "separator": ";"})
+    paths = [tmp_path / "rows.txt"]
+    assert source_of(paths, encoding, None, None).format.separator == ";"
+    assert isinstance(source_of([tmp_path / "rows.parquet"], encoding, None, None), ParquetSource)
+    assert isinstance(source_of(paths, encoding, None, "parquet"), ParquetSource)
