@@ -66,6 +66,7 @@ MIRRORED = (
     "data_pipelines/storage",
     "experiments",
     "experiments/claims",
+    "experiments/daily",
     "experiments/next_movie",
     "experiments/scoring",
     "experiments/sweeps",
