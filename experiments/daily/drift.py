@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 NUM_USERS, NUM_ADS, NUM_SITES, RANK = 300, 200, 20, 2
-# Each day, so many ads are replaced by new ones, and the effects of all others move by so much.
-REPLACED, STEP = 16, 0.45
+# Each day, so many ads are replaced by new ones, and effects and factors of all ads move by so much.
+REPLACED, EFFECT, FACTOR = 16, 0.4, 0.15
 SCHEMA = {
     "label": "click",
     "fields": [{"name": "user", "min_count": 2}, {"name": "ad", "min_count": 2}, "site", "hour"],
@@ -32,15 +32,15 @@ def drifting_days(num_days: int, rows: int, first_rows: int, seed: int) -> list[
     random = np.random.default_rng(seed)
     users = random.normal(size=(NUM_USERS, RANK))
     sites, hours = random.normal(scale=0.5, size=NUM_SITES), random.normal(scale=0.3, size=24)
-    ads, effects = random.normal(size=(NUM_ADS, RANK)), random.normal(scale=0.7, size=NUM_ADS)
+    ads, effects = random.normal(scale=0.5, size=(NUM_ADS, RANK)), random.normal(size=NUM_ADS)
     names = np.arange(NUM_ADS)
     days = []
     for day in range(num_days):
         if day:
-            ads += random.normal(scale=STEP, size=ads.shape)
-            effects += random.normal(scale=STEP / 2, size=NUM_ADS)
+            ads += random.normal(scale=FACTOR, size=ads.shape)
+            effects += random.normal(scale=EFFECT, size=NUM_ADS)
             gone = random.choice(NUM_ADS, REPLACED, replace=False)
-            ads[gone], effects[gone] = random.normal(size=(REPLACED, RANK)), random.normal(scale=0.7, size=REPLACED)
+            ads[gone], effects[gone] = random.normal(scale=0.5, size=(REPLACED, RANK)), random.normal(size=REPLACED)
             names[gone] = names.max() + 1 + np.arange(REPLACED)
         count = rows if day else first_rows
         user, ad = random.integers(NUM_USERS, size=count), random.integers(NUM_ADS, size=count)

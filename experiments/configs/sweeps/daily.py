@@ -19,10 +19,10 @@ from ...daily.rolling import roll
 SEEDS = (2018, 2019, 2020)
 SETTINGS: dict[str, Any] = {
     "model": "fm",
-    "epochs": 6,
+    "epochs": 8,
     "patience": 1,
     "batch_size": 256,
-    "learning_rate": 0.005,
+    "learning_rate": 0.01,
     "hyperparameters": {"embedding_dim": 8},
 }
 
@@ -31,7 +31,7 @@ def run_sweep(folder: pathlib.Path, raw: Mapping[str, str]) -> None:
     """Roll through the days, once per seed, and report."""
     rows = []
     for seed in SEEDS if not raw else SEEDS[:1]:
-        days = movielens_days(raw["movielens_1m"]) if raw else drifting_days(11, 8_000, 24_000, seed)
+        days = movielens_days(raw["movielens_1m"]) if raw else drifting_days(9, 8_000, 32_000, seed)
         found = roll(days, MOVIELENS if raw else SCHEMA, {**SETTINGS, "seed": seed}, folder / f"seed_{seed}")
         rows += [{"seed": seed, **row} for row in found]
     what = "MovieLens-1M by time: eight periods after the first half" if raw else "Synthetic clicks that drift"

@@ -55,7 +55,7 @@ def rows_of(day, count=400):
             "price": f"{chance.gauss(day, 1):.3f}",
             "tags": "|".join(f"t{chance.randrange(30 + 5 * day)}" for _ in range(row % 4)),
             "home": site() if row % 5 else "",
-            "at": f"2024-01-0{day + 1} {chance.randrange(2 * day, 24):02}:30:00",
+            "at": f"2024-01-{day + 1:02} {chance.randrange(2 * day, 24):02}:30:00",
             "size": f"{chance.random() + day:.3f}",
             "page": f"p{chance.randrange(99)}",
             "user": f"u{chance.randrange(60 * (day + 1))}",
@@ -289,11 +289,16 @@ EXTEND = """
 
     folder, raw, earlier, delay = sys.argv[1:]
     engine.SHARD_BLOCKS = 1
-    original = sources.TextSource
-    layout.TextSource = lambda *arguments: original(*arguments, chunk_bytes=100_000)
-    threading.Timer(float(delay), os.kill, (os.getpid(), signal.SIGKILL)).start()
+
+    class SmallChunks(sources.TextSource):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, chunk_bytes=100_000)
+
+    layout.TextSource = SmallChunks
+    timer = threading.Timer(float(delay), os.kill, (os.getpid(), signal.SIGKILL))
+    timer.daemon = True
+    timer.start()
     table.prepare_own_table(folder, "clicks", raw, extend=earlier)
-    os._exit(0)
 """
 
 

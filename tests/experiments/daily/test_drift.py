@@ -1,6 +1,7 @@
 """The drifting days have what a rolling evaluation needs: old tastes fade, and new ads come."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 from ctrzoo.experiments.daily.drift import NUM_ADS, REPLACED, drifting_days
@@ -20,7 +21,7 @@ def test_ads_come_and_go(days):
 
 def test_the_click_rates_of_ads_are_less_alike_the_further_days_are_apart(days):
     def rates(day):
-        return dict(day.group_by("ad").mean().select("ad", "click").rows())
+        return dict(day.group_by("ad").agg(pl.col("click").mean()).rows())
 
     first = rates(days[0])
     likeness = []
