@@ -43,11 +43,15 @@ def main(argv: Sequence[str]) -> None:
     if FLAGS.workers is not None and FLAGS.workers < 1:
         raise ValueError(f"--workers must be at least 1. Received: {FLAGS.workers}.")
     from .sweeps import outcome
-    from .sweeps.plan import plan, read_sweep
+    from .sweeps.plan import plan, read_ordered, read_sweep
     from .sweeps.workers import Workers
 
-    choices, write_report = read_sweep(FLAGS.config)
     folder = pathlib.Path(FLAGS.folder or f"runs/{pathlib.Path(FLAGS.config).stem}")
+    in_order = read_ordered(FLAGS.config)
+    if in_order is not None:
+        _run_in_order(in_order, folder)
+        return
+    choices, write_report = read_sweep(FLAGS.config)
     overrides = dict(parse_assignment(text) for text in FLAGS.set)
     runs = plan(choices, folder, data_dir(FLAGS.data_dir), dict(raw_of(text) for text in FLAGS.raw), overrides)
     outcome.check_same_data(runs)
@@ -67,6 +71,20 @@ def main(argv: Sequence[str]) -> None:
     if write_report:
         write_report(rows, folder)
     console.print(f"\nResults are in {folder / 'results.md'}")
+
+
+def _run_in_order(run_sweep, folder):
+    """Run a sweep whose runs depend on each other, in this process."""
+    idle = [f"--{name}" for name in ("data_dir", "workers", "gpus", "retry_failed", "set") if FLAGS[name].present]
+    if idle:
+        raise ValueError(
+            f"{' and '.join(idle)} cannot be used with --config={FLAGS.config}, whose runs depend on each other."
+        )
+    from ctrzoo.startup import load_keras_quietly
+
+    load_keras_quietly()
+    run_sweep(folder, dict(raw_of(text) for text in FLAGS.raw))
+    print(f"Results are in {folder}")
 
 
 def raw_of(text: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import pathlib
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +36,7 @@ def start_from(run: pathlib.Path, name: str, data: Any, console: Console) -> Sta
         FileNotFoundError: If the run is missing or unfinished.
         ValueError: If one of the two has no encoding.
     """
-    baseline = run / "baselines" / name
-    folder = baseline if baseline.is_dir() else run
+    folder = run if _model_of(run) in (name, None) else run / "baselines" / name
     for path in (folder / MODEL_FILE, folder / "metrics.json"):
         if not path.is_file():
             raise FileNotFoundError(
@@ -61,6 +61,12 @@ def start_from(run: pathlib.Path, name: str, data: Any, console: Console) -> Sta
         )
 
     return Start(hashlib.sha256((folder / MODEL_FILE).read_bytes()).hexdigest()[:16], apply)
+
+
+def _model_of(run):
+    """Return the name of a finished run's own model; None if it is not finished."""
+    path = run / "metrics.json"
+    return json.loads(path.read_text(encoding="utf-8")).get("model") if path.is_file() else None
 
 
 def _go_on_with_random_numbers(model, folder):

@@ -68,6 +68,7 @@ MIRRORED = (
     "estimators",
     "experiments",
     "experiments/claims",
+    "experiments/daily",
     "experiments/evaluation",
     "experiments/exporting",
     "experiments/next_movie",

@@ -43,13 +43,9 @@ def fit_field(
             field.stored_numbers(numbers)  # rejects numbers that cannot be stored
         return fit_numbers(field, [numbers])
     if field.kind == "multivalued":
-        lengths, texts, _ = tokens_of(field, cells)
+        lengths = tokens_of(field, cells)[0]
         field = dataclasses.replace(field, max_values=field.max_values or max_values_of([lengths]))
-    else:
-        texts = texts_of(field, cells)
-    parts = [_counted(texts)]
-    for other, column in others:
-        parts.append(_counted(tokens_of(other, column)[1] if other.kind == "multivalued" else texts_of(other, column)))
+    parts = counted_parts([(field, cells), *others])
     field = decide_type(field, [uniques for uniques, _ in parts])
     return fit_vocabulary(field, parts) if field.uses_vocabulary else field
 
@@ -61,11 +57,22 @@ def fit_cross(field: FieldEncoding, parts: Iterable[tuple[FieldEncoding, pl.Seri
         field: The `FieldEncoding` of the cross.
         parts: The fitted field of each part, and its column.
     """
+    return fit_vocabulary(field, [counted_cross(field, parts)]) if field.uses_vocabulary else field
+
+
+def counted_cross(
+    field: FieldEncoding, parts: Iterable[tuple[FieldEncoding, pl.Series]]
+) -> tuple[pl.Series, np.ndarray]:
+    """Return the different texts of a cross and how often each occurs, as `fit_vocabulary` takes them.
+
+    Args:
+        field: The `FieldEncoding` of the cross.
+        parts: The fitted field of each part, and its column.
+    """
     parts = list(parts)
     cells = {part.name: coded(part, column) for part, column in parts}
     codes, texts = crossed(field, [part for part, _ in parts], cells)
-    counts = np.bincount(codes, minlength=len(texts))
-    return fit_vocabulary(field, [(texts, counts)]) if field.uses_vocabulary else field
+    return texts, np.bincount(codes, minlength=len(texts))
 
 
 def fit_vector(field: FieldEncoding, columns: Sequence[pl.Series]) -> FieldEncoding:
@@ -83,6 +90,18 @@ def fit_vector(field: FieldEncoding, columns: Sequence[pl.Series]) -> FieldEncod
     """
     length = length_of(field, [matrix_of(field, columns).shape[1]])
     return field if field.columns else dataclasses.replace(field, length=length)
+
+
+def counted_parts(columns: Iterable[tuple[FieldEncoding, pl.Series]]) -> list[tuple[pl.Series, np.ndarray]]:
+    """Return the different texts of each column and how often each occurs, as `fit_vocabulary` takes them.
+
+    Args:
+        columns: Fields that share ids, or one field, and their columns.
+    """
+    return [
+        _counted(tokens_of(field, cells)[1] if field.kind == "multivalued" else texts_of(field, cells))
+        for field, cells in columns
+    ]
 
 
 def _counted(texts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import datetime
 import decimal
@@ -23,7 +24,8 @@ from .cell_types import AUTO
 from .dense import vectors_of
 from .features import Block, assemble
 from .fields import FieldEncoding, TableEncoding
-from .fitting import fit_cross, fit_field, fit_vector
+from .fitting import count_values, counted_cross, counted_parts, fit_cross, fit_field, fit_vector
+from .growing import COUNTS, Growing, continued
 from .labels import Label, LabelError
 from .roles import Roles
 from .sharing import sharing
@@ -39,7 +41,7 @@ POLARS_KINDS = ("date", "datetime", "datetime64", "time", "timedelta", "decimal"
 ROLE_OPTIONS = ("label_kind", "weight", "group", "time", "id")
 OPTIONS = (
     *("min_count", "scaling", "max_values", "keep", "pooling", "separator", "positive", "negative"),
-    *("time_parts", "time_zone", "time_format", *ROLE_OPTIONS, "share", "crosses", "compositional"),
+    *("time_parts", "time_zone", "time_format", *ROLE_OPTIONS, "share", "crosses", "compositional", "keep_counts"),
 )
 
 
@@ -88,6 +90,7 @@ class FrameEncoder:
             numbers are in several columns, or in a column of another name.
         compositional: Columns of too many values for a table, such as `{"user": "auto"}` or `{"user": 1000}`; see
             `FieldSpecification`.
+        keep_counts: Whether to keep the counts of rare values too, so that `extend` can go on counting.
 
     Raises:
         ValueError: If an argument is invalid.
@@ -128,6 +131,7 @@ class FrameEncoder:
         crosses: Mapping[str, Sequence[str]] | None = None,
         vector: Sequence[str] | Mapping[str, str | Sequence[str]] = (),
         compositional: Mapping[str, int | str] | None = None,
+        keep_counts: bool = False,
     ):
         lists = {"categorical": categorical, "numerical": numerical, "multivalued": multivalued, "vector": vector}
         for name, columns in lists.items():
@@ -172,7 +176,8 @@ class FrameEncoder:
         self.pooling = pooling
         self.separator = separator
         self.share, self.compositional = dict(share or {}), dict(compositional or {})
-        self.encoding = None
+        self.keep_counts = keep_counts
+        self.encoding, self.counts, self.extensions = None, {}, 0
         counted = [*self.categorical, *self.multivalued, *self._parts, *self.crosses]
         times = [*self.categorical, *self.time_parts, *([] if time is None else [time])]
         for option, columns in (("min_count", counted), ("scaling", self.numerical), ("time_format", times)):
@@ -217,6 +222,10 @@ class FrameEncoder:
                 parts = [fields[part] for part in field.cross]
                 fields[field.name] = fit_cross(field, [(part, _cells_of(part, frame)) for part in parts])
         self.encoding = TableEncoding((fields[name] for name in self.order), roles=self.roles)
+        self.counts, self.extensions = {}, 0
+        if self.keep_counts:
+            found = self._found(self.encoding.fields, frame)
+            self.counts = {name: Growing().grown(fields[name], counted).counts for name, counted in found.items()}
         for field, shape in zip(self.encoding.fields, self.encoding.schema.fields, strict=True):
             if field.compositional is not None and field.num_values <= shape.vocabulary_size:
                 warnings.warn(
@@ -225,6 +234,56 @@ class FrameEncoder:
                     stacklevel=2,
                 )
         return self
+
+    def extend(self, frame: pd.DataFrame, expire: int | None = None) -> FrameEncoder:
+        """Return an encoder that knows the values of new rows too; each value that has an id keeps it.
+
+        Counts go on, and values that pass `min_count` get new ids. Types, scalings and lengths stay as they are.
+
+        Args:
+            frame: The new rows.
+            expire: Drop values that did not occur in so many extensions, this one among them; their ids are used again.
+
+        Raises:
+            ValueError: If the encoder keeps no counts, or as in `fit`.
+
+        >>> cities = FrameEncoder(categorical=["city"], keep_counts=True).fit(pd.DataFrame({"city": ["Rome"]}))
+        >>> cities.extend(pd.DataFrame({"city": ["Oslo"]})).encoding.fields[0].values.to_list()
+        ['Rome', 'Oslo']
+        """
+        if not self.keep_counts:
+            raise ValueError("Counts of rare values cannot go on. Fit a FrameEncoder(..., keep_counts=True).")
+        if expire is not None and expire < 1:
+            raise ValueError(f"`expire` must be a whole number of at least 1. Received: {expire!r}.")
+        _check_frame(frame)
+        extended = copy.copy(self)
+        extended.extensions += 1
+        fields = [continued(field) for field in self._fitted().fields]
+        found, grown = self._found(fields, frame), {}
+        for field in fields:
+            name = field.share or field.name
+            if name in found:
+                growing = Growing(field, self.counts[name], extended.extensions, expire)
+                grown[field.name] = growing.grown(field, found[name])
+        extended.counts = {name: grown[name].counts for name in found}
+        every = [grown[field.name].field if field.name in grown else field for field in fields]
+        extended.encoding = TableEncoding(every, roles=self.roles)
+        return extended
+
+    def _found(self, fields, frame):
+        """Count the values of a frame for each field that has some of its own, by name."""
+        by_name, found = {field.name: field for field in fields}, {}
+        for index, field in enumerate(fields):
+            if not field.uses_vocabulary or field.share is not None:
+                continue
+            if field.cross:
+                parts = [
+                    counted_cross(field, [(by_name[part], _cells_of(by_name[part], frame)) for part in field.cross])
+                ]
+            else:
+                parts = counted_parts((fields[one], _cells_of(fields[one], frame)) for one in sharing(fields, index))
+            found[field.name] = count_values(field, parts)
+        return found
 
     @property
     def schema(self) -> Schema:
@@ -271,13 +330,20 @@ class FrameEncoder:
 
     def to_dict(self) -> Config:
         """Return the arguments and the fitted state, JSON-serializable."""
-        return {**{name: getattr(self, name) for name in (*ARGUMENTS, *OPTIONS)}, "encoding": self._fitted().to_dict()}
+        fitted = {"encoding": self._fitted().to_dict()}
+        if self.keep_counts:
+            counts = {name: frame.to_dict(as_series=False) for name, frame in self.counts.items()}
+            fitted |= {"counts": counts, "extensions": self.extensions}
+        return {**{name: getattr(self, name) for name in (*ARGUMENTS, *OPTIONS)}, **fitted}
 
     @classmethod
     def from_dict(cls, config: Config) -> FrameEncoder:
         """Build a fitted encoder from the result of `to_dict`, directly or read from JSON."""
-        encoder = cls(**{key: value for key, value in config.items() if key != "encoding"})
+        fitted = ("encoding", "counts", "extensions")
+        encoder = cls(**{key: value for key, value in config.items() if key not in fitted})
         encoder.encoding = TableEncoding.from_dict(config["encoding"])
+        encoder.counts = {name: pl.DataFrame(columns, COUNTS) for name, columns in config.get("counts", {}).items()}
+        encoder.extensions = config.get("extensions", 0)
         return encoder
 
     def _fitted(self):

@@ -65,6 +65,18 @@ def read_sweep(config: Path) -> tuple[list[Config], Callable[[Sequence[Config], 
     return choices, getattr(module, "write_report", None)
 
 
+def read_ordered(config: Path) -> Callable[[pathlib.Path, Mapping[str, str]], None] | None:
+    """Return the function `run_sweep(folder, raw)` of a configuration whose runs depend on each other, or None.
+
+    Args:
+        config: Path of a Python file, or the name of one in `configs/sweeps/`.
+
+    Raises:
+        ValueError: If the file does not exist or fails.
+    """
+    return getattr(run_file(_path_of(config)), "run_sweep", None)
+
+
 def read_config(config: Path, function: str) -> tuple[Any, ModuleType]:
     """Call a function of a configuration; return its result and the module.
 
@@ -75,15 +87,20 @@ def read_config(config: Path, function: str) -> tuple[Any, ModuleType]:
     Raises:
         ValueError: If the file does not exist, or fails.
     """
+    path = _path_of(config)
+    module = run_file(path)
+    with failing_in(path):
+        return getattr(module, function)(), module
+
+
+def _path_of(config):
     path = pathlib.Path(config)
     if not path.is_file():
         path = CONFIGS / f"{config}.py"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in CONFIGS.glob("[a-z]*.py")))
         raise ValueError(f"Unknown sweep {config}. Pass the path of a Python file, or one of {known}.")
-    module = run_file(path)
-    with failing_in(path):
-        return getattr(module, function)(), module
+    return path
 
 
 def plan(

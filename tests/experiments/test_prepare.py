@@ -72,6 +72,10 @@ def test_a_table_is_drafted_prepared_reported_and_trained_on(clicks):
         ),
         (["--table=clicks.csv", "--schema=a.json", "--infer_schema", "--label=x"], "Unknown label column 'x'"),
         (["--dataset=criteo", "--seed=3"], "--seed cannot be used with --dataset"),
+        (["--table=clicks.csv", "--extend=absent"], "There is no folder"),
+        (["--table=clicks.csv", "--schema=schema.json", "--expire=3"], "`expire` drops values of the folder to"),
+        (["--dataset=criteo", "--extend=x"], "--extend cannot be used with --dataset"),
+        (["--table=clicks.csv", "--schema=a.json", "--infer_schema", "--keep_counts"], "--keep_counts cannot be used"),
         (["--tabel=clicks.csv"], "Unknown flag --tabel. Did you mean --table=clicks.csv?"),
         (["clicks.csv"], "Unknown argument 'clicks.csv'"),
     ],
@@ -142,3 +146,25 @@ def test_a_draft_for_separate_files_has_no_split(clicks, monkeypatch):
         prepare.FLAGS[flag].unparse()
     prepare.run()
     assert "split" not in json.loads((clicks / "s.json").read_text())
+
+
+def test_a_folder_is_extended_by_its_name_or_path(clicks, monkeypatch, capsys):
+    monkeypatch.chdir(clicks)
+    (clicks / "schema.json").write_text('{"label": "click", "fields": ["site"]}')
+    first = (clicks / "clicks.csv").read_text()
+    (clicks / "later.csv").write_text(first.replace(",a", ",new"))
+
+    def prepared(*arguments):
+        monkeypatch.setattr("sys.argv", ["ctrzoo-prepare", "--data_dir=data", *arguments])
+        for flag in prepare.FLAGS:
+            prepare.FLAGS[flag].unparse()
+        prepare.run()
+        return " ".join(capsys.readouterr().out.split())
+
+    assert "counts" in prepared("--table=clicks.csv", "--schema=schema.json", "--keep_counts")
+    for earlier, name in (("clicks", "one"), ("data/clicks", "two")):
+        said = prepared("--table=later.csv", f"--extend={earlier}", f"--name={name}", "--expire=1")
+        assert "extension 1" in said and "site: " in said and " dropped" in said
+        assert f"ctrzoo-train --dataset={name} --data_dir=data" in said
+    one, two = ((clicks / "data" / name / "vocabulary.parquet").read_bytes() for name in ("one", "two"))
+    assert one == two

@@ -3,7 +3,7 @@
 import pytest
 
 from ctrzoo.experiments.sweeps.grid import grid
-from ctrzoo.experiments.sweeps.plan import CONFIGS, plan, read_sweep
+from ctrzoo.experiments.sweeps.plan import CONFIGS, plan, read_ordered, read_sweep
 from ctrzoo.experiments.sweeps.results import rows_of
 
 
@@ -26,7 +26,16 @@ def test_a_wrong_choice_names_its_run(choice, message):
         plan([choice], "sweep", "data")
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in CONFIGS.glob("[a-z]*.py")))
+NAMES = sorted(path.stem for path in CONFIGS.glob("[a-z]*.py"))
+
+
+def test_only_the_daily_sweep_has_runs_that_depend_on_each_other():
+    assert [name for name in NAMES if read_ordered(name) is not None] == ["daily"]
+    with pytest.raises(ValueError, match="Unknown sweep table3.*table2"):
+        read_ordered("table3")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "daily"])
 def test_each_sweep_of_the_project_can_be_planned_and_reported(name, tmp_path):
     choices, write_report = read_sweep(name)
     runs = plan(choices, tmp_path, tmp_path)

@@ -1,0 +1,1 @@
+"""Training day by day: warm starts next to training from scratch and to no training at all."""
