@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import pathlib
+import warnings
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -64,10 +64,13 @@ def save_model(model: CTRModel, path: Path, file: Path) -> None:
     ]
     output = types.TensorSpec(np.dtype("float32"), (-1, 1))
     signature = signatures.ModelSignature(types.Schema(inputs), types.Schema([output]))
-    pyfunc.save_model(
-        path=str(path),
-        loader_module=__name__,
-        data_path=str(pathlib.Path(file)),
-        signature=signature,
-        pip_requirements=[f"ctrzoo=={ctrzoo.__version__}"],
-    )
+    with warnings.catch_warnings():
+        # The signature follows from the schema, so that no example has to prove it.
+        warnings.filterwarnings("ignore", ".*[Ii]nput example")
+        pyfunc.save_model(
+            path=str(path),
+            loader_module=__name__,
+            data_path=str(file),
+            signature=signature,
+            pip_requirements=[f"ctrzoo=={ctrzoo.__version__}"],
+        )
