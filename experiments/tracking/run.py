@@ -74,10 +74,14 @@ class RecordedRun(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.folder, self.address, self._console, self._works = folder, address, console, True
-        if urlparse(address).scheme == "file":
+        parts = urlparse(address)
+        self._store = pathlib.Path(url2pathname(parts.path)) if parts.scheme == "file" else None
+        if self._store:
             os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # otherwise MLflow wants a database
         tracking, self._entities = (importlib.import_module(f"mlflow.{part}") for part in ("tracking", "entities"))
         try:
+            if self._store:
+                self._store.mkdir(parents=True, exist_ok=True)
             self._client = tracking.MlflowClient(tracking_uri=address)
             self.run_id = self._earlier_run() or self._new_run(name, experiment, parameters, tags)
             self._client.update_run(self.run_id, status="RUNNING")
@@ -170,13 +174,10 @@ class RecordedRun(keras.callbacks.Callback):
     @contextlib.contextmanager
     def _one_process(self) -> Iterator[None]:
         """Keep another process from making the same experiment: a store of files would then have two."""
-        parts = urlparse(self.address)
-        if parts.scheme != "file":
+        if self._store is None:
             yield
             return
-        folder = pathlib.Path(url2pathname(parts.path))
-        folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / ".lock", "w") as lock:
+        with open(self._store / ".lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 
@@ -104,14 +103,19 @@ def test_a_failed_run_is_marked(start, tmp_path):
     assert runs_in(tmp_path)["status"].tolist() == ["FAILED"]
 
 
-def test_a_finished_run_that_was_not_recorded_is_recorded_whole(start, tmp_path):
-    start(3)
-    shutil.rmtree(tmp_path / "mlruns")
-    run, _ = start(3)
-    assert list(values_of(run, "loss")) == [1, 2, 3]
-    other, _ = start(3, store="elsewhere")
-    assert list(values_of(other, "loss")) == [1, 2, 3]
-    assert len(runs_in(tmp_path)) == 1
+def test_a_finished_run_whose_record_is_gone_is_recorded_whole(start, tmp_path, console):
+    first, _ = start(3)
+    first._client.delete_run(first.run_id)
+    second, _ = start(3)
+    assert second.run_id != first.run_id and list(values_of(second, "loss")) == [1, 2, 3]
+    assert f"The run {first.run_id} of" in console.file.getvalue()
+    record = json.loads((tmp_path / "work" / "mlflow.json").read_text())
+    (tmp_path / "work" / "mlflow.json").write_text(json.dumps({**record, "run_id": "0" * 32}))
+    third, _ = start(3)
+    assert list(values_of(third, "loss")) == [1, 2, 3]
+    fourth, _ = start(3, store="elsewhere")
+    assert list(values_of(fourth, "loss")) == [1, 2, 3]
+    assert sorted(runs_in(tmp_path)["run_id"]) == sorted([second.run_id, third.run_id])
 
 
 def test_many_and_long_parameters(start, tmp_path):
