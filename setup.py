@@ -22,6 +22,7 @@ def _inside(folder):
 
 TEST = ["pytest>=8.0", "ruff>=0.9", "jax>=0.10.2", "pytest-xdist>=3.8", "hypothesis>=6.130"]
 SEARCH = ["optuna>=5.0"]
+MLFLOW = ["mlflow-skinny>=3.1"]
 SKLEARN = ["scikit-learn>=1.6"]
 ONNX = ["tf2onnx>=1.17", "onnx>=1.20", "onnxruntime>=1.23"]
 DEV = ["pyright[nodejs]>=1.1.414", "pre-commit>=4.0"]
@@ -53,7 +54,14 @@ setup(
         "scipy>=1.15",
         "rich>=13.7",
     ],
-    extras_require={"search": SEARCH, "sklearn": SKLEARN, "onnx": ONNX, "test": [*TEST, *SEARCH, *SKLEARN], "dev": DEV},
+    extras_require={
+        "search": SEARCH,
+        "sklearn": SKLEARN,
+        "mlflow": MLFLOW,
+        "onnx": ONNX,
+        "test": [*TEST, *SEARCH, *SKLEARN],
+        "dev": DEV,
+    },
     entry_points={
         "console_scripts": [
             "ctrzoo-train = ctrzoo.experiments.train:run",

@@ -89,6 +89,10 @@ class CTREstimator(BaseEstimator):
 
     def _fit(self, frame, labels, weights, classes=None):
         """Fit to a frame, float32 labels and weights `(rows,)`; rows held out have the same shares of `classes`."""
+        if weights is not None and not weights.all():
+            kept = np.flatnonzero(weights)
+            frame, labels, weights = frame.iloc[kept].reset_index(drop=True), labels[kept], weights[kept]
+            classes = None if classes is None else classes[kept]
         seed = seed_of(self.random_state)
         options = TrainingOptions(
             **{name: self._plain(name) for name in ("epochs", "batch_size", "learning_rate", "patience")},

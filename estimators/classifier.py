@@ -22,9 +22,9 @@ class CTRClassifier(ClassifierMixin, CTREstimator):
     `predict` warns of values that are not known from `fit`, as `FrameEncoder` does. Two fits with the same
     `random_state` give the same model on one machine; the random states of the process stay as they are.
 
-    The ids and scalings of columns do not depend on `sample_weight`, and rows held out for validation do not count in
-    them. If no columns are named, each becomes a field by the rules of `ctrzoo-prepare --infer_schema`, and a warning
-    says which are left out.
+    If no columns are named, each becomes a field by the rules of `ctrzoo-prepare --infer_schema`, and a warning says
+    which are left out. Ids and scalings are fitted to all rows but those held out for validation and those of weight 0;
+    other weights do not matter to them.
 
     Args:
         model: Name of the model, a key of `ctrzoo.models.MODELS`.

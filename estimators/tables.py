@@ -53,7 +53,8 @@ def targets_of(estimator: BaseEstimator, y: Any, rows: int) -> np.ndarray:
     """Return targets `(rows,)`.
 
     Raises:
-        ValueError: If there are none, they have several columns, or they are not as many as the rows.
+        ValueError: If there are none, some are missing, they have several columns, or they are not as many as the
+            rows.
     """
     if y is None:
         raise ValueError(
@@ -64,6 +65,9 @@ def targets_of(estimator: BaseEstimator, y: Any, rows: int) -> np.ndarray:
     y = column_or_1d(y, warn=True)
     if len(y) != rows:
         raise ValueError(f"`y` must have one value for each of the {rows:,} rows. Received: {len(y):,}.")
+    missing = int(pd.isna(y).sum())
+    if missing:
+        raise ValueError(f"`y` must have no missing values, but {missing:,} are missing. Leave their rows out.")
     return y
 
 

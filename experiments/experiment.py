@@ -28,6 +28,7 @@ from ..data_pipelines.preparation.state import replaced_folder
 from ..data_pipelines.storage.reading import SMALL_SPLIT
 from .report import report
 from .settings import Settings, stored_settings
+from .tracking.recording import UnrecordedRun, record_run
 from .warm import start_from
 
 BASELINES, ENCODING = "baselines", "encoding"
@@ -40,6 +41,8 @@ def run_experiment(
     workdir: pathlib.Path,
     strategy: str = "auto",
     num_devices: int | None = None,
+    track: str | None = None,
+    tracking_uri: str | None = None,
     **checkpoint_options: Any,
 ) -> dict[str, Any] | None:
     """Prepare the data if necessary, train the model and its baselines, and write all results.
@@ -52,6 +55,8 @@ def run_experiment(
             interrupted run with the same settings, that run is resumed.
         strategy: Where to train, see `ctrzoo.training.strategy.make_strategy`.
         num_devices: How many devices, see there.
+        track: `"mlflow"` records the training of each model as a run of MLflow.
+        tracking_uri: Where MLflow records, see `address_of`; by default in `mlruns` next to the workdir.
         **checkpoint_options: `checkpoint_steps`, `checkpoint_minutes` and `keep_checkpoints` of `TrainingOptions`.
 
     Returns:
@@ -91,7 +96,14 @@ def run_experiment(
             set_seed(settings.seed, settings.jit_compile)
             with distribution.scope():
                 model = _build(name, data, settings, task)
-            result = _train(model, data, settings, folder, console, checkpoint_options, starts.get(name))
+            record = UnrecordedRun()
+            if track and chief:
+                record = record_run(settings, data, model, folder, workdir, tracking_uri, console)
+            with record:
+                # On several hosts, all need callbacks or none.
+                callbacks, start = [record] if track else [], starts.get(name)
+                result = _train(model, data, settings, folder, console, checkpoint_options, callbacks, start)
+                record.log_result(result, model)
             histories[name] = result.pop("history")
             results[name] = {
                 "model": name,
@@ -105,6 +117,7 @@ def run_experiment(
             }
             if chief and name != settings.model:
                 write_json(folder / "metrics.json", results[name])
+                record.log_files()
         if not chief:
             return None
         bayes = data.truth["bayes"] if data.truth else None
@@ -122,6 +135,7 @@ def run_experiment(
         outcome |= {"task": task, "monitor": monitor}
         write_text(workdir / "report.md", report(settings, data, outcome, histories))
         write_json(workdir / "metrics.json", results[settings.model])  # last: with it a run counts as finished
+        record.log_files()  # pyright: ignore[reportPossiblyUnboundVariable]
         return outcome
 
 
@@ -133,7 +147,7 @@ def _keep_encoding(data, folder):
             encoding.save(temporary)
 
 
-def _train(model, data, settings, folder, console, checkpoint_options, start):
+def _train(model, data, settings, folder, console, checkpoint_options, callbacks, start):
     strategy = model.distribute_strategy
     num_replicas = strategy.num_replicas_in_sync
     try:
@@ -142,7 +156,7 @@ def _train(model, data, settings, folder, console, checkpoint_options, start):
             cpu_replicas=usable_cpu_replicas(settings.cpu_replicas, strategy),
             **checkpoint_options,
         )
-        return train(model, data, options, folder=folder, console=console, start=start)
+        return train(model, data, options, folder=folder, console=console, callbacks=callbacks, start=start)
     except tf.errors.OpError as error:
         if strategy.cluster_resolver is None:
             raise

@@ -16,6 +16,7 @@ from rich.live import Live
 from .cli import DATA_DIR_HELP, data_dir, program_flags, run_command
 from .settings import parse_assignment
 from .sweeps.results import rows_of, table_of, write_results
+from .tracking.store import TRACK_HELP, TRACKERS, URI_HELP, address_of, check_tracking
 
 FLAGS = program_flags()
 flags.DEFINE_string(
@@ -31,6 +32,10 @@ flags.DEFINE_multi_string(
 flags.DEFINE_integer("workers", None, "Runs at a time; by default one, or one per GPU of --gpus.", flag_values=FLAGS)
 flags.DEFINE_list("gpus", [], "GPU ids, separated by commas; each run gets one GPU.", flag_values=FLAGS)
 flags.DEFINE_bool("retry_failed", False, "Repeat failed runs.", flag_values=FLAGS)
+flags.DEFINE_enum("track", None, TRACKERS, TRACK_HELP, flag_values=FLAGS)
+flags.DEFINE_string(
+    "tracking_uri", None, f"{URI_HELP} By default mlruns in the folder of the sweep.", flag_values=FLAGS
+)
 flags.DEFINE_multi_string("set", [], "key=value for all runs; overrides the sweep; repeatable.", flag_values=FLAGS)
 
 
@@ -42,8 +47,10 @@ def main(argv: Sequence[str]) -> None:
         raise ValueError("--config is missing. Pass --config=table2, or the path of a Python file with get_sweep().")
     if FLAGS.workers is not None and FLAGS.workers < 1:
         raise ValueError(f"--workers must be at least 1. Received: {FLAGS.workers}.")
+    check_tracking(FLAGS.track, FLAGS.tracking_uri)
     from .sweeps import outcome
     from .sweeps.plan import plan, read_ordered, read_sweep
+    from .sweeps.process import TRAIN
     from .sweeps.workers import Workers
 
     folder = pathlib.Path(FLAGS.folder or f"runs/{pathlib.Path(FLAGS.config).stem}")
@@ -57,10 +64,12 @@ def main(argv: Sequence[str]) -> None:
     outcome.check_same_data(runs)
     if FLAGS.retry_failed:
         _forget_failures(runs)
+    tracked = [f"--track={FLAGS.track}", f"--tracking_uri={address_of(FLAGS.tracking_uri, folder)}"]
+    train = [*TRAIN, *(tracked if FLAGS.track else [])]
     console = Console(highlight=False, markup=False, soft_wrap=True)
     with Live(console=console, refresh_per_second=2) as live:
         try:
-            Workers(runs, FLAGS.workers or max(1, len(FLAGS.gpus)), FLAGS.gpus).work(
+            Workers(runs, FLAGS.workers or max(1, len(FLAGS.gpus)), FLAGS.gpus, train).work(
                 changed=lambda at_work: live.update(table_of(rows_of(runs), at_work)),
                 told=live.console.print,
             )
@@ -73,9 +82,13 @@ def main(argv: Sequence[str]) -> None:
     console.print(f"\nResults are in {folder / 'results.md'}")
 
 
+# Options without effect on a sweep whose runs depend on each other.
+IDLE = ("data_dir", "workers", "gpus", "retry_failed", "set", "track", "tracking_uri")
+
+
 def _run_in_order(run_sweep, folder):
     """Run a sweep whose runs depend on each other, in this process."""
-    idle = [f"--{name}" for name in ("data_dir", "workers", "gpus", "retry_failed", "set") if FLAGS[name].present]
+    idle = [f"--{name}" for name in IDLE if FLAGS[name].present]
     if idle:
         raise ValueError(
             f"{' and '.join(idle)} cannot be used with --config={FLAGS.config}, whose runs depend on each other."

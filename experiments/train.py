@@ -26,6 +26,7 @@ from .. import data_pipelines
 from . import catalog
 from .cli import DATA_DIR_HELP, data_dir, paragraphs, program_flags, run_command
 from .settings import PLAIN, Settings, resolve
+from .tracking.store import TRACK_HELP, TRACKERS, URI_HELP, check_tracking
 
 FLAGS = program_flags()
 _DEFINERS = {str: flags.DEFINE_string, int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_boolean}
@@ -60,7 +61,7 @@ SETTING_FLAGS = (
     "warm_start",
 )
 CHECKPOINT_FLAGS = ("checkpoint_minutes", "checkpoint_steps", "keep_checkpoints")
-RUNNING_FLAGS = ("strategy", "num_devices", *CHECKPOINT_FLAGS)
+RUNNING_FLAGS = ("strategy", "num_devices", "track", "tracking_uri", *CHECKPOINT_FLAGS)
 _define(Settings, SETTING_FLAGS)
 _define(TrainingOptions, CHECKPOINT_FLAGS)
 flags.DEFINE_string(
@@ -99,6 +100,10 @@ flags.DEFINE_integer(
     lower_bound=1,
     flag_values=FLAGS,
 )
+flags.DEFINE_enum("track", None, TRACKERS, TRACK_HELP, flag_values=FLAGS)
+flags.DEFINE_string(
+    "tracking_uri", None, f"{URI_HELP} By default the folder mlruns next to the workdir.", flag_values=FLAGS
+)
 flags.DEFINE_multi_string(
     "set", [], "key=value for any setting, hyperparameter or data set option; repeatable.", flag_values=FLAGS
 )
@@ -108,6 +113,7 @@ def main(argv: list[str]) -> None:
     """Train what the flags describe."""
     if len(argv) > 1:
         raise ValueError(f"Unknown argument '{argv[1]}'. Pass settings as flags, such as --epochs=5.")
+    check_tracking(FLAGS.track, FLAGS.tracking_uri)
     given = {name: FLAGS[name].value for name in (*SETTING_FLAGS, "baselines", "protocol") if FLAGS[name].present}
     named = {*given, *(text.partition("=")[0] for text in FLAGS.set)}
     if FLAGS.config in (None, "none") and not named & {"model", "baselines"}:

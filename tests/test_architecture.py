@@ -74,6 +74,7 @@ MIRRORED = (
     "experiments/next_movie",
     "experiments/scoring",
     "experiments/sweeps",
+    "experiments/tracking",
 )
 # Code files of these folders without one, and why.
 WITHOUT_TESTS = {

@@ -1,12 +1,15 @@
 """scikit-learn's own checks of estimators, and what a fit leaves unchanged."""
 
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from ctrzoo.estimators import CTRClassifier, CTRRegressor
+from tests.architecture import CHECKOUT
 from tests.estimators.tables_of_clicks import COLUMNS, FAST, clicks
 
 SETTINGS = {"model": "lr", "epochs": 5, "batch_size": 32, "learning_rate": 0.2}
@@ -43,6 +46,14 @@ def checks():
 @pytest.mark.filterwarnings("ignore:.* columns are no fields", "ignore::DeprecationWarning")
 def test_checks_of_scikit_learn(estimator, check):
     check(estimator)
+
+
+def test_without_scikit_learn_the_import_names_the_extra():
+    code = "import sys; sys.modules['sklearn'] = None; import ctrzoo.estimators"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=CHECKOUT, timeout=120)
+    assert run.stderr.splitlines()[-1] == (
+        'ModuleNotFoundError: ctrzoo.estimators needs scikit-learn. Install it by `pip install "ctrzoo[sklearn]"`.'
+    )
 
 
 @pytest.mark.parametrize("kind", [CTRClassifier, CTRRegressor])

@@ -90,6 +90,18 @@ def test_a_row_of_weight_two_counts_as_two_rows(model):
     assert np.abs(weighted - unweighted).max() > 1e-4
 
 
+def test_a_row_of_weight_zero_is_left_out():
+    frame, labels = clicks()
+    classifier = CTRClassifier("lr", **COLUMNS, **FAST)
+    weights = np.where(np.arange(120) % 3, 1.5, 0)
+    frame.loc[::3, ["site", "price"]] = "d", 1e6
+    kept = weights > 0
+    expected = clone(classifier).fit(frame[kept], labels[kept], weights[kept])
+    fitted = clone(classifier).fit(frame, labels, weights)
+    np.testing.assert_array_equal(fitted.predict_proba(frame), expected.predict_proba(frame))
+    assert fitted.encoder_.schema == expected.encoder_.schema
+
+
 @pytest.mark.parametrize("classes", [["no", "yes"], [-1, 1], [False, True], [7, 30]])
 def test_labels_of_any_two_values(classes):
     frame, labels = clicks()

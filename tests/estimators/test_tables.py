@@ -48,5 +48,8 @@ def test_weights_and_targets():
         with pytest.raises(ValueError, match=message):
             weights_of(wrong, 3)
     assert targets_of(CTRClassifier(), pd.Series([3, 4], index=[9, 8]), 2).tolist() == [3, 4]
+    for wrong in ([1, None, "a", None], pl.Series([1, None, None, 0]), np.array([1, np.nan, np.nan, 0])):
+        with pytest.raises(ValueError, match="but 2 are missing"):
+            targets_of(CTRClassifier(), wrong, 4)
     with pytest.raises(ValueError, match="requires y to be passed"):
         targets_of(CTRClassifier(), None, 2)
