@@ -38,7 +38,7 @@ def save_onnx(model: CTRModel, path: pathlib.Path) -> None:
         model: The model.
         path: The file to write.
     """
-    import onnx
+    import onnx  # pyright: ignore[reportMissingImports]
 
     with _quiet():
         model.export(path, format="onnx", verbose=False)
@@ -67,7 +67,7 @@ def session_of(path: pathlib.Path, threads: int = 0) -> typing.Any:
         path: The file.
         threads: How many threads it may use; 0 is one for each core.
     """
-    import onnxruntime
+    import onnxruntime  # pyright: ignore[reportMissingImports]
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
