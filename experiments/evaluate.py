@@ -7,6 +7,7 @@ they differ, `--by=device` measures slices. It writes `report.html`, `metrics.js
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 import sys
@@ -118,16 +119,21 @@ def _check_flags():
     for name in ("slices", "bins"):
         if FLAGS[name].value is not None and not FLAGS.by:
             raise ValueError(f"--{name} is for the slices of --by. Pass both, or neither.")
-    for what, given in (("--by", FLAGS.by), ("--workdir and --compare", [FLAGS.workdir, *FLAGS.compare])):
-        for name in given:
-            if given.count(name) > 1:
-                raise ValueError(f"{what}: '{name}' is given twice. Leave one out.")
+    folders = [FLAGS.workdir, *FLAGS.compare]
+    _check_distinct("--by", FLAGS.by, FLAGS.by)
+    _check_distinct("--workdir and --compare", folders, [os.path.realpath(folder) for folder in folders])
     for folder in (FLAGS.workdir, *FLAGS.compare):
         path = pathlib.Path(folder) / "model.keras"
         if not path.is_file():
             raise FileNotFoundError(
                 f"Train a run first: {path} not found. --workdir and --compare need folders of finished runs."
             )
+
+
+def _check_distinct(flag, given, meant):
+    for place, name in enumerate(given):
+        if meant[place] in meant[:place]:
+            raise ValueError(f"{flag}: '{name}' is given twice. Leave one out.")
 
 
 def _name_of_table():

@@ -70,7 +70,12 @@ def evaluate_runs(
         MEAN_LABELS[runs[0].task].replace(" ", "_"): _mean_label(rows),
         "bootstrap": {"resamples": resamples, "seed": seed, "unit": "rows" if units is None else "groups"},
         "level": LEVEL,
-        "notes": [*scored.notes, *measured.notes, *_of_resamples(measured, runs, resamples)],
+        "notes": [
+            *scored.notes,
+            *measured.notes,
+            *_of_resamples(measured, runs, resamples),
+            *_of_slices(slices, resamples),
+        ],
         "runs": [
             {
                 "run": str(run.folder),
@@ -166,6 +171,21 @@ def _of_resamples(measured, runs, resamples):
                     f"{run.folder}: {metric_of(name).title} is outside of its interval: the noise that resamples add "
                     f"shifts it, so the interval is too {side}."
                 )
+
+
+def _of_slices(slices, resamples):
+    """Yield in how many slices a metric is not defined in some resamples."""
+    for name in dict.fromkeys(row["by"] for row in slices):
+        counts = {row["slice"]: set() for row in slices if row["by"] == name}
+        for row in slices:
+            if row["by"] == name:
+                counts[row["slice"]] |= {count for key, count in row.items() if key.endswith("_undefined")}
+        some = sum(any(0 < count < resamples for count in found) for found in counts.values())
+        if some:
+            yield (
+                f"In {some:,} of {len(counts):,} slices by {name}, intervals leave out resamples in which a metric is "
+                f"not defined. {SLICES} counts them."
+            )
 
 
 def _difference(found, runs):

@@ -207,7 +207,8 @@ def measure_slices(
 
     Returns:
         Rows of a table: `by`, `slice`, `values` (how many the slice pools), `rows`, `groups` (None without any), `run`,
-        and of each metric its name, `_low` and `_high`, None where it is not defined.
+        and of each metric its name, `_low` and `_high`, None where it is not defined, and `_undefined`: in how many
+        resamples it was not.
     """
     table, names = [], OF_SLICES[runs[0].task]
     has_groups = runs[0].rows.groups is not None
@@ -227,6 +228,7 @@ def measure_slices(
                     low, high = percentile_interval(drawn[:, run, column])
                     for key, number in ((name, value), (f"{name}_low", low), (f"{name}_high", high)):
                         row[key] = None if math.isnan(number) or math.isnan(value) else number
+                    row[f"{name}_undefined"] = int(np.isnan(drawn[:, run, column]).sum())
                 table.append(row)
             if advance:
                 advance(len(numbers))

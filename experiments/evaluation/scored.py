@@ -112,6 +112,7 @@ def score_split(folders: Sequence[pathlib.Path], data: PreparedData, split: str,
             f"Preparation kept {data.negative_rate:g} of the negative training rows, so each weighs "
             f"{1 / data.negative_rate:g} times as much as a positive one."
         )
+    notes += [note for each in cells for note in each.notes()]
     slicings = [each.slicing(slices.most, slices.bins) for each in cells]
     return ScoredRows(runs, slicings, notes, "weight" in data.columns or stand_for_others)
 
@@ -156,7 +157,7 @@ def score_table(
         table = _Table(model, folder, encoding, source_of(encoding), slices if first is None else Slices())
         summary, label_note = table.score(skip_bad, most_skipped)
         runs.append(ScoredRun(folder, model.name, model.task, table.rows))
-        said = [*summary, *label_note]
+        said = [*summary, *label_note, *(note for cells in table.cells.values() for note in cells.notes())]
         notes += [f"{folder}: {sentence}" for sentence in said] if len(folders) > 1 else said
         if first is None:
             first, slicings = table, [each.slicing(slices.most, slices.bins) for each in table.cells.values()]

@@ -95,6 +95,22 @@ class FieldCells:
             whole = whole << 32 | ids[:, slot]
         self.parts.append(whole)
 
+    def notes(self) -> list[str]:
+        """Return what is to be said of the cells: a missing number is stored like some number."""
+        if self.kind != "numerical" or all(part.all() for part in self.parts):
+            return []
+        number = float(self._numbers(np.zeros(1))[0])
+        return [
+            f"--by={self.name}: the slice that holds {number:.6g} also has the rows without a number, if there are "
+            "any. Both are stored alike."
+        ]
+
+    def _numbers(self, stored):
+        """Return numbers as they were before their transform."""
+        if self.encoding is None:
+            return stored
+        return np.asarray(self.encoding.fields[self.index].transformer.inverse_transform(stored))
+
     def slicing(self, most: int, bins: int) -> Slicing:
         """Return the slices.
 
@@ -104,9 +120,7 @@ class FieldCells:
         """
         cells = np.concatenate(self.parts)
         if self.kind == "numerical":
-            if self.encoding is not None:
-                cells = np.asarray(self.encoding.fields[self.index].transformer.inverse_transform(cells))
-            return in_bins(self.name, cells, bins)
+            return in_bins(self.name, self._numbers(cells), bins)
         values, codes = np.unique(cells, return_inverse=True)
         return largest(self.name, codes, len(values), lambda kept: self._texts(values[kept]), most)
 
@@ -141,6 +155,10 @@ class ColumnCells:
         codes, texts = codes_of(pl.Series(self.name, cells).cast(pl.String).fill_null(""))
         known = [self.known.setdefault(text, len(self.known)) for text in texts.to_list()]
         self.parts.append(np.array(known, np.int64)[codes])
+
+    def notes(self) -> list[str]:
+        """Return nothing: cells are kept as they are written."""
+        return []
 
     def slicing(self, most: int, bins: int) -> Slicing:
         """Return the slices: those of numbers in bins, if all cells are numbers and there are more of them than `most`.

@@ -88,7 +88,10 @@ def test_a_table_is_its_split(clicks, tmp_path):
     _, messages = evaluate(*options, f"--table={table}", f"--output={tmp_path / 'table'}")
     (split, split_slices), (of_table, table_slices) = (evaluated(tmp_path / name) for name in ("split", "table"))
     assert of_table["table"] == str(table) and split["split"] == "test"
-    assert any("Unknown values of 'site'" in note for note in of_table["notes"]) and split["notes"] == []
+    assert any("Unknown values of 'site'" in note for note in of_table["notes"])
+    note, *of_slices = split["notes"]
+    assert note.startswith("--by=price: the slice that holds ") and f"{run}: {note}" in of_table["notes"]
+    assert all(re.match(r"In \d+ of \d+ slices by ", note) for note in of_slices) and of_slices[0] in of_table["notes"]
     for first, second in zip(split["runs"], of_table["runs"], strict=True):
         for name, estimate in first["metrics"].items():
             for key, value in estimate.items():
@@ -282,7 +285,7 @@ def test_tables_of_other_tasks_are_their_splits(kind, tmp_path):
             assert of_table[0]["runs"][0]["metrics"][name][key] == pytest.approx(value, rel=1e-5), (name, key)
     assert len(split[1]) == 6 and [row["rows"] for row in split[1]] == [row["rows"] for row in of_table[1]]
     measured = ("rmse", "mae") if kind == "regression" else ("ndcg@10", "mrr", "grouped_auc")
-    assert list(of_table[1][0])[9::3] == list(measured)
+    assert list(of_table[1][0])[10::4] == list(measured)
 
 
 def test_the_command_of_the_readme(clicks, tmp_path, monkeypatch):
@@ -400,6 +403,7 @@ def test_an_interrupted_evaluation_leaves_nothing(clicks, tmp_path):
         (["--workdir=nothing"], "Train a run first: nothing/model.keras not found"),
         (["--workdir=run", "--compare=nothing"], "Train a run first: nothing/model.keras not found"),
         (["--workdir=run", "--compare=run"], "--workdir and --compare: 'run' is given twice"),
+        (["--workdir=run", "--compare=old/../run/"], "--workdir and --compare: 'old/../run/' is given twice"),
         (["--workdir=run", "--table=new.csv", "--by=site,site"], "--by: 'site' is given twice"),
         (["--workdir=run", "--table=new.csv", "--split=test"], "--table has rows of its own, and --split is for"),
         (["--workdir=run", "--table=new.csv", "--data=data"], "--table has rows of its own, and --data is for"),

@@ -38,6 +38,19 @@ def test_few_clicks_leave_resamples_out_and_that_is_said(tmp_path):
     assert other["runs"][0]["metrics"]["auc"]["low"] != content["runs"][0]["metrics"]["auc"]["low"]
 
 
+def test_slices_of_few_clicks_leave_resamples_out_and_that_is_said(tmp_path):
+    labels, slices = np.zeros(400), np.arange(400) % 3
+    labels[[*range(0, 99, 3), 1]] = 1  # 33 clicks in x, one in y, none in z
+    rows = Scored(labels, np.random.default_rng(0).random(400))
+    scored = ScoredRows([run_of(rows)], [Slicing("ad", slices, list("xyz"), 0)], [], False)
+    content, table = evaluate_runs(scored, SOURCE, tmp_path / "out", 300, seed=1)
+    assert table[0]["auc_undefined"] == 0 and table[2]["auc_undefined"] == 300
+    assert 75 < table[1]["auc_undefined"] < 150  # a resample has no click with probability exp(-1), 110 of 300
+    assert table[1]["calibration_undefined"] == table[1]["auc_undefined"] and table[1]["log_loss_undefined"] == 0
+    (note,) = content["notes"]
+    assert note.startswith("In 1 of 3 slices by ad, intervals leave out resamples in which a metric is not defined.")
+
+
 def test_a_metric_outside_of_its_interval_is_said_to_be_shifted(tmp_path):
     random = np.random.default_rng(5)
     scores = np.sort(random.random(2000))

@@ -99,6 +99,8 @@ def test_slices_of_one_class_or_without_weight_are_not_defined():
     by_label = Slicing("l", runs[0].rows.labels.astype(int), ["0", "1"], 0)
     zeros, ones = measure_slices(runs_of(1), [by_label], 100, 0)
     assert zeros["auc"] is ones["auc"] is zeros["calibration"] is None
+    assert zeros["auc_undefined"] == ones["auc_undefined"] == 100
+    assert zeros["log_loss_undefined"] == ones["calibration_undefined"] == 0
     assert zeros["mean_label"] == 0 and ones["mean_label"] == 1 and ones["calibration"] > 0 and zeros["log_loss"] > 0
 
 
@@ -108,7 +110,8 @@ def test_slices_of_one_class_or_without_weight_are_not_defined():
 def test_slices_of_other_tasks(task, names):
     runs = runs_of(1, groups=np.arange(200) // 20, task=task)
     (row,) = measure_slices(runs, [Slicing("all", np.zeros(200, np.int64), ["all"], 0)], 100, 0)
-    assert list(row)[6:] == [name + end for name in ["mean_label", *names] for end in ("", "_low", "_high")]
+    ends = ("", "_low", "_high", "_undefined")
+    assert list(row)[6:] == [name + end for name in ["mean_label", *names] for end in ends]
     assert row["groups"] == 10 and all(row[name] is not None for name in row)
 
 

@@ -33,13 +33,18 @@ FRAME = pl.DataFrame(
 )
 
 
-def slices_of(name, most=10, bins=2, encoding=ENCODING):
-    """Return the rows of each slice of a field, collected in two batches."""
+def cells_of(name, encoding=ENCODING):
+    """Return what a field holds, collected in two batches."""
     features = ENCODING.features(FRAME)
     cells = FieldCells(ENCODING.schema, encoding, name)
     for rows in (slice(0, 2), slice(2, 5)):
         cells.add({key: array[rows] for key, array in features.items()})
-    return {text: rows.tolist() for text, rows in cells.slicing(most, bins).rows()}
+    return cells
+
+
+def slices_of(name, most=10, bins=2, encoding=ENCODING):
+    """Return the rows of each slice of a field."""
+    return {text: rows.tolist() for text, rows in cells_of(name, encoding).slicing(most, bins).rows()}
 
 
 def test_categorical_fields():
@@ -55,6 +60,13 @@ def test_numerical_fields_in_their_own_unit():
     # A missing number is stored as 0, which is exp(1) - 1 = 1.71828 of this transform.
     assert slices_of("price", bins=5) == {"0": [0], "1": [1], "1.71828": [3], "3": [4], "7": [2]}
     assert slices_of("price", bins=2) == {"0 to 1": [0, 1], "1.71828 to 7": [2, 3, 4]}
+    for encoding, number in ((ENCODING, "1.71828"), (None, "0")):
+        (note,) = cells_of("price", encoding).notes()
+        assert note.startswith(f"--by=price: the slice that holds {number} also has the rows without a number")
+    assert cells_of("site").notes() == []
+    all_known = FieldCells(ENCODING.schema, ENCODING, "price")
+    all_known.add(ENCODING.features(FRAME.filter(pl.col("price") != "")))
+    assert all_known.notes() == []
 
 
 def test_data_without_texts():
