@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import typing
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
