@@ -74,7 +74,7 @@ class ServingEncoder(keras.layers.Layer):
         with tf.init_scope(), tf.device("CPU:0"):
             for place, (field, first) in enumerate(zip(encoding.fields, encoding.schema.first_ids, strict=True)):
                 if field.uses_vocabulary:
-                    kind = (field.share or field.name, place in together, place in together and field.missing)
+                    kind = (field.share or field.name, place in together)
                     made[kind] = made.get(kind) or (_global_table(field, first) if place in together else _table(field))
                     self._tables[field.name] = made[kind]
 
