@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from ctrzoo.suggest import unknown
 
-from .cell_types import SPACES, Decimal
+from .cell_types import SPACES, CellType, Decimal
 from .cells import BETWEEN_QUOTED, LIST, LIST_ENDS, QUOTES, UNIT, numbers_of, present, written_texts
 from .clock import time_cells
 from .crossing import graph_joined
@@ -25,6 +25,7 @@ from .features import assemble
 from .fields import TableEncoding
 from .frame import FrameEncoder, one_column, series_of
 from .specification import rows_of
+from .together import alike
 from .unknown import unknown_in, warn_of_unknown
 
 if typing.TYPE_CHECKING:
@@ -67,12 +68,15 @@ class ServingEncoder(keras.layers.Layer):
             encoding = TableEncoding.from_dict(json.loads(encoding))
         self.encoding = encoding
         self.built = True
+        self._groups = alike(encoding.fields)
+        together = {place for group in self._groups for place in group}
+        self._tables, made = {}, {}
         with tf.init_scope(), tf.device("CPU:0"):
-            own = [field for field in encoding.fields if field.uses_vocabulary and field.share is None]
-            tables = {field.name: _table(field) for field in own}
-        self._tables = {
-            field.name: tables[field.share or field.name] for field in encoding.fields if field.uses_vocabulary
-        }
+            for place, (field, first) in enumerate(zip(encoding.fields, encoding.schema.first_ids, strict=True)):
+                if field.uses_vocabulary:
+                    kind = (field.share or field.name, place in together)
+                    made[kind] = made.get(kind) or (_global_table(field, first) if place in together else _table(field))
+                    self._tables[field.name] = made[kind]
 
     @property
     def tables(self) -> list[tf.lookup.StaticHashTable]:
@@ -107,29 +111,62 @@ class ServingEncoder(keras.layers.Layer):
                     raise ValueError(unknown("column", column, inputs))
             if field.column is not None and field.kind != "vector":
                 cells_of[field.name] = inputs[field.column]
-        ids, numbers = [], []
-        for field, first in zip(self.encoding.fields, schema.first_ids, strict=True):
+        pieces, done = [], set()
+        for group in self._groups:
+            cells = [tf.convert_to_tensor(cells_of[self.encoding.fields[place].name]) for place in group]
+            is_number = self.encoding.fields[group[0]].kind == "numerical"
+            if not is_number or all(each.dtype != tf.string for each in cells):
+                pieces.append((group, *(self._numbers_of if is_number else self._ids_of)(group, cells)))
+                done.update(group)
+        for place, (field, first) in enumerate(zip(self.encoding.fields, schema.first_ids, strict=True)):
+            ids, numbers = [], []
+            if place in done:
+                continue
             if field.kind == "vector":
                 numbers.append(_vectors(field, [inputs[column] for column in field.raw_columns]))
-                continue
-            if field.cross:
+            elif field.cross:
                 parts = [(by_name[part], _part(by_name[part], cells_of[part])) for part in field.cross]
                 ids.append(_global(field, self._local_ids(field, graph_joined(parts))[:, None], first))
-                continue
-            cells = cells_of[field.name]
-            if field.kind == "numerical":
-                values = tf.cast(field.transformer.graph(_numbers(field, cells)), tf.float32)
+            elif field.kind == "numerical":
+                values = tf.cast(field.transformer.graph(_numbers(field, cells_of[field.name])), tf.float32)
                 numbers.append(_zero_if_missing(field, values))
             elif field.kind == "categorical":
-                ids.append(_global(field, self._categories(field, cells)[:, None], first))
+                ids.append(_global(field, self._categories(field, cells_of[field.name])[:, None], first))
             else:
-                local, weights = self._several(field, cells)
+                local, weights = self._several(field, cells_of[field.name])
                 ids.append(_global(field, local, first))
                 numbers += weights if field.compositional is None else [weight for weight in weights for _ in range(2)]
-        rows = tf.shape((ids + numbers)[0])[0]
-        ids = tf.concat([tf.zeros([rows, 0], tf.int32), *ids], axis=1)
-        numbers = tf.concat([tf.zeros([rows, 0]), *numbers], axis=1)
+            pieces.append(([place], ids, numbers))
+        rows = tf.shape([piece for _, ids, numbers in pieces for piece in (*ids, *numbers)][0])[0]
+        ids = _joined_columns([(places, ids) for places, ids, _ in pieces], tf.zeros([rows, 0], tf.int32))
+        numbers = _joined_columns([(places, numbers) for places, _, numbers in pieces], tf.zeros([rows, 0]))
         return assemble(schema, ids, numbers)
+
+    def _ids_of(self, group, cells):
+        """Return the global ids `(batch, fields)` of categories that are read alike, and no numbers."""
+        fields, first_ids = [self.encoding.fields[place] for place in group], self.encoding.schema.first_ids
+        texts = [_column_of(_as_texts(each)) for each in cells]
+        if fields[0].missing_texts or type(fields[0].cell_type) is not CellType:
+            # Texts are copied to write all of them by the same operations.
+            together = _without_markers(fields[0], tf.concat(texts, axis=0))
+            texts = tf.split(fields[0].cell_type.graph(together), len(texts))
+        if not fields[0].hash_buckets:
+            tables = [self._tables[field.name] for field in fields]
+            return [tf.stack([table.lookup(each) for table, each in zip(tables, texts, strict=True)], axis=1)], []
+        hashes = [tf.strings.to_hash_bucket_fast(each, fields[0].hash_buckets) for each in texts]
+        ids = tf.cast(tf.stack(hashes, axis=1), tf.int32) + [first_ids[place] for place in group]
+        may_be_missing = [field.missing != "category" for field in fields]
+        return [tf.where(tf.stack([each == "" for each in texts], axis=1) & may_be_missing, 0, ids)], []
+
+    def _numbers_of(self, group, cells):
+        """Return no ids, and the numbers `(batch, fields)` of fields that are transformed alike."""
+        fields = [self.encoding.fields[place] for place in group]
+        field, offsets, scales = fields[0], *(np.array([getattr(e, k) for e in fields]) for k in ("offset", "scale"))
+        numbers = _side_by_side([tf.cast(each, tf.float64) for each in cells])
+        values = field.transformer.graph_curve(_without_marked_numbers(field, numbers))
+        if offsets.any() or (scales != 1).any():
+            values = (values - offsets) / scales
+        return [], [_zeros_for_missing([each.column for each in fields], tf.cast(values, tf.float32))]
 
     def compute_output_spec(self, inputs: Mapping[str, Tensor]) -> dict[str, keras.KerasTensor]:
         slots = self.encoding.schema.num_slots
@@ -383,8 +420,46 @@ def _table(field):
     if isinstance(field.cell_type, Decimal):  # TensorFlow writes numbers in other words, so their bits are looked up
         numbers = np.array([float(text) if text else np.nan for text in texts])
         keys = tf.constant((numbers + 0.0).view(np.int64))
+    return _hash_table(keys, ids, default)
+
+
+def _global_table(field, first_id):
+    """Return the lookup of the global id that a row gets: 0 for a missing cell, unless it is a category."""
+    is_category, default = field.missing == "category", first_id if field.has_oov_id else 0
+    first = first_id + int(field.has_oov_id)
+    # Without a category of missing cells, an empty text that was counted has an id that no row gets.
+    ids = {text: first + number for number, text in enumerate(field.values) if text or is_category}
+    ids |= {} if is_category else {"": 0}
+    return _hash_table(tf.constant(list(ids or {"": default})), list(ids.values() or [default]), default)
+
+
+def _hash_table(keys, ids, default):
     initializer = tf.lookup.KeyValueTensorInitializer(keys, tf.constant(ids, tf.int32))
     return tf.lookup.StaticHashTable(initializer, default_value=default)
+
+
+def _side_by_side(cells):
+    """Return columns of one cell each as `(batch, columns)`."""
+    return tf.stack([_column_of(each) for each in cells], axis=1)
+
+
+def _column_of(cells):
+    return cells if cells.shape.rank == 1 else tf.reshape(cells, [-1])
+
+
+def _joined_columns(pieces, none):
+    """Return the columns of pieces `(places of their fields, tensors)` in the order of the fields.
+
+    A piece of one field has all columns of it, one of several fields has one column for each.
+    """
+    tensors, owners = [none], []
+    for places, columns in pieces:
+        for tensor in columns:
+            tensors.append(tensor)
+            owners += places * (tensor.shape[1] if len(places) == 1 else 1)
+    order = np.argsort(owners, kind="stable")
+    joined = tf.concat(tensors, axis=1)
+    return joined if (order == np.arange(len(order))).all() else tf.gather(joined, order, axis=1)
 
 
 def _id_of(field, text):
@@ -417,12 +492,14 @@ def _buckets(field, cells):
 
 def _texts(field, cells):
     """Return cells as texts `(batch,)`, empty where one is missing; whole numbers have no decimal point."""
-    cells = tf.reshape(tf.convert_to_tensor(cells), [-1])
-    if cells.dtype == tf.string:
-        return _without_markers(field, cells)
+    return _without_markers(field, _as_texts(tf.reshape(tf.convert_to_tensor(cells), [-1])))
+
+
+def _as_texts(cells):
+    """Return texts as they are, and whole numbers as texts."""
     if cells.dtype.is_floating:
         raise ValueError(f"Categories must be texts or whole numbers. Received: {cells.dtype.name}.")
-    return _without_markers(field, tf.strings.as_string(cells))
+    return cells if cells.dtype == tf.string else tf.strings.as_string(cells)
 
 
 def _split(field, texts):
@@ -462,9 +539,15 @@ def _numbers(field, cells):
         numbers = _parsed(field, cells)
     else:
         numbers = tf.cast(cells, tf.float64)
+    numbers = _without_marked_numbers(field, numbers)
+    return tf.where(tf.math.is_nan(numbers), numbers, _zero_if_missing(field, numbers))
+
+
+def _without_marked_numbers(field, numbers):
+    """Return numbers with NaN for those that stand for a missing cell."""
     for marker in pl.Series(field.missing_texts, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls():
         numbers = tf.where(numbers == marker, np.float64(np.nan), numbers)
-    return tf.where(tf.math.is_nan(numbers), numbers, _zero_if_missing(field, numbers))
+    return numbers
 
 
 def _parsed(field, texts, may_be_empty=True):
@@ -520,6 +603,16 @@ def _zero_if_missing(field, numbers):
     """Replace NaN by 0; infinite numbers are errors."""
     present = tf.where(tf.math.is_nan(numbers), tf.zeros_like(numbers), numbers)
     return tf.debugging.check_numerics(present, _must_be_finite(field))
+
+
+def _zeros_for_missing(columns, numbers):
+    """Replace NaN by 0 in `(batch, columns)`; infinite numbers are errors that name their columns."""
+    present = tf.where(tf.math.is_nan(numbers), tf.zeros_like(numbers), numbers)
+    infinite = tf.reduce_any(tf.math.is_inf(present), axis=0)
+    names = tf.strings.reduce_join(tf.boolean_mask(tf.constant(columns), infinite), separator="', '")
+    message = tf.strings.join(["column '", names, "' must hold finite numbers"])
+    with tf.control_dependencies([tf.debugging.Assert(~tf.reduce_any(infinite), [message])]):
+        return tf.identity(present)
 
 
 def _must_be_finite(field):
