@@ -72,7 +72,7 @@ def criteo_like(vocabulary: int, num_rows: int) -> tuple[TableEncoding, pl.DataF
         columns[fields[-1].name] = np.where(random.random(num_rows) < 0.1, np.nan, cells)
     for number in range(CATEGORIES):
         values = [f"{value:08x}" for value in random.choice(1 << 32, vocabulary, replace=False)]
-        fields.append(FieldEncoding(f"C{number + 1}", min_count=2, values=values))
+        fields.append(FieldEncoding(f"C{number + 1}", min_count=2, values=pl.Series(values)))
         texts = np.array([*values, "00000000x", ""])
         columns[fields[-1].name] = texts[random.integers(0, len(texts), num_rows)]
     return TableEncoding(fields), pl.DataFrame(columns)

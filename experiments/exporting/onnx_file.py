@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import io
 import logging
@@ -38,7 +39,7 @@ def save_onnx(model: CTRModel, path: pathlib.Path) -> None:
         model: The model.
         path: The file to write.
     """
-    import onnx
+    onnx = importlib.import_module("onnx")  # an extra, which may not be installed
 
     with _quiet():
         model.export(path, format="onnx", verbose=False)
@@ -67,7 +68,7 @@ def session_of(path: pathlib.Path, threads: int = 0) -> typing.Any:
         path: The file.
         threads: How many threads it may use; 0 is one for each core.
     """
-    import onnxruntime
+    onnxruntime = importlib.import_module("onnxruntime")  # an extra
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
