@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as compute
 
 from ctrzoo.files import replaced, write_json
 
@@ -69,7 +68,7 @@ def compact(
         kept = plan.negatives.kept(chunk, labels, arrays["split"])
         learn &= kept
         arrays = {name: array[kept] for name, array in arrays.items()}
-    dictionaries = []
+    dictionaries, learned_rows = [], np.flatnonzero(learn)
     for index, field in enumerate(plan.fields):
         dictionary = pl.Series(dtype=pl.String), np.empty(0, np.int64)
         if field.cross:
@@ -87,9 +86,8 @@ def compact(
                 field.stored_numbers(numbers)  # rejects rows now, while they can be reported and skipped
             arrays[f"numbers_{index}"] = _small_numbers(_some(numbers, kept))
         elif field.kind == "categorical":
-            codes, texts = codes_of(_texts(field, table))
-            learns_all = plan.fit_on == "all" and kept is None
-            counts = np.bincount(codes if learns_all else codes[learn], minlength=len(texts))
+            codes, texts = _codes(field, table)
+            counts = np.bincount(codes.take(learned_rows), minlength=len(texts))  # faster than by a mask
             arrays[f"codes_{index}"], dictionary = _small_codes(_some(codes, kept), len(texts)), (texts, counts)
         else:
             lengths, tokens, weights = tokens_of(field, column(table, field.column))
@@ -138,14 +136,14 @@ def column(table: pa.Table, name: str) -> pl.Series:
     return pl.Series(name, table[name])
 
 
-def _texts(field, table):
-    """Return a field's categories; plain text bypasses polars, which would copy it twice."""
+def _codes(field, table):
+    """Return what `codes_of` returns of a field's categories; plain text bypasses polars, which would copy it twice."""
     cells = table[field.column]
     if pa.types.is_string(cells.type) and not (field.transform or field.missing_texts or field.reads_times):
-        is_empty = compute.equal(cells, "")  # pyright: ignore[reportAttributeAccessIssue]
-        if not compute.any(is_empty).as_py():  # pyright: ignore[reportAttributeAccessIssue]
-            return cells.combine_chunks()
-    return texts_of(field, pl.Series(field.column, cells))
+        codes, texts = codes_of(cells.combine_chunks())
+        if not (texts == "").any():  # which is a missing cell, so `texts_of` would make it null
+            return codes, texts
+    return codes_of(texts_of(field, pl.Series(field.column, cells)))
 
 
 def _small_codes(codes, size):

@@ -120,13 +120,13 @@ def _occurrences(codes, size, places):
 
     The training rows, which are most, are what the other splits leave.
     """
-    others = [np.bincount(codes[some], minlength=size) for some in places[1:]]
+    others = [np.bincount(codes.take(some), minlength=size) for some in places[1:]]
     return [np.bincount(codes, minlength=size) - sum(others), *others]
 
 
 def _sums(numbers, rows_of):
     """Return the sum of numbers of rows in each split."""
-    others = [int(numbers[rows].sum()) for rows in rows_of[1:]]
+    others = [int(numbers.take(rows).sum()) for rows in rows_of[1:]]
     return [int(numbers.sum()) - sum(others), *others]
 
 
@@ -145,7 +145,7 @@ def _side_by_side(columns, rows, dtype):
     for start in range(0, rows, PIECE_ROWS):
         piece = slice(start, start + PIECE_ROWS)
         for index, (values, positions) in enumerate(columns):
-            table[piece, index] = values[piece] if positions is None else values[positions[piece]]
+            table[piece, index] = values[piece] if positions is None else values.take(positions[piece])
     return table
 
 
