@@ -96,8 +96,8 @@ def run_experiment(
                 record = record_run(settings, data, model, folder, workdir, tracking_uri, console)
             with record:
                 # On several hosts, all need callbacks or none.
-                callbacks = [record] if track else []
-                result = _train(model, data, settings, folder, console, checkpoint_options, callbacks)
+                watching = {"callbacks": [record]} if track else {}
+                result = _train(model, data, settings, folder, console, checkpoint_options, watching)
                 record.log_result(result, model)
             histories[name] = result.pop("history")
             results[name] = {
@@ -142,7 +142,7 @@ def _keep_encoding(data, folder):
             encoding.save(temporary)
 
 
-def _train(model, data, settings, folder, console, checkpoint_options, callbacks):
+def _train(model, data, settings, folder, console, checkpoint_options, watching):
     strategy = model.distribute_strategy
     num_replicas = strategy.num_replicas_in_sync
     try:
@@ -151,7 +151,7 @@ def _train(model, data, settings, folder, console, checkpoint_options, callbacks
             cpu_replicas=usable_cpu_replicas(settings.cpu_replicas, strategy),
             **checkpoint_options,
         )
-        return train(model, data, options, folder=folder, console=console, callbacks=callbacks)
+        return train(model, data, options, folder=folder, console=console, **watching)
     except tf.errors.OpError as error:
         if strategy.cluster_resolver is None:
             raise
