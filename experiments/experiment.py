@@ -101,8 +101,9 @@ def run_experiment(
                 record = record_run(settings, data, model, folder, workdir, tracking_uri, console)
             with record:
                 # On several hosts, all need callbacks or none.
-                callbacks, start = [record] if track else [], starts.get(name)
-                result = _train(model, data, settings, folder, console, checkpoint_options, callbacks, start)
+                watching = {"callbacks": [record]} if track else {}
+                start = starts.get(name)
+                result = _train(model, data, settings, folder, console, checkpoint_options, start, watching)
                 record.log_result(result, model)
             histories[name] = result.pop("history")
             results[name] = {
@@ -147,7 +148,7 @@ def _keep_encoding(data, folder):
             encoding.save(temporary)
 
 
-def _train(model, data, settings, folder, console, checkpoint_options, callbacks, start):
+def _train(model, data, settings, folder, console, checkpoint_options, start, watching):
     strategy = model.distribute_strategy
     num_replicas = strategy.num_replicas_in_sync
     try:
@@ -156,7 +157,7 @@ def _train(model, data, settings, folder, console, checkpoint_options, callbacks
             cpu_replicas=usable_cpu_replicas(settings.cpu_replicas, strategy),
             **checkpoint_options,
         )
-        return train(model, data, options, folder=folder, console=console, callbacks=callbacks, start=start)
+        return train(model, data, options, folder=folder, console=console, start=start, **watching)
     except tf.errors.OpError as error:
         if strategy.cluster_resolver is None:
             raise
