@@ -69,7 +69,10 @@ class ServingEncoder(keras.layers.Layer):
         self.built = True
         with tf.init_scope(), tf.device("CPU:0"):
             own = [field for field in encoding.fields if field.uses_vocabulary and field.share is None]
-            tables = {field.name: _table(field) for field in own}
+            # In the tables of these fields, the empty text is a missing cell; several values have none.
+            several = {field.share or field.name for field in encoding.fields if field.kind == "multivalued"}
+            self._empty_is_zero = {field.name for field in own if field.name not in several and _misses_empty(field)}
+            tables = {field.name: _table(field, field.name in self._empty_is_zero) for field in own}
         self._tables = {
             field.name: tables[field.share or field.name] for field in encoding.fields if field.uses_vocabulary
         }
@@ -107,27 +110,35 @@ class ServingEncoder(keras.layers.Layer):
                     raise ValueError(unknown("column", column, inputs))
             if field.column is not None and field.kind != "vector":
                 cells_of[field.name] = inputs[field.column]
-        ids, numbers = [], []
+        ids, numbers, shifts = [], [], []
+
+        def add(field, first, local):
+            ids.append(local if field.compositional is None else _global_rows(field, local, first))
+            shift = first - 1 if field.compositional is None else 0
+            shifts.extend([shift] * schema.fields[schema.names.index(field.name)].num_slots)
+
         for field, first in zip(self.encoding.fields, schema.first_ids, strict=True):
             if field.kind == "vector":
                 numbers.append(_vectors(field, [inputs[column] for column in field.raw_columns]))
                 continue
             if field.cross:
                 parts = [(by_name[part], _part(by_name[part], cells_of[part])) for part in field.cross]
-                ids.append(_global(field, self._local_ids(field, graph_joined(parts))[:, None], first))
+                add(field, first, self._local_ids(field, graph_joined(parts))[:, None])
                 continue
             cells = cells_of[field.name]
             if field.kind == "numerical":
                 values = tf.cast(field.transformer.graph(_numbers(field, cells)), tf.float32)
                 numbers.append(_zero_if_missing(field, values))
             elif field.kind == "categorical":
-                ids.append(_global(field, self._categories(field, cells)[:, None], first))
+                add(field, first, self._categories(field, cells)[:, None])
             else:
                 local, weights = self._several(field, cells)
-                ids.append(_global(field, local, first))
+                add(field, first, local)
                 numbers += weights if field.compositional is None else [weight for weight in weights for _ in range(2)]
         rows = tf.shape((ids + numbers)[0])[0]
         ids = tf.concat([tf.zeros([rows, 0], tf.int32), *ids], axis=1)
+        # One operation for all fields: at one row, the number of operations decides how long it takes.
+        ids = tf.where(ids > 0, ids + tf.constant(shifts, tf.int32), 0)
         numbers = tf.concat([tf.zeros([rows, 0]), *numbers], axis=1)
         return assemble(schema, ids, numbers)
 
@@ -184,7 +195,7 @@ class ServingEncoder(keras.layers.Layer):
             ids = tf.where(is_number, ids, tf.where(texts == "", _id_of(field, ""), int(field.has_oov_id)))
         else:
             ids = self._tables[field.name].lookup(field.cell_type.graph(texts))
-        if empty_is_missing and field.missing != "category":
+        if empty_is_missing and field.missing != "category" and (field.share or field.name) not in self._empty_is_zero:
             ids = tf.where(texts == "", tf.zeros_like(ids), ids)
         return ids
 
@@ -372,10 +383,17 @@ def input_names(columns: Iterable[str]) -> dict[str, str]:
     return names
 
 
-def _table(field):
+def _misses_empty(field):
+    """Return whether the empty text is a missing cell that a table of texts can hold."""
+    return field.missing != "category" and not isinstance(field.cell_type, Decimal) and _index_of(field, "") is None
+
+
+def _table(field, empty_is_zero):
     """Return the lookup of a field's local ids; unseen texts get the OOV id, or 0 if the field has none."""
     default = int(field.has_oov_id)
-    texts, ids = field.values.to_list(), range(default + 1, default + 1 + len(field.values))
+    texts, ids = field.values.to_list(), list(range(default + 1, default + 1 + len(field.values)))
+    if empty_is_zero:
+        texts, ids = [*texts, ""], [*ids, 0]
     if not texts:  # TensorFlow rejects tables without keys
         texts, ids = [""], [default]
     keys = tf.constant(texts, tf.string)
@@ -386,9 +404,13 @@ def _table(field):
     return tf.lookup.StaticHashTable(initializer, default_value=default)
 
 
+def _index_of(field, text):
+    return field.values.index_of(text) if len(field.values) else None
+
+
 def _id_of(field, text):
     """Return the local id of a text, or that of an unseen one."""
-    found = field.values.index_of(text)
+    found = _index_of(field, text)
     return int(field.has_oov_id) if found is None else 1 + int(field.has_oov_id) + found
 
 
@@ -525,10 +547,8 @@ def _must_be_finite(field):
     return f"column '{field.column}' must hold finite numbers"
 
 
-def _global(field, local, first_id):
-    """Return global ids `(batch, slots)` of local ones `(batch, values)`."""
-    if field.compositional is None:
-        return tf.where(local > 0, local + (first_id - 1), 0)
+def _global_rows(field, local, first_id):
+    """Return the global ids `(batch, 2 * values)` of a compositional field's local ones `(batch, values)`."""
     quotients, remainders = rows_of(field.num_values, field.compositional)
     numbers = tf.cast(local, tf.int64) - 1
     pairs = tf.concat([numbers // remainders, quotients + numbers % remainders], axis=1) + first_id
