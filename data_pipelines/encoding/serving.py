@@ -426,9 +426,8 @@ def _table(field):
 def _global_table(field, first_id):
     """Return the lookup of the global id that a row gets: 0 for a missing cell, unless it is a category."""
     is_category, default = field.missing == "category", first_id if field.has_oov_id else 0
-    first = first_id + int(field.has_oov_id)
     # Without a category of missing cells, an empty text that was counted has an id that no row gets.
-    ids = {text: first + number for number, text in enumerate(field.values) if text or is_category}
+    ids = {text: first_id - 1 + local for text, local in field.known_values.iter_rows() if text or is_category}
     ids |= {} if is_category else {"": 0}
     return _hash_table(tf.constant(list(ids or {"": default})), list(ids.values() or [default]), default)
 

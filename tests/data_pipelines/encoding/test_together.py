@@ -120,3 +120,16 @@ def test_one_more_field_adds_one_lookup():
 
     more = operations(9) - operations(8)
     assert set(more) <= {"LookupTableFindV2", "Placeholder", "Const"} and more["LookupTableFindV2"] == 1
+
+
+@pytest.mark.parametrize("missing", ["absent", "category"])
+@pytest.mark.parametrize("together", [True, False])
+def test_ids_that_were_freed_belong_to_no_text(missing, together, monkeypatch):
+    if not together:
+        monkeypatch.setattr(serving, "alike", lambda fields: [])
+    values = [[None, "b", "c"], ["a", None, None], [None, None]]
+    fields = [FieldEncoding(f"c{n}", min_count=2, values=some, missing=missing) for n, some in enumerate(values)]
+    frame = pl.DataFrame({f"c{n}": ["a", "b", "c", "", "x", None] for n in range(3)})
+    encoding = TableEncoding(fields)
+    served = ServingEncoder(encoding)({name: tf.constant(frame[name].fill_null("").to_list()) for name in frame.columns})
+    np.testing.assert_array_equal(served["ids"], encoding.features(frame)["ids"])
