@@ -130,6 +130,6 @@ def test_ids_that_were_freed_belong_to_no_text(missing, together, monkeypatch):
     values = [[None, "b", "c"], ["a", None, None], [None, None]]
     fields = [FieldEncoding(f"c{n}", min_count=2, values=some, missing=missing) for n, some in enumerate(values)]
     frame = pl.DataFrame({f"c{n}": ["a", "b", "c", "", "x", None] for n in range(3)})
-    encoding = TableEncoding(fields)
-    served = ServingEncoder(encoding)({name: tf.constant(frame[name].fill_null("").to_list()) for name in frame.columns})
+    encoding, cells = TableEncoding(fields), {column.name: column.fill_null("").to_list() for column in frame}
+    served = ServingEncoder(encoding)({name: tf.constant(texts) for name, texts in cells.items()})
     np.testing.assert_array_equal(served["ids"], encoding.features(frame)["ids"])
