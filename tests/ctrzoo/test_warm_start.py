@@ -215,7 +215,7 @@ def test_what_does_not_fit_is_refused_and_leaves_the_model_as_it_was():
         ((model, earlier, BEFORE, BEFORE), "The new model was built for a schema that differs"),
         ((model, earlier), "Without encodings, ids must mean the same"),
         ((model, earlier, AFTER), "Pass the encodings of both models, or of none"),
-        ((sgd, earlier, AFTER, BEFORE), r"The earlier optimizer was ctrzoo>Adam|The earlier optimizer was Adam"),
+        ((sgd, earlier, AFTER, BEFORE), r"The earlier optimizer was LazyAdam\(.*, the new one is SGD\("),
         ((bare, earlier, AFTER, BEFORE), "The new model has no optimizer"),
     ):
         with pytest.raises(ValueError, match=message):
