@@ -48,7 +48,7 @@ def rule_of(field: FieldEncoding, shape: Field, first_id: int) -> Rule:
     >>> from ctrzoo.data_pipelines.encoding.fields import FieldEncoding
     >>> field = FieldEncoding("city", values=["Oslo", "Rome"])
     >>> rule_of(field, field.schema_field(), 7).ids
-    "the `id` of the text in `vocabulary.parquet`, rows of 'city'; without one 0 (unknown)"
+    "the `id` of the text in `vocabulary.parquet`, rows of 'city'; without one 0 (unknown); 0 if missing"
     """
     if field.kind == "numerical":
         return Rule(f"{_column(field)}, a number x", str(first_id), f"{_scaled(field)}; 0 if missing")

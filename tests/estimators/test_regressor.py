@@ -18,7 +18,10 @@ def test_it_learns_the_mean_of_each_category():
     assert fitted.score(frame, numbers) > 0.99
 
 
-@pytest.mark.parametrize("wrong, message", [(np.nan, "finite"), (1e39, "float32"), ("many", "numbers")])
+@pytest.mark.parametrize(
+    "wrong, message",
+    [(np.nan, "no missing values"), (np.inf, "finite|infinity"), (1e39, "float32"), ("many", "numbers")],
+)
 def test_wrong_numbers_are_refused(wrong, message):
     frame, labels = clicks()
     numbers = labels.astype(object)

@@ -21,8 +21,8 @@ from tests.experiments.scored_table import cells_of, score
 from tests.models.cases import small_hyperparameters
 
 HAS_ONNX = all(importlib.util.find_spec(name) for name in onnx_file.NEEDED)
-# Random weights of attention must be large, lest all rows have one prediction.
-SCALES = {"autoint": 0.2}
+# Random weights of these must be larger, lest all rows have one prediction.
+SCALES = {"autoint": 0.2, "pnn": 0.1}
 MODELS = ("fm", "deepfm", "dcn_v2", "autoint", "pnn")
 FORMS = ("savedmodel", "onnx", "litert", "embeddings") if HAS_ONNX else ("savedmodel", "litert", "embeddings")
 
