@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 
 from ctrzoo.types import Config
 
@@ -15,7 +16,7 @@ from .race import import_path
 # Arguments of the module's `measure`, for a quick run and for a full run.
 ALONE = {
     "vocabulary": ({"vocabularies": [10_000, 1_000_000], "num_steps": 10}, {}),
-    "latency": ({"names": ["fm", "deepfm"], "calls": 300}, {}),
+    "latency": ({"calls": 300}, {}),
     "reading": ({"rows": 200_000, "repetitions": 1}, {}),
 }
 PROGRAM = """
@@ -27,18 +28,20 @@ print(json.dumps(importlib.import_module("ctrzoo.experiments.benchmarks." + name
 """
 
 
-def measure_alone(name: str, full: bool = False) -> list[Config]:
+def measure_alone(name: str, full: bool = False, models: Sequence[str] = ()) -> list[Config]:
     """Return the rows of one benchmark in `ALONE`, as dictionaries.
 
     Args:
         name: A key of `ALONE`.
         full: Whether to use the module's own defaults, which take long.
+        models: Names of the models of the latency; the other benchmarks have their own.
 
     Raises:
         RuntimeError: If the program fails; the message is its last line.
     """
     core = max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    work = json.dumps([core, name, ALONE[name][full]])
+    arguments = {**ALONE[name][full], **({"names": list(models)} if name == "latency" else {})}
+    work = json.dumps([core, name, arguments])
     with import_path() as path:
         command = [sys.executable, "-c", PROGRAM, work]
         environment = {**os.environ, "PYTHONPATH": path, "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}

@@ -59,6 +59,8 @@ flags.DEFINE_string(
 flags.DEFINE_string("workdir", None, "Where results go. By default a new folder in runs/.", flag_values=FLAGS)
 flags.DEFINE_bool("full", False, "Measure all models, shapes and suites.", flag_values=FLAGS)
 
+OWN_MODELS = {"vocabulary", "reading"}  # the suites that measure a fixed model, or none
+
 
 def main(argv: Sequence[str]) -> None:
     """Run the suites that the flags select."""
@@ -77,6 +79,8 @@ def main(argv: Sequence[str]) -> None:
     for name in names:
         if name not in known:
             raise ValueError(unknown("suite", name, known))
+    if FLAGS["models"].present and FLAGS.models and not set(names) - OWN_MODELS:
+        raise ValueError(f"--models has no effect on {' and '.join(names)}, which have their own. Leave it out.")
     console = Console(highlight=False, markup=False)
     progress = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
@@ -86,7 +90,7 @@ def main(argv: Sequence[str]) -> None:
     for name in names:
         results[name] = []
         if name in ALONE:
-            results[name] = measure_alone(name, FLAGS.full)
+            results[name] = measure_alone(name, FLAGS.full, options.models)
             write_results(workdir, results, command)
         for measurements in SUITES[name](options) if name in SUITES else ():
             rows = rows_of(measurements)

@@ -31,7 +31,7 @@ WARM_CALLS = 20
 
 
 def measure(
-    names: Sequence[str] = ("fm", "deepfm", "dcn_v2", "autoint"),
+    names: Sequence[str],
     sizes: Sequence[int] = (1, 1000),
     calls: int = 1000,
     vocabulary: int = 10_000,

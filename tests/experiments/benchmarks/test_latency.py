@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ctrzoo.experiments.benchmarks import latency
-from ctrzoo.experiments.benchmarks.alone import ALONE
+from ctrzoo.experiments.benchmarks.alone import ALONE, measure_alone
 from ctrzoo.experiments.benchmarks.latency import criteo_like, measure
 
 
@@ -16,7 +16,12 @@ def test_each_way_and_number_of_rows_is_measured():
     for row in rows:
         assert 0 < row["p50 ms"] <= row["p99 ms"]
     assert [row["ratio"] for row in rows if row["way"] == "SavedModel, cells"] == [1, 1]
-    assert set(ALONE["latency"][0]) <= {"names", "sizes", "calls", "vocabulary"}
+    assert set(ALONE["latency"][0]) <= {"sizes", "calls", "vocabulary"}
+
+
+def test_the_models_are_those_that_the_command_names(monkeypatch):
+    monkeypatch.setitem(ALONE, "latency", ({"sizes": [1], "calls": 2, "vocabulary": 10}, {}))
+    assert {row["model"] for row in measure_alone("latency", models=["lr", "fm"])} == {"lr", "fm"}
 
 
 def test_rows_have_missing_and_unknown_cells():
