@@ -80,7 +80,7 @@ def main(argv: Sequence[str]) -> None:
         if name not in known:
             raise ValueError(unknown("suite", name, known))
     if FLAGS["models"].present and FLAGS.models and not set(names) - OWN_MODELS:
-        raise ValueError(f"--models has no effect on {' and '.join(names)}, which have their own. Leave it out.")
+        raise ValueError(f"--models has no effect on {' and '.join(names)}: the models there are fixed. Leave it out.")
     console = Console(highlight=False, markup=False)
     progress = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
