@@ -19,9 +19,9 @@ from rich.table import Table
 
 from ctrzoo.startup import load_keras_quietly
 
-from ..data_pipelines.raw.layout import KINDS
 from .cli import program_flags, run_command
 from .evaluation.output import REPORT, check_folder
+from .scoring.inputs import check_table_flags, define_table_flags
 
 FLAGS = program_flags()
 flags.DEFINE_string("workdir", None, "The folder of a finished ctrzoo-train run.", flag_values=FLAGS)
@@ -58,27 +58,7 @@ flags.DEFINE_string(
     flag_values=FLAGS,
 )
 flags.DEFINE_bool("overwrite", False, "Replace an earlier evaluation.", flag_values=FLAGS)
-flags.DEFINE_enum("bad_rows", "error", ["error", "skip"], "What to do with malformed rows.", flag_values=FLAGS)
-flags.DEFINE_float(
-    "most_skipped",
-    None,
-    "The largest share of the rows that --bad_rows=skip may leave out, 0 to 1; by default 0.05.",
-    flag_values=FLAGS,
-)
-flags.DEFINE_enum(
-    "format",
-    None,
-    KINDS,
-    "The kind of the table, if neither the names of its files nor the training table say it.",
-    flag_values=FLAGS,
-)
-flags.DEFINE_string(
-    "schema",
-    None,
-    "A schema (JSON or YAML) whose separator, columns, quote, missing and format say how the table is written; by "
-    "default it is written like the training table.",
-    flag_values=FLAGS,
-)
+define_table_flags(FLAGS)
 # Columns of a file or pipe, which tables need not be squeezed into.
 WIDTH = 160
 OF_TABLES = ("bad_rows", "most_skipped", "format", "schema")
@@ -110,12 +90,7 @@ def _check_flags():
     for name in () if FLAGS.table is not None else OF_TABLES:
         if FLAGS[name].present:
             raise ValueError(f"--{name} is for --table. Pass both, or neither.")
-    if FLAGS.most_skipped is not None and FLAGS.bad_rows != "skip":
-        raise ValueError("--most_skipped is for --bad_rows=skip, which skips rows. Pass both, or neither.")
-    if FLAGS.most_skipped is not None and not 0 <= FLAGS.most_skipped <= 1:
-        raise ValueError(f"--most_skipped must be a share of the rows, 0 to 1. Received: {FLAGS.most_skipped}.")
-    if FLAGS.format and FLAGS.schema:
-        raise ValueError("--schema says how the table is written. Leave out --format, or the schema.")
+    check_table_flags(FLAGS)
     for name in ("slices", "bins"):
         if FLAGS[name].value is not None and not FLAGS.by:
             raise ValueError(f"--{name} is for the slices of --by. Pass both, or neither.")

@@ -21,19 +21,12 @@ from .exporting.differences import TOLERANCE
 from .exporting.rows import rows_of_split, rows_of_table
 from .exporting.staging import check_folders
 from .scoring.files import found_files
-from .scoring.inputs import encoding_folder, known_encoding, prepared_folder, run_path, source_of
+from .scoring.inputs import define_model_flags, encoding_folder, known_encoding, prepared_folder, run_path, source_of
 from .scoring.rows import table_to_score
 
 FORMS = ("savedmodel", "onnx", "litert", "embeddings")
 FLAGS = program_flags()
-flags.DEFINE_string("workdir", None, "The folder of a finished ctrzoo-train run.", flag_values=FLAGS)
-flags.DEFINE_string("model", None, "A saved model (.keras) in place of --workdir.", flag_values=FLAGS)
-flags.DEFINE_string(
-    "encoding",
-    None,
-    "The folder of the encoding, or the prepared folder; by default `encoding` next to the model.",
-    flag_values=FLAGS,
-)
+define_model_flags(FLAGS)
 flags.DEFINE_list("to", None, f"What to write, by commas: {', '.join(FORMS)}.", flag_values=FLAGS)
 flags.DEFINE_string("output", None, "The folder to write; each form is a folder in it.", flag_values=FLAGS)
 flags.DEFINE_string(

@@ -15,22 +15,21 @@ from rich.console import Console
 from ctrzoo.startup import load_keras_quietly
 
 from ..data_pipelines.encoding.fields import TableEncoding
-from ..data_pipelines.raw.layout import KINDS
 from .cli import program_flags, run_command
 from .scoring.files import STANDARD_INPUT, found_files, table_files
-from .scoring.inputs import encoding_folder, run_path, source_of
+from .scoring.inputs import (
+    check_table_flags,
+    define_model_flags,
+    define_table_flags,
+    encoding_folder,
+    run_path,
+    source_of,
+)
 from .scoring.output import check_output, written_table
 from .scoring.rows import encoded_chunks, table_to_score
 
 FLAGS = program_flags()
-flags.DEFINE_string("workdir", None, "The folder of a finished ctrzoo-train run.", flag_values=FLAGS)
-flags.DEFINE_string("model", None, "A saved model (.keras) in place of --workdir.", flag_values=FLAGS)
-flags.DEFINE_string(
-    "encoding",
-    None,
-    "The folder of the encoding, or the prepared folder; by default `encoding` next to the model.",
-    flag_values=FLAGS,
-)
+define_model_flags(FLAGS)
 flags.DEFINE_string(
     "table", None, "The rows: a file, a folder or pattern of parts, or - for the standard input.", flag_values=FLAGS
 )
@@ -47,27 +46,7 @@ flags.DEFINE_list(
 flags.DEFINE_integer(
     "explain", None, "Add so many of the fields or pairs that add most to each logit.", 1, flag_values=FLAGS
 )
-flags.DEFINE_enum("bad_rows", "error", ["error", "skip"], "What to do with malformed rows.", flag_values=FLAGS)
-flags.DEFINE_float(
-    "most_skipped",
-    None,
-    "The largest share of the rows that --bad_rows=skip may leave out, 0 to 1; by default 0.05.",
-    flag_values=FLAGS,
-)
-flags.DEFINE_enum(
-    "format",
-    None,
-    KINDS,
-    "The kind of the table, if neither the names of its files nor the training table say it.",
-    flag_values=FLAGS,
-)
-flags.DEFINE_string(
-    "schema",
-    None,
-    "A schema (JSON or YAML) whose separator, columns, quote, missing and format say how the table is written; by "
-    "default it is written like the training table.",
-    flag_values=FLAGS,
-)
+define_table_flags(FLAGS)
 flags.DEFINE_integer("batch_size", None, "Rows predicted at once; by default 8,192.", 1, flag_values=FLAGS)
 flags.DEFINE_bool("overwrite", False, "Replace an existing output.", flag_values=FLAGS)
 
@@ -116,12 +95,7 @@ def _check_flags():
         raise ValueError("Which rows? Pass --table=new.csv, a folder or pattern of parts, or - for the standard input.")
     if FLAGS.output is None:
         raise ValueError("Where to? Pass --output=scores.csv or .parquet, or - for CSV on the standard output.")
-    if FLAGS.most_skipped is not None and FLAGS.bad_rows != "skip":
-        raise ValueError("--most_skipped is for --bad_rows=skip, which skips rows. Pass both, or neither.")
-    if FLAGS.most_skipped is not None and not 0 <= FLAGS.most_skipped <= 1:
-        raise ValueError(f"--most_skipped must be a share of the rows, 0 to 1. Received: {FLAGS.most_skipped}.")
-    if FLAGS.format and FLAGS.schema:
-        raise ValueError("--schema says how the table is written. Leave out --format, or the schema.")
+    check_table_flags(FLAGS)
     if FLAGS.explain and FLAGS.batch_size:
         raise ValueError("--batch_size has no effect with --explain, which has small batches. Leave one out.")
 

@@ -7,9 +7,11 @@ import pathlib
 import typing
 from collections.abc import Sequence
 
+from absl import flags
+
 from ...data_pipelines.encoding.fields import ENCODING_FILE
 from ...data_pipelines.preparation.table import read_schema, table_source
-from ...data_pipelines.raw.layout import source_like
+from ...data_pipelines.raw.layout import KINDS, source_like
 
 if typing.TYPE_CHECKING:
     from ...data_pipelines.encoding.fields import TableEncoding
@@ -108,3 +110,54 @@ def source_of(
         return source_like(files, encoding.table, kind)
     config = read_schema(schema)
     return table_source(files, (), {key: config[key] for key in LAYOUT_KEYS if key in config})
+
+
+def define_model_flags(values: flags.FlagValues) -> None:
+    """Define the flags of programs that read a run or a saved model: --workdir, --model, --encoding."""
+    flags.DEFINE_string("workdir", None, "The folder of a finished ctrzoo-train run.", flag_values=values)
+    flags.DEFINE_string("model", None, "A saved model (.keras) in place of --workdir.", flag_values=values)
+    flags.DEFINE_string(
+        "encoding",
+        None,
+        "The folder of the encoding, or the prepared folder; by default `encoding` next to the model.",
+        flag_values=values,
+    )
+
+
+def define_table_flags(values: flags.FlagValues) -> None:
+    """Define the flags of programs that score the rows of a table: --bad_rows, --most_skipped, --format, --schema."""
+    flags.DEFINE_enum("bad_rows", "error", ["error", "skip"], "What to do with malformed rows.", flag_values=values)
+    flags.DEFINE_float(
+        "most_skipped",
+        None,
+        "The largest share of the rows that --bad_rows=skip may leave out, 0 to 1; by default 0.05.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "format",
+        None,
+        KINDS,
+        "The kind of the table, if neither the names of its files nor the training table say it.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "schema",
+        None,
+        "A schema (JSON or YAML) whose separator, columns, quote, missing and format say how the table is written; by "
+        "default it is written like the training table.",
+        flag_values=values,
+    )
+
+
+def check_table_flags(values: flags.FlagValues) -> None:
+    """Check what was given for `define_table_flags`.
+
+    Raises:
+        ValueError: If flags contradict each other, or the share of rows to skip is none.
+    """
+    if values.most_skipped is not None and values.bad_rows != "skip":
+        raise ValueError("--most_skipped is for --bad_rows=skip, which skips rows. Pass both, or neither.")
+    if values.most_skipped is not None and not 0 <= values.most_skipped <= 1:
+        raise ValueError(f"--most_skipped must be a share of the rows, 0 to 1. Received: {values.most_skipped}.")
+    if values.format and values.schema:
+        raise ValueError("--schema says how the table is written. Leave out --format, or the schema.")
