@@ -143,6 +143,14 @@ def test_files_without_tests_are_there():
     assert [path for path in WITHOUT_TESTS if not (CHECKOUT / path).is_file()] == []
 
 
+def test_no_file_holds_marks_of_an_unfinished_merge():
+    marks = ("<" * 7 + " ", ">" * 7 + " ")
+    texts = [path for ending in ("py", "md", "toml", "yaml") for path in CHECKOUT.rglob(f"*.{ending}")]
+    own = [path for path in texts if not path.relative_to(CHECKOUT).parts[0].startswith((".", "venv"))]
+    assert CHECKOUT / "WORKSPACE.md" in own
+    assert [path for path in own if any(line.startswith(marks) for line in path.read_text("utf-8").splitlines())] == []
+
+
 def test_import_loads_nothing_heavy():
     code = "import sys, ctrzoo, ctrzoo.schema; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
     assert run_python(code).stdout.strip() == "[]"
