@@ -71,8 +71,6 @@ ANCHORS = {
         "co-occurrence": (254.2, 210.5),
     },
 }
-# Which fifth of the users is drawn moves mean ranks: over eight seeds, that of popularity is from 311 to 330.
-TOLERANCES = {"random": {"atol": 0.06}, "time": {"atol": 0.06}, "user": {"rtol": 0.12}}
 
 
 @pytest.mark.parametrize("split_by", ANCHORS)
@@ -84,6 +82,9 @@ def test_measured_mean_ranks_of_movielens(split_by):
     movies = np.unique(table["movie"])
     assert len(queries) == 99_057 and round(queries.tied.mean(), 2) == 0.51
     test = divide(queries, split_by, seed=0) == 2
+    if split_by == "user":  # the draw of the anchors; over 20 draws, the mean rank of popularity is 315.8 ± 10.9
+        users = np.random.default_rng(0).permutation(np.unique(queries.users))
+        test = np.isin(queries.users, users[: round(0.2 * len(users))])
     scorers = baselines(queries, movies, ~test)
     targets, seen = positions(movies, queries.targets), histories(queries, movies)
     for name, expected in ANCHORS[split_by].items():
@@ -94,4 +95,4 @@ def test_measured_mean_ranks_of_movielens(split_by):
                 for rows in np.array_split(np.flatnonzero(test), 10)
             ]
             found.append(joined(chunks).metrics().mean_rank)
-        np.testing.assert_allclose(found, expected, **TOLERANCES[split_by], err_msg=name)
+        np.testing.assert_allclose(found, expected, atol=0.06, err_msg=name)
