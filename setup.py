@@ -25,6 +25,15 @@ SEARCH = ["optuna>=5.0"]
 MLFLOW = ["mlflow-skinny>=3.1"]
 SKLEARN = ["scikit-learn>=1.6"]
 ONNX = ["tf2onnx>=1.17", "onnx>=1.20", "onnxruntime>=1.23"]
+DOCS = [
+    "sphinx>=8.2",
+    "furo>=2025.12",
+    "myst-nb>=1.3",
+    "sphinx-copybutton>=0.5.2",
+    "sphinx-design>=0.6.1",
+    "ipykernel>=6.29",
+    "nbclient>=0.10",
+]
 DEV = ["pyright[nodejs]>=1.1.414", "pre-commit>=4.0"]
 
 setup(
@@ -60,6 +69,7 @@ setup(
         "mlflow": MLFLOW,
         "onnx": ONNX,
         "test": [*TEST, *SEARCH, *SKLEARN],
+        "docs": [*DOCS, *SEARCH, *SKLEARN],
         "dev": DEV,
     },
     entry_points={

@@ -176,7 +176,7 @@ class CTRModel(keras.Model):
 
     @property
     def pair_terms(self) -> Mapping[str, str] | None:
-        """The layers whose sum, with a linear part, is the logit: `{embedding: interaction on it}`; None in general.
+        """The layers whose sum, with a linear part, is the logit, an interaction by its embedding; None in general.
 
         With it, `ctrzoo.ranking` scores all pairs of queries and candidates as inner products.
         """

@@ -94,7 +94,7 @@ def hyperparameters_of(name: str) -> Mapping[str, Hyperparameter]:
     """
     model = _classes()[name]
     (init,) = (node for node in model.body if isinstance(node, ast.FunctionDef) and node.name == "__init__")
-    meanings = dict(_arguments(ast.get_docstring(model) or ""))
+    meanings = dict(arguments_of(ast.get_docstring(model) or ""))
     with_default = init.args.args[len(init.args.args) - len(init.args.defaults) :]
     return {
         argument.arg: Hyperparameter(ast.unparse(default), meanings.get(argument.arg, ""))
@@ -108,7 +108,7 @@ def summary_of(name: str) -> str:
     return (ast.get_docstring(_classes()[name]) or "").split("\n\n")[0].replace("\n", " ")
 
 
-def _arguments(docstring):
+def arguments_of(docstring):
     """Yield name and description of each argument in a docstring."""
     section = re.search(r"^Args:\n((?:    .*\n?|\n)+)", docstring, re.MULTILINE)
     entries = re.findall(r"^    (\w+): ((?:.*\n?)(?:^      .*\n?)*)", section[1] if section else "", re.MULTILINE)
