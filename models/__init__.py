@@ -20,6 +20,7 @@ from .dcn_v2 import DCNv2
 from .deep_crossing import DeepCrossing
 from .deepfm import DeepFM
 from .dlrm import DLRM
+from .dnn import DNN
 from .ffm import FFM
 from .fignn import FiGNN
 from .fm import FM
@@ -44,6 +45,7 @@ MODELS = {
     "afm": AFM,
     "nfm": NFM,
     "hofm": HOFM,
+    "dnn": DNN,
     "fnn": FNN,
     "pnn": PNN,
     "wide_deep": WideDeep,
