@@ -24,7 +24,9 @@ from .dnn import DNN
 from .ffm import FFM
 from .fignn import FiGNN
 from .fm import FM
+from .fmfm import FmFM
 from .fnn import FNN
+from .fwfm import FwFM
 from .graphfm import GraphFM
 from .hoafm import HoAFM
 from .hofm import HOFM
@@ -42,6 +44,8 @@ MODELS = {
     "poly2": Poly2,
     "fm": FM,
     "ffm": FFM,
+    "fwfm": FwFM,
+    "fmfm": FmFM,
     "afm": AFM,
     "nfm": NFM,
     "hofm": HOFM,

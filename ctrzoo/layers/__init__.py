@@ -21,6 +21,7 @@ from ctrzoo.layers.interhat import AttentionPooling, ProductAttention, Transform
 from ctrzoo.layers.negative_sampling import NegativeSamplingCorrection
 from ctrzoo.layers.product import FactorizedInnerProducts, FactorizedOuterProducts, InnerProducts, OuterProducts
 from ctrzoo.layers.sign import EdgeGates, HardConcrete, InteractionGraph
+from ctrzoo.layers.weighted_pairs import FieldVectorLogit, WeightedPairs
 
 __all__ = [
     "AnovaKernel",
@@ -38,6 +39,7 @@ __all__ = [
     "FieldAwareInteraction",
     "FieldEmbedding",
     "FieldGraph",
+    "FieldVectorLogit",
     "GatedPairs",
     "GraphInteraction",
     "HardConcrete",
@@ -58,4 +60,5 @@ __all__ = [
     "ReferenceGraphInteraction",
     "ResidualUnit",
     "TransformerBlock",
+    "WeightedPairs",
 ]

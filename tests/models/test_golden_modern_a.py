@@ -17,9 +17,50 @@ def dnn_sources(config):
     return EMBEDDING | mlp_sources("mlp.mlp", "deep", len(options["hidden_units"]), options.get("batch_norm", False))
 
 
+LINEAR = {
+    "FiLV": ("field_vectors", {"linear/kernel": "linear_weight_layer.weight"}),
+    "FeLV": ("feature_vectors", {"linear/table": "linear_weight_layer.table"}),
+    "LW": ("weights", {"linear/weights/table": "linear_weight_layer.table"}),
+}
+
+
+def fwfm(options):
+    return {"linear": LINEAR[options["linear_type"]][0]}
+
+
+def fwfm_sources(config):
+    pairs = {
+        "weighted_pairs/kernel": "interaction_weight.weight",
+        "weighted_pairs/bias": "interaction_weight.bias",
+    }
+    return EMBEDDING | pairs | LINEAR[config["options"]["linear_type"]][1]
+
+
+def fmfm(options):
+    return {"pair_weights": {"matrixed": "matrix", "vectorized": "vector"}[options["field_interaction_type"]]}
+
+
+def fmfm_sources(config):
+    linear = {"linear/bias": "lr_layer.bias", "linear/weights/table": "lr_layer.table"}
+    return EMBEDDING | linear | {"weighted_pairs/kernel": "interaction_weight"}
+
+
 # The hyperparameters and sources of each model's cases.
-MODELS = {"dnn": (dnn, dnn_sources)}
-CASES = ["dnn_base", "dnn_bn_eval", "dnn_bn_train"]
+MODELS = {
+    "dnn": (dnn, dnn_sources),
+    "fwfm": (fwfm, fwfm_sources),
+    "fmfm": (fmfm, fmfm_sources),
+}
+CASES = [
+    "dnn_base",
+    "dnn_bn_eval",
+    "dnn_bn_train",
+    "fwfm_filv",
+    "fwfm_felv",
+    "fwfm_lw",
+    "fmfm_matrix",
+    "fmfm_vector",
+]
 
 
 @pytest.fixture(params=CASES, scope="module")

@@ -109,7 +109,10 @@ def test_crosses_are_pairs(mixed_schema):
     assert all(kind in KINDS for kind in kinds_of(model).values()) and kinds_of(model)["pairs"].conclusive
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.name in ("lr", "fm", "ffm", "poly2", "afm")], ids=repr)
+ADDITIVE = ("lr", "fm", "ffm", "poly2", "afm", "fwfm", "fmfm")
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.name in ADDITIVE], ids=repr)
 def test_what_is_signed_adds_up_to_the_logit(case, mixed_schema):
     """Models of fields and pairs alone: what is left of the logit is the bias, the same in all rows."""
     model = case.random(mixed_schema)

@@ -144,6 +144,7 @@ CASES = [
     Case("FieldGraph", {"num_steps": 3, "negative_slope": 0.1, **KERNEL, **BIAS, **EXPLAINED}),
     Case("FieldGraph", {"use_attention": False, "share_steps": False, "use_bias": False, "l2": 0.1}, number=2),
     Case("FieldGraph", {"num_steps": 2, "share_steps": False, "message_units": (3, 5), **EXPLAINED}, number=3),
+    Case("FieldVectorLogit", {**KERNEL, **EXPLAINED}),
     Case(
         "GatedPairs",
         {
@@ -218,4 +219,7 @@ CASES = [
             **EXPLAINED,
         },
     ),
+    Case("WeightedPairs", {"weights": "number", "use_bias": True, **KERNEL, **BIAS, **EXPLAINED}),
+    Case("WeightedPairs", {"weights": "vector", "l2": 0.1}, number=2),
+    Case("WeightedPairs", {"weights": "matrix", **EXPLAINED}, number=3),
 ]
