@@ -11,6 +11,7 @@ from ctrzoo.schema import Schema
 from ctrzoo.suggest import unknown
 
 from .afm import AFM
+from .afn import AFN
 from .autofis import AutoFIS
 from .autoint import AutoInt
 from .cin import CIN
@@ -22,6 +23,7 @@ from .deepfm import DeepFM
 from .dlrm import DLRM
 from .dnn import DNN
 from .ffm import FFM
+from .fibinet import FiBiNET
 from .fignn import FiGNN
 from .fm import FM
 from .fmfm import FmFM
@@ -32,6 +34,7 @@ from .hoafm import HoAFM
 from .hofm import HOFM
 from .interhat import InterHAt
 from .lr import LR
+from .masknet import MaskNet
 from .nfm import NFM
 from .pnn import PNN
 from .poly2 import Poly2
@@ -56,6 +59,9 @@ MODELS = {
     "deepfm": DeepFM,
     "dlrm": DLRM,
     "deep_crossing": DeepCrossing,
+    "fibinet": FiBiNET,
+    "masknet": MaskNet,
+    "afn": AFN,
     "cross_net": CrossNet,
     "dcn": DCN,
     "dcn_v2": DCNv2,
