@@ -20,7 +20,7 @@ class MaskNet(CTRModel):
     Every mask is computed from the embeddings as they are, also where the blocks work on normalized ones. FuxiCTR draws
     tables from N(0, 0.0001^2), here they come from N(0, 0.01^2), so that the normalization of embeddings has an effect
     from the start.
-    Source: Wang, She, Zhang, DLP-KDD 2021, equations 2 to 11, https://arxiv.org/abs/2102.07619.
+    Source: Wang, She, Zhang, DLP-KDD 2021, serial and parallel model, https://arxiv.org/abs/2102.07619.
     Cost: O(n d r w) per row for each block, for inputs of width w and ratio r, and the MLP.
     Explanations: `mask_k` of each block k that works on the embeddings (all if parallel, the first one if serial): the
         numbers by which the entries of each field's embedding are multiplied.

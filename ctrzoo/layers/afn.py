@@ -18,7 +18,7 @@ class LogarithmicNeurons(KernelLayer):
     The logarithms and the products are batch-normalized, each field and each neuron over the rows of the batch and the
     dimensions of the embedding. The sign of an embedding's entry is lost. Entries below 1e-5 count as 1e-5 and have no
     gradient. Logarithms, sums and powers are in float32 under mixed precision too.
-    Source: Cheng, Shen, Huang, AAAI 2020, equations 6 and 7, https://arxiv.org/abs/1909.03276.
+    Source: Cheng, Shen, Huang, AAAI 2020, logarithmic transformation layer, https://arxiv.org/abs/1909.03276.
 
     Args:
         num_neurons: Number of neurons.

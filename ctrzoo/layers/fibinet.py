@@ -22,7 +22,7 @@ class SqueezeExcitation(ExplainingLayer, KernelLayer):
 
     With the means `z` of the embeddings, the importances are `a = activation(relu(z W_1) W_2)`, without biases. With
     ReLU, a field's importance can be exactly 0.
-    Source: Huang, Zhang, Zhang, RecSys 2019, equations 1 to 3 (SENET), https://arxiv.org/abs/1905.09433.
+    Source: Huang, Zhang, Zhang, RecSys 2019, SENET layer, https://arxiv.org/abs/1905.09433.
 
     Args:
         reduction_ratio: The hidden size is the number of fields divided by this number, rounded down, at least 1. A
@@ -76,7 +76,7 @@ class SqueezeExcitation(ExplainingLayer, KernelLayer):
 class BilinearInteraction(KernelLayer):
     """The vector `(e_i W) * e_j` of every pair i < j: half a matrix product, half a Hadamard product.
 
-    Source: Huang, Zhang, Zhang, RecSys 2019, section 3.4, https://arxiv.org/abs/1905.09433.
+    Source: Huang, Zhang, Zhang, RecSys 2019, bilinear-interaction layer, https://arxiv.org/abs/1905.09433.
 
     Args:
         kernels: Which pairs share a matrix `W`: `"all"` have one, `"each"` has one for each left field i,

@@ -17,7 +17,7 @@ class FieldNormalization(keras.layers.Layer):
     """Layer normalization of each field's embedding, with a scale and a shift of each field: `(e - mean) / std`.
 
     Embeddings far smaller than `sqrt(1e-5)`, which is added to the variance, are multiplied by 316 at most.
-    Source: Wang, She, Zhang, 2021, equation 2, https://arxiv.org/abs/2102.07619.
+    Source: Wang, She, Zhang, 2021, https://arxiv.org/abs/2102.07619.
 
     Input shape: `(batch, fields, dim)`.
     Output shape: `(batch, fields, dim)`.
@@ -43,7 +43,7 @@ class MaskBlock(ExplainingLayer, BiasedLayer):
 
     The mask is `m = relu(v A_1 + a_1) A_2 + a_2`. It may be negative. The output is `activation(LN((m * h) U))`, and
     `U` has no bias.
-    Source: Wang, She, Zhang, 2021, equations 4 to 8, https://arxiv.org/abs/2102.07619.
+    Source: Wang, She, Zhang, 2021, MaskBlock, https://arxiv.org/abs/2102.07619.
 
     Args:
         units: Size of the output.
@@ -85,7 +85,7 @@ class MaskBlock(ExplainingLayer, BiasedLayer):
         self.activation = keras.activations.get(activation)
         self.drop_outputs = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
-    def build(self, hidden_shape: Shape, embedded_shape: Shape) -> None:
+    def build(self, hidden_shape: Shape, embedded_shape: Shape) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         width, dim = hidden_shape[-1], embedded_shape[-1]
         mask_units = max(1, int(width * self.reduction_ratio))
         self.mask_hidden_kernel = self.add_kernel("mask_hidden_kernel", (dim, mask_units))

@@ -21,8 +21,8 @@ class WeightedPairs(ExplainingLayer, BiasedLayer):
 
     A number is the field-weighted FM (FwFM), a diagonal the field-vectorized FM (FvFM), a matrix the field-matrixed
     FM (FmFM). With `M_ij` the identity all three are an FM.
-    Source: Pan et al., WWW 2018, equation 5, https://arxiv.org/abs/1806.03514; Sun et al., WWW 2021, sections 3.1 and
-    3.2, https://arxiv.org/abs/2102.12994.
+    Source: Pan et al., WWW 2018, https://arxiv.org/abs/1806.03514; Sun et al., WWW 2021,
+    https://arxiv.org/abs/2102.12994.
 
     Args:
         weights: `"number"`, `"vector"` or `"matrix"`.
@@ -92,7 +92,7 @@ class FieldVectorLogit(ExplainingLayer, KernelLayer):
     """A linear part with one vector for each field, `sum over i of <e_i, w_i>`.
 
     It needs `fields * dim` weights where a linear weight for each feature needs as many as there are features.
-    Source: Pan et al., WWW 2018, equation 7 (FwFM with FiLV), https://arxiv.org/abs/1806.03514.
+    Source: Pan et al., WWW 2018, FiLV, https://arxiv.org/abs/1806.03514.
 
     Args:
         l2: Strength of the penalty `l2 / 2 * ||w||^2`.

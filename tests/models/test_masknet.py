@@ -1,7 +1,10 @@
+import keras
 import numpy as np
 import pytest
 
 from ctrzoo.models import MaskNet, build
+from ctrzoo.schema import Field, Schema
+from tests.models.cases import predict, rows
 from tests.models.pairwise import flatten, mlp, outputs
 from tests.models.reference import check_model, embed, random_batch, random_weights
 
@@ -46,7 +49,6 @@ def masknet(structure, hidden=()):
 def test_equals_the_slow_reference(structure, norms, mixed_schema):
     first, second = norms
     options = {"normalize_embedding": first, "normalize_blocks": second, "reduction_ratio": 0.5}
-    # Absent fields have embeddings of variance 0, where the normalization is steep: rows 0 and 1 have none but one.
     model = MaskNet(mixed_schema, structure, embedding_dim=3, units=(5, 4), **options)
     check_model(model, masknet(structure))
 
@@ -68,6 +70,21 @@ def test_masks_of_the_embeddings_are_explained(structure, names, mixed_schema):
         expected = mask_of(weights, name.replace("mask", "block"), flat).reshape(len(flat), 4, 3)
         for field in range(4):
             np.testing.assert_allclose(explanations[name][:, :, field], expected[:, field], rtol=1e-8, atol=1e-12)
+
+
+def test_parallel_blocks_are_saved_and_train(tmp_path):
+    schema = Schema([Field("user", vocabulary_size=9), Field("item", vocabulary_size=5), Field("age", "numerical")])
+    keras.utils.set_random_seed(0)
+    sizes = {"embedding_dim": 4, "units": (8, 6, 8), "deep_units": (8,), "dropout": 0.1, "deep_batch_norm": True}
+    model = build("masknet", schema, structure="parallel", dtype="mixed_bfloat16", **sizes)
+    features, _ = rows(schema, 192, seed=3)
+    labels = (features["ids"][:, :1] % 2).astype("float32")
+    model.compile(keras.optimizers.Adam(0.02))
+    losses = model.fit(features, labels, batch_size=64, epochs=8, verbose=0).history["loss"]
+    assert losses[-1] < 0.5 * losses[0]
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(predict(loaded, features), predict(model, features), atol=1e-6)
 
 
 def test_each_penalty_reaches_its_weights(mixed_schema):
