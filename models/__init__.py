@@ -11,6 +11,7 @@ from ctrzoo.schema import Schema
 from ctrzoo.suggest import unknown
 
 from .afm import AFM
+from .afn import AFN
 from .autofis import AutoFIS
 from .autoint import AutoInt
 from .cin import CIN
@@ -20,15 +21,20 @@ from .dcn_v2 import DCNv2
 from .deep_crossing import DeepCrossing
 from .deepfm import DeepFM
 from .dlrm import DLRM
+from .dnn import DNN
 from .ffm import FFM
+from .fibinet import FiBiNET
 from .fignn import FiGNN
 from .fm import FM
+from .fmfm import FmFM
 from .fnn import FNN
+from .fwfm import FwFM
 from .graphfm import GraphFM
 from .hoafm import HoAFM
 from .hofm import HOFM
 from .interhat import InterHAt
 from .lr import LR
+from .masknet import MaskNet
 from .nfm import NFM
 from .pnn import PNN
 from .poly2 import Poly2
@@ -41,15 +47,21 @@ MODELS = {
     "poly2": Poly2,
     "fm": FM,
     "ffm": FFM,
+    "fwfm": FwFM,
+    "fmfm": FmFM,
     "afm": AFM,
     "nfm": NFM,
     "hofm": HOFM,
+    "dnn": DNN,
     "fnn": FNN,
     "pnn": PNN,
     "wide_deep": WideDeep,
     "deepfm": DeepFM,
     "dlrm": DLRM,
     "deep_crossing": DeepCrossing,
+    "fibinet": FiBiNET,
+    "masknet": MaskNet,
+    "afn": AFN,
     "cross_net": CrossNet,
     "dcn": DCN,
     "dcn_v2": DCNv2,

@@ -156,6 +156,19 @@ KINDS: list[Kind] = [
     Kind("weights", ("layer", FIELD, FIELD), "the weight of each field (column) for each field (row), by layer"),
     Kind("order", (FIELD, FIELD), "the attention of each field (row) to its product with each field (column)"),
     Kind("order", (FIELD,), "the attention to each field in one order", heading="Fields with most attention in {name}"),
+    Kind(
+        "importances",
+        (FIELD,),
+        "the number by which each field's embedding is multiplied",
+        heading="Fields with the largest importance",
+    ),
+    Kind(
+        "mask",
+        ("dimension", FIELD),
+        "the number by which each entry of a field's embedding is multiplied, a mean over the entries in tables",
+        signed=True,
+        heading="Fields with the largest {name}, a mean over their entries",
+    ),
     Kind("orders", ("order",), "the attention to each order of interactions", heading="Orders with most attention"),
 ]
 

@@ -5,6 +5,7 @@ with value 0, which embeds to zero. Keras warns where a mask arrives.
 """
 
 from ctrzoo.layers.afm import AttentionalInteraction
+from ctrzoo.layers.afn import LogarithmicNeurons
 from ctrzoo.layers.attention import REFERENCE_ATTENTION, FieldAttention
 from ctrzoo.layers.autofis import GatedPairs
 from ctrzoo.layers.cin import CompressedInteraction
@@ -12,21 +13,25 @@ from ctrzoo.layers.cross import CrossV1, CrossV2, MixtureCrossLayer
 from ctrzoo.layers.dense import MLP, ResidualUnit
 from ctrzoo.layers.embedding import FieldEmbedding, LinearLogit, NumericalValues
 from ctrzoo.layers.factorization import AnovaKernel, BiInteraction, DotInteraction, PairProducts, PairwiseInteraction
+from ctrzoo.layers.fibinet import BilinearInteraction, SqueezeExcitation
 from ctrzoo.layers.field_aware import FieldAwareInteraction
 from ctrzoo.layers.fignn import FieldGraph
 from ctrzoo.layers.graphfm import GraphInteraction, ReferenceGraphInteraction
 from ctrzoo.layers.hashed_pairs import HashedPairs
 from ctrzoo.layers.hoafm import HighOrderCross
 from ctrzoo.layers.interhat import AttentionPooling, ProductAttention, TransformerBlock
+from ctrzoo.layers.masknet import FieldNormalization, MaskBlock
 from ctrzoo.layers.negative_sampling import NegativeSamplingCorrection
 from ctrzoo.layers.product import FactorizedInnerProducts, FactorizedOuterProducts, InnerProducts, OuterProducts
 from ctrzoo.layers.sign import EdgeGates, HardConcrete, InteractionGraph
+from ctrzoo.layers.weighted_pairs import FieldVectorLogit, WeightedPairs
 
 __all__ = [
     "AnovaKernel",
     "AttentionPooling",
     "AttentionalInteraction",
     "BiInteraction",
+    "BilinearInteraction",
     "CompressedInteraction",
     "CrossV1",
     "CrossV2",
@@ -38,6 +43,8 @@ __all__ = [
     "FieldAwareInteraction",
     "FieldEmbedding",
     "FieldGraph",
+    "FieldNormalization",
+    "FieldVectorLogit",
     "GatedPairs",
     "GraphInteraction",
     "HardConcrete",
@@ -46,7 +53,9 @@ __all__ = [
     "InnerProducts",
     "InteractionGraph",
     "LinearLogit",
+    "LogarithmicNeurons",
     "MLP",
+    "MaskBlock",
     "MixtureCrossLayer",
     "NegativeSamplingCorrection",
     "NumericalValues",
@@ -57,5 +66,7 @@ __all__ = [
     "REFERENCE_ATTENTION",
     "ReferenceGraphInteraction",
     "ResidualUnit",
+    "SqueezeExcitation",
     "TransformerBlock",
+    "WeightedPairs",
 ]

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from ctrzoo.layers.base import ExplainingLayer
+from ctrzoo.layers.factorization import pair_matrix
 from ctrzoo.types import Config, Initializer, Shape, Tensor
 
 
@@ -83,15 +84,8 @@ class GatedPairs(ExplainingLayer):
             products = self.normalize(products, training=training)
         terms = products * self.gates
         gates = ops.ones_like(products) * self.gates
-        return self.chosen(ops.sum(terms, axis=-1, keepdims=True), self._by_field(terms), self._by_field(gates))
-
-    def _by_field(self, terms):
-        """Spread `(b, p)` to `(b, n, n)`; the pairs that are not kept read a column of zeros."""
-        columns = np.full((self.num_fields, self.num_fields), len(self.kept), "int32")
-        first, second = np.transpose(self.kept)
-        columns[first, second] = columns[second, first] = np.arange(len(self.kept))
-        padded = ops.pad(terms, ((0, 0), (0, 1)))
-        return ops.reshape(ops.take(padded, columns.ravel(), axis=1), (-1, *columns.shape))
+        matrices = (pair_matrix(each, self.num_fields, self.kept) for each in (terms, gates))
+        return self.chosen(ops.sum(terms, axis=-1, keepdims=True), *matrices)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape

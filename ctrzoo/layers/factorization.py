@@ -1,5 +1,6 @@
 """Factorized pairwise interactions."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -46,6 +47,27 @@ def inner_products(vectors: Tensor, first: np.ndarray, second: np.ndarray) -> Te
     # Whole rows of the batch are gathered, which is several times faster than single numbers.
     by_pair = ops.reshape(ops.transpose(products, (1, 2, 0)), (count**2, -1))
     return ops.transpose(ops.take(by_pair, first * count + second, axis=0))
+
+
+def pair_matrix(terms: Tensor, num_fields: int, pairs: Sequence[tuple[int, int]] | None = None) -> Tensor:
+    """Arrange numbers of pairs as symmetric matrices.
+
+    Args:
+        terms: Tensor `(batch, pairs)`.
+        num_fields: Number of fields.
+        pairs: The two fields of each pair; `None` for all pairs i < j, in the order of `numpy.triu_indices`.
+
+    Returns:
+        Tensor `(batch, fields, fields)`, zero on the diagonal and for other pairs.
+
+    >>> pair_matrix(np.array([[1.0, 2.0, 3.0]]), 3)[0].numpy().tolist()
+    [[0.0, 1.0, 2.0], [1.0, 0.0, 3.0], [2.0, 3.0, 0.0]]
+    """
+    first, second = np.triu_indices(num_fields, 1) if pairs is None else np.transpose(pairs)
+    columns = np.full((num_fields, num_fields), len(first), "int32")  # a column of zeros
+    columns[first, second] = columns[second, first] = np.arange(len(first))
+    padded = ops.pad(terms, ((0, 0), (0, 1)))
+    return ops.reshape(ops.take(padded, columns.ravel(), axis=1), (-1, num_fields, num_fields))
 
 
 @keras.saving.register_keras_serializable("ctrzoo")

@@ -16,6 +16,25 @@ from ctrzoo.layers.factorization import inner_products, sum_of_fields
 from ctrzoo.types import Config, Shape, Tensor
 
 
+def kernel_products(embedded: Tensor, kernel: Tensor) -> Tensor:
+    """Compute `e_i^T K_ij e_j` for every pair i < j.
+
+    Args:
+        embedded: Tensor `(batch, fields, dim)`.
+        kernel: Tensor `(pairs, dim, dim)`; the pairs are those of `numpy.triu_indices(fields, 1)`.
+
+    Returns:
+        Tensor `(batch, pairs)`.
+
+    >>> kernel_products(np.array([[[1.0, 2.0], [3.0, 4.0]]]), np.array([[[0.0, 1.0], [0.0, 0.0]]])).numpy().tolist()
+    [[4.0]]
+    """
+    first, second = np.triu_indices(embedded.shape[1], 1)
+    states = ops.transpose(embedded, (1, 0, 2))
+    projected = ops.matmul(ops.take(states, first, axis=0), kernel)
+    return ops.transpose(ops.sum(projected * ops.take(states, second, axis=0), axis=-1))
+
+
 @keras.saving.register_keras_serializable("ctrzoo")
 class InnerProducts(keras.layers.Layer):
     """The inner product `<e_i, e_j>` of every pair i < j.
@@ -61,10 +80,7 @@ class OuterProducts(KernelLayer):
         self.kernel = self.add_kernel("kernel", (num_fields * (num_fields - 1) // 2, dim, dim))
 
     def call(self, embedded: Tensor) -> Tensor:
-        first, second = np.triu_indices(embedded.shape[1], 1)
-        states = ops.transpose(embedded, (1, 0, 2))
-        projected = ops.matmul(ops.take(states, first, axis=0), self.kernel)
-        return ops.transpose(ops.sum(projected * ops.take(states, second, axis=0), axis=-1))
+        return kernel_products(embedded, self.kernel)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape

@@ -299,7 +299,7 @@ def test_regression(case, mixed_schema):
 
 def test_a_single_field_is_enough(name):
     schema = Schema([Field("user", vocabulary_size=4)])
-    if name in ("pnn", "dlrm", "hoafm", "autofis"):  # their terms are of pairs alone
+    if name in ("pnn", "dlrm", "hoafm", "autofis", "fibinet"):  # their terms are of pairs alone
         with pytest.raises(ValueError, match="at least (one pair|two vectors|two fields|2 fields)"):
             build(name, schema)
         return

@@ -109,7 +109,10 @@ def test_crosses_are_pairs(mixed_schema):
     assert all(kind in KINDS for kind in kinds_of(model).values()) and kinds_of(model)["pairs"].conclusive
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.name in ("lr", "fm", "ffm", "poly2", "afm")], ids=repr)
+ADDITIVE = ("lr", "fm", "ffm", "poly2", "afm", "fwfm", "fmfm")
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.name in ADDITIVE], ids=repr)
 def test_what_is_signed_adds_up_to_the_logit(case, mixed_schema):
     """Models of fields and pairs alone: what is left of the logit is the bias, the same in all rows."""
     model = case.random(mixed_schema)
@@ -121,6 +124,15 @@ def test_what_is_signed_adds_up_to_the_logit(case, mixed_schema):
             left -= np.triu(values, 1).sum(axis=(1, 2)) if kind.is_of_pairs else values.sum(axis=1)
     assert np.ptp(explained["logit"]) > 0.1
     np.testing.assert_allclose(left, left[0], atol=1e-5)
+
+
+def test_the_mask_of_a_field_is_the_mean_over_its_embedding():
+    masks = np.array([[[1.0, -2.0, 3.0], [3.0, -4.0, 3.0]]])  # a row of two dimensions of three fields
+    kind = kind_of("mask_2", (2, 3), num_fields=3)
+    assert kind.axes == ("dimension", "field") and not kind.is_of_pairs
+    np.testing.assert_array_equal(kind.vector(masks), [[2, -3, 3]])
+    assert kind.labels(["user", "ad", "age"], 3) == ["user", "ad", "age"]
+    assert kind_of("mask_1", (3, 3), num_fields=3) == kind  # not a matrix of pairs, although it has its shape
 
 
 def test_one_name_may_have_several_kinds_by_axes():

@@ -115,6 +115,9 @@ CASES = [
         {"units": 5, "attention_dropout": 0.2, "pooling_dropout": 0.1, **KERNEL, **BIAS, **EXPLAINED},
     ),
     Case("BiInteraction", {}),
+    Case("BilinearInteraction", {"kernels": "each", **KERNEL}),
+    Case("BilinearInteraction", {"kernels": "all", "l2": 0.1}, number=2),
+    Case("BilinearInteraction", {"kernels": "interaction"}, number=3),
     Case("CompressedInteraction", {"units": (4, 3), "split_half": True, "activation": "tanh", **KERNEL}),
     Case("CompressedInteraction", {"units": (3, 2), "split_half": False, "l2": 0.1}, number=2),
     _cross("CrossV1", {**KERNEL, **BIAS}),
@@ -144,6 +147,8 @@ CASES = [
     Case("FieldGraph", {"num_steps": 3, "negative_slope": 0.1, **KERNEL, **BIAS, **EXPLAINED}),
     Case("FieldGraph", {"use_attention": False, "share_steps": False, "use_bias": False, "l2": 0.1}, number=2),
     Case("FieldGraph", {"num_steps": 2, "share_steps": False, "message_units": (3, 5), **EXPLAINED}, number=3),
+    Case("FieldNormalization", {}),
+    Case("FieldVectorLogit", {**KERNEL, **EXPLAINED}),
     Case(
         "GatedPairs",
         {
@@ -176,6 +181,7 @@ CASES = [
     Case("InteractionGraph", {"units": 5, "activation_l2": 0.1, **KERNEL, **BIAS}, inputs="embedded and gates"),
     Case("LinearLogit", {"schema": SCHEMA, **TABLE, **BIAS, **EXPLAINED}, inputs="features"),
     Case("LinearLogit", {"schema": SCHEMA, "use_bias": False, "l2": 0.1}, inputs="features", number=2),
+    Case("LogarithmicNeurons", {"num_neurons": 5, "batch_norm_momentum": 0.8, **KERNEL}),
     Case(
         "MLP",
         {
@@ -190,6 +196,20 @@ CASES = [
         },
         inputs="flat",
     ),
+    _cross(
+        "MaskBlock",
+        {
+            "units": 5,
+            "reduction_ratio": 1.5,
+            "activation": "tanh",
+            "layer_norm": False,
+            "dropout": 0.2,
+            **KERNEL,
+            **BIAS,
+            **EXPLAINED,
+        },
+    ),
+    _cross("MaskBlock", {"units": 5, "l2": 0.1}, number=2),
     _cross(
         "MixtureCrossLayer", {"rank": 2, "num_experts": 3, "gate": "sigmoid", "activation": "relu", **KERNEL, **BIAS}
     ),
@@ -206,6 +226,7 @@ CASES = [
         number=3,
     ),
     Case("ResidualUnit", {"units": (5, 3), "dropout": 0.2, **KERNEL, **BIAS}, inputs="flat"),
+    Case("SqueezeExcitation", {"reduction_ratio": 0.5, "activation": "sigmoid", **KERNEL, **EXPLAINED}),
     Case(
         "TransformerBlock",
         {
@@ -218,4 +239,7 @@ CASES = [
             **EXPLAINED,
         },
     ),
+    Case("WeightedPairs", {"weights": "number", "use_bias": True, **KERNEL, **BIAS, **EXPLAINED}),
+    Case("WeightedPairs", {"weights": "vector", "l2": 0.1}, number=2),
+    Case("WeightedPairs", {"weights": "matrix", **EXPLAINED}, number=3),
 ]

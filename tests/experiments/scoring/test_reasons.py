@@ -31,6 +31,8 @@ def built(name, **options):
         ("ffm", {"normalize": True}),
         ("poly2", {}),
         ("afm", {}),
+        ("fwfm", {}),
+        ("fmfm", {}),
         ("hofm", {"order": 2}),
         ("autofis", {}),
         ("deepfm", {"deep_units": ()}),

@@ -1,0 +1,18 @@
+"""FwFM on MovieLens-1M: the settings of FM, of which it is a variant; they were not tuned for this model.
+
+Command: `ctrzoo-train --dataset=movielens_1m --model=fwfm --raw=ml-1m.zip`
+"""
+
+from ctrzoo.types import Config
+
+
+def get_config() -> Config:
+    """Return the settings."""
+    return {
+        "epochs": 60,
+        "patience": 2,
+        "learning_rate": 3e-3,
+        "optimizer": "adam",
+        "plateau_factor": 0.3,
+        "embedding_l2": 3e-5,
+    }

@@ -1,0 +1,20 @@
+"""MaskNet on MovieLens-1M: the settings of DeepFM, with its dropout in the blocks; they were not tuned for this model.
+
+Command: `ctrzoo-train --dataset=movielens_1m --model=masknet --raw=ml-1m.zip`
+"""
+
+from ctrzoo.types import Config
+
+
+def get_config() -> Config:
+    """Return the settings."""
+    return {
+        "epochs": 16,
+        "patience": 3,
+        "learning_rate": 3e-3,
+        "optimizer": "adam",
+        "learning_rate_schedule": "cosine",
+        "embedding_dropout": 0.1,
+        "embedding_l2": 6e-4,
+        "dropout": 0.2,
+    }
