@@ -13,7 +13,7 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 MODELS = pathlib.Path(__file__).resolve().parents[1] / "models"
 
@@ -108,7 +108,7 @@ def summary_of(name: str) -> str:
     return (ast.get_docstring(_classes()[name]) or "").split("\n\n")[0].replace("\n", " ")
 
 
-def arguments_of(docstring):
+def arguments_of(docstring: str) -> Iterator[tuple[str, str]]:
     """Yield name and description of each argument in a docstring."""
     section = re.search(r"^Args:\n((?:    .*\n?|\n)+)", docstring, re.MULTILINE)
     entries = re.findall(r"^    (\w+): ((?:.*\n?)(?:^      .*\n?)*)", section[1] if section else "", re.MULTILINE)
