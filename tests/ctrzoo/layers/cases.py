@@ -20,6 +20,7 @@ SCHEMA = Schema(
         Field("tags", "multivalued", vocabulary_size=4, num_slots=3),
     ]
 )
+WITH_HISTORY = Schema([*SCHEMA.fields, Field("seen", "sequence", vocabulary_size=9, num_slots=4, share="user")])
 FIELDS, DIM = 3, 4
 KERNEL = {"kernel_initializer": "he_normal", "kernel_regularizer": keras.regularizers.L1(0.1)}
 BIAS = {"bias_initializer": keras.initializers.RandomNormal(stddev=0.5)}
@@ -79,10 +80,18 @@ def arrays(kind, rows=5, fields=FIELDS):
         values = np.concatenate([np.ones((rows, 1)), normal(1), tags > 0], axis=1)
         return {"ids": np.concatenate([ids, tags], axis=1).astype("int32"), "values": values.astype("float32")}
 
+    def with_history():
+        batch = features()
+        present = np.arange(4) < random.integers(0, 5, (rows, 1))
+        ids = np.where(present, 1 + random.integers(0, 9, (rows, 4)), 0)
+        ids = np.concatenate([batch["ids"], ids], axis=1).astype("int32")
+        return {"ids": ids, "values": np.concatenate([batch["values"], present], axis=1).astype("float32")}
+
     makers = {
         "embedded": lambda: [normal(fields, DIM)],
         "towards": lambda: [normal(fields, fields * DIM)],
         "features": lambda: [features()],
+        "history": lambda: [with_history()],
         "flat": lambda: [normal(fields + 1)],
         "flat twice": lambda: [normal(fields + 1), normal(fields + 1)],
         "embedded twice": lambda: [normal(fields, DIM), normal(fields, DIM)],
@@ -141,6 +150,7 @@ CASES = [
     Case("FieldAttention", {"units": 10, "l2": 0.1}, number=2),
     Case("FieldAwareInteraction", {**EXPLAINED}, inputs="towards"),
     Case("FieldEmbedding", {"schema": SCHEMA, "dim": 5, **TABLE}, inputs="features"),
+    Case("FieldEmbedding", {"schema": WITH_HISTORY, "dim": 5, "apart": ("seen",)}, inputs="history", number=2),
     Case("FieldGraph", {"num_steps": 3, "negative_slope": 0.1, **KERNEL, **BIAS, **EXPLAINED}),
     Case("FieldGraph", {"use_attention": False, "share_steps": False, "use_bias": False, "l2": 0.1}, number=2),
     Case("FieldGraph", {"num_steps": 2, "share_steps": False, "message_units": (3, 5), **EXPLAINED}, number=3),
