@@ -13,12 +13,15 @@ from ctrzoo.suggest import unknown
 from .afm import AFM
 from .autofis import AutoFIS
 from .autoint import AutoInt
+from .bst import BST
 from .cin import CIN
 from .cross_net import CrossNet
 from .dcn import DCN
 from .dcn_v2 import DCNv2
 from .deep_crossing import DeepCrossing
 from .deepfm import DeepFM
+from .dien import DIEN
+from .din import DIN
 from .dlrm import DLRM
 from .ffm import FFM
 from .fignn import FiGNN
@@ -32,6 +35,7 @@ from .lr import LR
 from .nfm import NFM
 from .pnn import PNN
 from .poly2 import Poly2
+from .pooled import Pooled
 from .sign import SIGN
 from .wide_deep import WideDeep
 from .xdeepfm import XDeepFM
@@ -62,6 +66,10 @@ MODELS = {
     "graphfm": GraphFM,
     "autofis": AutoFIS,
     "sign": SIGN,
+    "pooled": Pooled,
+    "din": DIN,
+    "dien": DIEN,
+    "bst": BST,
 }
 
 

@@ -4,6 +4,7 @@ They run on every Keras backend and under every dtype policy. No layer supports 
 with value 0, which embeds to zero. Keras warns where a mask arrives.
 """
 
+from ctrzoo.layers.activations import Dice
 from ctrzoo.layers.afm import AttentionalInteraction
 from ctrzoo.layers.attention import REFERENCE_ATTENTION, FieldAttention
 from ctrzoo.layers.autofis import GatedPairs
@@ -11,6 +12,9 @@ from ctrzoo.layers.cin import CompressedInteraction
 from ctrzoo.layers.cross import CrossV1, CrossV2, MixtureCrossLayer
 from ctrzoo.layers.dense import MLP, ResidualUnit
 from ctrzoo.layers.embedding import FieldEmbedding, LinearLogit, NumericalValues
+from ctrzoo.layers.event_attention import EventAttention
+from ctrzoo.layers.event_gru import EventGRU, NextEventLoss
+from ctrzoo.layers.event_transformer import EventTransformer, JoinPositions
 from ctrzoo.layers.factorization import AnovaKernel, BiInteraction, DotInteraction, PairProducts, PairwiseInteraction
 from ctrzoo.layers.field_aware import FieldAwareInteraction
 from ctrzoo.layers.fignn import FieldGraph
@@ -30,8 +34,12 @@ __all__ = [
     "CompressedInteraction",
     "CrossV1",
     "CrossV2",
+    "Dice",
     "DotInteraction",
     "EdgeGates",
+    "EventAttention",
+    "EventGRU",
+    "EventTransformer",
     "FactorizedInnerProducts",
     "FactorizedOuterProducts",
     "FieldAttention",
@@ -45,10 +53,12 @@ __all__ = [
     "HighOrderCross",
     "InnerProducts",
     "InteractionGraph",
+    "JoinPositions",
     "LinearLogit",
     "MLP",
     "MixtureCrossLayer",
     "NegativeSamplingCorrection",
+    "NextEventLoss",
     "NumericalValues",
     "OuterProducts",
     "PairProducts",

@@ -218,8 +218,10 @@ class FieldEmbedding(keras.layers.Layer):
         kept = [field for field in self.pooled.fields if field.name not in self.apart]
         if not kept:
             return None, events
-        rest = [ops.concatenate([each[:, slots[field.name]] for field in kept], axis=1) for each in (embedded, values)]
-        return self._pool(*rest, kept), events
+        embedded, values = (
+            ops.concatenate([each[:, slots[field.name]] for field in kept], axis=1) for each in (embedded, values)
+        )
+        return self._pool(embedded, values, kept), events
 
     def _pool(self, embedded, values, fields):
         """Pool the slots of fields, which are adjacent."""
