@@ -21,7 +21,7 @@ class History(typing.NamedTuple):
         name: Name of the history.
         events: Embeddings of its events, the columns joined, `(batch, slots, size)`; zero where absent.
         candidate: Embeddings of the fields whose ids the columns share, joined in the same order, `(batch, size)`.
-        mask: `(batch, slots)`, 1 where a column has an event, 0 elsewhere.
+        mask: Booleans `(batch, slots)`, in which slots a column has an event.
     """
 
     name: str
@@ -81,12 +81,12 @@ def embed_histories(
 
 
 def event_mask(schema: Schema, features: Features, columns: Sequence[str]) -> Tensor:
-    """Return which slots of a history have an event in any of its columns, `(batch, slots)` of 1 and 0."""
+    """Return which slots of a history have an event in any of its columns, booleans `(batch, slots)`."""
     owners, masks = np.asarray(schema.slot_fields), []
     for column in columns:
         slots = np.flatnonzero(owners == schema.names.index(column))
         masks.append(features["values"][:, slots[0] : slots[-1] + 1] != 0)
-    return ops.cast(masks[0] if len(masks) == 1 else ops.any(ops.stack(masks), axis=0), "float32")
+    return masks[0] if len(masks) == 1 else ops.any(ops.stack(masks), axis=0)
 
 
 def head(

@@ -101,15 +101,16 @@ class DIEN(CTRModel):
         embedded, histories = embed_histories(schema, features, embedding_dim, embedding_l2, dtype)
         parts, explanations = [], {}
         for number, history in enumerate(histories, start=1):
+            present = ops.cast(history.mask, history.events.dtype)
             states = EventGRU(return_states=True, l2=deep_l2, dtype=dtype, name=f"interests_{number}")(
-                history.events, history.mask
+                history.events, present
             )
             if auxiliary_weight:
                 states = NextEventLoss(
                     auxiliary_units, auxiliary_weight, l2=deep_l2, dtype=dtype, name=f"auxiliary_{number}"
                 )(states, history.events, history.mask)
-            states = states * ops.cast(history.mask, states.dtype)[:, :, None]
-            scales = history.mask
+            states = states * present[:, :, None]
+            scales = present
             if gru != "gru":
                 scales = EventAttention(
                     attention,
@@ -124,7 +125,7 @@ class DIEN(CTRModel):
                 )(history.candidate, states, history.mask)
                 explanations[f"events_{number}"] = by_recency(scales, history.mask)
             if gru == "aigru":
-                states, scales = states * scales[:, :, None], history.mask
+                states, scales = states * scales[:, :, None], present
             evolution = EventGRU(use_update_gate=gru != "agru", l2=deep_l2, dtype=dtype, name=f"evolution_{number}")
             parts.append(evolution(states, scales))
             if sum_pooling:

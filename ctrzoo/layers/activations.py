@@ -21,22 +21,25 @@ def activation_config(activation: Activation) -> Activation:
     return activation if activation in LEARNED else keras.activations.serialize(activation)
 
 
-def activation_layer(activation: Activation, momentum: float = 0.9, dtype: DType = None) -> keras.layers.Layer:
+def activation_layer(
+    activation: Activation, momentum: float = 0.9, dtype: DType = None, name: str | None = None
+) -> keras.layers.Layer:
     """Return the layer of an activation.
 
     Args:
         activation: An activation as in Keras, `"dice"`, or `"prelu"`, whose slopes start at 0.1 as in FuxiCTR.
         momentum: Momentum of the statistics of Dice.
         dtype: Dtype policy of the layer.
+        name: Name of the layer.
 
     >>> activation_layer("prelu")(np.array([[-2.0, 3.0]])).numpy().tolist()
     [[-0.20000000298023224, 3.0]]
     """
     if activation == "dice":
-        return Dice(momentum, dtype=dtype)
+        return Dice(momentum, dtype=dtype, name=name)
     if activation == "prelu":
-        return keras.layers.PReLU(keras.initializers.Constant(0.1), dtype=dtype)
-    return keras.layers.Activation(activation, dtype=dtype)
+        return keras.layers.PReLU(keras.initializers.Constant(0.1), dtype=dtype, name=name)
+    return keras.layers.Activation(activation, dtype=dtype, name=name)
 
 
 class _RunningMoments(keras.layers.BatchNormalization):

@@ -70,7 +70,7 @@ class MLP(BiasedLayer):
             yield keras.layers.BatchNormalization(
                 momentum=self.batch_norm_momentum, name=f"batch_norm_{index}", **common
             )
-        yield activation_layer(self.activation, self.batch_norm_momentum, **common)
+        yield activation_layer(self.activation, self.batch_norm_momentum, name=f"activation_{index}", **common)
         if self.dropout:
             yield keras.layers.Dropout(self.dropout, **common)
 

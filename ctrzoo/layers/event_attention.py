@@ -45,13 +45,13 @@ class EventAttention(BiasedLayer):
         kernel_regularizer: Another regularizer of the kernels, in place of `l2`.
 
     Input shape: the candidate `(batch, size)`, the events `(batch, slots, size)`, and which slots have one,
-    `(batch, slots)`, 1 or 0.
+    `(batch, slots)` of booleans.
     Output shape: `(batch, slots)`.
 
     Raises:
         ValueError: If the score is unknown, or `position_dim` is given to one without a network.
 
-    >>> events, present = np.ones((2, 3, 4), "float32"), np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]], "float32")
+    >>> events, present = np.ones((2, 3, 4), "float32"), np.array([[True, True, False], [False, False, False]])
     >>> EventAttention("dot", use_softmax=True)(events[:, 0], events, present).numpy().tolist()
     [[0.5, 0.5, 0.0], [0.0, 0.0, 0.0]]
     """
@@ -107,8 +107,8 @@ class EventAttention(BiasedLayer):
     def call(self, candidate: Tensor, events: Tensor, present: Tensor, training: bool | None = None) -> Tensor:
         scores = self._scores(candidate, events, present, training)
         if self.use_softmax:
-            scores = softmax(ops.where(present > 0, scores, lowest_score(self.compute_dtype)))
-        return scores * present
+            scores = softmax(ops.where(present, scores, lowest_score(self.compute_dtype)))
+        return scores * ops.cast(present, scores.dtype)
 
     def _scores(self, candidate, events, present, training):
         if self.score != "network":

@@ -104,11 +104,12 @@ class NextEventLoss(BiasedLayer):
         bias_initializer: Initial values of the biases.
         kernel_regularizer: Another regularizer of the kernels, in place of `l2`.
 
-    Input shape: the states and the events, each `(batch, slots, size)`, and which slots have one, `(batch, slots)`.
+    Input shape: the states and the events, each `(batch, slots, size)`, and which slots have one,
+    `(batch, slots)` of booleans.
     Output shape: the states `(batch, slots, size)`, unchanged.
 
     >>> layer, states = NextEventLoss((8,)), np.ones((2, 3, 4), "float32")
-    >>> states = layer(states, states, np.ones((2, 3), "float32"), training=True)
+    >>> states = layer(states, states, np.ones((2, 3), "bool"), training=True)
     >>> len(layer.losses)
     1
     """
@@ -138,7 +139,7 @@ class NextEventLoss(BiasedLayer):
     def loss_of_rows(self, states: Tensor, events: Tensor, present: Tensor) -> Tensor:
         """Return the loss of each row, `(batch,)`, in float32 at least."""
         slots, size = events.shape[1:]
-        before, length = ops.roll(events, 1, axis=0), ops.cast(ops.sum(ops.roll(present, 1, axis=0), axis=1), "int32")
+        before, length = ops.roll(events, 1, axis=0), ops.sum(ops.roll(ops.cast(present, "int32"), 1, axis=0), axis=1)
         slot = ops.arange(1, slots, dtype="int32")[None] % ops.maximum(length, 1)[:, None]
         others = ops.take_along_axis(before, ops.repeat(slot[:, :, None], size, axis=2), axis=1)
         wide = keras.backend.result_type(self.compute_dtype, "float32")

@@ -30,14 +30,14 @@ class JoinPositions(keras.layers.Layer):
         dim: Size of a position's vector.
         count_from: `"newest"` or `"oldest"`.
 
-    Input shape: states `(batch, slots, size)`, and which slots have one, `(batch, slots)`; the last slot is the
-    candidate's.
+    Input shape: states `(batch, slots, size)`, and which slots have one, `(batch, slots)` of booleans; the last
+    slot is the candidate's.
     Output shape: `(batch, slots, size + dim)`.
 
     Raises:
         ValueError: If `count_from` is unknown.
 
-    >>> JoinPositions(1)(np.zeros((1, 3, 1)), np.array([[1.0, 0.0, 1.0]])).numpy()[0, :, 1].round(2)
+    >>> JoinPositions(1)(np.zeros((1, 3, 1)), np.array([[True, False, True]])).numpy()[0, :, 1].round(2)
     array([0.84, 0.84, 0.91], dtype=float32)
     """
 
@@ -96,13 +96,13 @@ class EventTransformer(ExplainingLayer, BiasedLayer):
         kernel_regularizer: Another regularizer of the kernels, in place of `l2`.
         return_explanations: Whether to return the attention, the mean over heads, too.
 
-    Input shape: states `(batch, slots, size)`, and which slots are present, `(batch, slots)`.
+    Input shape: states `(batch, slots, size)`, and which slots are present, `(batch, slots)` of booleans.
     Output shape: states `(batch, slots, size)`. With `return_explanations` also the attention `(batch, slots, slots)`.
 
     Raises:
         ValueError: If the number of heads does not divide the size of a state.
 
-    >>> EventTransformer(2)(np.ones((2, 3, 4), "float32"), np.ones((2, 3), "float32")).shape
+    >>> EventTransformer(2)(np.ones((2, 3, 4), "float32"), np.ones((2, 3), "bool")).shape
     TensorShape([2, 3, 4])
     """
 
@@ -167,7 +167,7 @@ class EventTransformer(ExplainingLayer, BiasedLayer):
         projected = ops.reshape(projected, (-1, slots, 3, self.num_heads, size // self.num_heads))
         queries, keys, values = (ops.transpose(projected[:, :, part], (0, 2, 1, 3)) for part in range(3))  # b h i s
         scores = ops.matmul(queries, ops.transpose(keys, (0, 1, 3, 2))) * (size // self.num_heads) ** -0.5
-        allowed = ops.logical_or(present[:, None] > 0, ops.convert_to_tensor(np.eye(slots, dtype=bool)))
+        allowed = ops.logical_or(present[:, None], ops.convert_to_tensor(np.eye(slots, dtype=bool)))
         if self.causal:
             allowed = ops.logical_and(allowed, ops.convert_to_tensor(np.tri(slots, dtype=bool)))
         attention = softmax(ops.where(allowed[:, None], scores, lowest_score(self.compute_dtype)))

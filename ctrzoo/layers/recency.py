@@ -9,15 +9,15 @@ def places(mask: Tensor) -> Tensor:
     """Return the place of each event counted from the newest, which has 0; absent slots have 0 too.
 
     Args:
-        mask: `(batch, slots)`, 1 for an event, the oldest first, and 0 for the absent slots behind them.
+        mask: Booleans `(batch, slots)`, which slots have an event, the oldest first; absent ones come last.
 
     Returns:
         int32 `(batch, slots)`.
 
-    >>> places(np.array([[1.0, 1.0, 1.0, 0.0]])).numpy().tolist()
+    >>> places(np.array([[True, True, True, False]])).numpy().tolist()
     [[2, 1, 0, 0]]
     """
-    events = ops.cast(ops.cast(mask, "bool"), "int32")
+    events = ops.cast(mask, "int32")
     return ops.maximum(ops.sum(events, axis=1, keepdims=True) - 1 - ops.arange(mask.shape[1], dtype="int32"), 0)
 
 
@@ -28,7 +28,7 @@ def by_recency(numbers: Tensor, mask: Tensor) -> Tensor:
         numbers: `(batch, slots)`.
         mask: As in `places`.
 
-    >>> by_recency(np.array([[0.5, 0.2, 0.3, 9.0]]), np.array([[1.0, 1.0, 1.0, 0.0]])).numpy().tolist()
+    >>> by_recency(np.array([[0.5, 0.2, 0.3, 9.0]]), np.array([[True, True, True, False]])).numpy().tolist()
     [[0.3, 0.2, 0.5, 0.0]]
     """
     # The newest is as far from the start as the oldest is from the newest, so the places are their own inverse.

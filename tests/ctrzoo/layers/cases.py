@@ -87,6 +87,10 @@ def arrays(kind, rows=5, fields=FIELDS):
         ids = np.concatenate([batch["ids"], ids], axis=1).astype("int32")
         return {"ids": ids, "values": np.concatenate([batch["values"], present], axis=1).astype("float32")}
 
+    def present(slots, last=False):
+        found = np.arange(slots) < random.integers(0, slots + 1, (rows, 1))
+        return np.where(last & (np.arange(slots) == slots - 1), True, found)
+
     makers = {
         "embedded": lambda: [normal(fields, DIM)],
         "towards": lambda: [normal(fields, fields * DIM)],
@@ -95,6 +99,10 @@ def arrays(kind, rows=5, fields=FIELDS):
         "flat": lambda: [normal(fields + 1)],
         "flat twice": lambda: [normal(fields + 1), normal(fields + 1)],
         "embedded twice": lambda: [normal(fields, DIM), normal(fields, DIM)],
+        "slots": lambda: [normal(4, DIM), present(4, last=True)],
+        "events": lambda: [normal(4, DIM), normal(4)],
+        "candidate and events": lambda: [normal(DIM), normal(4, DIM), present(4)],
+        "states and events": lambda: [normal(4, DIM), normal(4, DIM), present(4)],
         "embedded and gates": lambda: [normal(fields, DIM), _gates(normal(fields, fields))],
     }
     return makers[kind]()
@@ -131,6 +139,42 @@ CASES = [
     _cross("CrossV2", {"l2": 0.1}, number=2),
     Case("DotInteraction", {"self_interaction": True}),
     Case("EdgeGates", {"units": 5, "dropout": 0.2, "l0": 0.1, **KERNEL, **BIAS}),
+    Case("Dice", {"momentum": 0.8, "alpha_initializer": "ones"}, inputs="flat"),
+    Case(
+        "EventAttention",
+        {
+            "score": "network",
+            "units": (5, 3),
+            "activation": "prelu",
+            "dropout": 0.2,
+            "momentum": 0.8,
+            "use_softmax": True,
+            "position_dim": 2,
+            **KERNEL,
+            **BIAS,
+        },
+        inputs="candidate and events",
+    ),
+    Case("EventAttention", {"score": "bilinear", "l2": 0.1}, inputs="candidate and events", number=2),
+    Case("EventAttention", {"units": (5,)}, inputs="candidate and events", number=3),
+    Case("EventGRU", {"use_update_gate": False, "return_states": True, **KERNEL, **BIAS}, inputs="events"),
+    Case("EventGRU", {"l2": 0.1}, inputs="events", number=2),
+    Case(
+        "EventTransformer",
+        {
+            "num_heads": 4,
+            "use_norm": False,
+            "use_residual": False,
+            "causal": True,
+            "attention_dropout": 0.2,
+            "dropout": 0.1,
+            **KERNEL,
+            **BIAS,
+            **EXPLAINED,
+        },
+        inputs="slots",
+    ),
+    Case("EventTransformer", {"num_heads": 2, "l2": 0.1}, inputs="slots", number=2),
     Case("FactorizedInnerProducts", {"units": 5, **KERNEL}),
     Case("FactorizedOuterProducts", {"units": 5, **KERNEL}),
     Case(
@@ -184,6 +228,8 @@ CASES = [
     ),
     Case("InnerProducts", {}),
     Case("InteractionGraph", {"units": 5, "activation_l2": 0.1, **KERNEL, **BIAS}, inputs="embedded and gates"),
+    Case("JoinPositions", {"dim": 3, "count_from": "oldest"}, inputs="slots"),
+    Case("JoinPositions", {"dim": 3}, inputs="slots", number=2),
     Case("LinearLogit", {"schema": SCHEMA, **TABLE, **BIAS, **EXPLAINED}, inputs="features"),
     Case("LinearLogit", {"schema": SCHEMA, "use_bias": False, "l2": 0.1}, inputs="features", number=2),
     Case(
@@ -200,6 +246,8 @@ CASES = [
         },
         inputs="flat",
     ),
+    Case("MLP", {"units": (5, 3), "activation": "dice"}, inputs="flat", number=2),
+    Case("NextEventLoss", {"units": (5, 3), "weight": 0.5, **KERNEL, **BIAS}, inputs="states and events"),
     _cross(
         "MixtureCrossLayer", {"rank": 2, "num_experts": 3, "gate": "sigmoid", "activation": "relu", **KERNEL, **BIAS}
     ),
