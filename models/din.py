@@ -35,7 +35,7 @@ class DIN(CTRModel):
         attention_dropout: Share of their outputs dropped in training.
         use_softmax: Whether the weights of a row's events sum to 1. Otherwise each may have any size and sign.
         position_dim: Size of an embedding of the place of an event, counted from the newest, that the unit gets too.
-            With 0, as in the paper, the order of the events does not count.
+            With None, as in the paper, the order of the events does not count.
         deep_units: Widths of the hidden layers of the MLP; `()` leaves its output layer.
         deep_activation: Their activation, as in Keras, or `"dice"` or `"prelu"`.
         deep_dropout: Share of hidden outputs dropped in training.
@@ -61,7 +61,7 @@ class DIN(CTRModel):
         attention_activation: str = "dice",
         attention_dropout: float = 0.0,
         use_softmax: bool = False,
-        position_dim: int = 0,
+        position_dim: int | None = None,
         deep_units: Sequence[int] = (512, 128, 64),
         deep_activation: str = "relu",
         deep_dropout: float = 0.0,

@@ -36,8 +36,8 @@ class EventAttention(BiasedLayer):
         dropout: Share of their outputs dropped in training.
         momentum: Momentum of the statistics of Dice.
         use_softmax: Whether the weights of the events of a row sum to 1.
-        position_dim: Size of an embedding of each event's place, counted from the newest, that the network gets too; 0
-            for none. Otherwise the order of the events does not count.
+        position_dim: Size of an embedding of each event's place, counted from the newest, that the network gets too;
+            without it, the order of the events does not count.
         l2: Strength of the penalty `l2 / 2 * ||kernel||^2` on the kernels of hidden layers.
         kernel_initializer: Initial values of the network's kernels; `None` draws them from Glorot's uniform
             distribution.
@@ -49,7 +49,7 @@ class EventAttention(BiasedLayer):
     Output shape: `(batch, slots)`.
 
     Raises:
-        ValueError: If the score is unknown, or `position_dim` is given to one without a network.
+        ValueError: If the score is unknown, or `position_dim` is below 1 or given to one without a network.
 
     >>> events, present = np.ones((2, 3, 4), "float32"), np.array([[True, True, False], [False, False, False]])
     >>> EventAttention("dot", use_softmax=True)(events[:, 0], events, present).numpy().tolist()
@@ -64,13 +64,17 @@ class EventAttention(BiasedLayer):
         dropout: float = 0.0,
         momentum: float = 0.9,
         use_softmax: bool = False,
-        position_dim: int = 0,
+        position_dim: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if score not in SCORES:
             raise ValueError(f"The score must be one of {', '.join(SCORES)}. Received: {score!r}.")
-        if position_dim and score != "network":
+        if position_dim is not None and (not isinstance(position_dim, int) or position_dim < 1):
+            raise ValueError(
+                f"`position_dim` must be a whole number of at least 1, or None. Received: {position_dim!r}."
+            )
+        if position_dim is not None and score != "network":
             raise ValueError(f"Only a network takes places. Received: position_dim={position_dim}, score={score!r}.")
         self.score, self.units, self.dropout, self.momentum = score, tuple(units), dropout, momentum
         self.activation = find_activation(activation)
@@ -102,7 +106,7 @@ class EventAttention(BiasedLayer):
             name="network",
             dtype=self.dtype_policy,
         )
-        self.network.build((None, 4 * size + self.position_dim))
+        self.network.build((None, 4 * size + (self.position_dim or 0)))
 
     def call(self, candidate: Tensor, events: Tensor, present: Tensor, training: bool | None = None) -> Tensor:
         scores = self._scores(candidate, events, present, training)
@@ -120,7 +124,7 @@ class EventAttention(BiasedLayer):
         if self.position_dim:
             parts.append(ops.take(self.positions, places(present), axis=0))
         # Rows of a matrix, so that an activation has one slope for each unit, not for each event too.
-        inputs = ops.reshape(ops.concatenate(parts, axis=-1), (-1, 4 * size + self.position_dim))
+        inputs = ops.reshape(ops.concatenate(parts, axis=-1), (-1, 4 * size + (self.position_dim or 0)))
         return ops.reshape(self.network(inputs, training=training), (-1, slots))
 
     def compute_output_shape(self, candidate_shape: Shape, events_shape: Shape, present_shape: Shape) -> Shape:
