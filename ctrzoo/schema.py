@@ -19,12 +19,12 @@ import numpy as np
 from ctrzoo.suggest import unknown
 from ctrzoo.types import Config
 
-KINDS = ("categorical", "numerical", "multivalued", "vector")
+KINDS = ("categorical", "numerical", "multivalued", "vector", "sequence")
 POOLINGS = ("mean", "sum", "max")
 FORMAT_VERSION = 1
 MOST_IDS = 2**31 - 1
 # Keys of a field that earlier versions do not know.
-LATER = ("share", "cross", "compositional")
+LATER = ("share", "cross", "compositional", "events")
 SCHEMA_KEYS = ("format_version", "ctrzoo_version", "label", "fields")
 
 
@@ -35,13 +35,15 @@ class Field:
     Args:
         name: Unique name of the column.
         kind: `"categorical"` (one id, value 1), `"numerical"` (the field's own id, value = the scaled number, so its
-            embedding is value times vector), `"multivalued"` (several ids) or `"vector"` (a fixed number of numbers x,
-            each with an id of its own, so its embedding is the projection `x @ table rows`).
+            embedding is value times vector), `"multivalued"` (several ids), `"vector"` (a fixed number of numbers x,
+            each with an id of its own, so its embedding is the projection `x @ table rows`) or `"sequence"` (the ids of
+            events, the oldest first, each with the value 1; absent slots come last).
         vocabulary_size: Number of ids of the field; 1 for a numerical field, the length of a vector.
-        num_slots: Maximum number of ids per row; above 1 only for a multi-valued field, and the length of a vector. A
-            compositional field has twice as many.
-        pooling: How to pool the embeddings of a multi-valued field: `"mean"`, `"sum"` or `"max"`, the largest number of
-            each dimension. Weights of ids and `"max"` exclude each other.
+        num_slots: Maximum number of ids per row; above 1 only for a multi-valued field and a sequence, and the length
+            of a vector. A compositional field has twice as many.
+        pooling: How to pool the embeddings of a multi-valued field, and of a sequence in models that do not read its
+            order: `"mean"`, `"sum"` or `"max"`, the largest number of each dimension. Weights of ids and `"max"`
+            exclude each other.
         weighted: Whether the ids of a multi-valued field have weights in the data.
         share: Name of the field whose ids this field uses, such as `"item"` for the last item seen. It then has no ids,
             and so no rows of an embedding table, of its own.
@@ -52,6 +54,9 @@ class Field:
             rows. A product, which the source takes too, would never learn where rows start at 0, as those of linear
             terms do. The slots of the quotients come first, as do their ids. Source: Shi et al., 2020, section 3,
             https://arxiv.org/abs/1909.02107.
+        events: Name of the history of which a sequence is a column. The sequences of one history describe the same
+            events slot by slot, such as the items and their categories. None for a sequence that is a history of its
+            own, named after itself.
 
     Raises:
         ValueError: If an argument is out of range or does not fit the kind.
@@ -69,6 +74,7 @@ class Field:
     share: str | None = None
     cross: tuple[str, ...] = ()
     compositional: int | None = None
+    events: str | None = None
 
     def __post_init__(self):
         if not isinstance(self.name, str) or not self.name:
@@ -95,12 +101,18 @@ class Field:
             )
         if self.kind == "vector" and self.pooling != "mean":
             raise ValueError(f"{where}: the numbers of a vector are not pooled. Remove `pooling`.")
+        if self.kind == "sequence" and self.compositional is not None:
+            raise ValueError(f"{where}: each event of a sequence has one id. Remove `compositional`.")
+        if self.events is not None and (not isinstance(self.events, str) or not self.events):
+            raise ValueError(f"{where}: `events` must be the name of a history. Received: {self.events!r}.")
+        if self.events is not None and self.kind != "sequence":
+            raise ValueError(f"{where}: only a sequence has events. Remove `events`, or set kind='sequence'.")
         if self.compositional is not None:
             self._check_compositional(where)
-        elif self.kind not in ("multivalued", "vector") and self.num_slots != 1:
+        elif self.kind not in ("multivalued", "vector", "sequence") and self.num_slots != 1:
             raise ValueError(
-                f"{where}: only a multi-valued field has several slots. Received: {self.kind}, "
-                f"{self.num_slots} slots. Set kind='multivalued' or num_slots=1."
+                f"{where}: only a multi-valued field and a sequence have several slots. Received: {self.kind}, "
+                f"{self.num_slots} slots. Set kind='multivalued', kind='sequence' or num_slots=1."
             )
         if self.weighted and self.kind != "multivalued":
             raise ValueError(f"{where}: only a multi-valued field has weights. Set kind='multivalued'.")
@@ -182,6 +194,7 @@ class Schema:
                 _check_share(field, dict(zip(names, fields, strict=True)))
             if field.cross:
                 _check_cross(field, dict(zip(names, fields, strict=True)))
+        _check_histories(self.histories, dict(zip(names, fields, strict=True)))
         if self.num_ids > MOST_IDS:
             largest = max(fields, key=lambda field: field.vocabulary_size)
             raise ValueError(
@@ -223,6 +236,21 @@ class Schema:
     def slot_fields(self) -> tuple[int, ...]:
         """The index of the field that owns each slot, `(num_slots,)`."""
         return tuple(index for index, field in enumerate(self.fields) for _ in range(field.num_slots))
+
+    @functools.cached_property
+    def histories(self) -> dict[str, tuple[str, ...]]:
+        """The sequences of each history, in model order.
+
+        >>> seen = Field("seen", "sequence", vocabulary_size=5, num_slots=3)
+        >>> Schema([seen, Field("kinds", "sequence", num_slots=3, events="seen")]).histories
+        {'seen': ('seen', 'kinds')}
+        """
+        found: dict[str, tuple[str, ...]] = {}
+        for field in self.fields:
+            if field.kind == "sequence":
+                name = field.events or field.name
+                found[name] = (*found.get(name, ()), field.name)
+        return found
 
     def to_dict(self) -> Config:
         """Return the schema as plain dictionaries and lists."""
@@ -346,13 +374,23 @@ def _check_share(field, fields):
         raise ValueError(f"{where} must name a field of a column. Received: '{owner.name}', which is a cross.")
     if field.holds_numbers or owner.holds_numbers:
         kinds = f"'{field.name}' is {field.kind}, '{owner.name}' is {owner.kind}"
-        raise ValueError(f"{where} is for categorical and multi-valued fields. Received: {kinds}.")
+        raise ValueError(f"{where} is for categorical and multi-valued fields and sequences. Received: {kinds}.")
     if field.compositional != owner.compositional:
         both = f"{field.compositional}, and {owner.compositional} of '{owner.name}'"
         raise ValueError(f"{where} needs the `compositional` of '{owner.name}'. Received: {both}.")
     if field.vocabulary_size != owner.vocabulary_size:
         sizes = f"{field.vocabulary_size}, and {owner.vocabulary_size} of '{owner.name}'"
         raise ValueError(f"{where} needs the `vocabulary_size` of '{owner.name}'. Received: {sizes}.")
+
+
+def _check_histories(histories, fields):
+    for name, columns in histories.items():
+        lengths = {column: fields[column].num_slots for column in columns}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(
+                f"The sequences of the history '{name}' describe the same events, so they need the same `num_slots`. "
+                f"Received: {', '.join(f'{length} of {column!r}' for column, length in lengths.items())}."
+            )
 
 
 def _check_cross(field, fields):

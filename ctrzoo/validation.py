@@ -27,6 +27,8 @@ def check_schema(model: Any, data: Any) -> None:
 def check_ids(features: Features, schema: Schema) -> None:
     """Raise an error if an id is outside the table; a GPU would read zeros for it, XLA the nearest row.
 
+    Sequences are checked too: their events have the value 1 and come before the absent slots.
+
     This makes one pass over the ids in host memory.
 
     Args:
@@ -35,8 +37,8 @@ def check_ids(features: Features, schema: Schema) -> None:
 
     Raises:
         ValueError: If an id is outside the table (the message gives the first such id, its row and its field). Also if
-            ids are missing, are not integers, do not match the schema's number of slots, or if the shapes of ids and
-            values differ.
+            ids are missing, are not integers, do not match the schema's number of slots, if the shapes of ids and
+            values differ, or if the slots of a sequence are not as its kind says.
 
     >>> from ctrzoo.schema import Field, Schema
     >>> check_ids({"ids": np.array([[1], [3]], "int32")}, Schema([Field("user", vocabulary_size=2)]))
@@ -63,6 +65,31 @@ def check_ids(features: Features, schema: Schema) -> None:
             f"{schema.num_ids - 1}, the rows of the embedding table. Prepare the data again, with the vocabulary "
             "that the model was built for."
         )
+    if schema.histories and "values" in features:
+        _check_histories(np.asarray(features["values"]), schema)
+
+
+def _check_histories(values, schema):
+    """Check that each event has the value 1, and that no event comes after an absent slot of its history."""
+    owners = np.asarray(schema.slot_fields)
+    for history, columns in schema.histories.items():
+        slots = [values[:, owners == schema.names.index(column)] for column in columns]
+        for column, own in zip(columns, slots, strict=True):
+            odd = (own != 0) & (own != 1)
+            if odd.any():
+                row, slot = np.argwhere(odd)[0]
+                raise ValueError(
+                    f"An event of a sequence has the value 1, an absent slot 0. Received: {own[row, slot]} in slot "
+                    f"{slot} of '{column}' (row {row} of its batch)."
+                )
+        present = np.any(np.stack(slots) != 0, axis=0)
+        late = present[:, 1:] & ~present[:, :-1]
+        if late.any():
+            row, slot = np.argwhere(late)[0]
+            raise ValueError(
+                f"The events of the history '{history}' must come before its absent slots, the oldest first. Received: "
+                f"an event in slot {slot + 1} after an absent one (row {row} of its batch)."
+            )
 
 
 def _first(differences):

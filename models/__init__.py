@@ -14,12 +14,15 @@ from .afm import AFM
 from .afn import AFN
 from .autofis import AutoFIS
 from .autoint import AutoInt
+from .bst import BST
 from .cin import CIN
 from .cross_net import CrossNet
 from .dcn import DCN
 from .dcn_v2 import DCNv2
 from .deep_crossing import DeepCrossing
 from .deepfm import DeepFM
+from .dien import DIEN
+from .din import DIN
 from .dlrm import DLRM
 from .dnn import DNN
 from .ffm import FFM
@@ -38,6 +41,7 @@ from .masknet import MaskNet
 from .nfm import NFM
 from .pnn import PNN
 from .poly2 import Poly2
+from .pooled import Pooled
 from .sign import SIGN
 from .wide_deep import WideDeep
 from .xdeepfm import XDeepFM
@@ -74,6 +78,10 @@ MODELS = {
     "graphfm": GraphFM,
     "autofis": AutoFIS,
     "sign": SIGN,
+    "pooled": Pooled,
+    "din": DIN,
+    "dien": DIEN,
+    "bst": BST,
 }
 
 

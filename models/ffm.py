@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from ctrzoo.layers import FieldAwareInteraction, FieldEmbedding, LinearLogit
+from ctrzoo.layers.embedding import shares_of_events
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Schema
 from ctrzoo.types import Config, DType
@@ -56,6 +57,7 @@ class FFM(CTRModel):
         logit, pairs = FieldAwareInteraction(return_explanations=True, dtype=dtype, name="field_aware")(embedded)
         if normalize:
             values = ops.cast(features["values"], keras.backend.result_type(logit.dtype, "float32"))
+            values = shares_of_events(values, schema)
             scale = ops.divide_no_nan(1.0, ops.sum(ops.square(values), axis=-1, keepdims=True))
             logit, pairs = logit * scale, pairs * ops.expand_dims(scale, axis=-1)
         explanations = {"pairs": pairs}

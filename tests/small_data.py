@@ -45,6 +45,14 @@ def random_rows(schema, num_rows, random):
         if field.kind == "vector":
             ids[:, slot] = first + slot - schema.slot_fields.index(owner)
             values[:, slot] = random.normal(size=num_rows)
+    for columns in schema.histories.values():  # events come first
+        lengths = random.integers(0, schema.fields[schema.names.index(columns[0])].num_slots + 1, num_rows)
+        for name in columns:
+            owner = schema.names.index(name)
+            field, slots = schema.fields[owner], np.flatnonzero(np.equal(schema.slot_fields, owner))
+            present = np.arange(len(slots)) < lengths[:, None]
+            drawn = schema.first_ids[owner] + random.integers(0, field.vocabulary_size, present.shape)
+            ids[:, slots], values[:, slots] = np.where(present, drawn, 0), present
     for owner, field in enumerate(schema.fields):
         slots = np.flatnonzero(np.equal(schema.slot_fields, owner))
         if field.compositional is not None:

@@ -4,6 +4,7 @@ They run on every Keras backend and under every dtype policy. No layer supports 
 with value 0, which embeds to zero. Keras warns where a mask arrives.
 """
 
+from ctrzoo.layers.activations import Dice
 from ctrzoo.layers.afm import AttentionalInteraction
 from ctrzoo.layers.afn import LogarithmicNeurons
 from ctrzoo.layers.attention import REFERENCE_ATTENTION, FieldAttention
@@ -12,6 +13,9 @@ from ctrzoo.layers.cin import CompressedInteraction
 from ctrzoo.layers.cross import CrossV1, CrossV2, MixtureCrossLayer
 from ctrzoo.layers.dense import MLP, ResidualUnit
 from ctrzoo.layers.embedding import FieldEmbedding, LinearLogit, NumericalValues
+from ctrzoo.layers.event_attention import EventAttention
+from ctrzoo.layers.event_gru import EventGRU, NextEventLoss
+from ctrzoo.layers.event_transformer import EventTransformer, JoinPositions
 from ctrzoo.layers.factorization import AnovaKernel, BiInteraction, DotInteraction, PairProducts, PairwiseInteraction
 from ctrzoo.layers.fibinet import BilinearInteraction, SqueezeExcitation
 from ctrzoo.layers.field_aware import FieldAwareInteraction
@@ -35,8 +39,12 @@ __all__ = [
     "CompressedInteraction",
     "CrossV1",
     "CrossV2",
+    "Dice",
     "DotInteraction",
     "EdgeGates",
+    "EventAttention",
+    "EventGRU",
+    "EventTransformer",
     "FactorizedInnerProducts",
     "FactorizedOuterProducts",
     "FieldAttention",
@@ -52,12 +60,14 @@ __all__ = [
     "HighOrderCross",
     "InnerProducts",
     "InteractionGraph",
+    "JoinPositions",
     "LinearLogit",
     "LogarithmicNeurons",
     "MLP",
     "MaskBlock",
     "MixtureCrossLayer",
     "NegativeSamplingCorrection",
+    "NextEventLoss",
     "NumericalValues",
     "OuterProducts",
     "PairProducts",

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from ctrzoo.layers.activations import Dice, activation_config, activation_layer, find_activation
 from ctrzoo.layers.base import BiasedLayer
 from ctrzoo.layers.numerics import fresh
 from ctrzoo.types import Activation, Config, Shape, Tensor
@@ -17,11 +18,11 @@ class MLP(BiasedLayer):
     Args:
         units: Width of each hidden layer.
         output_dim: Width of a last, linear layer; `None` leaves it out.
-        activation: Activation of the hidden layers.
+        activation: Activation of the hidden layers, as in Keras, or `"dice"` or `"prelu"`, which have weights.
         dropout: Share of hidden outputs dropped in training.
         batch_norm: Whether to normalize before the activation.
-        batch_norm_momentum: Momentum of the moving mean and variance: the share that a step keeps. Keras' 0.99 needs
-            hundreds of steps before the first evaluation is right.
+        batch_norm_momentum: Momentum of the moving mean and variance, also those of Dice: the share that a step keeps.
+            Keras' 0.99 needs hundreds of steps before the first evaluation is right.
         l2: Strength of the penalty `l2 / 2 * ||kernel||^2` on the hidden kernels.
         kernel_initializer: Initial values of all kernels; `None` draws them from Glorot's uniform distribution.
         bias_initializer: Initial values of all biases.
@@ -46,7 +47,7 @@ class MLP(BiasedLayer):
     ) -> None:
         super().__init__(**kwargs)
         self.units, self.output_dim = tuple(units), output_dim
-        self.activation = keras.activations.get(activation)
+        self.activation = find_activation(activation)
         self.dropout, self.batch_norm, self.batch_norm_momentum = dropout, batch_norm, batch_norm_momentum
         self.steps = [step for index, width in enumerate(self.units) for step in self._hidden(index, width)]
         if output_dim is not None:
@@ -69,7 +70,7 @@ class MLP(BiasedLayer):
             yield keras.layers.BatchNormalization(
                 momentum=self.batch_norm_momentum, name=f"batch_norm_{index}", **common
             )
-        yield keras.layers.Activation(self.activation, **common)
+        yield activation_layer(self.activation, self.batch_norm_momentum, name=f"activation_{index}", **common)
         if self.dropout:
             yield keras.layers.Dropout(self.dropout, **common)
 
@@ -94,7 +95,7 @@ class MLP(BiasedLayer):
             **super().get_config(),
             "units": self.units,
             "output_dim": self.output_dim,
-            "activation": keras.activations.serialize(self.activation),
+            "activation": activation_config(self.activation),
             "dropout": self.dropout,
             "batch_norm": self.batch_norm,
             "batch_norm_momentum": self.batch_norm_momentum,
@@ -151,4 +152,4 @@ class ResidualUnit(BiasedLayer):
 
 
 def _has_training(layer):
-    return isinstance(layer, (keras.layers.Dropout, keras.layers.BatchNormalization))
+    return isinstance(layer, (keras.layers.Dropout, keras.layers.BatchNormalization, Dice))

@@ -1,5 +1,6 @@
 """Field embeddings and the linear logit from (id, value) slots: one table and one gather for all field kinds."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -27,6 +28,31 @@ def check_widths(features: Features, schema: Schema) -> None:
         )
 
 
+def shares_of_events(values: Tensor, schema: Schema, apart: Sequence[str] = ()) -> Tensor:
+    """Divide the values of each mean-pooled sequence by the number of its events in the row; they then sum to 1.
+
+    Args:
+        values: `(batch, slots)`, 1 for each event of a sequence.
+        schema: The `Schema`.
+        apart: Names of sequences whose values stay as they are.
+
+    >>> schema = Schema([{"name": "seen", "kind": "sequence", "vocabulary_size": 9, "num_slots": 3}])
+    >>> shares_of_events(np.array([[1.0, 1.0, 0.0]]), schema).numpy().tolist()
+    [[0.5, 0.5, 0.0]]
+    """
+    pieces, start, first = [], 0, 0
+    for field in schema.fields:
+        if field.kind == "sequence" and field.pooling == "mean" and field.num_slots > 1 and field.name not in apart:
+            own = values[:, first : first + field.num_slots]
+            count = ops.sum(ops.cast(own != 0, values.dtype), axis=1, keepdims=True)
+            pieces += [values[:, start:first]] * (start < first) + [own / ops.maximum(count, 1)]
+            start = first + field.num_slots
+        first += field.num_slots
+    if not pieces:
+        return values
+    return ops.concatenate([*pieces, *[values[:, start:]] * (start < first)], axis=1)
+
+
 @keras.saving.register_keras_serializable("ctrzoo")
 class FieldEmbedding(keras.layers.Layer):
     """Embed every field of a row as `sum over its slots of value * table[id]`.
@@ -34,7 +60,8 @@ class FieldEmbedding(keras.layers.Layer):
     A categorical field has one slot with value 1. A numerical field has one slot whose value is the number
     (`e = v * x`, GraphFM equation 3). A multi-valued field has several slots with value 1/n (mean pooling, GraphFM
     equation 4). A vector of numbers x has a slot and a row for each of them, so that it embeds to `x @ rows`: a `Dense`
-    layer without a bias. An absent entry is id 0 with value 0 and embeds to zero.
+    layer without a bias. A sequence has the value 1 for each event, which is divided by their number for the mean. An
+    absent entry is id 0 with value 0 and embeds to zero.
 
     A field with the pooling `"max"` takes the largest of `value * table[id]` in each dimension instead, over its slots
     whose value is not 0. Slots with an equal largest number share its gradient equally.
@@ -48,9 +75,14 @@ class FieldEmbedding(keras.layers.Layer):
         l2: Strength of the penalty `l2 / 2 * ||table||^2` (TensorFlow 1's and FuxiCTR's convention). It reads and
             updates all rows at every step, also under the row-wise optimizers of `ctrzoo.optimizers`.
         embeddings_regularizer: Another regularizer of the table, in place of `l2`. It reads all rows as well.
+        apart: Names of sequences that are not pooled. The embeddings of their events come from the same lookup.
 
     Input shape: `{"ids": (batch, slots) int, "values": (batch, slots) float}`.
-    Output shape: `(batch, fields, dim)`.
+    Output shape: `(batch, fields, dim)`. With `apart` it is a tuple: the other fields `(batch, other fields, dim)`,
+    then the events of each sequence in the order of `apart`, `(batch, its slots, dim)`, zero where absent.
+
+    Raises:
+        ValueError: If `dim` is below 1, `apart` names a field that is no sequence, or it leaves no other field.
 
     >>> schema = Schema([{"name": "user", "vocabulary_size": 9}, {"name": "age", "kind": "numerical"}])
     >>> FieldEmbedding(schema, dim=4)({"ids": np.array([[3, 10]]), "values": np.array([[1.0, 0.5]])}).shape
@@ -64,6 +96,7 @@ class FieldEmbedding(keras.layers.Layer):
         embeddings_initializer: Initializer = None,
         l2: float = 0.0,
         embeddings_regularizer: Regularizer = None,
+        apart: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -81,6 +114,20 @@ class FieldEmbedding(keras.layers.Layer):
         others = [field for field in self.schema.fields if field.kind != "vector"]
         # The fields whose rows are looked up by the ids of the batch.
         self.pooled = Schema(others, self.schema.label) if self.vectors and others else self.schema
+        self.apart = tuple(apart)
+        self._check_apart()
+
+    def _check_apart(self):
+        kinds = {field.name: field.kind for field in self.schema.fields}
+        wrong = [name for name in self.apart if kinds.get(name) != "sequence"]
+        if wrong or len(set(self.apart)) < len(self.apart):
+            sequences = ", ".join(name for name, kind in kinds.items() if kind == "sequence") or "none"
+            raise ValueError(
+                f"`apart` must name sequences of the schema, each once. Its sequences: {sequences}. "
+                f"Received: {', '.join(self.apart)}."
+            )
+        if len(self.apart) == len(kinds):
+            raise ValueError("`apart` must leave a field that is embedded as a whole. Received: all fields.")
 
     def build(self, input_shape: Any) -> None:
         self.table = self.add_weight(
@@ -125,30 +172,34 @@ class FieldEmbedding(keras.layers.Layer):
             self._add_fixed()
         super().load_own_variables(store)
 
-    def call(self, features: Features, training: bool | None = None) -> Tensor:
+    def call(self, features: Features, training: bool | None = None) -> Any:
         check_widths(features, self.schema)
         ids, values = features["ids"], ops.cast(features["values"], self.compute_dtype)
+        values = shares_of_events(values, self.schema, self.apart)
         if not self.vectors:
-            return self._pooled(ids, values, training)
-        owners, pieces, pooled = np.asarray(self.schema.slot_fields), [], None
+            pooled, events = self._pooled(ids, values, training)
+            return (pooled, *events) if self.apart else pooled
+        owners, pieces, pooled, events = np.asarray(self.schema.slot_fields), [], None, []
         others = np.flatnonzero(~np.isin(owners, self.vectors))
         if len(others):
-            pooled = self._pooled(ops.take(ids, others, axis=1), ops.take(values, others, axis=1), training)
+            pooled, events = self._pooled(ops.take(ids, others, axis=1), ops.take(values, others, axis=1), training)
         start = 0
-        for place, index in enumerate((*self.vectors, self.schema.num_fields)):
+        kept = [index for index, field in enumerate(self.schema.fields) if field.name not in self.apart]
+        for place, index in enumerate((*map(kept.index, self.vectors), len(kept))):
             if pooled is not None and start < index - place:
                 pieces.append(pooled[:, start : index - place])
             start = index - place
-            if index < self.schema.num_fields:
-                slots = np.flatnonzero(owners == index)
+            if index < len(kept):
+                slots = np.flatnonzero(owners == kept[index])
                 # All rows of the batch have the same ids.
-                rows = look_up(self.table, self.schema.first_ids[index] + np.arange(len(slots)), not training)
+                rows = look_up(self.table, self.schema.first_ids[kept[index]] + np.arange(len(slots)), not training)
                 vectors = ops.matmul(values[:, slots[0] : slots[-1] + 1], ops.cast(rows, self.compute_dtype))
                 pieces.append(ops.expand_dims(vectors, axis=1))
-        return ops.concatenate(pieces, axis=1)
+        fields = ops.concatenate(pieces, axis=1)
+        return (fields, *events) if self.apart else fields
 
     def _pooled(self, ids, values, training):
-        """Embed the fields that are not vectors, from their slots."""
+        """Embed the fields that are not vectors, from their slots; return them and the events of `apart`."""
         # Mixed precision casts the rows it looks up, not the whole table.
         embedded = ops.cast(look_up(self.table, ids, exportable=not training), self.compute_dtype)
         if self.fixed is not None:
@@ -157,21 +208,39 @@ class FieldEmbedding(keras.layers.Layer):
             embedded = ops.where(is_fixed, fixed, embedded)
         values = ops.expand_dims(values, axis=-1)
         embedded = embedded * values
-        if self.pooled.num_slots == self.pooled.num_fields:
-            return embedded
-        owners = np.asarray(self.pooled.slot_fields)
-        pool = np.arange(self.pooled.num_fields)[:, None] == owners[None, :]
-        pooled = ops.matmul(ops.convert_to_tensor(pool, self.compute_dtype), embedded)
-        return self._with_maxima(pooled, embedded, values)
+        if not self.apart:
+            return self._pool(embedded, values, self.pooled.fields), []
+        ends = np.cumsum([field.num_slots for field in self.pooled.fields]).tolist()
+        slots = {
+            field.name: slice(end - field.num_slots, end) for field, end in zip(self.pooled.fields, ends, strict=True)
+        }
+        events = [embedded[:, slots[name]] for name in self.apart]
+        kept = [field for field in self.pooled.fields if field.name not in self.apart]
+        if not kept:
+            return None, events
+        embedded, values = (
+            ops.concatenate([each[:, slots[field.name]] for field in kept], axis=1) for each in (embedded, values)
+        )
+        return self._pool(embedded, values, kept), events
 
-    def _with_maxima(self, pooled, embedded, values):
+    def _pool(self, embedded, values, fields):
+        """Pool the slots of fields, which are adjacent."""
+        sizes = [field.num_slots for field in fields]
+        if sum(sizes) == len(fields):
+            return embedded
+        owners = np.repeat(np.arange(len(fields)), sizes)
+        pool = np.arange(len(fields))[:, None] == owners[None, :]
+        pooled = ops.matmul(ops.convert_to_tensor(pool, self.compute_dtype), embedded)
+        return self._with_maxima(pooled, embedded, values, fields)
+
+    def _with_maxima(self, pooled, embedded, values, fields):
         """Replace the sums of the fields whose pooling is the maximum."""
-        pieces, start = [], 0
-        for index, field in enumerate(self.pooled.fields):
+        pieces, start, first = [], 0, 0
+        for index, field in enumerate(fields):
+            slots = slice(first, first + field.num_slots)
+            first += field.num_slots
             if field.pooling != "max" or field.num_slots == 1:
                 continue
-            first = self.pooled.slot_fields.index(index)
-            slots = slice(first, first + field.num_slots)
             present = values[:, slots] != 0
             # ONNX multiplies the entries that are left out by 0, so they must be finite.
             lowest = lowest_score(self.compute_dtype)
@@ -181,11 +250,15 @@ class FieldEmbedding(keras.layers.Layer):
             start = index + 1
         if not pieces:
             return pooled
-        pieces += [pooled[:, start:]] * (start < self.pooled.num_fields)
+        pieces += [pooled[:, start:]] * (start < len(fields))
         return ops.concatenate(pieces, axis=1)
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
-        return (input_shape["ids"][0], self.schema.num_fields, self.dim)
+        batch, fields = input_shape["ids"][0], self.schema.num_fields - len(self.apart)
+        if not self.apart:
+            return (batch, fields, self.dim)
+        slots = {field.name: field.num_slots for field in self.schema.fields}
+        return ((batch, fields, self.dim), *((batch, slots[name], self.dim) for name in self.apart))
 
     def get_config(self) -> Config:
         return {
@@ -195,6 +268,7 @@ class FieldEmbedding(keras.layers.Layer):
             "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
             "l2": self.l2,
             "embeddings_regularizer": keras.regularizers.serialize(self.embeddings_regularizer),
+            "apart": self.apart,
         }
 
     @classmethod

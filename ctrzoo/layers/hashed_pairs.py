@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from ctrzoo.layers.base import ExplainingLayer
-from ctrzoo.layers.embedding import check_widths
+from ctrzoo.layers.embedding import check_widths, shares_of_events
 from ctrzoo.layers.numerics import penalty
 from ctrzoo.lookup import look_up
 from ctrzoo.schema import Schema
@@ -63,7 +63,8 @@ class HashedPairs(ExplainingLayer):
     """The pair term of Poly2, `sum over i < j of w[h(id_i, id_j)] * value_i * value_j`.
 
     Each pair of fields has its own salt, which is its number among all pairs i < j in the order of the schema. A
-    multi-valued field pairs each of its members, weighted by its value, with the other fields, but not with each other.
+    multi-valued field or a sequence pairs each of its members, weighted by its value, with the other fields, but not
+    with each other.
     Weights start at 0, so a pair that training never saw adds nothing.
     Source: Chang et al., JMLR 11, 2010, section 2; hashed as in Juan et al., RecSys 2016, section 2,
     with another hash function, https://doi.org/10.1145/2959100.2959134.
@@ -148,7 +149,8 @@ class HashedPairs(ExplainingLayer):
     def call(self, features: Features, training: bool | None = None) -> Tensor:
         check_widths(features, self.schema)
         ids = ops.transpose(features["ids"])  # slots first: whole rows of the batch are gathered
-        values = ops.transpose(ops.cast(features["values"], self.compute_dtype))
+        values = shares_of_events(ops.cast(features["values"], self.compute_dtype), self.schema)
+        values = ops.transpose(values)
         first, second = ops.take(ids, self.first, axis=0), ops.take(ids, self.second, axis=0)
         buckets = hash_pairs(first, second, self.salt[:, None], self.num_buckets)
         weights = look_up(self.table, buckets, exportable=not training)

@@ -149,6 +149,8 @@ class ReplicatedStep:
         self._num_parts = self.num_replicas * cpu_replicas
         layers = model._flatten_layers() if self._num_parts > 1 else ()
         self._batch_norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
+        for layer in self._batch_norms:
+            layer.num_replicas = self.num_replicas  # Dice counts the rows of all devices
         if cpu_replicas > 1 and self.num_replicas > 1:
             raise ValueError(f"`cpu_replicas` needs one device. Received: {self.num_replicas}; set cpu_replicas=1.")
         if cpu_replicas > 1 and self._batch_norms:

@@ -155,6 +155,8 @@ def embed(path: pathlib.Path, schema: Schema, whole: Schema, features: dict[str,
     for field in schema.fields:
         slots = np.flatnonzero(owners == whole.names.index(field.name))
         values = features["values"][:, slots, None]
+        if field.kind == "sequence" and field.pooling == "mean":
+            values = values / np.maximum(np.count_nonzero(values, axis=1, keepdims=True), 1)
         terms = values * table[features["ids"][:, slots]]
         if field.pooling == "max":
             largest = np.where(values != 0, terms, -np.inf).max(axis=1)

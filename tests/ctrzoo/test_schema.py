@@ -32,6 +32,14 @@ def test_json_both_ways(mixed_schema):
         ({"name": "a", "num_slots": 2}, "only a multi-valued field"),
         ({"name": "a", "kind": "multivalued", "pooling": "min"}, "one of mean, sum, max. Received: 'min'"),
         ({"name": "a", "kind": "multivalued", "pooling": "max", "weighted": True}, "'max' takes no weights"),
+        ({"name": "a", "kind": "sequence", "weighted": True}, "only a multi-valued field has weights"),
+        ({"name": "a", "kind": "sequence", "pooling": "last"}, "one of mean, sum, max. Received: 'last'"),
+        (
+            {"name": "a", "kind": "sequence", "compositional": 2, "vocabulary_size": 4, "num_slots": 2},
+            "each event of a sequence has one id",
+        ),
+        ({"name": "a", "kind": "multivalued", "events": "seen"}, "only a sequence has events"),
+        ({"name": "a", "kind": "sequence", "events": ""}, "`events` must be the name of a history. Received: ''"),
         ({"name": "a", "kind": "vector", "vocabulary_size": 3}, "must be equal. Received: 3 and 1"),
         ({"name": "a", "kind": "vector", "pooling": "max"}, "the numbers of a vector are not pooled"),
         ({"name": "a", "compositional": 0}, "`compositional` must be a whole number of at least 1. Received: 0"),
@@ -120,7 +128,7 @@ def test_a_schema_without_shared_ids_is_written_as_before(mixed_schema):
         (Field("x", vocabulary_size=4, share="x"), "must name a field with ids of its own. Received: itself"),
         (Field("x", vocabulary_size=4, share="last"), "Received: 'last', which shares the ids of 'item'"),
         (Field("x", vocabulary_size=5, share="item"), "needs the `vocabulary_size` of 'item'. Received: 5, and 4"),
-        (Field("x", "numerical", share="age"), "is for categorical and multi-valued fields"),
+        (Field("x", "numerical", share="age"), "is for categorical and multi-valued fields and sequences"),
         (Field("x", share="age"), "'x' is categorical, 'age' is numerical"),
         (Field("x", "vector", share="item"), "'x' is vector, 'item' is categorical"),
         (
@@ -132,6 +140,32 @@ def test_a_schema_without_shared_ids_is_written_as_before(mixed_schema):
 def test_shared_ids_that_do_not_fit_are_refused(field, message):
     with pytest.raises(ValueError, match=message):
         Schema([*SHARED, field])
+
+
+HISTORY = [
+    Field("item", vocabulary_size=4),
+    Field("shop", vocabulary_size=3),
+    Field("seen", "sequence", vocabulary_size=4, num_slots=5, share="item", events="views"),
+    Field("age", "numerical"),
+    Field("seen_shop", "sequence", vocabulary_size=3, num_slots=5, share="shop", events="views"),
+    Field("words", "sequence", vocabulary_size=9, num_slots=2),
+]
+
+
+def test_sequences_belong_to_histories():
+    schema = Schema(HISTORY)
+    assert schema.histories == {"views": ("seen", "seen_shop"), "words": ("words",)}
+    assert schema.first_ids == (1, 5, 1, 8, 5, 9) and schema.num_slots == 1 + 1 + 5 + 1 + 5 + 2
+    assert Schema.from_json(schema.to_json()) == schema
+    kept = [set(field) & {"share", "events"} for field in schema.to_dict()["fields"]]
+    assert kept == [set(), set(), {"share", "events"}, set(), {"share", "events"}, set()]
+    other = Schema([*HISTORY[:5], Field("words", "sequence", vocabulary_size=9, num_slots=2, events="query")])
+    assert schema.differences(other) == ["`events` of field 'words' is None and 'query'"]
+
+
+def test_the_sequences_of_a_history_have_one_length():
+    with pytest.raises(ValueError, match="history 'views' .* same `num_slots`. Received: 5 of 'seen', .* 2 of 'more'"):
+        Schema([*HISTORY, Field("more", "sequence", num_slots=2, events="views")])
 
 
 def test_a_shared_field_is_named_by_a_text():

@@ -59,3 +59,29 @@ def test_ids_that_are_no_whole_numbers_are_refused(mixed_schema):
 
 def test_a_batch_of_no_rows_passes(mixed_schema):
     assert check_ids({"ids": np.ones((0, mixed_schema.num_slots), "int32")}, mixed_schema) is None
+
+
+HISTORY = Schema(
+    [
+        Field("item", vocabulary_size=4),
+        Field("seen", "sequence", vocabulary_size=4, num_slots=3, share="item", events="views"),
+        Field("shop", "sequence", vocabulary_size=2, num_slots=3, events="views"),
+    ]
+)
+
+
+def test_the_events_of_a_history_come_before_its_absent_slots():
+    ids = np.array([[1, 1, 2, 4, 5, 0, 6], [2, 3, 0, 0, 5, 0, 0], [3, 0, 0, 0, 0, 0, 0]])
+    values = (ids > 0).astype("float32")
+    # The shop of the second event is unknown in the first row: the event is there nevertheless.
+    check_ids({"ids": ids, "values": values}, HISTORY)
+    values[1, 1] = values[1, 4] = 0
+    values[1, 2] = 1
+    with pytest.raises(ValueError, match=r"history 'views' must come before .* slot 1 after an absent one \(row 1"):
+        check_ids({"ids": ids, "values": values}, HISTORY)
+
+
+def test_events_have_the_value_one():
+    values = np.array([[1, 0.5, 0.5, 0, 1, 1, 0]], "float32")
+    with pytest.raises(ValueError, match=r"has the value 1.* Received: 0.5 in slot 0 of 'seen' \(row 0"):
+        check_ids({"ids": np.ones((1, 7), "int32"), "values": values}, HISTORY)

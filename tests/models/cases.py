@@ -7,11 +7,11 @@ import keras
 import numpy as np
 
 from ctrzoo.models import MODELS, build, hyperparameters_of
+from ctrzoo.schema import Field, Schema
 from tests.small_data import random_rows
 
 # Small values of hyperparameters that set sizes; those of a model that are not here keep their defaults.
 SMALL = {
-    "attention_units": 4,
     "bottom_units": (8,),
     "edge_embedding_dim": 3,
     "edge_units": 6,
@@ -24,6 +24,15 @@ SMALL = {
     "rank": 2,
     "selector_units": 4,
 }
+
+HISTORY = Field("seen", "sequence", vocabulary_size=5, num_slots=3, share="item")
+
+
+def with_history(schema):
+    """Return a schema with a sequence of items more, last, so that every model can read it."""
+    return Schema([*schema.fields, HISTORY], schema.label)
+
+
 FORMULATIONS = [
     (name, formulation)
     for name in MODELS
@@ -35,7 +44,7 @@ def small_hyperparameters(name):
     """Return small sizes for a model; widths that are tuples become two layers, empty ones stay empty."""
     defaults = hyperparameters_of(name)
     small = {key: value for key, value in SMALL.items() if key in defaults}
-    for key, width in (("units", 8), ("deep_units", 8)):
+    for key, width in (("units", 8), ("deep_units", 8), ("attention_units", 4), ("auxiliary_units", 4)):
         if defaults.get(key):
             small[key] = (width, width) if isinstance(defaults[key], tuple) else width
     return small

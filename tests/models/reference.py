@@ -13,10 +13,13 @@ def random_batch(schema, rows=5, seed=0):
     """Draw features of all field kinds, with absent entries, and labels."""
     random = np.random.default_rng(seed)
     ids, values = np.zeros((rows, schema.num_slots), "int32"), np.zeros((rows, schema.num_slots), "float32")
-    slots = np.asarray(schema.slot_fields)
+    slots, histories = np.asarray(schema.slot_fields), {}
     for index, (field, first) in enumerate(zip(schema.fields, schema.first_ids, strict=True)):
+        history = [name for name, columns in schema.histories.items() if field.name in columns]
+        lengths = histories.setdefault(history[0], {}) if history else {}
         for row in range(rows):
             count = random.integers(field.num_slots + 1) if row else field.num_slots
+            count = lengths.setdefault(row, count)  # the columns of a history have the same events
             own = np.flatnonzero(slots == index)[:count]
             ids[row, own] = first + random.integers(field.vocabulary_size, size=count)
             if field.kind == "vector":
@@ -26,7 +29,8 @@ def random_batch(schema, rows=5, seed=0):
             elif field.kind == "numerical":
                 values[row, own] = random.normal(size=count)
             else:
-                values[row, own] = 1 / count if count and field.pooling == "mean" else 1
+                mean = count and field.pooling == "mean" and field.kind != "sequence"
+                values[row, own] = 1 / count if mean else 1
     return {"ids": ids, "values": values}, random.integers(2, size=(rows, 1)).astype("float32")
 
 
@@ -54,6 +58,10 @@ def embed(schema, table, batch):
                 embedded[row, field] += vector
             elif values[slot]:  # present ids come first
                 embedded[row, field] = np.maximum(embedded[row, field], vector)
+        for index, field in enumerate(schema.fields):
+            if field.kind == "sequence" and field.pooling == "mean":
+                own = [value for value, owner in zip(values, schema.slot_fields, strict=True) if owner == index]
+                embedded[row, index] /= max(1, np.count_nonzero(own))
     return embedded
 
 

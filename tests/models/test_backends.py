@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.models.cases import CASES, predict, rows
+from tests.models.cases import CASES, predict, rows, with_history
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -35,6 +35,7 @@ print("fit", model.fit(features, arrays["outputs"], verbose=0).history["loss"][0
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed: pip install jax")
 def test_outputs_on_jax_equal_those_on_tensorflow(mixed_schema, tmp_path):
+    mixed_schema = with_history(mixed_schema)
     features, _ = rows(mixed_schema)
     np.savez(tmp_path / "features.npz", **features)
     for case in CASES:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ctrzoo.models import MODELS, build, hyperparameters_of
-from tests.models.cases import rows, small_hyperparameters
+from tests.models.cases import rows, small_hyperparameters, with_history
 
 WITH = [name for name in MODELS if "deep_batch_norm" in hyperparameters_of(name)]
 
@@ -18,6 +18,7 @@ def norms(model):
 
 @pytest.mark.parametrize("name", WITH)
 def test_the_momentum_reaches_every_batch_normalization(name, mixed_schema):
+    mixed_schema = with_history(mixed_schema)
     sizes = {**small_hyperparameters(name), "deep_units": (8, 6), "deep_batch_norm": True}
     momenta = {option: 0.7 for option in hyperparameters_of(name) if option.endswith("batch_norm_momentum")}
     model = build(name, mixed_schema, **sizes, **momenta)

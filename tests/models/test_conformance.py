@@ -17,7 +17,7 @@ from ctrzoo.metrics import auc
 from ctrzoo.models import MODELS, build, hyperparameters_of
 from ctrzoo.schema import Field, Schema
 from ctrzoo.training.strategy import ReplicatedStep
-from tests.models.cases import CASES, arguments_of, predict, randomize, rows
+from tests.models.cases import CASES, arguments_of, predict, randomize, rows, with_history
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -32,8 +32,15 @@ OTHER_KINDS = Schema(
         Field("item", vocabulary_size=7, num_slots=2, compositional=4),
         Field("one", "vector"),
         Field("user", vocabulary_size=5),
+        Field("seen", "sequence", vocabulary_size=5, num_slots=4, share="user", pooling="sum"),
     ]
 )
+
+
+@pytest.fixture
+def mixed_schema(mixed_schema):
+    """Fields of each kind, with a history for the models that need one."""
+    return with_history(mixed_schema)
 
 
 @pytest.fixture(params=CASES, ids=repr)
@@ -200,7 +207,7 @@ def test_a_batch_of_one_equals_its_row_in_a_batch(model):
 @pytest.mark.parametrize("key", ["ids", "values"])
 def test_one_column_is_not_stretched_to_all_slots(key, model):
     features, _ = rows(model.schema)
-    with pytest.raises(ValueError, match=r"Ids and values must have the shape \(batch, 6\)"):
+    with pytest.raises(ValueError, match=rf"Ids and values must have the shape \(batch, {model.schema.num_slots}\)"):
         model({**features, key: features[key][:, :1]})
 
 
@@ -299,6 +306,10 @@ def test_regression(case, mixed_schema):
 
 def test_a_single_field_is_enough(name):
     schema = Schema([Field("user", vocabulary_size=4)])
+    if name in ("pooled", "din", "dien", "bst"):
+        with pytest.raises(ValueError, match="The model reads histories"):
+            build(name, schema)
+        return
     if name in ("pnn", "dlrm", "hoafm", "autofis", "fibinet"):  # their terms are of pairs alone
         with pytest.raises(ValueError, match="at least (one pair|two vectors|two fields|2 fields)"):
             build(name, schema)

@@ -20,6 +20,7 @@ SCHEMA = Schema(
         Field("tags", "multivalued", vocabulary_size=4, num_slots=3),
     ]
 )
+WITH_HISTORY = Schema([*SCHEMA.fields, Field("seen", "sequence", vocabulary_size=9, num_slots=4, share="user")])
 FIELDS, DIM = 3, 4
 KERNEL = {"kernel_initializer": "he_normal", "kernel_regularizer": keras.regularizers.L1(0.1)}
 BIAS = {"bias_initializer": keras.initializers.RandomNormal(stddev=0.5)}
@@ -79,13 +80,29 @@ def arrays(kind, rows=5, fields=FIELDS):
         values = np.concatenate([np.ones((rows, 1)), normal(1), tags > 0], axis=1)
         return {"ids": np.concatenate([ids, tags], axis=1).astype("int32"), "values": values.astype("float32")}
 
+    def with_history():
+        batch = features()
+        present = np.arange(4) < random.integers(0, 5, (rows, 1))
+        ids = np.where(present, 1 + random.integers(0, 9, (rows, 4)), 0)
+        ids = np.concatenate([batch["ids"], ids], axis=1).astype("int32")
+        return {"ids": ids, "values": np.concatenate([batch["values"], present], axis=1).astype("float32")}
+
+    def present(slots, last=False):
+        found = np.arange(slots) < random.integers(0, slots + 1, (rows, 1))
+        return np.where(last & (np.arange(slots) == slots - 1), True, found)
+
     makers = {
         "embedded": lambda: [normal(fields, DIM)],
         "towards": lambda: [normal(fields, fields * DIM)],
         "features": lambda: [features()],
+        "history": lambda: [with_history()],
         "flat": lambda: [normal(fields + 1)],
         "flat twice": lambda: [normal(fields + 1), normal(fields + 1)],
         "embedded twice": lambda: [normal(fields, DIM), normal(fields, DIM)],
+        "slots": lambda: [normal(4, DIM), present(4, last=True)],
+        "events": lambda: [normal(4, DIM), normal(4)],
+        "candidate and events": lambda: [normal(DIM), normal(4, DIM), present(4)],
+        "states and events": lambda: [normal(4, DIM), normal(4, DIM), present(4)],
         "embedded and gates": lambda: [normal(fields, DIM), _gates(normal(fields, fields))],
     }
     return makers[kind]()
@@ -125,6 +142,42 @@ CASES = [
     _cross("CrossV2", {"l2": 0.1}, number=2),
     Case("DotInteraction", {"self_interaction": True}),
     Case("EdgeGates", {"units": 5, "dropout": 0.2, "l0": 0.1, **KERNEL, **BIAS}),
+    Case("Dice", {"momentum": 0.8, "alpha_initializer": "ones"}, inputs="flat"),
+    Case(
+        "EventAttention",
+        {
+            "score": "network",
+            "units": (5, 3),
+            "activation": "prelu",
+            "dropout": 0.2,
+            "momentum": 0.8,
+            "use_softmax": True,
+            "position_dim": 2,
+            **KERNEL,
+            **BIAS,
+        },
+        inputs="candidate and events",
+    ),
+    Case("EventAttention", {"score": "bilinear", "l2": 0.1}, inputs="candidate and events", number=2),
+    Case("EventAttention", {"units": (5,)}, inputs="candidate and events", number=3),
+    Case("EventGRU", {"use_update_gate": False, "return_states": True, **KERNEL, **BIAS}, inputs="events"),
+    Case("EventGRU", {"l2": 0.1}, inputs="events", number=2),
+    Case(
+        "EventTransformer",
+        {
+            "num_heads": 4,
+            "use_norm": False,
+            "use_residual": False,
+            "causal": True,
+            "attention_dropout": 0.2,
+            "dropout": 0.1,
+            **KERNEL,
+            **BIAS,
+            **EXPLAINED,
+        },
+        inputs="slots",
+    ),
+    Case("EventTransformer", {"num_heads": 2, "l2": 0.1}, inputs="slots", number=2),
     Case("FactorizedInnerProducts", {"units": 5, **KERNEL}),
     Case("FactorizedOuterProducts", {"units": 5, **KERNEL}),
     Case(
@@ -144,6 +197,7 @@ CASES = [
     Case("FieldAttention", {"units": 10, "l2": 0.1}, number=2),
     Case("FieldAwareInteraction", {**EXPLAINED}, inputs="towards"),
     Case("FieldEmbedding", {"schema": SCHEMA, "dim": 5, **TABLE}, inputs="features"),
+    Case("FieldEmbedding", {"schema": WITH_HISTORY, "dim": 5, "apart": ("seen",)}, inputs="history", number=2),
     Case("FieldGraph", {"num_steps": 3, "negative_slope": 0.1, **KERNEL, **BIAS, **EXPLAINED}),
     Case("FieldGraph", {"use_attention": False, "share_steps": False, "use_bias": False, "l2": 0.1}, number=2),
     Case("FieldGraph", {"num_steps": 2, "share_steps": False, "message_units": (3, 5), **EXPLAINED}, number=3),
@@ -179,6 +233,8 @@ CASES = [
     ),
     Case("InnerProducts", {}),
     Case("InteractionGraph", {"units": 5, "activation_l2": 0.1, **KERNEL, **BIAS}, inputs="embedded and gates"),
+    Case("JoinPositions", {"dim": 3, "count_from": "oldest"}, inputs="slots"),
+    Case("JoinPositions", {"dim": 3}, inputs="slots", number=2),
     Case("LinearLogit", {"schema": SCHEMA, **TABLE, **BIAS, **EXPLAINED}, inputs="features"),
     Case("LinearLogit", {"schema": SCHEMA, "use_bias": False, "l2": 0.1}, inputs="features", number=2),
     Case("LogarithmicNeurons", {"num_neurons": 5, "batch_norm_momentum": 0.8, **KERNEL}),
@@ -196,6 +252,8 @@ CASES = [
         },
         inputs="flat",
     ),
+    Case("MLP", {"units": (5, 3), "activation": "dice"}, inputs="flat", number=2),
+    Case("NextEventLoss", {"units": (5, 3), "weight": 0.5, **KERNEL, **BIAS}, inputs="states and events"),
     _cross(
         "MaskBlock",
         {

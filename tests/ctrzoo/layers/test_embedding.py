@@ -159,6 +159,86 @@ def test_a_field_pooled_by_max_has_the_largest_number_of_its_rows(order):
     np.testing.assert_allclose(found, embed(schema, table, batch), rtol=1e-9)
 
 
+SEQUENCES = Schema(
+    [
+        Field("vector", "vector", 2, 2),
+        Field("mean", "sequence", vocabulary_size=4, num_slots=3, share="item"),
+        Field("sum", "sequence", vocabulary_size=4, num_slots=3, share="item", pooling="sum", events="mean"),
+        Field("item", vocabulary_size=4),
+        Field("max", "sequence", vocabulary_size=5, num_slots=4, pooling="max"),
+        Field("tags", "multivalued", vocabulary_size=4, num_slots=2),
+        Field("last", "vector", 1, 1),
+        Field("one", "sequence", vocabulary_size=4),
+    ]
+)
+
+
+def slow_events(table, batch, name):
+    """Return the embeddings of each event of a sequence, and its pooling by the fields' definition."""
+    index = SEQUENCES.names.index(name)
+    slots = np.flatnonzero(np.equal(SEQUENCES.slot_fields, index))
+    events = np.zeros((len(batch["ids"]), len(slots), table.shape[1]))
+    pooled = np.zeros((len(batch["ids"]), table.shape[1]))
+    for row, (ids, values) in enumerate(zip(batch["ids"], batch["values"], strict=True)):
+        present = [place for place, slot in enumerate(slots) if values[slot] == 1]
+        for place in present:
+            events[row, place] = table[ids[slots[place]]]
+        if present:
+            how = {"mean": np.mean, "sum": np.sum, "max": np.max}[SEQUENCES.fields[index].pooling]
+            pooled[row] = how(events[row, present], axis=0)
+    return events, pooled
+
+
+def test_a_sequence_is_pooled_as_a_multi_valued_field_is():
+    batch, _ = random_batch(SEQUENCES, rows=30)
+    layer, linear = FieldEmbedding(SEQUENCES, 3), LinearLogit(SEQUENCES, use_bias=False, return_explanations=True)
+    for each in (layer, linear):
+        each.build({"ids": batch["ids"].shape})
+    table = np.random.default_rng(1).normal(size=(SEQUENCES.num_ids, 3))
+    layer.table.assign(table)
+    linear.weights_of_ids.table.assign(table[:, :1])
+    embedded, terms = np.asarray(layer(batch)), np.asarray(linear(batch)[1])
+    for index, field in enumerate(SEQUENCES.fields):
+        if field.kind == "sequence":
+            np.testing.assert_allclose(embedded[:, index], slow_events(table, batch, field.name)[1], rtol=1e-12)
+            np.testing.assert_allclose(terms[:, index], slow_events(table[:, :1], batch, field.name)[1][:, 0])
+    np.testing.assert_allclose(embedded, embed(SEQUENCES, table, batch), rtol=1e-12)
+
+
+@pytest.mark.parametrize("apart", [("mean", "sum"), ("max",), ("one", "mean"), ("sum", "max", "one", "mean")])
+def test_events_come_from_the_lookup_of_the_other_fields(apart):
+    batch, _ = random_batch(SEQUENCES, rows=30)
+    layer = FieldEmbedding(SEQUENCES, 3, apart=apart)
+    assert layer.compute_output_shape({"ids": (None, SEQUENCES.num_slots)})[0] == (None, 8 - len(apart), 3)
+    table = np.random.default_rng(1).normal(size=(SEQUENCES.num_ids, 3))
+    layer.build({"ids": batch["ids"].shape})
+    layer.table.assign(table)
+    fields, *events = layer(batch)
+    others = [index for index, name in enumerate(SEQUENCES.names) if name not in apart]
+    np.testing.assert_allclose(fields, embed(SEQUENCES, table, batch)[:, others], rtol=1e-12)
+    for name, own in zip(apart, events, strict=True):
+        np.testing.assert_allclose(own, slow_events(table, batch, name)[0], rtol=1e-12)
+    graph = tf.function(lambda batch: layer(batch, training=False)).get_concrete_function(batch).graph
+    gathers = [operation for operation in graph.get_operations() if "Gather" in operation.type]
+    lookups = [operation for operation in gathers if operation.inputs[0].dtype in (tf.resource, tf.float64)]
+    assert len([one for one in lookups if one.outputs[0].shape.rank == 3]) == 1
+
+
+@pytest.mark.parametrize(
+    ("apart", "message"),
+    [
+        (("tags",), "must name sequences of the schema, each once. Its sequences: mean, sum, max, one. Received: tags"),
+        (("mean", "mean"), "each once"),
+        (("seen",), "Received: seen"),
+    ],
+)
+def test_only_sequences_are_kept_apart(apart, message):
+    with pytest.raises(ValueError, match=message):
+        FieldEmbedding(SEQUENCES, 3, apart=apart)
+    with pytest.raises(ValueError, match="must leave a field"):
+        FieldEmbedding(Schema([Field("seen", "sequence", vocabulary_size=2, num_slots=2)]), 3, apart=("seen",))
+
+
 def test_padding_does_not_change_a_maximum():
     short = Schema([Field("tags", "multivalued", vocabulary_size=4, num_slots=2, pooling="max")])
     long = Schema([Field("tags", "multivalued", vocabulary_size=4, num_slots=5, pooling="max")])
