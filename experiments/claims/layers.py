@@ -91,7 +91,8 @@ def agreement(layers: dict[str, np.ndarray], importance: PermutationImportance) 
     rows = []
     for name, matrices in ((WEIGHTS, layers["weights"]), (EFFECTS, layers["effects"])):
         for layer, matrix in [("all", matrices.mean(axis=0)), *enumerate(matrices, start=1)]:
-            strengths, row = matrix[first, second], {"explanation": name, "layer": layer}
+            strengths = matrix[first, second]
+            row: Config = {"explanation": name, "layer": layer}
             for what, values in measured.items():
                 row[what] = [correlation(strengths, values), rank_correlation(strengths, values)]
             rows.append(row)
