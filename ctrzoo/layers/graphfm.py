@@ -179,8 +179,8 @@ class _GraphLayer(ExplainingLayer, BiasedLayer):
 
         This says what an attention does not: a message of a large weight may be small itself, or drown in the
         residual. The distance is Euclidean, between the outputs of the layer with and without the message.
-        Cost: O(n^2 d u) per row, one field after the other, so that no tensor holds the messages of all pairs. On a CPU,
-        GraphFM's explainer takes three (7 fields) to five (39 fields) times as long as its `predict`.
+        Cost: O(n^2 d u) per row, one field after the other, so that no tensor holds the messages of all pairs. On a
+        CPU, GraphFM's explainer takes three (7 fields) to five (39 fields) times as long as its `predict`.
 
         Args:
             inputs: The layer's inputs `(batch, fields, dim)`.
