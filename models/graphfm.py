@@ -20,7 +20,8 @@ class GraphFM(CTRModel):
     The output is a linear function of all layers' states, averaged over fields (equations 15 to 17).
     Source: Li et al., 2021, equations 7 to 17, https://arxiv.org/abs/2105.11866.
     Cost: O(L n (n d (H + 16) + d u)) per row, for L layers of size u, n fields, H heads.
-    Explanations: `pairs`, attention times edge weight of each pair, averaged over both directions, heads and layers;
+    Explanations: `pairs`, how far the state of a field moves if the message of the other field is left out, averaged
+        over both directions and layers (a layer whose messages are small next to its residual counts little);
         for layer k = 1, 2, ...: `edges_k`, the weight of each selected interaction (row: the selecting field; zero
         for interactions not selected), and `attention_k`, the attention of each head.
 
@@ -119,17 +120,16 @@ class GraphFM(CTRModel):
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
         embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)
-        states, explanations, strengths = [embedded], {}, []
+        states, explanations, effects = [embedded], {}, []
         neighbors = _neighbors(num_neighbors, len(units), schema.num_fields, selection)
         for number, (width, kept) in enumerate(zip(units, neighbors, strict=True), start=1):
-            state, attention, edges = layer(width, num_neighbors=kept, dtype=dtype, name=f"graph_{number}", **common)(
-                states[-1]
-            )
+            graph = layer(width, num_neighbors=kept, dtype=dtype, name=f"graph_{number}", **common)
+            state, attention, edges = graph(states[-1])
+            effects.append(graph.message_effects(states[-1], attention, edges))
             states.append(state)
             explanations |= {f"edges_{number}": edges, f"attention_{number}": attention}
-            strengths.append(edges * ops.mean(attention, axis=1))
-        strength = sum(strengths[1:], strengths[0]) / len(strengths)
-        explanations = {"pairs": (strength + ops.transpose(strength, (0, 2, 1))) / 2, **explanations}
+        effect = sum(effects[1:], effects[0]) / len(effects)
+        explanations = {"pairs": (effect + ops.transpose(effect, (0, 2, 1))) / 2, **explanations}
         means = [ops.mean(state, axis=1) for state in (states if include_input else states[1:])]
         logit = keras.layers.Dense(1, dtype=dtype, name="output")(ops.concatenate(means, axis=-1))
         logit += deep_logit(

@@ -30,7 +30,9 @@ THRESHOLD = 0.5
 
 
 class _GraphLayer(ExplainingLayer, BiasedLayer):
-    """What both formulations share: pair scores, selection, and the sum over neighbors."""
+    """What both formulations share: pair scores, selection, the sum over neighbors, and what each one does to it."""
+
+    average_heads = False  # heads are concatenated
 
     def __init__(
         self,
@@ -172,6 +174,53 @@ class _GraphLayer(ExplainingLayer, BiasedLayer):
             sums = sums * ops.expand_dims(states, 1)
         return ops.matmul(sums, kernel)
 
+    def message_effects(self, inputs: Tensor, attention: Tensor, edges: Tensor) -> Tensor:
+        """Return how far the output state of each field moves if one message is left out of its sum.
+
+        This says what an attention does not: a message of a large weight may be small itself, or drown in the
+        residual. The distance is Euclidean, between the outputs of the layer with and without the message.
+        Cost: O(n^2 d u) per row, one field after the other, so that no tensor holds the messages of all pairs. On a
+        CPU, GraphFM's explainer takes three (7 fields) to five (39 fields) times as long as its `predict`.
+
+        Args:
+            inputs: The layer's inputs `(batch, fields, dim)`.
+            attention: Its attention to them, `(batch, heads, fields, fields)`.
+            edges: Its edge weights, `(batch, fields, fields)`.
+
+        Returns:
+            Distances `(batch, fields, fields)`: entry i, j is of the state of field i without the message of field j.
+        """
+        return _MessageEffects(self)(inputs, attention, edges)
+
+    def _effects(self, inputs, attention, edges):
+        kernel, scale = self._kernels_and_scales()
+        # Outside of `call`, a weight has its own dtype, or that of a model under mixed precision.
+        inputs, attention, edges = (ops.cast(tensor, kernel.dtype) for tensor in (inputs, attention, edges))
+        states = ops.transpose(inputs, (1, 0, 2))
+        weights = self._message_weights(ops.transpose(attention, (1, 2, 3, 0)), ops.transpose(edges, (1, 2, 0)))
+        sums = self._sums(inputs, states, weights)
+
+        def of_field(field):
+            own, weights, kernel, total, scale = field  # (b, d), (n, b, h), (d, h u), (b, u), (u,)
+            sent = ops.expand_dims(own, 1) * inputs if self.use_interaction else inputs
+            messages = ops.reshape(ops.matmul(sent, kernel), (-1, num_fields, self.num_heads, kernel.shape[1] // heads))
+            messages = messages * ops.expand_dims(ops.transpose(weights, (1, 0, 2)), 3)
+            if self.average_heads:
+                messages = ops.mean(messages, axis=2)
+            messages = ops.reshape(messages, (-1, num_fields, self.units))
+            total = ops.expand_dims(total, 1)
+            moved = self._normalized(total) - self._normalized(total - messages)
+            return ops.sqrt(ops.matmul(ops.square(moved), ops.square(scale)))
+
+        num_fields, heads = self.num_fields, self.num_heads
+        kernel = ops.reshape(ops.transpose(kernel, (0, 2, 1, 3)), (num_fields, inputs.shape[-1], -1))
+        found = ops.map(of_field, (states, ops.transpose(weights, (1, 2, 3, 0)), kernel, sums, scale))
+        return ops.cast(ops.transpose(found, (1, 0, 2)), self._effects_dtype)
+
+    @property
+    def _effects_dtype(self):
+        return keras.backend.result_type(self.variable_dtype, "float32")
+
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape
         attention = (batch, self.num_heads, fields, fields)
@@ -191,6 +240,23 @@ class _GraphLayer(ExplainingLayer, BiasedLayer):
             "threshold": self.threshold,
             "edge_metric": self.edge_metric,
         }
+
+
+class _MessageEffects(keras.Operation):
+    """`message_effects` of a layer as a node of a functional model, which only its explainer computes.
+
+    It is no layer, because it has no weights of its own and is not part of what a model saves.
+    """
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def call(self, inputs, attention, edges):
+        return self.layer._effects(inputs, attention, edges)
+
+    def compute_output_spec(self, inputs, attention, edges):
+        return keras.KerasTensor(edges.shape, self.layer._effects_dtype)
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -278,18 +344,36 @@ class GraphInteraction(_GraphLayer):
             if self.selection == "threshold":  # a field may select nothing
                 attention = ops.where(kept, attention, 0.0)
             edges = ops.where(kept, edges, 0.0)
-        weights = self.drop_attention(attention, training=training) * edges
+        weights = self._message_weights(self.drop_attention(attention, training=training), edges)
+        outputs = self._normalized(self._sums_by_row(inputs, states, weights))
+        if self.use_residual_norm:
+            outputs = outputs * self.scale + self.shift
+        return self.chosen(outputs, *_batch_first(attention, edges))
+
+    def _message_weights(self, attention, edges):
+        return attention * edges
+
+    def _sums_by_row(self, inputs, states, weights):
         messages = self._messages(inputs, states, weights, self.kernel)
         if self.average_heads:
-            outputs = ops.transpose(ops.mean(messages, axis=1), (1, 0, 2))
+            sums = ops.transpose(ops.mean(messages, axis=1), (1, 0, 2))
         else:
-            outputs = ops.reshape(ops.transpose(messages, (2, 0, 1, 3)), (-1, self.num_fields, self.units))
+            sums = ops.reshape(ops.transpose(messages, (2, 0, 1, 3)), (-1, self.num_fields, self.units))
         if self.use_residual_norm:
-            outputs = outputs + ops.relu(ops.matmul(inputs, self.residual_kernel) + self.residual_bias)
-        outputs = self.activation(outputs)
-        if self.use_residual_norm:
-            outputs = standardize(outputs) * self.scale + self.shift
-        return self.chosen(outputs, *_batch_first(attention, edges))
+            sums = sums + ops.relu(ops.matmul(inputs, self.residual_kernel) + self.residual_bias)
+        return sums
+
+    def _sums(self, inputs, states, weights):
+        return ops.transpose(self._sums_by_row(inputs, states, weights), (1, 0, 2))
+
+    def _normalized(self, sums):
+        outputs = self.activation(sums)
+        return standardize(outputs) if self.use_residual_norm else outputs
+
+    def _kernels_and_scales(self):
+        scale = self.scale if self.use_residual_norm else ops.ones(self.units)
+        kernel = ops.broadcast_to(self.kernel, (self.num_fields, *self.kernel.shape))
+        return kernel, ops.broadcast_to(scale, (self.num_fields, self.units))
 
     def get_config(self) -> Config:
         return {
@@ -369,13 +453,26 @@ class ReferenceGraphInteraction(_GraphLayer):
             scores = scores * edges
         attention = inner_softmax(scores, axis=2)
         weights = self.drop_attention(attention, training=training)
-        kernel = ops.reshape(self.kernel, (self.num_fields, -1, self.num_heads, self.units // self.num_heads))
-        messages = self._messages(inputs, states, weights, ops.transpose(kernel, (0, 2, 1, 3)))
-        outputs = ops.reshape(ops.transpose(messages, (0, 2, 1, 3)), (self.num_fields, -1, self.units))
-        if self.use_residual:
-            outputs = outputs + ops.relu(ops.matmul(states, self.residual_kernel) + self.residual_bias)
-        outputs = standardize(ops.relu(outputs)) * self.scale + self.shift
+        outputs = self._normalized(self._sums(inputs, states, weights)) * self.scale + self.shift
         return self.chosen(ops.transpose(outputs, (1, 0, 2)), *_batch_first(attention, edges))
+
+    def _message_weights(self, attention, edges):
+        return attention  # the softmax has seen the edge weights
+
+    def _sums(self, inputs, states, weights):
+        kernel, _ = self._kernels_and_scales()
+        messages = self._messages(inputs, states, weights, kernel)
+        sums = ops.reshape(ops.transpose(messages, (0, 2, 1, 3)), (self.num_fields, -1, self.units))
+        if self.use_residual:
+            sums = sums + ops.relu(ops.matmul(states, self.residual_kernel) + self.residual_bias)
+        return sums
+
+    def _normalized(self, sums):
+        return standardize(ops.relu(sums))
+
+    def _kernels_and_scales(self):
+        kernel = ops.reshape(self.kernel, (self.num_fields, -1, self.num_heads, self.units // self.num_heads))
+        return ops.transpose(kernel, (0, 2, 1, 3)), ops.squeeze(self.scale, 1)
 
     def get_config(self) -> Config:
         return {**super().get_config(), "use_residual": self.use_residual}
