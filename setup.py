@@ -25,6 +25,7 @@ SEARCH = ["optuna>=5.0"]
 MLFLOW = ["mlflow-skinny>=3.1"]
 SKLEARN = ["scikit-learn>=1.6"]
 ONNX = ["tf2onnx>=1.17", "onnx>=1.20", "onnxruntime>=1.23"]
+SPARK = ["pyspark>=4.0"]
 DEV = ["pyright[nodejs]>=1.1.414", "pre-commit>=4.0"]
 
 setup(
@@ -59,6 +60,7 @@ setup(
         "sklearn": SKLEARN,
         "mlflow": MLFLOW,
         "onnx": ONNX,
+        "spark": SPARK,
         "test": [*TEST, *SEARCH, *SKLEARN],
         "dev": DEV,
     },
