@@ -241,7 +241,11 @@ def types_of(texts: pl.Series) -> list[str]:
     >>> types_of(pl.Series(["8", None, "1.5"])), types_of(pl.Series(["true"]))
     (['decimal', 'text'], ['boolean', 'text'])
     """
-    return list(_fitting(dict(CELL_TYPES), texts.drop_nulls()))
+    types, texts = dict(CELL_TYPES), texts.drop_nulls()
+    for some in (texts.head(FIRST_TEXTS), texts):
+        if len(types) > 1:
+            types = _fitting(types, some)
+    return list(types)
 
 
 def _fitting(types, texts):

@@ -8,7 +8,7 @@ import pathlib
 import time
 import typing
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from ..raw.sources import check_needed
 from ..storage.writing import BLOCK_ROWS, FORMAT_VERSION, check_name, publish, write_metadata
 from .counting import COLUMNS, TEXTS, count_cells, count_crosses, fitted_crosses, fitted_fields, stats_of
 from .partitions import PartitionReader
+from .session import task_errors
 from .writing import WRITTEN, ShardWriter, collect_shards, counts_of
 
 if typing.TYPE_CHECKING:
@@ -78,10 +79,15 @@ def prepare(
     plan = table_plan(config, dataframe.columns, seed=seed)
     reader = PartitionReader(plan, bad_rows)
     check_needed(TABLE, plan.needed_columns(), dataframe.columns)
-    columns = [f"`{column.replace('`', '``')}`" for column in plan.needed_columns()]
     name = name or pathlib.Path(folder).name
     return prepare_rows(
-        dataframe.select(*columns), reader, folder, name, most_skipped=most_skipped, seed=seed, overwrite=overwrite
+        dataframe.select(*quoted(plan.needed_columns())),
+        reader,
+        folder,
+        name,
+        most_skipped=most_skipped,
+        seed=seed,
+        overwrite=overwrite,
     )
 
 
@@ -120,7 +126,17 @@ def prepare_rows(
         # Spark does not resume: each call has a state of its own.
         with kept_state(place, {"format_version": FORMAT_VERSION, "spark": uuid.uuid4().hex}) as state:
             job = _Job(dataframe, reader, state, name, most_skipped, seed)
-            return job.run(place, options or {}, dict(table or {}))
+            with task_errors():
+                return job.run(place, options or {}, dict(table or {}))
+
+
+def quoted(columns: Iterable[str]) -> list[str]:
+    """Return names of columns as Spark reads them, whatever characters they have.
+
+    >>> quoted(["user.id"])
+    ['`user.id`']
+    """
+    return [f"`{column.replace('`', '``')}`" for column in columns]
 
 
 def check_places(plan: TablePlan) -> None:
@@ -196,7 +212,7 @@ class _Job(typing.NamedTuple):
         # A shard of each split per partition. Small tables have more, of a block at least, so that all cores have work.
         cores = self.dataframe.sparkSession.sparkContext.defaultParallelism
         number = max(-(-total // shard_rows()), min(cores, -(-total // BLOCK_ROWS)))
-        by = [f"`{plan.roles.group}`"] if plan.roles.keep_groups else []
+        by = quoted([plan.roles.group] if plan.roles.keep_groups else [])
         shuffled = self.dataframe.repartition(number, *by)
         writer = ShardWriter(self.reader, encoding, folder, self.seed)
         return shuffled.mapInArrow(writer.write, WRITTEN).toArrow()

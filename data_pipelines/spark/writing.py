@@ -129,9 +129,9 @@ class _Ids(typing.NamedTuple):
 
 
 def _joined(blocks):
-    arrays = [np.concatenate(part) for part in zip(*(block[:3] for block in blocks), strict=True)]
+    ids, numbers, labels = (np.concatenate(part) for part in zip(*(block[:3] for block in blocks), strict=True))
     columns = {role: np.concatenate([block.columns[role] for block in blocks]) for role in blocks[0].columns}
-    return Block(*arrays, columns)
+    return Block(ids, numbers, labels, columns)
 
 
 def random_order(block: Block, seed: int) -> np.ndarray:
