@@ -17,6 +17,7 @@ from ..raw.libsvm import SparseTextSource
 from ..raw.sources import ParquetSource, Rows, TextSource, check_needed
 from .partitions import PartitionReader
 from .preparing import check_places, prepare_rows, quoted
+from .session import task_errors
 
 if typing.TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession  # pyright: ignore[reportMissingImports]
@@ -62,13 +63,15 @@ def prepare_files(
         ValueError: As in `prepare`; also if a file is of a kind that Spark does not read, or a cell holds a line end.
     """
     source, plan = source_and_plan(tables, schema, seed)
-    if isinstance(source, ParquetSource):
-        files = (pathlib.Path(path).absolute().as_uri() for path in source.paths)
-        dataframe = session.read.parquet(*files).select(*quoted(plan.needed_columns()))
-        reader = PartitionReader(plan, bad_rows)
-    else:
-        dataframe = _lines(session, source)
-        reader = PartitionReader(plan, bad_rows, LineParser(tuple(source.columns()), source.format))
+    parse_lines = None
+    with task_errors():
+        if isinstance(source, ParquetSource):
+            files = (pathlib.Path(path).absolute().as_uri() for path in source.paths)
+            dataframe = session.read.parquet(*files).select(*quoted(plan.needed_columns()))
+        else:
+            dataframe = _lines(session, source)
+            parse_lines = LineParser(tuple(source.columns()), source.format)
+    reader = PartitionReader(plan, bad_rows, parse_lines)
     name = name or name_of_table(tables)
     options: Any = {"most_skipped": most_skipped, "seed": seed, "overwrite": overwrite, "table": layout_of(source)}
     return prepare_rows(dataframe, reader, folder, name, **options)

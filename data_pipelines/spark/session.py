@@ -59,11 +59,12 @@ def task_errors() -> Iterator[None]:
     Raises:
         ValueError: If Spark fails within the context.
     """
+    from py4j.protocol import Py4JError  # pyright: ignore[reportMissingImports]
     from pyspark.errors import PySparkException  # pyright: ignore[reportMissingImports]
 
     try:
         yield
-    except PySparkException as error:
+    except (PySparkException, Py4JError) as error:
         raise ValueError(sentence_of(str(error))) from error
 
 

@@ -1,9 +1,12 @@
 """A Spark DataFrame scored by a run: the predictions of the prepared rows, and metrics by group."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from ctrzoo.experiments.scoring.spark import Scorer, evaluate, score
+from ctrzoo.data_pipelines.encoding.roles import Roles
+from ctrzoo.experiments import explained_run
+from ctrzoo.experiments.scoring.spark import Scorer, _measured, evaluate, loaded, score
 from tests.experiments.scored_table import FIRST_TEST_ROW, SCHEMA, clicks_frame, prepared_run
 from tests.spark_session import spark  # noqa: F401
 
@@ -66,8 +69,6 @@ def test_what_is_missing_is_said_before_any_work(spark, clicks):  # noqa: F811
 
 
 def test_rows_that_cannot_be_used_are_null_or_an_error(clicks):
-    import pyarrow as pa
-
     run, new, expected, _ = clicks
     texts = {name: pa.array(new[name].astype(str).where(new[name].notna(), "")) for name in new.columns}
     number = next(name for name, is_number in Scorer(run, run / "encoding").needed.items() if is_number)
@@ -78,3 +79,28 @@ def test_rows_that_cannot_be_used_are_null_or_an_error(clicks):
     found = pa.Table.from_batches(list(Scorer(run, run / "encoding", raises=False)(batches)))["probability"]
     assert found[0].as_py() is None and found.null_count == 1
     np.testing.assert_allclose(found.to_numpy()[1:], expected[1:], rtol=2e-6)
+
+
+def test_a_process_loads_the_model_once(clicks, monkeypatch):
+    run, new, *_ = clicks
+    load, calls = explained_run.load_model, []
+    monkeypatch.setattr(explained_run, "load_model", lambda *given: calls.append(given) or load(*given))
+    loaded.cache_clear()
+    batches = pa.table({name: new[name].astype(str).to_list() for name in new.columns}).slice(0, 5).to_batches()
+    for _ in range(2):  # as two tasks do
+        assert sum(batch.num_rows for batch in Scorer(run, run / "encoding", raises=False)(batches)) == 5
+    assert len(calls) == 1
+
+
+def test_rows_without_a_prediction_are_counted_and_left_out():
+    labels, found = [1, 0, 0, 1], [0.9, None, 0.2, 0.1]
+    rows = pa.table(
+        {"site": ["a"] * 4, "click": labels, "probability": pa.array(found, pa.float32()), "w": [1, 5, 2, 3]}
+    )
+    measured = _measured(Roles("click", weight="w"), "probability", ("site",), ("auc",), rows).to_pylist()
+    # Of the weights 1 and 3 of the clicks against 2 of the other row, the first pair is in order.
+    assert measured == [{"site": "a", "rows": 3, "unscored": 1, "auc": 0.25}]
+    one_class = _measured(Roles("click"), "probability", (), ("auc", "calibration"), rows.slice(0, 1)).to_pylist()
+    assert one_class[0]["auc"] is None and abs(one_class[0]["calibration"] - 0.9) < 1e-6
+    nothing = _measured(Roles("click"), "probability", (), ("auc",), rows.slice(1, 1)).to_pylist()
+    assert nothing == [{"rows": 0, "unscored": 1, "auc": None}]
