@@ -4,6 +4,7 @@ import gzip
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 
 from ctrzoo.data_pipelines.preparation.table import prepare_own_table
@@ -80,18 +81,25 @@ def test_text_becomes_the_folder_of_a_single_machine(spark, clicks, tmp_path, wi
 
 
 def test_other_files_are_refused(clicks, tmp_path):
-    odd = tmp_path / "partx.csv"
-    odd.write_text("click,price\n1,2\n")
-    with pytest.raises(ValueError, match="partx.csv, unlike the first file: .*site"):
+    (tmp_path / "partx.csv").write_text("click,price\n1,2\n")
+    with pytest.raises(ValueError, match="partx.csv: the header differs from the one of .*part0.csv"):
         prepare_files(None, clicks, SCHEMA, tmp_path / "many")
-    odd.write_text("site,click,price,tags\na,1,2,\n")
-    with pytest.raises(ValueError, match="partx.csv: the header differs"):
-        prepare_files(None, clicks, SCHEMA, tmp_path / "many")
-    (tmp_path / "rows.csv.zip").write_bytes(b"")
+    first = str(tmp_path / "part0.csv")
     with pytest.raises(ValueError, match="`keep_groups` of text"):
-        grouped = {**SCHEMA, "group": "site", "keep_groups": True}
-        prepare_files(None, str(tmp_path / "part0.csv"), grouped, tmp_path / "many")
+        prepare_files(None, first, {**SCHEMA, "group": "site", "keep_groups": True}, tmp_path / "many")
+    with pa.CompressedOutputStream(str(tmp_path / "rows.csv.zst"), "zstd") as file:
+        file.write((tmp_path / "part0.csv").read_bytes())
+    with pytest.raises(ValueError, match="rows.csv.zst: Spark unpacks only .gz, .bz2"):
+        prepare_files(None, str(tmp_path / "rows.csv.zst"), SCHEMA, tmp_path / "many")
     (tmp_path / "rows.svm").write_text("1 2:3\n")
     sparse = {"label": "label", "fields": [{"name": "features", "kind": "multivalued"}], "split": {"hash": "label"}}
     with pytest.raises(ValueError, match="not libsvm"):
         prepare_files(None, str(tmp_path / "rows.svm"), sparse, tmp_path / "many")
+
+
+def test_a_column_that_one_file_lacks_is_not_read_as_missing_cells(tmp_path):
+    parquet.write_table(pa.table({"click": [0, 1], "site": ["a", "b"]}), tmp_path / "0.parquet")
+    parquet.write_table(pa.table({"click": [0, 1]}), tmp_path / "1.parquet")
+    schema = {"label": "click", "fields": ["site"], "split": {"hash": "site"}}
+    with pytest.raises(ValueError, match="1.parquet, unlike the first file: .*'site'"):
+        prepare_files(None, f"{tmp_path}/*.parquet", schema, tmp_path / "many")
