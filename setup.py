@@ -34,6 +34,7 @@ DOCS = [
     "ipykernel>=6.29",
     "nbclient>=0.10",
 ]
+SPARK = ["pyspark>=4.0"]
 DEV = ["pyright[nodejs]>=1.1.414", "pre-commit>=4.0"]
 
 setup(
@@ -68,6 +69,7 @@ setup(
         "sklearn": SKLEARN,
         "mlflow": MLFLOW,
         "onnx": ONNX,
+        "spark": SPARK,
         "test": [*TEST, *SEARCH, *SKLEARN],
         "docs": [*DOCS, *SEARCH, *SKLEARN],
         "dev": DEV,

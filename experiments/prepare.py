@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import pathlib
 import shlex
+from typing import Any
 
 from absl import flags
 from rich.console import Console
@@ -18,6 +19,8 @@ from .. import data_pipelines
 from ..data_pipelines.preparation.report import REPORT_FILE, tables_of
 from ..data_pipelines.preparation.schema_draft import check_absent, draft_table, write_draft
 from ..data_pipelines.preparation.table import name_of_table, prepare_own_table
+from ..data_pipelines.spark.files import prepare_files, source_and_plan
+from ..data_pipelines.spark.session import session_of
 from .cli import DATA_DIR_HELP, data_dir, program_flags, run_command
 from .settings import parse_assignment
 
@@ -68,6 +71,21 @@ flags.DEFINE_integer(
     1,
     flag_values=FLAGS,
 )
+flags.DEFINE_enum(
+    "engine", "local", ["local", "spark"], "What prepares a table: this machine, or Apache Spark.", flag_values=FLAGS
+)
+flags.DEFINE_string(
+    "master",
+    None,
+    "With --engine=spark, where it runs: local[4], spark://host:7077, yarn; by default local[*].",
+    flag_values=FLAGS,
+)
+flags.DEFINE_multi_string(
+    "spark",
+    [],
+    "With --engine=spark, a setting of Spark, such as spark.executor.memory=4g; repeatable.",
+    flag_values=FLAGS,
+)
 flags.DEFINE_string("data_dir", None, f"Where to write prepared data, {DATA_DIR_HELP}", flag_values=FLAGS)
 flags.DEFINE_bool(
     "overwrite", False, "Replace an earlier preparation, which stays until the new one is complete.", flag_values=FLAGS
@@ -105,7 +123,7 @@ def _next_command(folder):
 
 def _prepare_benchmark():
     only_tables = ("valid_table", "test_table", "schema", "infer_schema", "label", "separator", "name", "seed")
-    only_tables += ("keep_counts", "extend", "expire")
+    only_tables += ("keep_counts", "extend", "expire", "engine", "master", "spark")
     _refuse("--dataset", (*only_tables, "most_skipped"))
     options = {"raw": FLAGS.raw, "overwrite": FLAGS.overwrite, **_options()}
     return data_pipelines.prepare(FLAGS.dataset, data_dir(FLAGS.data_dir), **options)
@@ -124,6 +142,10 @@ def _prepare_table(console):
     _refuse("--table", ("raw", "protocol", "set"))
     if FLAGS.schema is None and FLAGS.extend is None:
         raise ValueError("A table needs --schema. Draft one with --infer_schema --schema=schema.yaml.")
+    if FLAGS.engine == "local":
+        _refuse("--engine=local; they are for --engine=spark", ("master", "spark"))
+    else:
+        _refuse("--engine=spark", ("infer_schema", "valid_table", "test_table", "keep_counts", "extend", "expire"))
     if FLAGS.infer_schema:
         _refuse("--infer_schema, which prepares nothing", ("keep_counts", "extend", "expire"))
         _draft(console)
@@ -133,6 +155,13 @@ def _prepare_table(console):
     tables = {split: path for split, path in tables.items() if path}
     name = FLAGS.name or name_of_table(FLAGS.table)
     folder = data_dir(FLAGS.data_dir) / name
+    if FLAGS.engine == "spark":
+        schema: Any = FLAGS.schema
+        given: Any = {key: FLAGS[key].value for key in ("bad_rows", "most_skipped", "seed", "overwrite")}
+        source_and_plan(FLAGS.table, schema, given["seed"])  # says what is wrong before Spark starts
+        with session_of(FLAGS.master or "local[*]", FLAGS.spark) as session:
+            prepare_files(session, FLAGS.table, schema, folder, name=name, **given)
+        return folder
     arguments = {
         "bad_rows": FLAGS.bad_rows,
         "most_skipped": FLAGS.most_skipped,

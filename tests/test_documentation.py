@@ -1,4 +1,7 @@
-"""The snippets of the README and of `docs/` run as they stand, their commands exist, their links lead somewhere."""
+"""The snippets of the README and of `docs/` run as they stand, their commands exist, their links lead somewhere.
+
+Snippets marked `py` instead of `python` need what a test lacks, such as a cluster.
+"""
 
 import importlib
 import pathlib

@@ -230,6 +230,24 @@ def type_of(parts: Iterable[pl.Series]) -> str:
     return next(iter(types)) if has_texts else "text"
 
 
+def types_of(texts: pl.Series) -> list[str]:
+    """Return the names of all types that each of some texts is of, in the order of `CELL_TYPES`.
+
+    The type of a column is the first that every part of it returns; see `type_of`.
+
+    Args:
+        texts: The texts of a part of the column; null is a missing cell.
+
+    >>> types_of(pl.Series(["8", None, "1.5"])), types_of(pl.Series(["true"]))
+    (['decimal', 'text'], ['boolean', 'text'])
+    """
+    types, texts = dict(CELL_TYPES), texts.drop_nulls()
+    for some in (texts.head(FIRST_TEXTS), texts):
+        if len(types) > 1:
+            types = _fitting(types, some)
+    return list(types)
+
+
 def _fitting(types, texts):
     """Return those of the types, of which text is one, that all texts are of."""
     is_plain = _are_plain_integers(texts)

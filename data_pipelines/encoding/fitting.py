@@ -163,15 +163,26 @@ def count_values(field: FieldEncoding, parts: Iterable[tuple[pl.Series, np.ndarr
     total = pl.DataFrame(schema={"text": pl.String, "count": pl.Int64})
     pending, waiting = [], 0
     for texts, counts in parts:
-        texts = field.canonical(texts)
-        if field.missing != "absent":
-            texts = texts.fill_null("")
-        part = pl.DataFrame({"text": texts, "count": pl.Series(counts, dtype=pl.Int64)})
-        pending.append(part.drop_nulls("text").filter(pl.col("count") > 0))
+        pending.append(counted_texts(field, texts, counts))
         waiting += len(pending[-1])
         if waiting > max(PENDING_VALUES, 2 * len(total)):
             total, pending, waiting = _added_up([total, *pending]), [], 0
     return _added_up([total, *pending])
+
+
+def counted_texts(field: FieldEncoding, texts: pl.Series, counts: np.ndarray) -> pl.DataFrame:
+    """Return the values of a part of a column as `count_values` adds them up; a value may have several rows.
+
+    Args:
+        field: The `FieldEncoding`.
+        texts: The different texts of the part.
+        counts: How often each occurs.
+    """
+    texts = field.canonical(texts)
+    if field.missing != "absent":
+        texts = texts.fill_null("")
+    part = pl.DataFrame({"text": texts, "count": pl.Series(counts, dtype=pl.Int64)})
+    return part.drop_nulls("text").filter(pl.col("count") > 0)
 
 
 def _added_up(parts: list[pl.DataFrame]) -> pl.DataFrame:

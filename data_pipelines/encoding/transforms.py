@@ -70,6 +70,14 @@ class Transform:
         """
         return {}
 
+    def fit_moments(self, moments: Moments) -> dict[str, typing.Any]:
+        """Return what `fit` returns, from the `Moments` of the column, if these say enough.
+
+        Raises:
+            NotImplementedError: If `fit` needs the numbers themselves.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is not fitted to moments.")
+
     def transform(self, numbers: np.ndarray) -> np.ndarray:
         """Transform numbers; return float64 of the same shape. NaN, which marks a missing cell, stays NaN.
 
@@ -166,7 +174,9 @@ class Standard(Transform):
     is_fitted = True
 
     def fit(self, parts: Iterable[np.ndarray], seed: int = 0) -> dict[str, typing.Any]:
-        moments = _Moments.of(parts)
+        return self.fit_moments(Moments.of(parts))
+
+    def fit_moments(self, moments: Moments) -> dict[str, typing.Any]:
         if moments.rows and moments.low != moments.high:
             return _offset_and_scale(moments.mean, np.sqrt(moments.squares / moments.rows))
         return moments.of_a_constant()
@@ -182,7 +192,9 @@ class MinMax(Transform):
     is_fitted = True
 
     def fit(self, parts: Iterable[np.ndarray], seed: int = 0) -> dict[str, typing.Any]:
-        moments = _Moments.of(parts)
+        return self.fit_moments(Moments.of(parts))
+
+    def fit_moments(self, moments: Moments) -> dict[str, typing.Any]:
         if moments.rows and moments.low != moments.high:
             return _offset_and_scale(moments.low, moments.high - moments.low)
         return moments.of_a_constant()
@@ -265,7 +277,7 @@ def transforms_of(kind: str) -> tuple[str | None, ...]:
 
 
 @dataclasses.dataclass
-class _Moments:
+class Moments:
     """Mean, squared deviations and range of a column that arrives in parts."""
 
     rows: int = 0
@@ -275,7 +287,7 @@ class _Moments:
     high: float = -np.inf
 
     @classmethod
-    def of(cls, parts: Iterable[np.ndarray]) -> _Moments:
+    def of(cls, parts: Iterable[np.ndarray]) -> Moments:
         """Return the moments over all parts."""
         moments = cls()
         for part in parts:
@@ -285,10 +297,15 @@ class _Moments:
 
     def add(self, part: np.ndarray) -> None:
         """Add the rows of a part: Chan, Golub, LeVeque, 1979, equation 2.1."""
-        difference, rows = part.mean() - self.mean, self.rows + len(part)
-        self.squares += part.var() * len(part) + difference**2 * self.rows * len(part) / rows
-        self.mean += difference * len(part) / rows
-        self.rows, self.low, self.high = rows, min(self.low, part.min()), max(self.high, part.max())
+        self.merge(Moments(len(part), part.mean(), part.var() * len(part), part.min(), part.max()))
+
+    def merge(self, other: Moments) -> None:
+        """Add the rows of a part of which only the moments are known."""
+        difference, rows = other.mean - self.mean, self.rows + other.rows
+        if other.rows:
+            self.squares += other.squares + difference**2 * self.rows * other.rows / rows
+            self.mean += difference * other.rows / rows
+            self.rows, self.low, self.high = rows, min(self.low, other.low), max(self.high, other.high)
 
     def of_a_constant(self) -> dict[str, float]:
         """Return offset and scale of a column of equal numbers: their mean and deviation would be rounded to 1e-17."""

@@ -9,30 +9,27 @@ import numpy as np
 import polars as pl
 
 from ..encoding.crossing import joined, part_values, positions_of_parts
-from .first_pass import ChunkFiles
 
 if typing.TYPE_CHECKING:
-    from ctrzoo.types import Path
-
     from ..encoding.field import FieldEncoding
+    from .first_pass import CompactChunk
 
 
-class CrossedChunk(ChunkFiles):
-    """The files of one compact chunk, for fitting crosses.
+class CrossedChunk:
+    """One compact chunk, for fitting crosses.
 
     The first pass does not know the types of the parts yet. It stores each different combination of cells once:
     `part_j_p` is the place of the cell in the dictionary of part p of the cross j, or the number itself if the part has
     buckets.
 
     Args:
-        folder: The folder of all chunks.
-        chunk: The number of the chunk.
+        chunk: The chunk: its files, or what offers its arrays and dictionaries in the same way.
         fields: The fields of the table. Those that are parts of crosses are fitted.
     """
 
-    def __init__(self, folder: Path, chunk: int, fields: Sequence[FieldEncoding]):
-        super().__init__(folder, chunk)
-        self._fields = fields
+    def __init__(self, chunk: CompactChunk, fields: Sequence[FieldEncoding]):
+        self._chunk, self._fields = chunk, fields
+        self.arrays = chunk.arrays
 
     def dictionary(self, field: int) -> tuple[pl.Series, np.ndarray]:
         """Return the texts of a cross and their counts. Several cells may have one text, such as 8 and 8.0."""
@@ -42,7 +39,7 @@ class CrossedChunk(ChunkFiles):
             stored = [arrays[f"part_{field}_{number}"] for number in range(len(places))]
         for place, part in zip(places, stored, strict=True):
             numbers = self._fields[place].makes_ids
-            cells = pl.Series(part) if numbers else super().dictionary(place)[0]
+            cells = pl.Series(part) if numbers else self._chunk.dictionary(place)[0]
             values.append(part_values(self._fields[place], cells))
             codes.append(np.arange(len(part)) if numbers else part)
-        return joined(values, codes), super().dictionary(field)[1]
+        return joined(values, codes), self._chunk.dictionary(field)[1]

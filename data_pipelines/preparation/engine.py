@@ -19,6 +19,7 @@ import pathlib
 import re
 import time
 import typing
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
@@ -60,8 +61,9 @@ from .state import kept_state
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Path
 
-    from ..raw.sources import Source
+    from ..raw.sources import Chunk, Source
     from .extension import Extension
+    from .first_pass import CompactChunk
     from .plan import TablePlan
 
 BAD_ROWS = ("error", "skip")
@@ -106,7 +108,7 @@ def prepare_table(
     check_name(name)
     if bad_rows not in BAD_ROWS:
         raise ValueError(f"`bad_rows` must be 'error' or 'skip'. Received: {bad_rows!r}.")
-    _check_share(most_skipped, bad_rows)
+    check_share(most_skipped, bad_rows)
     known = source.columns()
     check_needed(source.describe()["files"][0][0], plan.needed_columns(), known)
     folder = pathlib.Path(folder).absolute()
@@ -119,7 +121,7 @@ def prepare_table(
         "options": options,
         "bad_rows": bad_rows,
         "seed": shuffle_seed,
-        "shard_rows": _shard_rows(),
+        "shard_rows": shard_rows(),
         **({"extension": extension.describe()} if extension else {}),
     }
     try:
@@ -134,7 +136,8 @@ def prepare_table(
         raise OSError(errno.ENOSPC, message) from None
 
 
-def _check_share(most_skipped, bad_rows):
+def check_share(most_skipped: float | None, bad_rows: str) -> None:
+    """Raise an error if the share of rows that may be skipped is none, or no rows are skipped."""
     if most_skipped is None:
         return
     if isinstance(most_skipped, bool) or not isinstance(most_skipped, (int, float)) or not 0 <= most_skipped <= 1:
@@ -143,7 +146,8 @@ def _check_share(most_skipped, bad_rows):
         raise ValueError("`most_skipped` is for --bad_rows=skip, which skips rows. Pass both, or neither.")
 
 
-def _shard_rows():
+def shard_rows() -> int:
+    """Return the number of rows of a full shard."""
     return BLOCK_ROWS * SHARD_BLOCKS
 
 
@@ -198,7 +202,7 @@ class _Division:
     @property
     def num_shards(self) -> np.ndarray:
         """Number of shards of each split, `(3,)`: at least one if the split has rows."""
-        return -(-self.rows.sum(axis=0) // _shard_rows())
+        return -(-self.rows.sum(axis=0) // shard_rows())
 
     @property
     def first_shards(self) -> np.ndarray:
@@ -263,23 +267,33 @@ def _read(job: _Job) -> list[_Chunk]:
     def process(item):
         number, chunk = item
         files = job.chunk(number)
-        return files.stats() or _read_chunk(files, number, chunk, job.plan, needed, job.bad_rows)
+        return files.stats() or read_chunk(files, number, chunk, job.plan, needed, job.bad_rows)
 
     chunks = []
     with StepProgress(f"{job.name}: reading") as progress:
         for stats in in_order(process, enumerate(job.source.chunks(positions))):
             chunks.append(_Chunk(job.chunk(len(chunks)), stats))
             progress.advance(stats["rows"], stats["place"]["share"])
-    _check_read(job, [chunk.stats for chunk in chunks])
+    path = job.source.describe()["files"][0][0]
+    check_read(path, job.plan, [chunk.stats for chunk in chunks], job.most_skipped)
     return chunks
 
 
-def _check_read(job, stats):
-    """Raise an error if too many rows were skipped, or if the label's values are not what the plan says."""
+def check_read(path: str, plan: TablePlan, stats: Sequence[Config], most_skipped: float | None) -> None:
+    """Raise an error if too many rows were skipped, or if the label's values are not what the plan says.
+
+    Args:
+        path: What to call the table in messages.
+        plan: The `TablePlan`.
+        stats: The stats of each chunk.
+        most_skipped: The largest share of the rows to skip; None for the default.
+
+    Raises:
+        ValueError: As said.
+    """
     left_out, bad = (sum(chunk[key] for chunk in stats) for key in ("left_out", "bad"))
     rows = left_out + sum(chunk["rows"] for chunk in stats)
-    path = job.source.describe()["files"][0][0]
-    most = MOST_SKIPPED if job.most_skipped is None else job.most_skipped
+    most = MOST_SKIPPED if most_skipped is None else most_skipped
     if bad > most * (rows + bad):
         first = next(chunk for chunk in stats if chunk["bad"])
         raise ValueError(
@@ -288,7 +302,7 @@ def _check_read(job, stats):
         )
     if not rows:
         raise ValueError(f"{path} has no rows that can be used.")
-    job.plan.label.check_found(sorted({value for chunk in stats for value in chunk["label_values"]}))
+    plan.label.check_found(sorted({value for chunk in stats for value in chunk["label_values"]}))
 
 
 def _divide(job: _Job, chunks: list[_Chunk]) -> _Division:
@@ -304,35 +318,53 @@ def _divide(job: _Job, chunks: list[_Chunk]) -> _Division:
         division = _Division(np.array([np.bincount(split, minlength=3) for split in splits]), splits)
     else:
         division = _Division(np.array([chunk.stats["splits"] for chunk in chunks]), None)
-    if not division.rows[:, 0].any():
-        raise ValueError(f"Data set '{job.name}' has no row in the split 'train'. Change the split.")
-    empty = [split for split in job.plan.split.requested() if not division.rows[:, SPLITS.index(split)].any()]
-    if empty and isinstance(job.plan.split, ByColumn):
-        raise ValueError(
-            f"Data set '{job.name}' has no row in the split '{empty[0]}'. Compare `valid_from` and `test_from` with "
-            f"the values of the column '{job.plan.split.column}'."
-        )
-    if empty:
-        console.print(f"{job.name}: the table has no rows for the split {' and '.join(map(repr, empty))}")
-    if any(chunk.stats["bad"] for chunk in chunks) and job.plan.label.kind == "binary":
-        _check_classes(job, chunks, division)
+    stats = [chunk.stats for chunk in chunks]
+    check_splits(job.name, job.plan, stats, division.rows.sum(axis=0), lambda: _train_positives(chunks, division))
     return division
 
 
-def _check_classes(job, chunks, division):
-    """Raise an error if skipping rows left the training rows with one class."""
-    if division.splits:
-        positives = sum(
-            int(chunk.files.labels()[splits == 0].sum()) for chunk, splits in zip(chunks, division.splits, strict=True)
+def check_splits(
+    name: str, plan: TablePlan, stats: Sequence[Config], rows: np.ndarray, train_positives: Callable[[], int]
+) -> None:
+    """Check that each split has rows, and the training rows both labels if rows were skipped.
+
+    Args:
+        name: Name of the data set.
+        plan: The `TablePlan`.
+        stats: The stats of each chunk.
+        rows: The number of rows of each split, `(3,)`.
+        train_positives: Function that returns the number of training rows with a label above 0.
+
+    Raises:
+        ValueError: If they lack them.
+    """
+    if not rows[0]:
+        raise ValueError(f"Data set '{name}' has no row in the split 'train'. Change the split.")
+    empty = [split for split in plan.split.requested() if not rows[SPLITS.index(split)]]
+    if empty and isinstance(plan.split, ByColumn):
+        raise ValueError(
+            f"Data set '{name}' has no row in the split '{empty[0]}'. Compare `valid_from` and `test_from` with "
+            f"the values of the column '{plan.split.column}'."
         )
-    else:
-        positives = sum(chunk.stats["train_positives"] for chunk in chunks)
-    if positives in (0, division.rows[:, 0].sum()):
-        first = next(chunk.stats for chunk in chunks if chunk.stats["bad"])
+    if empty:
+        console.print(f"{name}: the table has no rows for the split {' and '.join(map(repr, empty))}")
+    if not any(chunk["bad"] for chunk in stats) or plan.label.kind != "binary":
+        return
+    positives = train_positives()
+    if positives in (0, rows[0]):
+        first = next(chunk for chunk in stats if chunk["bad"])
         raise ValueError(
             f"{first['first_bad']}. Without such rows, all labels of the split 'train' are {int(positives > 0)}. "
             f"{first['advice'] or CORRECT}."
         )
+
+
+def _train_positives(chunks, division):
+    """Return the number of training rows with a label above 0."""
+    if not division.splits:
+        return sum(chunk.stats["train_positives"] for chunk in chunks)
+    splits = zip(chunks, division.splits, strict=True)
+    return sum(int(chunk.files.labels()[of_rows == 0].sum()) for chunk, of_rows in splits)
 
 
 def _fit(job: _Job, chunks: list[_Chunk]) -> tuple[TableEncoding, list[FittedField]]:
@@ -353,7 +385,7 @@ def _fit(job: _Job, chunks: list[_Chunk]) -> tuple[TableEncoding, list[FittedFie
         return dataclasses.replace(fitted[index].encoding(), **of_plan)
 
     fields = list(job.plan.fields)
-    crossed = [CrossedChunk(job.state / "chunks", number, fields) for number in range(len(chunks))]
+    crossed = [CrossedChunk(job.chunk(number), fields) for number in range(len(chunks))]
     # Crosses come last: the types and buckets of their parts decide their values.
     crosses = [index for index, field in enumerate(fields) if field.cross]
     others = [index for index, field in enumerate(fields) if not field.cross]
@@ -416,7 +448,7 @@ def _shards(
         elif split == 0:
             numbers = random_shards(len(rows), num_shards[0], random)
         else:
-            numbers = (before[split] + np.arange(len(rows))) // _shard_rows()
+            numbers = (before[split] + np.arange(len(rows))) // shard_rows()
         shards[rows] = first_shards[split] + numbers
     return shards
 
@@ -506,8 +538,22 @@ def _vector(matrix, path, row_numbers):
     return [matrix.shape[1], f"{path}, row {int(row_numbers[present[0]]):,}"]
 
 
-def _read_chunk(files, number, chunk, plan, needed, bad_rows):
-    """Parse and store a chunk; return its stats."""
+def read_chunk(
+    files: CompactChunk, number: int, chunk: Chunk, plan: TablePlan, needed: dict[str, bool], bad_rows: str
+) -> Config:
+    """Parse and store a chunk; return its stats.
+
+    Args:
+        files: Where to store it.
+        number: The number of the chunk.
+        chunk: The `Chunk`.
+        plan: The `TablePlan`.
+        needed: What `plan.needed_columns` returned.
+        bad_rows: `"error"` or `"skip"`.
+
+    Raises:
+        ValueError: If rows cannot be used and `bad_rows` is `"error"`; the message names the first.
+    """
     table, numbers, bad = chunk.parse(needed)
     advice = {}
     while True:

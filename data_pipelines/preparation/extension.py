@@ -21,7 +21,7 @@ from ..encoding.growing import COUNTS, KEPT, Change, Growing, continued
 from ..storage.reading import PreparedData, load
 from .negatives import Negatives
 from .plan import TablePlan
-from .splits import ByColumn, ByFile, ByName, Folds, Fractions, Shuffled
+from .splits import ByColumn, ByFile, ByHash, ByName, Folds, Fractions, Shuffled
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Path
@@ -30,7 +30,9 @@ if typing.TYPE_CHECKING:
 
 GROWTH_FILE, COUNTS_FILE = "growth.json", "counts.parquet"
 FORMAT_VERSION = 1
-DIVISIONS: dict[str, Any] = {kind.__name__: kind for kind in (Fractions, ByColumn, ByName, ByFile, Folds, Shuffled)}
+DIVISIONS: dict[str, Any] = {
+    kind.__name__: kind for kind in (Fractions, ByColumn, ByName, ByHash, ByFile, Folds, Shuffled)
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

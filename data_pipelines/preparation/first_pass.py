@@ -187,6 +187,24 @@ class Arrays(Mapping[str, np.ndarray]):
         return len(self._file.files)
 
 
+class CompactChunk(typing.Protocol):
+    """A compact chunk of rows: its arrays and dictionaries."""
+
+    def save(
+        self, arrays: Mapping[str, np.ndarray], dictionaries: Iterable[tuple[pl.Series, np.ndarray]], stats: Config
+    ) -> None:
+        """Keep what `compact` returned, and the stats of the chunk."""
+        ...
+
+    def arrays(self) -> contextlib.AbstractContextManager[Mapping[str, np.ndarray]]:
+        """Open the arrays of the rows."""
+        ...
+
+    def dictionary(self, field: int) -> tuple[pl.Series, np.ndarray]:
+        """Return the texts of a field and their counts."""
+        ...
+
+
 class ChunkFiles:
     """The files of one compact chunk.
 

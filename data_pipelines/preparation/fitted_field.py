@@ -133,9 +133,7 @@ class FittedField:
                     np.add.at(occurred, ids, counts)
             else:
                 for texts in _grouped(chunk.dictionary(index)[0] for chunk in chunks):
-                    ids = field.local_ids(texts)
-                    is_value = (texts.is_not_null() & (texts != "").fill_null(False)).to_numpy()
-                    ids_file.write(np.where((ids == 0) & is_value, ids.dtype.type(UNSEEN), ids).tobytes())
+                    ids_file.write(ids_of(field, texts).tobytes())
 
     def encoding(self) -> FieldEncoding:
         """Return the field's encoding."""
@@ -165,6 +163,18 @@ class FittedField:
     def _slice(self, filename, dtype, chunk):
         start, stop = self._starts[chunk : chunk + 2]
         return np.fromfile(self._folder / filename, dtype, stop - start, offset=start * np.dtype(dtype).itemsize)
+
+
+def ids_of(field: FieldEncoding, texts: pl.Series) -> np.ndarray:
+    """Return the local id of each text of a dictionary, `(texts,)`; `UNSEEN` is a value without an id.
+
+    Args:
+        field: The fitted field.
+        texts: The texts; null is a missing cell.
+    """
+    ids = field.local_ids(texts)
+    is_value = (texts.is_not_null() & (texts != "").fill_null(False)).to_numpy()
+    return np.where((ids == 0) & is_value, ids.dtype.type(UNSEEN), ids)
 
 
 def _occurred(field, earlier):

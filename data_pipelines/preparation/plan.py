@@ -28,7 +28,7 @@ class TablePlan:
         fields: `FieldEncoding` objects that are not yet fitted, in model order.
         roles: The `Roles` of the columns that are not fields; the name of the label column, or a `Label`, for those of
             a table with no other roles.
-        split: `Fractions`, `ByColumn`, `ByFile`, `Folds` or `Shuffled`.
+        split: `Fractions`, `ByColumn`, `ByName`, `ByHash`, `ByFile`, `Folds` or `Shuffled`.
         fit_on: Whether to fit vocabularies and scalings to the `"train"` rows, which is correct, or to `"all"` rows,
             as much published work does.
         negatives: The `Negatives` to keep. Vocabularies and scalings are fitted to the rows that stay.
@@ -72,7 +72,7 @@ class TablePlan:
             for column in field.raw_columns:
                 needed[column] = needed.get(column, True) and field.reads_numbers
         column = getattr(self.split, "column", None)
-        return needed | ({column: False} if column else {})
+        return needed | dict.fromkeys([column] if column else getattr(self.split, "columns", ()), False)
 
     def describe(self) -> Config:
         """Return everything the prepared rows depend on, JSON-serializable."""

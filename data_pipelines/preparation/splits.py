@@ -20,10 +20,12 @@ import polars as pl
 
 from ctrzoo.suggest import unknown
 
-from ..encoding.cells import numbers_of, plain_texts
+from ..encoding.cells import codes_of, numbers_of, plain_texts
 from ..encoding.clock import utc_times
+from ..encoding.roles import group_hashes
 from ..encoding.times import EPOCHS, check_format
 from ..errors import RowError
+from ..storage.shuffling import random_keys
 from ..storage.writing import SPLITS
 
 if typing.TYPE_CHECKING:
@@ -31,6 +33,8 @@ if typing.TYPE_CHECKING:
 
 # Shares are multiples of one part in this many.
 GROUP = 100
+# Tells the random numbers of `ByHash` from those of shards and orders with the same seed.
+HASH_STREAM = 4
 
 
 def _check_type(key, value, types, what):
@@ -277,6 +281,57 @@ class ByName:
 
 
 @dataclasses.dataclass(frozen=True)
+class ByHash:
+    """Split rows in about the given shares by a hash of their cells in some columns.
+
+    A row's split depends only on these cells, not on its place in a file. Rows with the same cells, such as those of
+    one user, are in one split, and a row that comes again is in the same split as before.
+
+    Args:
+        columns: The columns to hash; they need not be fields. Their cells are hashed as plain text, so that 7 and 7.0
+            are alike; missing cells are alike too.
+        train: Share of the training rows, in whole hundredths.
+        valid: Share of the validation rows.
+        test: Share of the test rows.
+        seed: Seed for the hash.
+
+    >>> users = pl.DataFrame({"user": ["a", "b", "c", "a"]}).to_arrow()
+    >>> splits = ByHash("user", 0.5, 0.25, 0.25).assign(0, np.zeros(4), users, None)
+    >>> bool(splits[0] == splits[3])
+    True
+    """
+
+    columns: str | tuple[str, ...]
+    train: float = 0.8
+    valid: float = 0.1
+    test: float = 0.1
+    seed: int = 0
+    needs_all_labels = False
+
+    def __post_init__(self):
+        columns = (self.columns,) if isinstance(self.columns, str) else self.columns
+        named = isinstance(columns, (list, tuple)) and all(isinstance(name, str) and name for name in columns)
+        if not named or not columns or len(set(columns)) < len(columns):
+            raise ValueError(f"`hash` of a split must name columns, each once. Received: {self.columns!r}.")
+        object.__setattr__(self, "columns", tuple(columns))
+        Fractions(self.train, self.valid, self.test, self.seed)  # checks the shares
+
+    def assign(self, chunk: int, labels: np.ndarray, table: pa.Table | None, source: str | None) -> np.ndarray:
+        """Return each row's index in `SPLITS`; see `Fractions.assign`."""
+        assert table is not None
+        keys = np.zeros(len(table), np.int64)
+        for column in self.columns:
+            codes, uniques = codes_of(plain_texts(pl.Series(column, table[column])))
+            keys = random_keys(keys ^ group_hashes(uniques)[codes], self.seed, HASH_STREAM).view(np.int64)
+        ends = np.cumsum(np.rint(np.array([self.train, self.valid, self.test]) * GROUP))
+        return np.searchsorted(ends, keys.view(np.uint64) % np.uint64(GROUP), side="right").astype(np.uint8)
+
+    def requested(self) -> list[str]:
+        """Return the splits that should have rows."""
+        return [split for split in SPLITS if getattr(self, split)]
+
+
+@dataclasses.dataclass(frozen=True)
 class ByFile:
     """Split rows by the file that contains them."""
 
@@ -357,11 +412,11 @@ class Shuffled:
         return list(SPLITS)
 
 
-def split_from_dict(config: Mapping[str, Any], seed: int = 0) -> Fractions | ByColumn | ByName:
-    """Build a split from a user's schema: shares, or a column and its bounds.
+def split_from_dict(config: Mapping[str, Any], seed: int = 0) -> Fractions | ByColumn | ByName | ByHash:
+    """Build a split from a user's schema: shares, shares by a hash, or a column and its bounds.
 
     Args:
-        config: Arguments of `Fractions`, `ByColumn` or `ByName`.
+        config: Arguments of `Fractions`, `ByColumn` or `ByName`; those of `ByHash`, its columns as `hash`.
         seed: Seed for a random split, if `config` gives none.
 
     Raises:
@@ -373,11 +428,17 @@ def split_from_dict(config: Mapping[str, Any], seed: int = 0) -> Fractions | ByC
             "that names the splits. "
             f"Received: {config!r}."
         )
+    if "hash" in config:
+        known = ["hash", *SPLITS, "seed"]
+        for key in config:
+            if key not in known:
+                raise ValueError(unknown("key of a split by `hash`", key, known))
+        return ByHash(config["hash"], **{"seed": seed, **{key: config[key] for key in config if key != "hash"}})
     kind = Fractions if "column" not in config else ByName if set(config) <= {"column", *SPLITS} else ByColumn
     known = [entry.name for entry in dataclasses.fields(kind)]
     for key in config:
         if key not in known:
-            raise ValueError(unknown("key of `split`", key, [*known, "column"]))
+            raise ValueError(unknown("key of `split`", key, [*known, "column", "hash"]))
     given = {key for key, value in config.items() if value is not None}
     missing = {"column", "valid_from"} - given if kind is ByColumn else ()
     if missing:

@@ -66,7 +66,8 @@ def prepare_own_table(
             text may be compressed (`.gz`, `.bz2`, `.zst`, `.zip`).
         schema: Path of the schema file (JSON or YAML), or its content as a mapping: `label` (a
             column, or arguments of `Label`), `fields` (arguments of `FieldEncoding`), `weight`, `group`, `time`, `id`
-            and `keep_groups` (see `Roles`), `split` (arguments of `Fractions`, `ByColumn` or `ByName`), `fit_on`,
+            and `keep_groups` (see `Roles`), `split` (arguments of `Fractions`, `ByColumn` or `ByName`, or those of
+            `ByHash` with its columns as `hash`), `fit_on`,
             `negatives` (the share of the negative training rows to keep), `missing`, `format` for libsvm text (the
             fields of its tokens, see `declared_format`), and for other text `separator`, `columns` (if the files have
             no header) and `quote` (by default none for tab-separated text, otherwise `"`). With `extend` it may be

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -17,7 +18,8 @@ CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def run(module, *arguments, folder):
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    paths = os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": paths}
     command = [sys.executable, "-m", f"ctrzoo.experiments.{module}", f"--data_dir={folder / 'data'}", *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=300)
 
@@ -168,3 +170,41 @@ def test_a_folder_is_extended_by_its_name_or_path(clicks, monkeypatch, capsys):
         assert f"ctrzoo-train --dataset={name} --data_dir=data" in said
     one, two = ((clicks / "data" / name / "vocabulary.parquet").read_bytes() for name in ("one", "two"))
     assert one == two
+
+
+SPARK = ("--engine=spark", "--master=local[1]", "--table=clicks.csv", "--schema=schema.yaml")
+
+
+def test_a_table_is_prepared_on_spark(clicks):
+    pytest.importorskip("pyspark", reason="needs pyspark: pip install 'pyspark>=4.0'")
+    if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
+        pytest.skip("needs Java 17: install it, or set JAVA_HOME")
+    schema = "label: click\nfields: [site, {name: price, kind: numerical}]\nsplit: {hash: price}\n"
+    (clicks / "schema.yaml").write_text(schema)
+    wrong = run("prepare", *SPARK, "--spark=ui", folder=clicks)
+    assert wrong.returncode == 1 and "A setting of Spark is written name=value" in wrong.stderr
+    prepared = run("prepare", *SPARK, "--spark=spark.ui.enabled=false", folder=clicks)
+    assert prepared.returncode == 0, prepared.stderr
+    assert "600 rows" in prepared.stdout and "ctrzoo-train --dataset=clicks" in prepared.stdout
+    assert sum(load(clicks / "data" / "clicks").num_rows.values()) == 600
+    bad = (clicks / "clicks.csv").read_text() + "1,a0,dear\n"
+    (clicks / "clicks.csv").write_text(bad)
+    failed = run("prepare", *SPARK, "--spark=spark.ui.enabled=false", "--overwrite", folder=clicks)
+    assert failed.returncode == 1
+    lines = [line for line in failed.stderr.splitlines() if line.startswith("ctrzoo-prepare: ")]
+    assert len(lines) == 1 and "row 601: column 'price' must hold finite numbers, not 'dear'" in lines[0]
+    assert load(clicks / "data" / "clicks").num_rows  # the old folder stays
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--engine=spark", "--keep_counts"), "--keep_counts cannot be used with --engine=spark"),
+        (("--master=local[1]",), "--master cannot be used with --engine=local"),
+        (("--engine=spark",), "The split 'Fractions' depends on the place of each row"),
+    ],
+)
+def test_flags_that_spark_does_not_take_are_refused(clicks, arguments, message):
+    (clicks / "schema.yaml").write_text("label: click\nfields: [site]\n")
+    failed = run("prepare", "--table=clicks.csv", "--schema=schema.yaml", *arguments, folder=clicks)
+    assert failed.returncode == 1 and message in failed.stderr

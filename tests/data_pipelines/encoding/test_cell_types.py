@@ -10,7 +10,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctrzoo.data_pipelines.encoding.cell_types import CELL_TYPES, number_texts, time_texts, type_of
+from ctrzoo.data_pipelines.encoding.cell_types import CELL_TYPES, number_texts, time_texts, type_of, types_of
 
 # By type: the ways to write a value, and its text. The expected texts were written by hand.
 WRITTEN = {
@@ -169,3 +169,17 @@ def test_numbers_are_written_without_a_point_where_they_are_whole():
         "2.5",
     ]
     assert np.isnan(numbers[4])
+
+
+@pytest.mark.parametrize(
+    ("texts", "types"),
+    [
+        (["8", None, "8.0"], ["integer", "decimal", "text"]),
+        (["007"], ["text"]),
+        (["2024-06-01"], ["time", "text"]),
+        ([None], ["boolean", "integer", "decimal", "time", "text"]),
+        ([*["1"] * 1500, "true"], ["text"]),
+    ],
+)
+def test_all_types_of_a_part_are_known(texts, types):
+    assert types_of(pl.Series(texts, dtype=pl.String)) == types

@@ -11,7 +11,7 @@ from ctrzoo.data_pipelines.encoding.features import assemble
 from ctrzoo.data_pipelines.encoding.fields import TableEncoding
 from ctrzoo.data_pipelines.encoding.fitting import fit_field
 from ctrzoo.data_pipelines.encoding.serving import ServingEncoder
-from ctrzoo.data_pipelines.encoding.transforms import TRANSFORMS, transforms_of
+from ctrzoo.data_pipelines.encoding.transforms import TRANSFORMS, Moments, transforms_of
 from ctrzoo.data_pipelines.preparation.table import prepare_own_table
 
 KINDS = [(kind, name) for kind in ("numerical", "categorical") for name in transforms_of(kind)]
@@ -103,3 +103,20 @@ def test_numpy_and_the_graph_do_the_same_in_float64(kind, name):
 def test_sqrt_by_hand():
     expected = [-2, 0, 1.5, 10, np.nan]
     np.testing.assert_array_equal(TRANSFORMS["sqrt"]().transform(np.array([-4, 0, 2.25, 100, np.nan])), expected)
+
+
+@pytest.mark.parametrize("transform", ["min_max", "standard"])
+def test_moments_of_parts_are_those_of_the_whole(transform):
+    numbers = np.random.default_rng(0).normal(5, 3, 1000)
+    merged = Moments()
+    for part in (numbers[:1], numbers[1:1], numbers[1:700], numbers[700:]):
+        merged.merge(Moments.of([part]))
+    fitted = TRANSFORMS[transform]().fit_moments(merged)
+    low, high = numbers.min(), numbers.max()
+    offset, scale = (low, high - low) if transform == "min_max" else (numbers.mean(), numbers.std())
+    np.testing.assert_allclose([fitted["offset"], fitted["scale"]], [offset, scale], rtol=1e-12)
+
+
+def test_quantiles_need_the_numbers_themselves():
+    with pytest.raises(NotImplementedError, match="Quantile is not fitted to moments"):
+        TRANSFORMS["quantile"]().fit_moments(Moments())

@@ -34,7 +34,7 @@ def test_different_cells_become_one_text_when_the_types_are_known(tmp_path):
     ChunkFiles(tmp_path, 0).save(arrays, dictionaries, {})
     item = dataclasses.replace(FIELDS[1], type="integer")
     age = dataclasses.replace(FIELDS[2], boundaries=(2.0,))
-    found, counts = CrossedChunk(tmp_path, 0, [FIELDS[0], item, age]).dictionary(0)
+    found, counts = CrossedChunk(ChunkFiles(tmp_path, 0), [FIELDS[0], item, age]).dictionary(0)
     assert found.to_list() == ["8 & 1", "8 & 1", "7 & 2", None] and counts.tolist() == [2, 1, 1, 1]
 
 

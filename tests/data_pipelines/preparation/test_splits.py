@@ -15,6 +15,7 @@ from ctrzoo.data_pipelines.errors import RowError
 from ctrzoo.data_pipelines.preparation.splits import (
     ByColumn,
     ByFile,
+    ByHash,
     ByName,
     Folds,
     Fractions,
@@ -252,3 +253,61 @@ def test_a_table_is_prepared_by_the_names_of_a_column(split, tmp_path, capsys):
     expected = {"train": 4, "test": 2} if "valid" in split else {"train": 4, "valid": 1, "test": 1}
     assert load(tmp_path / "data").num_rows == expected
     assert ("has no rows for the split 'valid'" in capsys.readouterr().err) == ("valid" in split)
+
+
+def test_a_hash_of_cells_splits_rows_wherever_they_are():
+    users = [f"u{number}" for number in range(20_000)]
+    split = ByHash("user", 0.7, 0.2, 0.1, seed=3)
+    splits = split.assign(0, np.zeros(len(users)), pa.table({"user": users}), None)
+    # A share of n draws deviates by sqrt(p (1 - p) / n), at most 0.0033.
+    np.testing.assert_allclose(np.bincount(splits) / len(users), [0.7, 0.2, 0.1], atol=0.014)
+    order = np.random.default_rng(0).permutation(len(users))
+    turned = split.assign(9, np.ones(len(users)), pa.table({"user": np.array(users)[order]}), "test")
+    np.testing.assert_array_equal(turned, splits[order])
+    other = ByHash("user", 0.7, 0.2, 0.1, seed=4).assign(0, np.zeros(len(users)), pa.table({"user": users}), None)
+    # Independent draws agree in 0.49 + 0.04 + 0.01 of the rows.
+    assert abs((other == splits).mean() - 0.54) < 0.02
+
+
+def test_a_hash_is_that_of_all_its_columns_as_plain_text():
+    rows = 4000
+    table = {"a": [row % 40 for row in range(rows)], "b": [f"x{row % 99}" for row in range(rows)]}
+    split = ByHash(["a", "b"])
+    splits = split.assign(0, np.zeros(rows), pa.table(table), None)
+    texts = {"a": [f"{number}" for number in table["a"]], "b": table["b"]}
+    floats = {"a": pa.array(table["a"], pa.float64()), "b": table["b"]}
+    for same in (texts, floats):
+        np.testing.assert_array_equal(split.assign(0, np.zeros(rows), pa.table(same), None), splits)
+    by_pair = {}
+    for row in range(rows):
+        assert by_pair.setdefault((table["a"][row], table["b"][row]), splits[row]) == splits[row]
+    assert len({splits[row] for row in range(rows) if table["a"][row] == 7}) > 1  # both columns count
+    assert len({splits[row] for row in range(rows) if table["b"][row] == "x7"}) > 1
+    missing = pa.table({"a": pa.array([None, None], pa.int64()), "b": ["", None]})
+    assert len(set(split.assign(0, np.zeros(2), missing, None).tolist())) == 1
+
+
+def test_a_schema_names_the_columns_of_a_hash(prepared):
+    schema = {**SCHEMA, "split": {"hash": "price", "train": 0.34, "valid": 0.33, "test": 0.33, "seed": 1}}
+    data, _ = prepared(TEXT, schema)
+    prices = pa.table({"price": [f"{row}.5" for row in range(100)]})
+    splits = ByHash("price", 0.34, 0.33, 0.33, seed=1).assign(0, np.zeros(100), prices, None)
+    for split, name in enumerate(("train", "valid", "test")):
+        stored = stored_block(data.folder, (name,)).numerical[:, 0]
+        assert sorted(stored) == [row + 0.5 for row in range(100) if splits[row] == split]
+    assert split_from_dict({"hash": ["a", "b"]}, seed=5) == ByHash(("a", "b"), seed=5)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"hash": []}, "`hash` of a split must name columns"),
+        ({"hash": ["a", "a"]}, "must name columns, each once"),
+        ({"hash": 7}, "must name columns"),
+        ({"hash": "a", "column": "b"}, "key of a split by `hash`"),
+        ({"hash": "a", "train": 0.5}, "add up to 1"),
+    ],
+)
+def test_wrong_splits_by_a_hash_are_refused(config, message):
+    with pytest.raises(ValueError, match=message):
+        split_from_dict(config)

@@ -1,0 +1,237 @@
+"""From a Spark DataFrame to a prepared folder: two passes on executors, a commit on the driver."""
+
+from __future__ import annotations
+
+import functools
+import json
+import pathlib
+import time
+import typing
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..encoding.fields import TableEncoding
+from ..preparation.engine import BAD_ROWS, check_read, check_share, check_splits, shard_rows
+from ..preparation.replacing import replacing
+from ..preparation.report import write_report
+from ..preparation.splits import ByColumn, ByHash, ByName
+from ..preparation.state import kept_state
+from ..preparation.table import read_schema, table_plan
+from ..progress import console
+from ..raw.sources import check_needed
+from ..storage.writing import BLOCK_ROWS, FORMAT_VERSION, check_name, publish, write_metadata
+from .counting import COLUMNS, TEXTS, count_cells, count_crosses, fitted_crosses, fitted_fields, stats_of
+from .partitions import PartitionReader
+from .session import task_errors
+from .writing import WRITTEN, ShardWriter, collect_shards, counts_of
+
+if typing.TYPE_CHECKING:
+    from pyspark.sql import DataFrame  # pyright: ignore[reportMissingImports]
+
+    from ctrzoo.types import Config, Path
+
+    from ..preparation.plan import TablePlan
+
+TABLE = "the Spark table"
+
+
+def prepare(
+    dataframe: DataFrame,
+    schema: Path | Mapping[str, Any],
+    folder: Path,
+    *,
+    name: str | None = None,
+    bad_rows: str = "error",
+    most_skipped: float | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Config:
+    """Prepare any Spark DataFrame into a folder, as `prepare_own_table` prepares the same rows from files.
+
+    Vocabularies, ids, types and the rows of each split are those of the single machine. Means and deviations are equal
+    but for rounding, quantiles if at most 262,144 rows are fitted. The order of rows differs. The DataFrame is read
+    twice, or three times with crosses, and must have the same rows each time.
+
+    Args:
+        dataframe: The rows.
+        schema: Path of the schema file, or its content; see `prepare_own_table`. The split must be one of `hash`, of
+            `valid_from` or of names. `negatives` and `assign_ids_online` depend on the place of a row, which Spark does
+            not keep: they are refused.
+        folder: The folder to create, at a path that the driver and all executors share.
+        name: Name of the data set: letters, digits and underscores; by default that of the folder.
+        bad_rows: What to do with rows that cannot be used: `"error"` or `"skip"`.
+        most_skipped: The largest share of the rows that `"skip"` may leave out, 0 to 1; by default 0.05.
+        seed: Seed for the order of the training rows, and for the split if the schema gives none.
+        overwrite: Whether to replace an earlier preparation, which stays until the new one is complete.
+
+    Returns:
+        The report, as in `report.json`.
+
+    Raises:
+        FileExistsError: If the folder exists, and `overwrite` is False or it is not a prepared one.
+        FileNotFoundError: If driver and executors do not share the folder.
+        ValueError: If the schema or a row is invalid, or needs the place of rows.
+    """
+    config = schema if isinstance(schema, Mapping) else read_schema(schema)
+    plan = table_plan(config, dataframe.columns, seed=seed)
+    reader = PartitionReader(plan, bad_rows)
+    check_needed(TABLE, plan.needed_columns(), dataframe.columns)
+    name = name or pathlib.Path(folder).name
+    return prepare_rows(
+        dataframe.select(*quoted(plan.needed_columns())),
+        reader,
+        folder,
+        name,
+        most_skipped=most_skipped,
+        seed=seed,
+        overwrite=overwrite,
+    )
+
+
+def prepare_rows(
+    dataframe: DataFrame,
+    reader: PartitionReader,
+    folder: Path,
+    name: str,
+    *,
+    options: Config | None = None,
+    table: Mapping[str, Any] | None = None,
+    most_skipped: float | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Config:
+    """Prepare a Spark DataFrame whose rows a `PartitionReader` reads; see `prepare`.
+
+    Args:
+        dataframe: The rows, only their needed columns.
+        reader: The `PartitionReader`.
+        folder: The folder to create.
+        name: Name of the data set.
+        options: The options of the data set, JSON-serializable.
+        table: How its files are written, see `ctrzoo.data_pipelines.raw.layout`.
+        most_skipped: As in `prepare`.
+        seed: As in `prepare`.
+        overwrite: As in `prepare`.
+    """
+    check_name(name)
+    if reader.bad_rows not in BAD_ROWS:
+        raise ValueError(f"`bad_rows` must be 'error' or 'skip'. Received: {reader.bad_rows!r}.")
+    check_share(most_skipped, reader.bad_rows)
+    check_places(reader.plan)
+    with replacing(folder, overwrite) as place:
+        place = pathlib.Path(place).absolute()
+        # Spark does not resume: each call has a state of its own.
+        with kept_state(place, {"format_version": FORMAT_VERSION, "spark": uuid.uuid4().hex}) as state:
+            job = _Job(dataframe, reader, state, name, most_skipped, seed)
+            with task_errors():
+                return job.run(place, options or {}, dict(table or {}))
+
+
+def quoted(columns: Iterable[str]) -> list[str]:
+    """Return names of columns as Spark reads them, whatever characters they have.
+
+    >>> quoted(["user.id"])
+    ['`user.id`']
+    """
+    return [f"`{column.replace('`', '``')}`" for column in columns]
+
+
+def check_places(plan: TablePlan) -> None:
+    """Raise an error if a plan needs the place of each row in its file.
+
+    Raises:
+        ValueError: If it does.
+    """
+    if not isinstance(plan.split, (ByHash, ByColumn, ByName)):
+        raise ValueError(
+            f"The split '{type(plan.split).__name__}' depends on the place of each row, which Spark does not keep. "
+            "Write `split: {hash: [a column], train: 0.8, valid: 0.1, test: 0.1}` into the schema, or split by a "
+            "column."
+        )
+    if plan.negatives.share < 1:
+        raise ValueError(
+            "`negatives` depends on the place of each row, which Spark does not keep. Remove it, or prepare on one "
+            "machine."
+        )
+    online = [field.name for field in plan.fields if field.assign_ids_online]
+    if online:
+        raise ValueError(
+            f"Field '{online[0]}': `assign_ids_online` depends on the order of rows, which Spark does not keep. Remove "
+            "it, or prepare on one machine."
+        )
+
+
+class _Job(typing.NamedTuple):
+    """A preparation on Spark."""
+
+    dataframe: DataFrame
+    reader: PartitionReader
+    state: pathlib.Path
+    name: str
+    most_skipped: float | None
+    seed: int
+
+    def run(self, folder: pathlib.Path, options: Config, table: Config) -> Config:
+        """Run the steps one after the other; return the report."""
+        start = time.monotonic()
+        seconds: dict[str, float] = {}
+        rows, prepared = self.state / "rows", self.state / "prepared"
+        for path in (rows, prepared):
+            path.mkdir()
+        fitted, stats = _timed(seconds, "fit", self._fit)
+        encoding = TableEncoding(fitted, roles=self.reader.plan.roles, table=table)
+        written = _timed(seconds, "encode", lambda: self._encode(encoding, stats, rows))
+        splits = collect_shards(written, rows, prepared, self.name)
+        self._check_rows(stats, {split: one.rows for split, one in splits.items()})
+        write_metadata(prepared, self.name, encoding.schema, splits, options, encoding)
+        report = write_report(prepared, self.name, encoding, splits, stats, counts_of(written), seconds, start)
+        most = max(written["peak"].to_pylist())
+        console.print(f"{self.name}: a Python worker of an executor took at most {most / 2**20:,.0f} MiB")
+        publish(prepared, folder)
+        return report
+
+    def _fit(self):
+        path = (self.state / "counts").as_uri()
+        self._map(functools.partial(count_cells, self.reader), COLUMNS).write.parquet(path)
+        counts = self.dataframe.sparkSession.read.schema(COLUMNS).parquet(path)
+        stats, plan = stats_of(counts), self.reader.plan
+        check_read(TABLE, plan, stats, self.most_skipped)
+        rows = np.sum([chunk["splits"] for chunk in stats], axis=0)
+        check_splits(self.name, plan, stats, rows, lambda: sum(chunk["train_positives"] for chunk in stats))
+        fitted = fitted_fields(counts, stats, plan.fields)
+        if any(field.cross and field.uses_vocabulary for field in fitted):
+            crosses = self._map(functools.partial(count_crosses, self.reader, fitted), TEXTS)
+            fitted = fitted_crosses(crosses, fitted)
+        return fitted, stats
+
+    def _encode(self, encoding, stats, folder):
+        plan, total = self.reader.plan, sum(chunk["rows"] for chunk in stats)
+        # A shard of each split per partition. Small tables have more, of a block at least, so that all cores have work.
+        cores = self.dataframe.sparkSession.sparkContext.defaultParallelism
+        number = max(-(-total // shard_rows()), min(cores, -(-total // BLOCK_ROWS)))
+        by = quoted([plan.roles.group] if plan.roles.keep_groups else [])
+        shuffled = self.dataframe.repartition(number, *by)
+        writer = ShardWriter(self.reader, encoding, folder, self.seed)
+        return shuffled.mapInArrow(writer.write, WRITTEN).toArrow()
+
+    def _map(self, function, columns):
+        return self.dataframe.mapInArrow(function, columns)
+
+    def _check_rows(self, stats, found):
+        expected = np.sum([chunk["splits"] for chunk in stats], axis=0).tolist()
+        if [found.get(split, 0) for split in ("train", "valid", "test")] != expected:
+            raise ValueError(
+                f"The table had other rows the second time: {sum(expected):,} in the splits {expected}, then "
+                f"{json.dumps(found)}. Save its rows first, for it is read twice, such as with "
+                "`dataframe.write.parquet(...)`."
+            )
+
+
+def _timed(seconds: dict[str, float], step: str, function: Callable[[], Any]) -> Any:
+    began = time.monotonic()
+    result = function()
+    seconds[step] = round(time.monotonic() - began, 3)
+    return result

@@ -1,0 +1,198 @@
+"""The second pass on Spark: each task encodes the rows of its partition and writes them as whole shards."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import secrets
+import typing
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from ctrzoo.files import replaced
+from ctrzoo.memory import peak_bytes
+
+from ..encoding.features import Block
+from ..encoding.roles import group_hashes
+from ..errors import RowError
+from ..preparation.crossed_chunk import CrossedChunk
+from ..preparation.fitted_field import ids_of
+from ..preparation.second_pass import encode_chunk
+from ..storage.shuffling import order_of_groups, random_keys
+from ..storage.writing import SPLITS, Split, block_tensors, write_blocks
+from .partitions import partition_number
+
+if typing.TYPE_CHECKING:
+    from ctrzoo.types import Config
+
+    from ..encoding.field import FieldEncoding
+    from ..encoding.fields import TableEncoding
+    from .partitions import MemoryChunk, PartitionReader
+
+WRITTEN = "partition int, split int, file string, rows long, positives long, blocks string, counts string, peak long"
+# Tells the random order of rows from other random numbers with the same seed.
+ORDER = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardWriter:
+    """Encodes and writes the rows of partitions; it is sent to the executors.
+
+    Args:
+        reader: The `PartitionReader`.
+        encoding: The fitted `TableEncoding`.
+        folder: The folder to write to, which driver and executors share.
+        seed: Seed for the order of the rows.
+    """
+
+    reader: PartitionReader
+    encoding: TableEncoding
+    folder: pathlib.Path
+    seed: int
+
+    def write(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Write the rows of a partition, one file per split; yield what was written, for `mapInArrow`.
+
+        Each attempt at a task writes files of its own, under a temporary name until they are complete. Only the files
+        that a successful attempt returns are taken, so that attempts that fail, or run twice, do no harm.
+
+        Args:
+            batches: The rows.
+
+        Raises:
+            ValueError: If rows cannot be used, or the fitted scale makes a number too large.
+        """
+        blocks, splits, counts = [], [], np.zeros((len(self.encoding.fields), len(SPLITS), 6), int)
+        for chunk in self.reader.chunks(batches):
+            assigned = chunk.content["split"]
+            ids = typing.cast(typing.Any, _ids(chunk, self.encoding.fields))
+            try:
+                block, found = encode_chunk(chunk.content, 0, self.encoding, ids, assigned)
+            except RowError as error:
+                raise ValueError(f"{error.reason}. Choose another `transform`.") from None
+            blocks.append(block)
+            splits.append(assigned)
+            counts += np.array(found)
+        if not blocks:
+            return
+        block, assigned = _joined(blocks), np.concatenate(splits)
+        written = []
+        for split in range(len(SPLITS)):
+            rows = block.rows(np.flatnonzero(assigned == split))
+            if len(rows.labels):
+                written.append({"split": split, **self._write_shard(rows, split)})
+        common = {"partition": partition_number(), "counts": json.dumps(counts.tolist()), "peak": peak_bytes()}
+        columns = [part.split()[0] for part in WRITTEN.split(", ")]
+        types = {"partition": pa.int32(), "split": pa.int32(), "rows": pa.int64(), "positives": pa.int64()}
+        types |= {"peak": pa.int64()}
+        schema = pa.schema([(name, types.get(name, pa.string())) for name in columns])
+        # The counts are those of the partition, so only its first file has them.
+        rows = [{**common, **row, "counts": common["counts"] if not n else None} for n, row in enumerate(written)]
+        yield from pa.Table.from_pylist(rows, schema).to_batches()
+
+    def _write_shard(self, block: Block, split: int) -> Config:
+        keep_groups = self.encoding.roles.keep_groups and split == 0
+        block = block.rows(random_order(block, self.seed))
+        if keep_groups:
+            block = block.rows(order_of_groups(block.columns["group"], self.seed))
+        name = f"{SPLITS[split]}-{partition_number():05d}-{secrets.token_hex(8)}.tfrecord"
+        tensors = block_tensors(self.encoding.schema, self.encoding.roles)
+        with replaced(self.folder / name) as temporary, open(temporary, "wb") as file:
+            blocks = write_blocks(file, tensors, block, keep_groups)
+        positives = int((block.labels > 0).sum())
+        return {"file": name, "rows": len(block.labels), "positives": positives, "blocks": json.dumps(blocks)}
+
+
+def _ids(chunk: MemoryChunk, fields: Sequence[FieldEncoding]) -> list[_Ids | None]:
+    """Return the ids of the texts of a chunk, for each field that has some."""
+    crossed = CrossedChunk(chunk, fields)
+    return [
+        None
+        if field.holds_numbers or field.transformer.makes_ids
+        else _Ids(ids_of(field, (crossed if field.cross else chunk).dictionary(index)[0]))
+        for index, field in enumerate(fields)
+    ]
+
+
+class _Ids(typing.NamedTuple):
+    """The ids of the texts of one chunk, in the place of a `FittedField`."""
+
+    of_texts: np.ndarray
+
+    def ids(self, chunk: int) -> np.ndarray:
+        """Return the local id of each text."""
+        return self.of_texts
+
+
+def _joined(blocks):
+    ids, numbers, labels = (np.concatenate(part) for part in zip(*(block[:3] for block in blocks), strict=True))
+    columns = {role: np.concatenate([block.columns[role] for block in blocks]) for role in blocks[0].columns}
+    return Block(ids, numbers, labels, columns)
+
+
+def random_order(block: Block, seed: int) -> np.ndarray:
+    """Return a random order of rows that depends only on their content and a seed, int64 `(rows,)`.
+
+    The rows of a partition come in no certain order, but an attempt at a task writes what the one before wrote.
+
+    Args:
+        block: The rows.
+        seed: The seed.
+
+    >>> block = Block(np.array([[1], [2], [3]]), np.zeros((3, 0), np.float32), np.array([0, 1, 1]), {})
+    >>> turned = block.rows(np.array([2, 0, 1]))
+    >>> first, second = block.rows(random_order(block, 0)), turned.rows(random_order(turned, 0))
+    >>> bool((first.ids == second.ids).all())
+    True
+    """
+    keys = np.zeros(len(block.labels), np.int64)
+    for column in (*block.ids.T, *block.numerical.T, block.labels, *block.columns.values()):
+        if column.dtype.kind == "S":
+            numbers = group_hashes(pl.Series(column.astype(object)).cast(pl.String))
+        elif column.dtype.kind == "f":
+            numbers = column.astype(np.float64).view(np.int64)
+        else:
+            numbers = column.astype(np.int64)
+        keys = random_keys(keys ^ numbers, seed, ORDER).view(np.int64)
+    return np.argsort(keys, kind="stable")
+
+
+def collect_shards(written: pa.Table, source: pathlib.Path, target: pathlib.Path, name: str) -> dict[str, Split]:
+    """Move the files of successful attempts to their final names; return what was written for each split.
+
+    Args:
+        written: What `ShardWriter.write` yielded.
+        source: The folder that the executors wrote to.
+        target: The folder of the shards.
+        name: Name of the data set.
+
+    Raises:
+        FileNotFoundError: If a file is not here: then driver and executors do not share the folder.
+    """
+    splits = {}
+    for index, split in enumerate(SPLITS):
+        files = [row for row in written.sort_by("partition").to_pylist() if row["split"] == index]
+        shards, blocks, by_name = {}, [], {}
+        for number, row in enumerate(files):
+            path = target / f"{name}-{split}.tfrecord-{number:05d}-of-{len(files):05d}"
+            if not (source / row["file"]).is_file():
+                raise FileNotFoundError(
+                    f"{source / row['file']}, which an executor wrote, is not on the driver. Choose a folder that the "
+                    "driver and all executors share."
+                )
+            (source / row["file"]).rename(path)
+            shards[path.name], by_name[path.name] = path.stat().st_size, json.loads(row["blocks"])
+            blocks.append(len(by_name[path.name]))
+        if files:
+            rows, positives = (sum(row[key] for row in files) for key in ("rows", "positives"))
+            splits[split] = Split(rows, positives, shards, blocks, by_name)
+    return splits
+
+
+def counts_of(written: pa.Table) -> np.ndarray:
+    """Return what `encode_chunk` counted in all partitions, `(fields, splits, 6)`."""
+    return np.sum([json.loads(counts) for counts in written["counts"].drop_null().to_pylist()], axis=0)
