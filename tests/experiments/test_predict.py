@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,8 @@ from tests.experiments.planted_tables import LABELS, planted_frame
 from tests.experiments.scored_table import FIRST_TEST_ROW, SCHEMA, cells_of, clicks_frame, prepared_run, score
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+# CTRZOO_KILLS=12 pytest tests/experiments/test_predict.py -k killed
+KILLS = int(os.environ.get("CTRZOO_KILLS", "2"))
 
 
 @pytest.fixture(scope="module")
@@ -291,6 +294,45 @@ def test_an_interrupted_run_leaves_no_half_file(number, code, before, clicks, tm
     if number == signal.SIGTERM:
         assert stopped.stderr.splitlines()[-1].startswith("ctrzoo-predict: interrupted")
         assert not list(tmp_path.glob(".*"))
+    score(f"--workdir={run}", f"--table={tmp_path / 'new.csv'}", f"--output={tmp_path / 'out.csv'}", "--overwrite")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.csv", "out.csv"]
+
+
+# Chunks of some rows each; killed at one of them, or while the rest of the program starts or ends.
+KILLED = """
+import itertools, os, sys
+from ctrzoo.experiments import predict
+from ctrzoo.experiments.scoring import rows, score
+rows.CHUNK_BYTES = 256
+real, calls, last = score.StepProgress.advance, itertools.count(), int(sys.argv.pop())
+def advance(*arguments):
+    if next(calls) == last:
+        os.kill(os.getpid(), {signal})
+    return real(*arguments)
+score.StepProgress.advance = advance
+predict.run()
+"""
+
+
+def test_killed_anywhere_the_next_run_leaves_only_its_output(clicks, tmp_path):
+    run, new, *_ = clicks
+    text, folder = new.to_csv(index=False), tmp_path / "temporary"
+    folder.mkdir()
+    options = [f"--workdir={run}", "--table=-", f"--output={tmp_path / 'out.csv'}", "--overwrite", "--id=key"]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "TMPDIR": str(folder)}
+    whole, chance = None, random.Random(3)
+    for moment in [10**6, *(chance.randrange(60) for _ in range(KILLS)), 10**6]:
+        command = [sys.executable, "-c", KILLED.format(signal=int(signal.SIGKILL)), *options, str(moment)]
+        ended = subprocess.run(
+            command, input=text, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=300
+        )
+        assert ended.returncode == (0 if moment == 10**6 else -9), ended.stderr
+        whole = whole or (tmp_path / "out.csv").read_bytes()
+        assert (tmp_path / "out.csv").read_bytes() == whole
+        # Each start deletes what the one before left: at most one file and one copy of the standard input.
+        left = len(list(tmp_path.glob(".*"))) + len(list(folder.glob(".ctrzoo-*")))
+        assert left == (0 if moment == 10**6 else 2)
+    assert whole.count(b"\n") == len(new) + 1
 
 
 @pytest.mark.parametrize(
