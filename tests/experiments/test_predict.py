@@ -303,7 +303,7 @@ KILLED = """
 import atexit, itertools, os, sys
 from ctrzoo.experiments import predict
 from ctrzoo.experiments.scoring import rows, score
-rows.CHUNK_BYTES = 256
+rows.CHUNK_ROWS = 20
 real, calls, last = score.StepProgress.advance, itertools.count(), int(sys.argv.pop())
 def advance(*arguments):
     if next(calls) == last:
@@ -317,7 +317,7 @@ predict.run()
 
 def test_killed_anywhere_the_next_run_leaves_only_its_output(clicks, tmp_path):
     run, new, *_ = clicks
-    text, folder = new.to_csv(index=False), tmp_path / "temporary"
+    table, folder = new.to_parquet(), tmp_path / "temporary"
     folder.mkdir()
     options = [f"--workdir={run}", "--table=-", f"--output={tmp_path / 'out.csv'}", "--overwrite", "--id=key"]
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "TMPDIR": str(folder)}
@@ -325,9 +325,7 @@ def test_killed_anywhere_the_next_run_leaves_only_its_output(clicks, tmp_path):
     for number in range(KILLS + 2):
         moment = chance.randrange(moments) if 0 < number <= KILLS else never
         command = [sys.executable, "-c", KILLED.format(signal=int(signal.SIGKILL)), *options, str(moment)]
-        ended = subprocess.run(
-            command, input=text, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=300
-        )
+        ended = subprocess.run(command, input=table, capture_output=True, cwd=tmp_path, env=environment, timeout=300)
         assert ended.returncode == (0 if moment == never else -9), ended.stderr
         if whole is None:
             whole, moments = (tmp_path / "out.csv").read_bytes(), int(ended.stderr.split()[-1])
