@@ -51,7 +51,9 @@ def metric_table(content: Mapping[str, Any]) -> list[dict[str, str]]:
         {"metric": metric_of(name).title}
         | {
             run["run"]: estimate_text(
-                metric_of(name).format, *(run["metrics"][name][key] for key in _ENDS), name not in WITHOUT_INTERVALS
+                metric_of(name).format,
+                *(run["metrics"][name][key] for key in _ENDS),
+                with_interval=name not in WITHOUT_INTERVALS,
             )
             for run in content["runs"]
         }

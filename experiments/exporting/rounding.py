@@ -56,7 +56,12 @@ def worse(one: Comparison, other: Comparison) -> Comparison:
     >>> worse(Comparison(2e-7, 5, 1, 3e-5), Comparison(3e-7, 1))
     Comparison(difference=3e-07, rows=5, rounded=1, rounded_difference=3e-05)
     """
-    return Comparison(*map(max, zip(one, other, strict=True)))
+    return Comparison(
+        max(one.difference, other.difference),
+        max(one.rows, other.rows),
+        max(one.rounded, other.rounded),
+        max(one.rounded_difference, other.rounded_difference),
+    )
 
 
 def compare(
