@@ -10,12 +10,12 @@ import json
 import os
 import pathlib
 import re
-import secrets
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ctrzoo.types import Path
+from ctrzoo.unfinished import unfinished
 
 
 @contextlib.contextmanager
@@ -23,23 +23,22 @@ def replaced(path: Path) -> Iterator[pathlib.Path]:
     """Yield a temporary path next to `path`, with the same suffix; on success the file there replaces `path`.
 
     The new content is flushed to disk before the rename, so a power failure leaves either the old file or the new one.
+    What killed processes left of the same file is deleted, see `ctrzoo.unfinished`.
 
     >>> with replaced("/tmp/example.txt") as temporary:
     ...     _ = temporary.write_text("whole")
     """
     path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(8)}.unfinished{path.suffix}")
-    try:
-        yield temporary
-        synchronize(temporary)
-        os.replace(temporary, path)
-        synchronize(path.parent)
-    except OSError as error:
-        if error.errno and not error.filename:  # such as on a full disk: name the file
-            error.filename = str(path)
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
+    with unfinished(path) as temporary:
+        try:
+            yield temporary
+            synchronize(temporary)
+            os.replace(temporary, path)
+            synchronize(path.parent)
+        except OSError as error:
+            if error.errno and not error.filename:  # such as on a full disk: name the file
+                error.filename = str(path)
+            raise
 
 
 def remove_leftovers(folder: Path) -> None:

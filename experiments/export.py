@@ -19,7 +19,7 @@ from ..data_pipelines.raw.layout import KINDS
 from .cli import program_flags, run_command
 from .exporting.differences import TOLERANCE
 from .exporting.rows import rows_of_split, rows_of_table
-from .exporting.staging import check_folders
+from .exporting.staging import check_folders, recover
 from .scoring.files import found_files
 from .scoring.inputs import define_model_flags, encoding_folder, known_encoding, prepared_folder, run_path, source_of
 from .scoring.rows import table_to_score
@@ -58,6 +58,7 @@ def main(argv: list[str]) -> None:
         raise ValueError(f"Unknown argument '{argv[1]}'. Everything is given as flags, such as --to=savedmodel.")
     _check_flags()
     path, output = run_path(FLAGS.workdir, FLAGS.model), pathlib.Path(FLAGS.output)
+    recover(output)
     check_folders(output, FLAGS.to, FLAGS.overwrite)
     files = found_files(FLAGS.table) if FLAGS.table else []
     folder = (encoding_folder if files else known_encoding)(path, FLAGS.encoding)

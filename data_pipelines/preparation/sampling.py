@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import collections
 import pathlib
-import tempfile
 import typing
 from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+
+from ctrzoo.unfinished import temporary_folder
 
 from ..raw.delimited import Format
 from ..raw.layout import kind_of
@@ -62,8 +63,8 @@ def sample_table(files: Sequence[pathlib.Path], separator: str | None = None) ->
     if kind in ("csv", "tsv"):
         format = sniff_format(content[: 1 << 16], "," if kind == "csv" else "\t", separator)
         config = _config_of(format)
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / f"sample.{kind}"
+    with temporary_folder("sample") as folder:
+        path = folder / f"sample.{kind}"
         path.write_bytes(content)
         frame = _rows(files[0], path, config)
         if kind == "libsvm" and (places := _num_places(frame["features"])):

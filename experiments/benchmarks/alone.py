@@ -28,19 +28,23 @@ print(json.dumps(importlib.import_module("ctrzoo.experiments.benchmarks." + name
 """
 
 
-def measure_alone(name: str, full: bool = False, models: Sequence[str] = ()) -> list[Config]:
+def measure_alone(
+    name: str, full: bool = False, models: Sequence[str] = (), peers_python: str | None = None
+) -> list[Config]:
     """Return the rows of one benchmark in `ALONE`, as dictionaries.
 
     Args:
         name: A key of `ALONE`.
         full: Whether to use the module's own defaults, which take long.
         models: Names of the models of the latency; the other benchmarks have their own.
+        peers_python: A Python that has DeepCTR, for the latency.
 
     Raises:
         RuntimeError: If the program fails; the message is its last line.
     """
     core = max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    arguments = {**ALONE[name][full], **({"names": list(models)} if name == "latency" else {})}
+    of_latency = {"names": list(models), "peers_python": peers_python} if name == "latency" else {}
+    arguments = {**ALONE[name][full], **of_latency}
     work = json.dumps([core, name, arguments])
     with import_path() as path:
         command = [sys.executable, "-c", PROGRAM, work]

@@ -81,6 +81,8 @@ def main(argv: Sequence[str]) -> None:
             raise ValueError(unknown("suite", name, known))
     if FLAGS["models"].present and FLAGS.models and not set(names) - OWN_MODELS:
         raise ValueError(f"--models has no effect on {' and '.join(names)}: the models there are fixed. Leave it out.")
+    if FLAGS.peers_python and not set(names) - OWN_MODELS:
+        raise ValueError(f"--peers_python has no effect on {' and '.join(names)}, which have no peers. Leave it out.")
     console = Console(highlight=False, markup=False)
     progress = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
@@ -90,7 +92,7 @@ def main(argv: Sequence[str]) -> None:
     for name in names:
         results[name] = []
         if name in ALONE:
-            results[name] = measure_alone(name, FLAGS.full, options.models)
+            results[name] = measure_alone(name, FLAGS.full, options.models, options.peers_python)
             write_results(workdir, results, command)
         for measurements in SUITES[name](options) if name in SUITES else ():
             rows = rows_of(measurements)

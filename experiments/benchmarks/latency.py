@@ -1,13 +1,17 @@
 """How long an exported model takes for one row and for 1,000 candidates, on one core.
 
-A SavedModel from raw cells, one from ids, ONNX, and the same model in plain Keras (an embedding layer per field) as a
-SavedModel from ids answer in turns: A B C A B C. Their tables are Criteo's: 13 numbers and 26 categories.
+A SavedModel from raw cells, one from ids, ONNX, and as SavedModels from ids the same model in plain Keras (an embedding
+layer per field) and in DeepCTR answer in turns: A B C A B C. Their tables are Criteo's: 13 numbers and 26 categories.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import json
+import os
 import pathlib
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,13 +25,17 @@ from ... import models
 from ...data_pipelines.encoding.field import FieldEncoding
 from ...data_pipelines.encoding.fields import TableEncoding
 from ..exporting import onnx_file
-from ..exporting.differences import TOLERANCE, largest_difference
-from ..exporting.saved_model import CELLS, IDS, LoadedModel, cells_of_frame, save_model
+from ..exporting.differences import TOLERANCE
+from ..exporting.rounding import compare
+from ..exporting.saved_model import CELLS, DEFAULT, IDS, LoadedModel, cells_of_frame, save_model
 from .baselines import keras_tables
+from .race import import_path
+from .shapes import by_field
 
 NUMBERS, CATEGORIES = 13, 26
 SEED = 0
 WARM_CALLS = 20
+DEEPCTR = "ctrzoo.experiments.benchmarks.baselines.deepctr_saved"
 
 
 def measure(
@@ -35,6 +43,7 @@ def measure(
     sizes: Sequence[int] = (1, 1000),
     calls: int = 1000,
     vocabulary: int = 10_000,
+    peers_python: str | None = None,
 ) -> list[Config]:
     """Return a row for each model, number of rows and way.
 
@@ -43,17 +52,21 @@ def measure(
         sizes: Rows of a call.
         calls: How often each way is called; the 99th percentile needs some hundreds.
         vocabulary: Values of each category.
+        peers_python: A Python that has DeepCTR; by default the current one, if it has it.
 
     Raises:
-        RuntimeError: If two ways do not predict the same.
+        RuntimeError: If two ways do not predict the same, or DeepCTR fails.
     """
     encoding, frame = criteo_like(vocabulary, max(sizes))
     rows = []
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
-            ways = _ways(name, encoding, frame, pathlib.Path(folder))
+            model = models.build(name, encoding.schema)
+            ways = _ways(name, model, encoding, frame, pathlib.Path(folder), peers_python)
             for size in sizes:
-                rows += _timed(name, size, {way: make(size) for way, make in ways.items()}, calls)
+                made = {way: make(size) for way, make in ways.items()}
+                _check(model, _head(encoding.features(frame), size), made)
+                rows += _timed(name, size, made, calls)
     return rows
 
 
@@ -78,10 +91,9 @@ def criteo_like(vocabulary: int, num_rows: int) -> tuple[TableEncoding, pl.DataF
     return TableEncoding(fields), pl.DataFrame(columns)
 
 
-def _ways(name, encoding, frame, folder) -> dict[str, Callable[[int], Callable[[], np.ndarray]]]:
+def _ways(name, model, encoding, frame, folder, peers_python) -> dict[str, Callable[[int], Callable[[], np.ndarray]]]:
     """Return for each way a function from a number of rows to the function to time."""
     schema, features = encoding.schema, encoding.features(frame)
-    model = models.build(name, schema)
     save_model(model, encoding, folder / "zoo")
     save_model(keras_tables.build(name, schema), None, folder / "keras")
     loaded, plain = LoadedModel(folder / "zoo"), LoadedModel(folder / "keras")
@@ -94,7 +106,31 @@ def _ways(name, encoding, frame, folder) -> dict[str, Callable[[int], Callable[[
         onnx_file.save_onnx(model, folder / "model.onnx")
         session = onnx_file.session_of(folder / "model.onnx", 1)
         ways["ONNX, ids"] = lambda size: lambda: session.run(None, _head(features, size))[0][:, 0]
+    if _save_deepctr(name, schema, folder / "deepctr", peers_python):
+        ways["DeepCTR, ids"] = _calls(LoadedModel(folder / "deepctr"), DEFAULT, _columns(schema, features))
     return ways
+
+
+def _columns(schema, features):
+    """Return features as DeepCTR takes them, `(rows, 1)` by field; it has no absent ids, they become unknown ones."""
+    first = np.array(schema.first_ids, np.int32)[list(schema.slot_fields)]
+    known = {**features, "ids": np.maximum(features["ids"], first)}
+    return {name: column[:, None] for name, column in by_field(schema, known).items()}
+
+
+def _save_deepctr(name, schema, folder, python):
+    """Save a model of DeepCTR; return whether there is one."""
+    if python is None and not importlib.util.find_spec("deepctr"):
+        return False
+    command = [python or sys.executable, "-m", DEEPCTR, name, json.dumps(schema.to_dict()), str(folder)]
+    with import_path() as path:
+        environment = {**os.environ, "PYTHONPATH": path, "TF_USE_LEGACY_KERAS": "1"}
+        finished = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if finished.returncode and "DeepCTR has no model" in finished.stderr:
+        return False
+    if finished.returncode:
+        raise RuntimeError(f"DeepCTR did not save {name}: {(finished.stderr.splitlines() or ['no message'])[-1]}")
+    return True
 
 
 def _calls(loaded, signature, inputs):
@@ -110,7 +146,6 @@ def _head(inputs, size):
 
 
 def _timed(name, size, calls, count) -> Iterator[Config]:
-    _check(name, calls)
     times = {way: np.empty(count) for way in calls}
     for _ in range(WARM_CALLS):
         for call in calls.values():
@@ -133,10 +168,13 @@ def _timed(name, size, calls, count) -> Iterator[Config]:
         }
 
 
-def _check(name, calls):
+def _check(model, features, calls):
     """Compare the ways that have the same weights."""
     expected = calls["SavedModel, ids"]()
     for way in ("SavedModel, cells", "ONNX, ids"):
-        difference = largest_difference(calls[way](), expected) if way in calls else 0
-        if difference > TOLERANCE:
-            raise RuntimeError(f"'{way}' of {name} differs from 'SavedModel, ids' by {difference:.1e}.")
+        if way in calls:
+            compared = compare(model, features, calls[way](), expected, TOLERANCE)
+            if not compared.difference <= TOLERANCE:
+                raise RuntimeError(
+                    f"'{way}' of {model.name} differs from 'SavedModel, ids' by {compared.difference:.1e}."
+                )

@@ -21,7 +21,7 @@ from ctrzoo.tasks import task_of
 
 from ...data_pipelines.progress import StepProgress
 from ..explained_run import monitor_of
-from .measure import MEAN_LABELS, measure, measure_slices, metrics_to_measure
+from .measure import MEAN_LABELS, WITHOUT_INTERVALS, measure, measure_slices, metrics_to_measure
 from .output import METRICS, REPORT, SLICES, write_folder
 from .page import page
 from .scored import ScoredRows, ScoredRun
@@ -73,6 +73,7 @@ def evaluate_runs(
         "notes": [
             *scored.notes,
             *measured.notes,
+            *_without_intervals(names),
             *_of_resamples(measured, runs, resamples),
             *_of_slices(slices, resamples),
         ],
@@ -154,6 +155,17 @@ def _weight(rows):
 def _mean_label(rows):
     weights = None if rows.weights is None else rows.weights.astype(np.float64)
     return float(np.average(rows.labels.astype(np.float64), weights=weights))
+
+
+def _without_intervals(names):
+    """Yield which metrics have no interval, and why."""
+    for name in names:
+        if name in WITHOUT_INTERVALS:
+            title = metric_of(name).title
+            yield (
+                f"The {title} has no interval, and runs are not compared by it: the noise of labels raises it, above "
+                "all that of models that are calibrated, and resamples would add more."
+            )
 
 
 def _of_resamples(measured, runs, resamples):

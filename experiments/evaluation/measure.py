@@ -33,6 +33,10 @@ OF_SLICES = {
     "ranking": (MEAN_LABEL, "ndcg@10", "mrr", "grouped_auc"),
 }
 MEAN_LABELS = {"classification": "base rate", "regression": "mean label", "ranking": "mean grade"}
+# The noise of labels raises the calibration error, and resamples add noise of their own. In simulations, percentile
+# intervals held the error without noise in 0 to 95 % of cases and bias-corrected ones in 30 to 95 %, least for models
+# that are calibrated. Differences of runs would inherit that, as noise raises a small error more than a large one.
+WITHOUT_INTERVALS = ("calibration_error",)
 DELONG, BOOTSTRAP = "DeLong", "paired bootstrap"
 
 
@@ -41,7 +45,7 @@ class Estimate(NamedTuple):
 
     Args:
         value: The metric, NaN if it is not defined.
-        low: Where the interval begins, NaN if it is not defined.
+        low: Where the interval begins, NaN if it is not defined, or the metric is one of `WITHOUT_INTERVALS`.
         high: Where it ends.
         undefined: In how many resamples the metric was not defined.
     """
@@ -119,7 +123,7 @@ def measure(
     """Measure runs on all rows.
 
     The AUCs of two runs are compared by DeLong's test if rows have neither weights nor groups. Otherwise, and for the
-    other metrics, resamples are compared.
+    other metrics, resamples are compared. Metrics of `WITHOUT_INTERVALS` are not.
 
     Args:
         runs: The runs; their rows differ only in the scores.
@@ -137,13 +141,15 @@ def measure(
         found, said = _values(run.rows, names)
         values.append(found)
         notes += said
-    drawn = bootstrap(rows, names, resamples, seed, advance)
+    sampled = [name for name in names if name not in WITHOUT_INTERVALS]
+    drawn = bootstrap(rows, sampled, resamples, seed, advance)
     metrics = [
-        {name: _estimate(of_run[name], drawn[:, run, place]) for place, name in enumerate(names)}
+        {name: Estimate(of_run[name], math.nan, math.nan, 0) for name in names}
+        | {name: _estimate(of_run[name], drawn[:, run, place]) for place, name in enumerate(sampled)}
         for run, of_run in enumerate(values)
     ]
     differences = []
-    for place, name in enumerate(names):
+    for place, name in enumerate(sampled):
         of_pairs = [
             _difference(name, pair, [of_run[name] for of_run in values], drawn[:, :, place], rows)
             for pair in itertools.combinations(range(len(runs)), 2)

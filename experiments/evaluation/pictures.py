@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import pathlib
-import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +14,7 @@ from ctrzoo.metrics import Scored, metric_of
 from ctrzoo.metrics.resampled import MEAN_LABEL
 from ctrzoo.plot_text import plain
 from ctrzoo.plots import LARGEST, STYLE, plot_calibration
+from ctrzoo.unfinished import temporary_folder
 
 from .measure import MEAN_LABELS, OF_SLICES
 from .scored import ScoredRun
@@ -26,8 +25,8 @@ POINTS = 1000
 
 def calibration_picture(run: ScoredRun) -> bytes:
     """Return the calibration of a run, see `ctrzoo.plots.plot_calibration`."""
-    with tempfile.TemporaryDirectory(prefix="ctrzoo-evaluate-") as folder:
-        path = pathlib.Path(folder) / "calibration.png"
+    with temporary_folder("picture") as folder:
+        path = folder / "calibration.png"
         plot_calibration(run.rows.labels, run.rows.scores, path, plain([str(run.folder)])[0], run.rows.weights)
         return path.read_bytes()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import pathlib
 import typing
 import warnings
@@ -16,7 +17,7 @@ from ctrzoo.training import EVALUATION_BATCH
 from ctrzoo.training.evaluation import Evaluator
 from ctrzoo.training.negative_rows import check_negative_rate, weighted_as_all_rows
 
-from ...data_pipelines.encoding.fields import TableEncoding
+from ...data_pipelines.encoding.fields import ENCODING_FILE, VOCABULARY_FILE, TableEncoding
 from ...data_pipelines.progress import StepProgress
 from ..explained_run import load_model
 from ..scoring.inputs import known_encoding
@@ -137,6 +138,8 @@ def score_table(
 ) -> ScoredRows:
     """Score a labelled table with runs, each by its own encoding.
 
+    The table is read and encoded once for all runs of one encoding, whose models are in memory together.
+
     Args:
         folders: The folders of the runs.
         source_of: Returns the source of the table, given an encoding.
@@ -147,23 +150,38 @@ def score_table(
     Raises:
         ValueError: If a column is missing, a row cannot be used, or runs do not read the same rows.
     """
-    runs: list[ScoredRun] = []
-    slicings: list[Slicing] = []
-    notes: list[str] = []
-    first = None
+    alike: dict[str, list[pathlib.Path]] = {}
     for folder in folders:
-        encoding = encoding_of(folder)
-        model = load_model(folder, encoding.schema)
-        table = _Table(model, folder, encoding, source_of(encoding), slices if first is None else Slices())
+        alike.setdefault(_digest_of_encoding(folder), []).append(folder)
+    scored: dict[pathlib.Path, tuple[ScoredRun, list[str]]] = {}
+    slicings: list[Slicing] = []
+    first = None
+    for same in alike.values():
+        encoding = encoding_of(same[0])
+        models = [load_model(folder, encoding.schema) for folder in same]
+        table = _Table(models, same, encoding, source_of(encoding), slices if first is None else Slices())
         summary, label_note = table.score(skip_bad, most_skipped)
-        runs.append(ScoredRun(folder, model.name, model.task, table.rows))
         said = [*summary, *label_note, *(note for cells in table.cells.values() for note in cells.notes())]
-        notes += [f"{folder}: {sentence}" for sentence in said] if len(folders) > 1 else said
+        for folder, model, rows in zip(same, models, table.rows, strict=True):
+            mine = [f"{folder}: {sentence}" for sentence in said] if len(folders) > 1 else said
+            scored[folder] = ScoredRun(folder, model.name, model.task, rows), mine
         if first is None:
             first, slicings = table, [each.slicing(slices.most, slices.bins) for each in table.cells.values()]
         else:
-            _check_same(first, table, folders[0], folder)
+            _check_same(first, table, folders[0], same[0])
+    runs = [scored[folder][0] for folder in folders]
+    notes = [note for folder in folders for note in scored[folder][1]]
     return ScoredRows(runs, slicings, notes, runs[0].rows.weights is not None)
+
+
+def _digest_of_encoding(folder):
+    """Return a digest of the files of a run's encoding; those of equal ones are equal."""
+    found = _encoding_folder(folder)
+    digest = hashlib.sha256()
+    for name in (ENCODING_FILE, VOCABULARY_FILE):
+        path = found / name
+        digest.update(hashlib.sha256(path.read_bytes() if path.is_file() else b"").digest())
+    return digest.hexdigest()
 
 
 def encoding_of(folder: pathlib.Path) -> TableEncoding:
@@ -175,20 +193,24 @@ def encoding_of(folder: pathlib.Path) -> TableEncoding:
     Raises:
         FileNotFoundError: If the run has no encoding.
     """
+    return TableEncoding.load(_encoding_folder(folder))
+
+
+def _encoding_folder(folder):
     found = known_encoding(folder, None)
     if found is None:
         raise FileNotFoundError(
             f"{folder / 'encoding'} not found, which says how cells become ids. Evaluate the run on a --split of its "
             "data; data that were made without raw cells have no encoding."
         )
-    return TableEncoding.load(found)
+    return found
 
 
 class _Table:
-    """The rows of a table as one run reads them."""
+    """The rows of a table as runs of one encoding read them."""
 
-    def __init__(self, model: CTRModel, folder, encoding: TableEncoding, source: FileSource, slices: Slices):
-        self.model, self.folder, self.encoding = model, folder, encoding
+    def __init__(self, models: list[CTRModel], folders, encoding: TableEncoding, source: FileSource, slices: Slices):
+        self.models, self.folders, self.encoding = models, folders, encoding
         self.roles = dataclasses.replace(encoding.roles, time=None, time_format=None, id=None)
         self.written = [name for name in slices.by if name not in encoding.schema.names]
         self.cells = {
@@ -196,17 +218,22 @@ class _Table:
             for name in slices.by
         }
         self.source = table_to_score(source, encoding, self.written, self.roles)
-        self.parts: dict[str, list[np.ndarray]] = {"numbers": [], "scores": []}
+        self.parts: dict[str, list[np.ndarray]] = {"numbers": []}
+        self.scores: list[list[np.ndarray]] = [[] for _ in models]
         self.label_values: set[str] = set()
 
     def score(self, skip_bad, most_skipped):
         """Predict the rows; return what is to be said of them and of their labels."""
         chunks = encoded_chunks(self.source, self.encoding, self.written, skip_bad, self.roles)
-        title = f"{self.folder}: predicting"
-        summary = score_chunks(self.model, self._collected(chunks), self._keep, title=title, most_skipped=most_skipped)
+        title = f"{', '.join(map(str, self.folders))}: predicting"
+        first = self.models[0]
+        summary = score_chunks(first, self._collected(chunks), self._keep, title=title, most_skipped=most_skipped)
         columns = {name: np.concatenate(arrays) for name, arrays in self.parts.items()}
         self.numbers = columns["numbers"]
-        self.rows = Scored(columns["label"], columns["scores"], columns.get("weight"), columns.get("group"))
+        self.rows = [
+            Scored(columns["label"], np.concatenate(scores), columns.get("weight"), columns.get("group"))
+            for scores in self.scores
+        ]
         return list(summary.sentences()), self._check_labels()
 
     def _collected(self, chunks):
@@ -219,20 +246,22 @@ class _Table:
                     self.parts.setdefault(name, []).append(column)
                 for name, cells in self.cells.items():
                     cells.add(chunk.ids[name] if isinstance(cells, ColumnCells) else chunk.features)
+                for model, scores in zip(self.models[1:], self.scores[1:], strict=True):
+                    scores.append(model.predict(chunk.features, verbose=0)[:, 0].astype(np.float32))
             self.label_values |= set(chunk.label_values)
             before += chunk.total
             # Rows are collected here; without ids the predictions are numbered.
             yield chunk._replace(ids=chunk.ids.select([]))
 
     def _keep(self, predictions):
-        self.parts["scores"].append(predictions.column(1).to_numpy())
+        self.scores[0].append(predictions.column(1).to_numpy())
 
     def _check_labels(self):
         """Return what is to be said of the labels, or raise an error if nobody knows what they mean."""
         label, values = self.roles.the_label, sorted(self.label_values)
         if label.is_ambiguous(values):
             label.check_found(values)
-        if label.kind == "binary" and label.positive and not self.rows.labels.any():
+        if label.kind == "binary" and label.positive and not self.rows[0].labels.any():
             positive = " or ".join(map(repr, label.values[0]))
             return [f"No cell of the label '{label.column}' is {positive}; values found: {', '.join(values)}."]
         return []
@@ -247,7 +276,7 @@ def _check_same(first, other, folder, other_folder):
             "rows that --bad_rows=skip leaves out, or evaluate the runs one by one."
         )
     for what in ("labels", "weights", "groups"):
-        mine, others = getattr(first.rows, what), getattr(other.rows, what)
+        mine, others = getattr(first.rows[0], what), getattr(other.rows[0], what)
         if (mine is None) != (others is None) or (mine is not None and not np.array_equal(mine, others)):
             raise ValueError(
                 f"{folder} and {other_folder} were trained on other {what}: the rows of the table differ in them. "

@@ -8,7 +8,7 @@ from typing import Any
 from ctrzoo.metrics import metric_of
 from ctrzoo.metrics.resampled import MEAN_LABEL
 
-from .measure import MEAN_LABELS, OF_SLICES
+from .measure import MEAN_LABELS, OF_SLICES, WITHOUT_INTERVALS
 
 UNDEFINED = "not defined"
 
@@ -50,7 +50,11 @@ def metric_table(content: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
         {"metric": metric_of(name).title}
         | {
-            run["run"]: estimate_text(metric_of(name).format, *(run["metrics"][name][key] for key in _ENDS))
+            run["run"]: estimate_text(
+                metric_of(name).format,
+                *(run["metrics"][name][key] for key in _ENDS),
+                with_interval=name not in WITHOUT_INTERVALS,
+            )
             for run in content["runs"]
         }
         for name in content["runs"][0]["metrics"]

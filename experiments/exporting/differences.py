@@ -7,8 +7,8 @@ import numpy as np
 TOLERANCE = 1e-6
 
 
-def largest_difference(found: np.ndarray, expected: np.ndarray) -> float:
-    """Return the largest difference of two arrays, relative to numbers above 1.
+def differences(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Return the difference of each pair of numbers, relative to numbers above 1.
 
     Two NaN, or two equal infinite numbers, do not differ.
 
@@ -19,17 +19,25 @@ def largest_difference(found: np.ndarray, expected: np.ndarray) -> float:
     Raises:
         ValueError: If the shapes differ.
 
-    >>> largest_difference(np.array([0.5, 30.0]), np.array([0.75, 20.0]))
-    0.5
+    >>> differences(np.array([0.5, 30.0]), np.array([0.75, 20.0])).tolist()
+    [0.25, 0.5]
     """
     found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
     if found.shape != expected.shape:
         raise ValueError(f"The export returns the shape {found.shape}, the model {expected.shape}.")
     with np.errstate(invalid="ignore"):
-        differences = np.abs(found - expected) / np.maximum(1, np.abs(expected))
+        apart = np.abs(found - expected) / np.maximum(1, np.abs(expected))
     same = (found == expected) | (np.isnan(found) & np.isnan(expected))
-    differences = np.where(same, 0.0, np.where(np.isnan(differences), np.inf, differences))
-    return float(differences.max(initial=0.0))
+    return np.where(same, 0.0, np.where(np.isnan(apart), np.inf, apart))
+
+
+def largest_difference(found: np.ndarray, expected: np.ndarray) -> float:
+    """Return the largest of `differences`; 0 if there are none.
+
+    >>> largest_difference(np.array([0.5, 30.0]), np.array([0.75, 20.0]))
+    0.5
+    """
+    return float(differences(found, expected).max(initial=0.0))
 
 
 def check_difference(what: str, difference: float, rows: str, tolerance: float) -> None:

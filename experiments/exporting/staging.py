@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
-import secrets
-import shutil
 from collections.abc import Iterator, Sequence
 
 from ctrzoo.files import synchronize
+from ctrzoo.unfinished import abandoned, remove, unfinished
+
+# The name of the hidden folder in which exports are written, and the ending of those that it replaces.
+STAGE, ASIDE = "exports", ".replaced"
 
 
 def check_folders(output: pathlib.Path, names: Sequence[str], overwrite: bool) -> None:
@@ -47,24 +49,36 @@ def staged_folders(output: pathlib.Path, names: Sequence[str]) -> Iterator[dict[
     """
     made = _missing(output)
     output.mkdir(parents=True, exist_ok=True)
-    work = output / f".{secrets.token_hex(8)}.unfinished"
+    recover(output)
     try:
-        folders = {name: work / name for name in names}
-        for folder in folders.values():
-            folder.mkdir(parents=True)
-        yield folders
-        for path in sorted(work.rglob("*")):
-            synchronize(path)
-        for name, folder in folders.items():
-            _move(folder, output / name, work / f"{name}.replaced")
-        synchronize(output)
+        with unfinished(output / STAGE, is_folder=True) as work:
+            folders = {name: work / name for name in names}
+            for folder in folders.values():
+                folder.mkdir()
+            yield folders
+            for path in sorted(work.rglob("*")):
+                synchronize(path)
+            for name, folder in folders.items():
+                _move(folder, output / name, work / f"{name}{ASIDE}")
+            synchronize(output)
     except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
         for folder in made:
             with contextlib.suppress(OSError):  # others may have written into it
                 folder.rmdir()
         raise
-    shutil.rmtree(work, ignore_errors=True)
+
+
+def recover(output: pathlib.Path) -> None:
+    """Delete what killed processes left in an output; a folder that one of them had just moved aside comes back.
+
+    Args:
+        output: The folder; it need not exist.
+    """
+    for leftover in abandoned(output / STAGE):
+        for aside in leftover.glob(f"*{ASIDE}"):
+            if not (output / aside.stem).exists():
+                os.replace(aside, output / aside.stem)
+        remove(leftover)
 
 
 def _move(folder, target, aside):

@@ -13,6 +13,7 @@ from ctrzoo.files import write_text
 from . import embeddings, litert_file, onnx_file, saved_model
 from .differences import TOLERANCE, check_difference, largest_difference
 from .pages import checked, page_of_embeddings, page_of_ids, page_of_saved_model
+from .rounding import Comparison, compare, worse
 from .staging import staged_folders
 
 if typing.TYPE_CHECKING:
@@ -95,14 +96,13 @@ def _saved_model(task: Task, folder: pathlib.Path) -> Iterator[str]:
     saved_model.save_model(task.model, task.encoding, folder / VERSION)
     loaded = saved_model.LoadedModel(folder / VERSION)
     by_ids = loaded.predict(task.rows.features, saved_model.IDS)
-    difference, cells, found = largest_difference(by_ids, task.expected), None, by_ids
+    compared, cells, found = _compared(task, by_ids), None, by_ids
     if task.encoding is not None:
         assert task.rows.frame is not None, "the program asks for raw rows"
         cells = saved_model.cells_of_frame(task.encoding, task.rows.frame)
         found = loaded.predict(cells)
-        difference = max(difference, largest_difference(found, task.expected))
-    yield _checked(task, "The SavedModel", difference)
-    note = checked(task.model, difference, task.rows.where)
+        compared = worse(compared, _compared(task, found))
+    note = yield from _checked(task, "The SavedModel", compared)
     page = page_of_saved_model(task.model, cells, task.rows.features, found, note)
     write_text(folder / "README.md", page)
 
@@ -128,9 +128,8 @@ def _file_of_ids(
     save(task.model, folder / name)
     found = run(folder / name, task.rows.features)
     one = run(folder / name, {key: array[:1] for key, array in task.rows.features.items()})
-    difference = max(largest_difference(found, task.expected), largest_difference(one, task.expected[:1]))
-    yield _checked(task, what, difference)
-    note = checked(task.model, difference, task.rows.where)
+    compared = worse(_compared(task, found), _compared(task, one))
+    note = yield from _checked(task, what, compared)
     write_text(folder / "README.md", page_of_ids(task.model, task.encoding, task.rows, found, name, note))
     if task.encoding is not None:
         task.encoding.save(folder)
@@ -145,20 +144,29 @@ def _embeddings(task: Task, folder: pathlib.Path) -> Iterator[str]:
         found = embeddings.embed(path, layer.schema, schema, task.rows.features)
         largest = max(largest, largest_difference(found, np.asarray(layer(own))))
         files.append(path.name)
-    yield _checked(task, "The embeddings", largest)
+    note = yield from _checked(task, "The embeddings", Comparison(largest, len(task.rows)))
     others = embeddings.other_tables(task.model)
     if others:
         yield f"Left out of the embeddings, because its rows belong to no single value: {', '.join(others)}."
     sharing = [f"`{field.name}` has the rows of `{field.share}`." for field in schema.fields if field.share]
     left_out = [f"The table `{name}` has no rows of single values; it was left out." for name in others]
-    notes = [checked(task.model, largest, task.rows.where), *sharing, *left_out]
+    notes = [note, *sharing, *left_out]
     write_text(folder / "README.md", page_of_embeddings(files, notes))
 
 
-def _checked(task, what, difference):
-    check_difference(what, difference, task.rows.where, task.tolerance)
+def _compared(task, found):
+    """Compare an output with that of the model, for all rows or the first ones."""
+    features = {name: array[: len(found)] for name, array in task.rows.features.items()}
+    return compare(task.model, features, found, task.expected[: len(found)], task.tolerance)
+
+
+def _checked(task, what, compared):
+    """Yield what is to be said of an export; return the same for its page."""
+    check_difference(what, compared.difference, task.rows.where, task.tolerance)
     verb = "differ" if what.endswith("s") else "differs"
-    return f"{what} {verb} from the model by at most {difference:.1e} on {task.rows.where}."
+    yield f"{what} {verb} from the model by at most {compared.difference:.1e} on {task.rows.where}."
+    yield from compared.sentences()
+    return " ".join([checked(task.model, compared.difference, task.rows.where), *compared.sentences()])
 
 
 FORMS: dict[str, Callable[[Task, pathlib.Path], Iterator[str]]] = {

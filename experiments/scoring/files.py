@@ -6,9 +6,10 @@ import contextlib
 import glob
 import pathlib
 import shutil
-import tempfile
 from collections.abc import Iterator
 from typing import BinaryIO
+
+from ctrzoo.unfinished import temporary_folder
 
 from ...data_pipelines.raw.layout import kind_of
 
@@ -36,8 +37,8 @@ def table_files(table: str, stdin: BinaryIO, ending: str = "") -> Iterator[list[
     if table != STANDARD_INPUT:
         yield found_files(table)
         return
-    with tempfile.TemporaryDirectory(prefix="ctrzoo-predict-") as folder:
-        path = _spooled(stdin, pathlib.Path(folder) / f"rows{ending}")
+    with temporary_folder("standard-input") as folder:
+        path = _spooled(stdin, folder / f"rows{ending}")
         try:
             yield [path]
         except (ValueError, OSError) as error:

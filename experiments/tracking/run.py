@@ -8,7 +8,6 @@ import importlib
 import json
 import os
 import pathlib
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
@@ -22,6 +21,7 @@ from rich.console import Console
 from ctrzoo.files import write_json
 from ctrzoo.model import CTRModel
 from ctrzoo.training import MODEL_FILE
+from ctrzoo.unfinished import temporary_folder
 
 from .model import save_model
 
@@ -134,8 +134,8 @@ class RecordedRun(keras.callbacks.Callback):
         self._attempt(lambda: self._client.log_batch(self.run_id, metrics=metrics))
 
     def _log_model(self, model):
-        with tempfile.TemporaryDirectory() as temporary:
-            place = pathlib.Path(temporary) / "model"
+        with temporary_folder("model") as folder:
+            place = folder / "model"
             save_model(model, place, self.folder / MODEL_FILE)
             self._client.log_artifacts(self.run_id, str(place), "model")
 

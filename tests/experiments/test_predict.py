@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,8 @@ from tests.experiments.planted_tables import LABELS, planted_frame
 from tests.experiments.scored_table import FIRST_TEST_ROW, SCHEMA, cells_of, clicks_frame, prepared_run, score
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+# CTRZOO_KILLS=12 pytest tests/experiments/test_predict.py -k killed
+KILLS = int(os.environ.get("CTRZOO_KILLS", "2"))
 
 
 @pytest.fixture(scope="module")
@@ -291,6 +294,46 @@ def test_an_interrupted_run_leaves_no_half_file(number, code, before, clicks, tm
     if number == signal.SIGTERM:
         assert stopped.stderr.splitlines()[-1].startswith("ctrzoo-predict: interrupted")
         assert not list(tmp_path.glob(".*"))
+    score(f"--workdir={run}", f"--table={tmp_path / 'new.csv'}", f"--output={tmp_path / 'out.csv'}", "--overwrite")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.csv", "out.csv"]
+
+
+# Chunks of some rows each; killed at one of them.
+KILLED = """
+import atexit, itertools, os, sys
+from ctrzoo.experiments import predict
+from ctrzoo.experiments.scoring import rows, score
+rows.CHUNK_ROWS = 20
+real, calls, last = score.StepProgress.advance, itertools.count(), int(sys.argv.pop())
+def advance(*arguments):
+    if next(calls) == last:
+        os.kill(os.getpid(), {signal})
+    return real(*arguments)
+score.StepProgress.advance = advance
+atexit.register(lambda: print(next(calls), file=sys.stderr))
+predict.run()
+"""
+
+
+def test_killed_anywhere_the_next_run_leaves_only_its_output(clicks, tmp_path):
+    run, new, *_ = clicks
+    table, folder = new.to_parquet(), tmp_path / "temporary"
+    folder.mkdir()
+    options = [f"--workdir={run}", "--table=-", f"--output={tmp_path / 'out.csv'}", "--overwrite", "--id=key"]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "TMPDIR": str(folder)}
+    whole, chance, moments, never = None, random.Random(3), 0, 10**6
+    for number in range(KILLS + 2):
+        moment = chance.randrange(moments) if 0 < number <= KILLS else never
+        command = [sys.executable, "-c", KILLED.format(signal=int(signal.SIGKILL)), *options, str(moment)]
+        ended = subprocess.run(command, input=table, capture_output=True, cwd=tmp_path, env=environment, timeout=300)
+        assert ended.returncode == (0 if moment == never else -9), ended.stderr
+        if whole is None:
+            whole, moments = (tmp_path / "out.csv").read_bytes(), int(ended.stderr.split()[-1])
+        assert (tmp_path / "out.csv").read_bytes() == whole
+        # Each start deletes what the one before left: at most one file and one copy of the standard input.
+        left = len(list(tmp_path.glob(".*"))) + len(list(folder.glob(".ctrzoo-*")))
+        assert left == (0 if moment == never else 2)
+    assert moments > 5 and whole.count(b"\n") == len(new) + 1
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,13 @@ import pathlib
 import numpy as np
 import pytest
 
+from ctrzoo.experiments.evaluation import evaluate_runs as evaluate_runs_module
 from ctrzoo.experiments.evaluation.evaluate_runs import about, check_tasks, evaluate_runs
+from ctrzoo.experiments.evaluation.measure import Estimate, Measured
 from ctrzoo.experiments.evaluation.scored import ScoredRows, ScoredRun
 from ctrzoo.experiments.evaluation.slices import Slicing
-from ctrzoo.metrics import Scored
+from ctrzoo.experiments.evaluation.tables import metric_table
+from ctrzoo.metrics import Scored, expected_calibration_error
 
 SOURCE = {"data": "data", "split": "test"}
 
@@ -47,27 +50,34 @@ def test_slices_of_few_clicks_leave_resamples_out_and_that_is_said(tmp_path):
     assert table[0]["auc_undefined"] == 0 and table[2]["auc_undefined"] == 300
     assert 75 < table[1]["auc_undefined"] < 150  # a resample has no click with probability exp(-1), 110 of 300
     assert table[1]["calibration_undefined"] == table[1]["auc_undefined"] and table[1]["log_loss_undefined"] == 0
-    (note,) = content["notes"]
+    of_calibration, note = content["notes"]
+    assert of_calibration.startswith("The calibration error has no interval")
     assert note.startswith("In 1 of 3 slices by ad, intervals leave out resamples in which a metric is not defined.")
 
 
-def test_a_metric_outside_of_its_interval_is_said_to_be_shifted(tmp_path):
+def test_a_metric_outside_of_its_interval_is_said_to_be_shifted():
+    metrics = [{"pr_auc": Estimate(0.3, 0.31, 0.4, 0), "auc": Estimate(0.7, 0.6, 0.69, 2), "mse": Estimate(1, 1, 1, 0)}]
+    rows = Scored(np.array([0, 1]), np.array([0.1, 0.2]))
+    said = list(evaluate_runs_module._of_resamples(Measured(metrics, [], []), [run_of(rows)], 100))
+    assert said[0].startswith("run: PR-AUC is outside of its interval")
+    assert said[0].endswith("too high.") and said[2].endswith("too low.")
+    assert said[1].startswith("run: AUC is not defined in 2 of 100 resamples") and len(said) == 3
+
+
+def test_the_calibration_error_has_no_interval(tmp_path):
     random = np.random.default_rng(5)
-    scores = np.sort(random.random(2000))
-    clicks = np.diff(np.floor(np.cumsum(scores)), prepend=0)  # each bin has its share of clicks, but for one click
-    found = {}
-    for name, labels in (("calibrated", clicks), ("not", random.random(2000) < scores / 2)):
-        scored = ScoredRows([run_of(Scored(labels, scores))], [], [], False)
-        content, _ = evaluate_runs(scored, SOURCE, tmp_path / "out", 100)
-        found[name] = content["runs"][0]["metrics"]["calibration_error"], content["notes"]
-    error, notes = found["calibrated"]
-    assert error["value"] < error["low"]  # bins of resamples have errors of their own
-    assert notes == [
-        "run: calibration error is outside of its interval: the noise that resamples add shifts it, so the interval is "
-        "too high."
-    ]
-    error, notes = found["not"]
-    assert error["low"] < error["value"] < error["high"] and notes == []
+    scores = random.random(400)
+    labels = (random.random(400) < scores).astype(int)
+    runs = [run_of(Scored(labels, scores)), run_of(Scored(labels, scores**2))]
+    content, _ = evaluate_runs(ScoredRows(runs, [], [], False), SOURCE, tmp_path / "out", 100)
+    found = content["runs"][1]["metrics"]["calibration_error"]
+    assert found["value"] == pytest.approx(expected_calibration_error(labels, scores**2))
+    assert found["low"] is found["high"] is None
+    assert {"auc", "log_loss"} <= {each["metric"] for each in content["differences"]}
+    assert "calibration_error" not in {each["metric"] for each in content["differences"]}
+    assert any(note.startswith("The calibration error has no interval") for note in content["notes"])
+    (row,) = [row for row in metric_table(content) if row["metric"] == "calibration error"]
+    assert "[" not in row["run"]
 
 
 def test_the_sentences(tmp_path):

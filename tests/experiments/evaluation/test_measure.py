@@ -9,7 +9,7 @@ import pytest
 from ctrzoo.experiments.evaluation.measure import measure, measure_slices, metrics_to_measure
 from ctrzoo.experiments.evaluation.scored import ScoredRun
 from ctrzoo.experiments.evaluation.slices import Slicing
-from ctrzoo.metrics import Scored, auc, bootstrap, delong, log_loss, percentile_interval
+from ctrzoo.metrics import Scored, auc, bootstrap, delong, log_loss, metric_of, percentile_interval
 from ctrzoo.tasks import task_of
 
 NAMES = ["auc", "log_loss"]
@@ -125,3 +125,25 @@ def test_the_metrics_are_those_that_training_reports():
         "normalized_entropy",
         "calibration_error",
     ]
+
+
+def coverage(name, truth, simulations=60, resamples=100, rows=500):
+    """How often percentile intervals and bias-corrected ones hold the truth, of a calibrated model."""
+    held = np.zeros(2)
+    for seed in range(simulations):
+        random = np.random.default_rng(seed)
+        scores = 1 / (1 + np.exp(-random.normal(-1.5, 1, rows)))
+        scored = Scored((random.random(rows) < scores).astype(int), scores)
+        low, high = percentile_interval(bootstrap([scored], [name], resamples, seed)[:, 0, 0])
+        value = metric_of(name).function(scored)
+        held += low <= truth <= high, max(0, 2 * value - high) <= truth <= 2 * value - low
+    return held / simulations
+
+
+def test_intervals_of_the_calibration_error_would_not_hold_it():
+    percentile, corrected = coverage("calibration_error", 0.0)
+    assert percentile == 0 and corrected < 0.6
+    random = np.random.default_rng(0)
+    shares = 1 / (1 + np.exp(-random.normal(-1.5, 1, 1_000_000)))
+    log_loss = -np.mean(shares * np.log(shares) + (1 - shares) * np.log1p(-shares))
+    assert min(coverage("log_loss", log_loss, 300, 200)) > 0.9  # by the same simulation, others do

@@ -1,13 +1,19 @@
 """Rows with scores: a table that is read in chunks, its labels and slices, and what runs must agree on."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from ctrzoo import data_pipelines
+from ctrzoo.data_pipelines.encoding.fields import TableEncoding
 from ctrzoo.data_pipelines.encoding.roles import group_hashes
 from ctrzoo.data_pipelines.raw.layout import source_like
+from ctrzoo.experiments.evaluation import scored as scored_module
 from ctrzoo.experiments.evaluation.scored import Slices, score_split, score_table
+from ctrzoo.experiments.explained_run import load_model
 from tests.experiments.scored_table import prepared_run
 
 NO_SLICES = Slices()
@@ -61,6 +67,38 @@ def test_a_table_in_many_chunks(run, tmp_path):
     assert of_day.texts == ["200 to 299", "300 to 399", "400 to 499"]
     assert of_day.codes.tolist() == (frame.index // 100).to_list()
     assert table.notes == ["300 rows scored."]
+
+
+def test_runs_of_one_encoding_share_the_reading(run, tmp_path, monkeypatch):
+    folder, frame, predicted = run
+    other, third = tmp_path / "other", tmp_path / "third"
+    for copy in (other, third):
+        shutil.copytree(folder, copy)
+    model = load_model(folder, TableEncoding.load(folder / "encoding").schema)
+    model.weights[0].assign(model.weights[0] + 1)
+    model.save(other / "model.keras")
+    vocabulary = pl.read_parquet(third / "encoding" / "vocabulary.parquet")
+    vocabulary.with_columns(pl.col("count") + 1).write_parquet(third / "encoding" / "vocabulary.parquet")
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    reads, real = [], scored_module.encoded_chunks
+    monkeypatch.setattr(scored_module, "encoded_chunks", lambda *args: reads.append(1) or real(*args))
+
+    def score(*folders):
+        reads.clear()
+        return score_table(
+            folders, lambda encoding: source_like([tmp_path / "rows.csv"], encoding.table), Slices(["ad"])
+        )
+
+    together = score(folder, third, other)  # third stands between the two that are alike
+    assert len(reads) == 2
+    assert [scored.folder for scored in together.runs] == [folder, third, other]
+    assert together.notes == [f"{each}: 300 rows scored." for each in (folder, third, other)]
+    for scored, each in zip(together.runs, (folder, third, other), strict=True):
+        (alone,) = score(each).runs
+        for what in ("labels", "scores", "weights", "groups"):
+            np.testing.assert_array_equal(getattr(scored.rows, what), getattr(alone.rows, what))
+    np.testing.assert_allclose(together.runs[0].rows.scores, predicted, rtol=2e-6)
+    assert np.abs(together.runs[2].rows.scores - predicted).max() > 1e-3
 
 
 def test_a_split_is_the_same_rows(run, tmp_path):
