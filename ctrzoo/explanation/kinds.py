@@ -156,6 +156,13 @@ KINDS: list[Kind] = [
     Kind("weights", ("layer", FIELD, FIELD), "the weight of each field (column) for each field (row), by layer"),
     Kind("order", (FIELD, FIELD), "the attention of each field (row) to its product with each field (column)"),
     Kind("order", (FIELD,), "the attention to each field in one order", heading="Fields with most attention in {name}"),
+    Kind(
+        "events",
+        ("event",),
+        "the weight of each event of a history, of which event 1 is the newest",
+        signed=True,
+        heading="Events with most weight in {name}, where 1 is the newest",
+    ),
     Kind("orders", ("order",), "the attention to each order of interactions", heading="Orders with most attention"),
 ]
 
