@@ -84,6 +84,8 @@ MODELS = {
     "bst": BST,
 }
 
+# Those that need a sequence in the schema. All others pool sequences as they pool multi-valued fields.
+MODELS_OF_HISTORIES = ("pooled", "din", "dien", "bst")
 
 # Hyperparameters that are one size, or a tuple of them.
 SIZES = ("attention_units",)

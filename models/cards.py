@@ -9,7 +9,7 @@ import re
 
 from ctrzoo.schema import Field, Schema
 
-from . import MODELS, build, hyperparameters_of
+from . import MODELS, MODELS_OF_HISTORIES, build, hyperparameters_of
 
 COMMAND = "python -m ctrzoo.models.cards > models/README.md"
 LINES = re.compile(r"^Source: (.+?)\nCost: (.+?)\nExplanations: (.+?)\n\n", re.DOTALL | re.MULTILINE)
@@ -18,6 +18,8 @@ CRITEO = Schema(
     [Field(f"number_{index}", "numerical") for index in range(13)]
     + [Field(f"category_{index}", vocabulary_size=1000) for index in range(26)]
 )
+# A history of the first of them, for models that read one.
+HISTORY = Field("history", "sequence", vocabulary_size=1000, num_slots=50, share="category_0")
 
 HEADER = f"""# The models
 
@@ -28,6 +30,7 @@ Build a model with `ctrzoo.models.build(name, schema, **hyperparameters)`. The c
 - **parameters**: trainable weights of the default model on Criteo's fields (13 numerical, 26 categorical). Tables with
   one row per id (embeddings, linear weights) are not counted. Poly2's hash table is counted, because its size is a
   hyperparameter.
+  Models of histories have one of 50 events more, of a field whose ids it shares.
 - **formulation**: the default, for models in which paper and released code differ.
 - **cost**: n is the number of fields, d the size of an embedding vector. Each entry explains its other letters.
 - **explanations**: what `model.explainer()` returns, by key.
@@ -71,8 +74,9 @@ def _card(name, model):
 
 
 def _num_parameters(name):
-    weights = build(name, CRITEO).trainable_weights
-    return sum(math.prod(weight.shape) for weight in weights if weight.shape[0] != CRITEO.num_ids)
+    schema = Schema([*CRITEO.fields, HISTORY]) if name in MODELS_OF_HISTORIES else CRITEO
+    weights = build(name, schema).trainable_weights
+    return sum(math.prod(weight.shape) for weight in weights if weight.shape[0] != schema.num_ids)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ FLOORS = {
         ("ctrzoo/validation.py", "ctrzoo/lookup.py", "ctrzoo/losses.py", "ctrzoo/plots.py"),
         ("ctrzoo/layers", "ctrzoo/optimizers"),
         ("ctrzoo/model.py",),
-        ("ctrzoo/pretrained.py", "ctrzoo/warm_start.py", "ctrzoo/ranking"),
+        ("ctrzoo/pretrained.py", "ctrzoo/warm_start.py", "ctrzoo/ranking", "ctrzoo/histories.py"),
         ("ctrzoo/explanation",),
         ("ctrzoo/training",),
     ),

@@ -169,6 +169,13 @@ KINDS: list[Kind] = [
         signed=True,
         heading="Fields with the largest {name}, a mean over their entries",
     ),
+    Kind(
+        "events",
+        ("event",),
+        "the weight of each event of a history, of which event 1 is the newest",
+        signed=True,
+        heading="Events with most weight in {name}, where 1 is the newest",
+    ),
     Kind("orders", ("order",), "the attention to each order of interactions", heading="Orders with most attention"),
 ]
 

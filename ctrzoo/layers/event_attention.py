@@ -72,7 +72,7 @@ class EventAttention(BiasedLayer):
             raise ValueError(f"The score must be one of {', '.join(SCORES)}. Received: {score!r}.")
         if position_dim is not None and (not isinstance(position_dim, int) or position_dim < 1):
             raise ValueError(
-                f"`position_dim` must be a whole number of at least 1, or None. Received: {position_dim!r}."
+                f"`position_dim` must be a whole number of at least 1 or None. Received: {position_dim!r}."
             )
         if position_dim is not None and score != "network":
             raise ValueError(f"Only a network takes places. Received: position_dim={position_dim}, score={score!r}.")

@@ -9,6 +9,7 @@ import ctrzoo
 from ctrzoo import models
 from ctrzoo.layers import FieldEmbedding
 from ctrzoo.model import CTRModel, feature_inputs
+from tests.models.cases import with_history
 from tests.models.reference import random_batch
 
 
@@ -271,7 +272,7 @@ def test_a_subclass_without_a_get_config_is_not_saved(mixed_schema):
 
 @pytest.mark.parametrize("name", models.MODELS)
 def test_all_layers_follow_the_dtype_of_the_model(name, mixed_schema):
-    model = models.build(name, mixed_schema, dtype="mixed_bfloat16")
+    model = models.build(name, with_history(mixed_schema), dtype="mixed_bfloat16")
     assert keras.config.dtype_policy().name == "float32"
     assert model.dtype_policy.name == "mixed_bfloat16" and model.output.dtype == "float32"
     # All layers, those inside of layers too; the last two hold the logit and the link function in float32.

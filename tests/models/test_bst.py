@@ -60,9 +60,8 @@ def bst(**options):
                 for block in range(1, options.get("num_blocks", 1) + 1):
                     states = slow_block(weights, f"block_{number}_{block}", states, 2, options)
                 pooling = options.get("pooling", "mean")
-                parts.append(
-                    {"mean": np.mean, "sum": np.sum}[pooling](states, axis=0) if pooling != "target" else states[-1]
-                )
+                pool = {"mean": np.mean, "sum": np.sum, "target": lambda states, axis: states[-1]}[pooling]
+                parts.append(pool(states, axis=0))
             logits.append(top(weights, embedded, row, parts))
         return np.array(logits)
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from ctrzoo.explanation.kinds import kind_of
 from ctrzoo.metrics import auc
-from ctrzoo.models import MODELS, build, hyperparameters_of
+from ctrzoo.models import MODELS, MODELS_OF_HISTORIES, build, hyperparameters_of
 from ctrzoo.schema import Field, Schema
 from ctrzoo.training.strategy import ReplicatedStep
 from tests.models.cases import CASES, arguments_of, predict, randomize, rows, with_history
@@ -306,7 +306,7 @@ def test_regression(case, mixed_schema):
 
 def test_a_single_field_is_enough(name):
     schema = Schema([Field("user", vocabulary_size=4)])
-    if name in ("pooled", "din", "dien", "bst"):
+    if name in MODELS_OF_HISTORIES:
         with pytest.raises(ValueError, match="The model reads histories"):
             build(name, schema)
         return

@@ -86,12 +86,9 @@ def slow_auxiliary(weights, batch, number, columns):
         terms = []
         for index in range(len(events) - 1 if len(before) else 0):
             other = before[(index + 1) % len(before)]
-            clicked, not_clicked = (
-                sigmoid(
-                    network(weights, f"auxiliary_{number}/network", np.concatenate([states[index], event]), "sigmoid")
-                )
-                for event in (events[index + 1], other)
-            )
+            pairs = [np.concatenate([states[index], event]) for event in (events[index + 1], other)]
+            name = f"auxiliary_{number}/network"
+            clicked, not_clicked = (sigmoid(network(weights, name, pair, "sigmoid")) for pair in pairs)
             terms.append(-np.log(clicked[0]) - np.log(1 - not_clicked[0]))
         losses.append(np.mean(terms) if terms else 0.0)
     return np.mean(losses)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ctrzoo.explanation.kinds import kind_of
 from ctrzoo.models import build
 from ctrzoo.schema import Field, Schema
 from tests.models.cases import predict
@@ -88,6 +89,12 @@ def test_weights_are_explained_from_the_newest_event_on(float64):
             found = np.asarray(outputs[f"events_{number}"][row])
             np.testing.assert_allclose(found[: len(events)], expected, rtol=1e-9)
             assert not found[len(events) :].any()
+
+
+def test_the_weights_are_a_kind_of_explanation():
+    kind = kind_of("events_2", (5,), num_fields=5)
+    assert kind.axes == ("event",) and kind.labels(["a"], 2) == ["event 1", "event 2"]
+    assert kind.vector(np.ones((3, 5))).shape == (3, 5)
 
 
 def test_a_sequence_without_a_candidate_is_refused():

@@ -31,7 +31,7 @@ def test_a_bilinear_score_starts_as_the_inner_product(inputs):
     [
         ({"score": "cosine"}, "one of network, bilinear, dot. Received: 'cosine'"),
         ({"score": "dot", "position_dim": 3}, "Only a network takes places. Received: position_dim=3, score='dot'"),
-        ({"position_dim": 0}, "`position_dim` must be a whole number of at least 1, or None. Received: 0"),
+        ({"position_dim": 0}, "`position_dim` must be a whole number of at least 1 or None. Received: 0"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(options, message):

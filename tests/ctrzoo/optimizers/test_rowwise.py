@@ -84,6 +84,28 @@ def test_a_row_that_two_fields_share_takes_the_step_of_the_sum_of_their_gradient
     np.testing.assert_allclose(layer.table.numpy(), expected, rtol=1e-5, atol=1e-6)
 
 
+@every_optimizer
+def test_an_item_that_a_history_has_several_times_takes_one_step(name):
+    """The candidate and the events of a row share a table: the step is that of the sum of all gradients of a row."""
+    seen = Field("seen", "sequence", vocabulary_size=ROWS - 1, num_slots=3, share="item")
+    layer = FieldEmbedding(Schema([Field("item", vocabulary_size=ROWS - 1), seen]), DIM, apart=("seen",))
+    layer.build({"ids": (None, 4)})
+    layer.table.assign(start())
+    optimizer = MAKERS[name]()
+    optimizer.build([layer.table])
+    ids, random, steps = np.array([[2, 5, 5, 2], [5, 1, 1, 1]], "int32"), np.random.default_rng(3), []
+    for _ in range(3):
+        upstream = random.normal(size=(2, 4, DIM)).astype("float32")
+        with tf.GradientTape() as tape:
+            item, events = layer({"ids": ids, "values": np.ones((2, 4), "float32")})
+            total = tf.reduce_sum(tf.concat([item, events], axis=1) * upstream)
+        optimizer.apply([tape.gradient(total, layer.table.value)], [layer.table])
+        rows = np.array([1, 2, 5], "int32")
+        steps.append((rows, np.array([upstream[ids == row].sum(axis=0) for row in rows], "float32")))
+    expected, _, _ = run(MAKERS[name](), steps)
+    np.testing.assert_allclose(layer.table.numpy(), expected, rtol=1e-5, atol=1e-6)
+
+
 class LoopOverRows:
     """Each optimizer in float64, one number at a time, from the papers' equations."""
 

@@ -13,7 +13,7 @@ SCHEMA = Schema(
     [
         Field("user", vocabulary_size=9),
         Field("age", "numerical"),
-        Field("seen", "multivalued", vocabulary_size=6, num_slots=3, share="item"),
+        Field("seen", "sequence", vocabulary_size=6, num_slots=3, share="item"),
         Field("item", vocabulary_size=6),
         Field("tags", "multivalued", vocabulary_size=4, num_slots=3),
         Field("price", "numerical"),

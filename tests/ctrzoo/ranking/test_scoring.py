@@ -9,7 +9,7 @@ from ctrzoo.ranking.scoring import METHODS, FactoredScorer, PairScorer, SharedSc
 from tests.ctrzoo.ranking.catalogue import CANDIDATE_FIELDS, SCHEMA, random_model, sides, slow_scores, with_maximum
 
 FACTORED = {"lr", "fm", "ffm", "hofm"}
-PAIRS_ONLY = {"poly2"}
+PAIRS_ONLY = {"poly2", "din", "dien", "bst"}
 IS_CANDIDATE = np.array([name in CANDIDATE_FIELDS for name in SCHEMA.names])
 
 

@@ -30,7 +30,10 @@ HYPERPARAMETERS = {
     "deepfm_batch_norm": {"embedding_dim": 4, "deep_units": (8,), "deep_batch_norm": True},
     "graphfm": {"embedding_dim": 4, "units": (8, 8)},
     "fm": {"embedding_dim": 4},
+    "din": {"embedding_dim": 4, "attention_units": (6,), "deep_units": (8,), "deep_activation": "dice"},
 }
+# Models of histories read the items seen before, of which the events of a row may be the same.
+HISTORY = Schema([*SCHEMA.fields, Field("seen", "sequence", vocabulary_size=20, num_slots=6, share="item")])
 
 
 def train_model(case, strategy):
@@ -38,10 +41,11 @@ def train_model(case, strategy):
     name, *options = case.split(":")
     keras.utils.set_random_seed(1)
     keras.mixed_precision.set_dtype_policy(next((word for word in options if word in POLICIES), "float32"))
-    data = SmallData(SCHEMA, num_rows=7 * BATCH + 27)
+    schema = HISTORY if name in models.MODELS_OF_HISTORIES else SCHEMA
+    data = SmallData(schema, num_rows=7 * BATCH + 27)
     with strategy.scope():
         hyperparameters = HYPERPARAMETERS.get(name, {})
-        model = models.build(name.removesuffix("_batch_norm"), SCHEMA, **hyperparameters)
+        model = models.build(name.removesuffix("_batch_norm"), schema, **hyperparameters)
         model.compile(optimizer(options))
         model.optimizer.build(model.trainable_variables)
     step, losses = ReplicatedStep(model, jit_compile="jit" in options), []

@@ -31,6 +31,7 @@ CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 # CTRZOO_DEVICES=2,4,8 pytest tests/ctrzoo/training/test_strategy.py -k devices
 DEVICES = [int(number) for number in os.environ.get("CTRZOO_DEVICES", "2").split(",")]
 CASES = ["lr", "fm:rowwise", "fm:rowwise:weighted", "fm:mixed_bfloat16", "deepfm_batch_norm:float64", "graphfm:float64"]
+CASES += ["din:float64", "din:rowwise:float64"]
 if len(DEVICES) > 1:
     CASES += ["lr:rowwise", "fm", "fm:jit", "deepfm", "deepfm:rowwise", "deepfm:weighted", "graphfm:rowwise:float64"]
 HAS_GPUS = len(tf.config.list_physical_devices("GPU")) >= max(2, *DEVICES)
