@@ -24,6 +24,7 @@ from .ffm import FFM
 from .fignn import FiGNN
 from .fm import FM
 from .fnn import FNN
+from .gdcn import GDCN
 from .graphfm import GraphFM
 from .hoafm import HoAFM
 from .hofm import HOFM
@@ -53,6 +54,7 @@ MODELS = {
     "cross_net": CrossNet,
     "dcn": DCN,
     "dcn_v2": DCNv2,
+    "gdcn": GDCN,
     "cin": CIN,
     "xdeepfm": XDeepFM,
     "autoint": AutoInt,

@@ -149,6 +149,12 @@ KINDS: list[Kind] = [
         signed=True,
         conclusive=True,
     ),
+    Kind(
+        "field_gates",
+        (FIELD,),
+        "the gate of each field, the mean over its entries: 0 closes the field",
+        heading="Fields with the most open gates in {name}",
+    ),
     Kind("gates", (FIELD, FIELD), "the gate of each pair, zero where it is closed"),
     Kind("edges", (FIELD, FIELD), "the weight of each edge between two fields"),
     Kind("attention", ("head", FIELD, FIELD), "the attention of each field (row) to each field (column), by head"),

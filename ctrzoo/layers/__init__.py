@@ -14,6 +14,7 @@ from ctrzoo.layers.embedding import FieldEmbedding, LinearLogit, NumericalValues
 from ctrzoo.layers.factorization import AnovaKernel, BiInteraction, DotInteraction, PairProducts, PairwiseInteraction
 from ctrzoo.layers.field_aware import FieldAwareInteraction
 from ctrzoo.layers.fignn import FieldGraph
+from ctrzoo.layers.gated_cross import GatedCross
 from ctrzoo.layers.graphfm import GraphInteraction, ReferenceGraphInteraction
 from ctrzoo.layers.hashed_pairs import HashedPairs
 from ctrzoo.layers.hoafm import HighOrderCross
@@ -38,6 +39,7 @@ __all__ = [
     "FieldAwareInteraction",
     "FieldEmbedding",
     "FieldGraph",
+    "GatedCross",
     "GatedPairs",
     "GraphInteraction",
     "HardConcrete",

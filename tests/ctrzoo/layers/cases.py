@@ -144,6 +144,8 @@ CASES = [
     Case("FieldGraph", {"num_steps": 3, "negative_slope": 0.1, **KERNEL, **BIAS, **EXPLAINED}),
     Case("FieldGraph", {"use_attention": False, "share_steps": False, "use_bias": False, "l2": 0.1}, number=2),
     Case("FieldGraph", {"num_steps": 2, "share_steps": False, "message_units": (3, 5), **EXPLAINED}, number=3),
+    _cross("GatedCross", {**KERNEL, **BIAS, **EXPLAINED}),
+    _cross("GatedCross", {"l2": 0.1}, number=2),
     Case(
         "GatedPairs",
         {
