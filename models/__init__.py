@@ -22,6 +22,8 @@ from .deepfm import DeepFM
 from .dlrm import DLRM
 from .ffm import FFM
 from .fignn import FiGNN
+from .finalmlp import FinalMLP
+from .finalnet import FinalNet
 from .fm import FM
 from .fnn import FNN
 from .gdcn import GDCN
@@ -55,6 +57,8 @@ MODELS = {
     "dcn": DCN,
     "dcn_v2": DCNv2,
     "gdcn": GDCN,
+    "finalmlp": FinalMLP,
+    "finalnet": FinalNet,
     "cin": CIN,
     "xdeepfm": XDeepFM,
     "autoint": AutoInt,

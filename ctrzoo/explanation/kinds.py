@@ -155,6 +155,13 @@ KINDS: list[Kind] = [
         "the gate of each field, the mean over its entries: 0 closes the field",
         heading="Fields with the most open gates in {name}",
     ),
+    Kind(
+        "parts",
+        ("part",),
+        "what each part of the model adds to the logit",
+        signed=True,
+        heading="Strongest parts",
+    ),
     Kind("gates", (FIELD, FIELD), "the gate of each pair, zero where it is closed"),
     Kind("edges", (FIELD, FIELD), "the weight of each edge between two fields"),
     Kind("attention", ("head", FIELD, FIELD), "the attention of each field (row) to each field (column), by head"),

@@ -12,6 +12,7 @@ from ctrzoo.layers.cross import CrossV1, CrossV2, MixtureCrossLayer
 from ctrzoo.layers.dense import MLP, ResidualUnit
 from ctrzoo.layers.embedding import FieldEmbedding, LinearLogit, NumericalValues
 from ctrzoo.layers.factorization import AnovaKernel, BiInteraction, DotInteraction, PairProducts, PairwiseInteraction
+from ctrzoo.layers.factorized import FactorizedMLP, FieldMixing, SelfDistillation
 from ctrzoo.layers.field_aware import FieldAwareInteraction
 from ctrzoo.layers.fignn import FieldGraph
 from ctrzoo.layers.gated_cross import GatedCross
@@ -22,6 +23,7 @@ from ctrzoo.layers.interhat import AttentionPooling, ProductAttention, Transform
 from ctrzoo.layers.negative_sampling import NegativeSamplingCorrection
 from ctrzoo.layers.product import FactorizedInnerProducts, FactorizedOuterProducts, InnerProducts, OuterProducts
 from ctrzoo.layers.sign import EdgeGates, HardConcrete, InteractionGraph
+from ctrzoo.layers.streams import FeatureGate, HeadProducts
 
 __all__ = [
     "AnovaKernel",
@@ -35,15 +37,19 @@ __all__ = [
     "EdgeGates",
     "FactorizedInnerProducts",
     "FactorizedOuterProducts",
+    "FactorizedMLP",
+    "FeatureGate",
     "FieldAttention",
     "FieldAwareInteraction",
     "FieldEmbedding",
     "FieldGraph",
+    "FieldMixing",
     "GatedCross",
     "GatedPairs",
     "GraphInteraction",
     "HardConcrete",
     "HashedPairs",
+    "HeadProducts",
     "HighOrderCross",
     "InnerProducts",
     "InteractionGraph",
@@ -59,5 +65,6 @@ __all__ = [
     "REFERENCE_ATTENTION",
     "ReferenceGraphInteraction",
     "ResidualUnit",
+    "SelfDistillation",
     "TransformerBlock",
 ]

@@ -17,9 +17,12 @@ SMALL = {
     "edge_units": 6,
     "embedding_dim": 4,
     "feed_forward_units": 8,
+    "first_units": (8, 6),
+    "gate_units": (5,),
     "num_buckets": 64,
     "output_units": (6,),
     "rank": 2,
+    "second_units": (7, 4),
     "selector_units": 4,
 }
 FORMULATIONS = [

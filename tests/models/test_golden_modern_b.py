@@ -4,10 +4,19 @@ Each model is a pair of functions of a case's configuration: its hyperparameters
 names of the original's variables, see `Case`.
 """
 
+import keras
 import pytest
 
 from ctrzoo.models import build
-from tests.models.golden_modern import FOLDER, Case, check_gradients, check_outputs, check_steps, mlp_sources
+from tests.models.golden_modern import (
+    FOLDER,
+    Case,
+    batch_norm_sources,
+    check_gradients,
+    check_outputs,
+    check_steps,
+    mlp_sources,
+)
 
 EMBEDDING = {"embedding/table": "embedding_layer.table"}
 
@@ -35,8 +44,84 @@ def gdcn_sources(config):
     return sources
 
 
-MODELS = {"gdcn": (gdcn, gdcn_sources)}
+def finalmlp(config):
+    options = config["options"]
+    context = {
+        f"fs{number}": [f"field_{name[1:]}" for name in options.get(f"fs{number}_context", ())] for number in (1, 2)
+    }
+    return {
+        "first_units": options["mlp1_hidden_units"],
+        "second_units": options["mlp2_hidden_units"],
+        "first_batch_norm": options.get("mlp1_batch_norm", False),
+        "num_heads": options["num_heads"],
+        "use_gates": options["use_fs"],
+        "gate_units": options.get("fs_hidden_units", ()),
+        "first_context": context["fs1"],
+        "second_context": context["fs2"],
+    }
+
+
+def finalmlp_sources(config):
+    options, sources = config["options"], {**EMBEDDING, "fusion/kernel": "fusion_module.w_xy"}
+    for number, letter in ((1, "x"), (2, "y")):
+        depth = len(options[f"mlp{number}_hidden_units"])
+        batch_norm = options.get(f"mlp{number}_batch_norm", False)
+        sources |= mlp_sources(f"mlp{number}.mlp", f"deep_{number}", depth, batch_norm, output=False)
+        sources[f"output_{number}/kernel"] = f"fusion_module.w_{letter}.weight"
+        sources[f"output_{number}/bias"] = f"fusion_module.w_{letter}.bias"
+        sources[f"gate_{number}/context"] = f"fs_module.fs{number}_ctx_bias"
+        sources[f"context_embedding_{number}/table"] = f"fs_module.fs{number}_ctx_emb.table"
+        gate_depth = len(options.get("fs_hidden_units", ()))
+        sources |= mlp_sources(f"fs_module.fs{number}_gate.mlp", f"gate_{number}/gate", gate_depth)
+    return sources
+
+
+def finalnet(config):
+    options = config["options"]
+    return {
+        "num_blocks": 1 if options["block_type"] == "1B" else 2,
+        "use_gate": options.get("use_feature_gating", False),
+        "residual": options.get("residual_type", "concat"),
+        "batch_norm": options["batch_norm"],
+        "first_units": options["block1_hidden_units"],
+        "second_units": options.get("block2_hidden_units", ()),
+        "first_activation": options.get("block1_hidden_activations", "linear").lower(),
+        "second_activation": "linear",
+    }
+
+
+def finalnet_sources(config):
+    options = config["options"]
+    sources = {**EMBEDDING, "gate/kernel": "feature_gating.linear.weight", "gate/bias": "feature_gating.linear.bias"}
+    for number in (1, 2):
+        for index in range(len(options.get(f"block{number}_hidden_units", ()))):
+            for kind, name in (("kernel", "weight"), ("bias", "bias")):
+                sources[f"block_{number}/hidden_{index}/{kind}"] = f"block{number}.layer.{index}.linear.{name}"
+                sources[f"output_{number}/{kind}"] = f"fc{number}.{name}"
+            sources |= batch_norm_sources(f"block{number}.norm.{index}", f"block_{number}/batch_norm_{index}")
+    return sources
+
+
+MODELS = {
+    "gdcn": (gdcn, gdcn_sources),
+    "finalmlp": (finalmlp, finalmlp_sources),
+    "finalnet": (finalnet, finalnet_sources),
+}
 CASES = sorted(path.stem for path in FOLDER.glob("*.npz") if path.stem.partition("_")[0] in MODELS)
+
+
+class OwnLosses(Case):
+    """A case whose loss includes what the model adds to it."""
+
+    def gradients(self):
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            logits = self.explainer(self.features, training=self.training)["logit"]
+            loss = keras.ops.mean(keras.ops.binary_crossentropy(self.labels, logits, from_logits=True))
+            loss += sum(self.model.losses)
+        gradients = tape.gradient(loss, [weight.value for weight in self.model.trainable_weights])
+        return float(loss), [tf.convert_to_tensor(gradient) for gradient in gradients]
 
 
 @pytest.fixture(params=CASES, scope="module")
@@ -47,7 +132,7 @@ def built(request):
     def new(schema, config):
         return build(name, schema, embedding_dim=config["embedding_dim"], **hyperparameters(config))
 
-    return Case(request.param, new, find_sources)
+    return OwnLosses(request.param, new, find_sources)
 
 
 @pytest.fixture
@@ -57,7 +142,7 @@ def case(built):
 
 
 def test_there_are_cases():
-    assert len(CASES) == 3
+    assert len(CASES) == 9
 
 
 def test_outputs(case):

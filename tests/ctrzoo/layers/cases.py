@@ -125,6 +125,23 @@ CASES = [
     Case("FactorizedInnerProducts", {"units": 5, **KERNEL}),
     Case("FactorizedOuterProducts", {"units": 5, **KERNEL}),
     Case(
+        "FactorizedMLP",
+        {
+            "units": (5, 3),
+            "residual": "sum",
+            "activation": "tanh",
+            "dropout": 0.2,
+            "batch_norm": True,
+            "batch_norm_momentum": 0.8,
+            **KERNEL,
+            **BIAS,
+        },
+        inputs="flat",
+    ),
+    Case("FactorizedMLP", {"units": (6, 4), "l2": 0.1}, inputs="flat", number=2),
+    Case("FeatureGate", {"units": (5,), "context_dim": 3, **KERNEL, **BIAS, **EXPLAINED}, inputs="flat"),
+    _cross("FeatureGate", {"units": (4,), "l2": 0.1}, number=2),
+    Case(
         "FieldAttention",
         {
             "units": 6,
@@ -144,6 +161,7 @@ CASES = [
     Case("FieldGraph", {"num_steps": 3, "negative_slope": 0.1, **KERNEL, **BIAS, **EXPLAINED}),
     Case("FieldGraph", {"use_attention": False, "share_steps": False, "use_bias": False, "l2": 0.1}, number=2),
     Case("FieldGraph", {"num_steps": 2, "share_steps": False, "message_units": (3, 5), **EXPLAINED}, number=3),
+    Case("FieldMixing", {**KERNEL, **BIAS}),
     _cross("GatedCross", {**KERNEL, **BIAS, **EXPLAINED}),
     _cross("GatedCross", {"l2": 0.1}, number=2),
     Case(
@@ -170,6 +188,7 @@ CASES = [
         {"schema": SCHEMA, "num_buckets": 50, "pairs": [["user", "tags"], ["age", "user"]], **TABLE, **EXPLAINED},
         inputs="features",
     ),
+    _cross("HeadProducts", {"num_heads": 2, **KERNEL}),
     Case(
         "HighOrderCross",
         {"num_layers": 2, "sum_orders": False, "negative_slope": 0.1, "dropout": 0.2, **KERNEL, **EXPLAINED},
@@ -208,6 +227,8 @@ CASES = [
         number=3,
     ),
     Case("ResidualUnit", {"units": (5, 3), "dropout": 0.2, **KERNEL, **BIAS}, inputs="flat"),
+    Case("SelfDistillation", {"probabilities": False, "strength": 0.5}, inputs="flat"),
+    Case("SelfDistillation", {}, inputs="flat", number=2),
     Case(
         "TransformerBlock",
         {
