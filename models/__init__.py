@@ -20,6 +20,7 @@ from .dcn_v2 import DCNv2
 from .deep_crossing import DeepCrossing
 from .deepfm import DeepFM
 from .dlrm import DLRM
+from .eulernet import EulerNet
 from .ffm import FFM
 from .fignn import FiGNN
 from .finalmlp import FinalMLP
@@ -37,6 +38,7 @@ from .pnn import PNN
 from .poly2 import Poly2
 from .sign import SIGN
 from .wide_deep import WideDeep
+from .wukong import WuKong
 from .xdeepfm import XDeepFM
 
 MODELS = {
@@ -59,6 +61,8 @@ MODELS = {
     "gdcn": GDCN,
     "finalmlp": FinalMLP,
     "finalnet": FinalNet,
+    "wukong": WuKong,
+    "eulernet": EulerNet,
     "cin": CIN,
     "xdeepfm": XDeepFM,
     "autoint": AutoInt,
@@ -73,6 +77,8 @@ MODELS = {
 
 # Hyperparameters that are one size, or a tuple of them.
 SIZES = ("attention_units",)
+# Those of which None is one more choice, next to the numbers.
+OPTIONAL = ("rank",)
 
 
 def build(name: str, schema: Schema, /, **hyperparameters: Any) -> CTRModel:
@@ -117,7 +123,7 @@ def _of_python(value):
 
 def _unmet(key, value, default):
     """Say what a value should be, judging by the default; return None if it fits or only the model can check it."""
-    if default is None:
+    if default is None or (value is None and key in OPTIONAL):
         return None
     if isinstance(default, bool):
         return None if isinstance(value, bool) else "True or False"

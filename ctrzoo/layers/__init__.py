@@ -11,6 +11,7 @@ from ctrzoo.layers.cin import CompressedInteraction
 from ctrzoo.layers.cross import CrossV1, CrossV2, MixtureCrossLayer
 from ctrzoo.layers.dense import MLP, ResidualUnit
 from ctrzoo.layers.embedding import FieldEmbedding, LinearLogit, NumericalValues
+from ctrzoo.layers.euler import ComplexFields, EulerInteraction
 from ctrzoo.layers.factorization import AnovaKernel, BiInteraction, DotInteraction, PairProducts, PairwiseInteraction
 from ctrzoo.layers.factorized import FactorizedMLP, FieldMixing, SelfDistillation
 from ctrzoo.layers.field_aware import FieldAwareInteraction
@@ -24,17 +25,20 @@ from ctrzoo.layers.negative_sampling import NegativeSamplingCorrection
 from ctrzoo.layers.product import FactorizedInnerProducts, FactorizedOuterProducts, InnerProducts, OuterProducts
 from ctrzoo.layers.sign import EdgeGates, HardConcrete, InteractionGraph
 from ctrzoo.layers.streams import FeatureGate, HeadProducts
+from ctrzoo.layers.wukong import WukongLayer
 
 __all__ = [
     "AnovaKernel",
     "AttentionPooling",
     "AttentionalInteraction",
     "BiInteraction",
+    "ComplexFields",
     "CompressedInteraction",
     "CrossV1",
     "CrossV2",
     "DotInteraction",
     "EdgeGates",
+    "EulerInteraction",
     "FactorizedInnerProducts",
     "FactorizedOuterProducts",
     "FactorizedMLP",
@@ -67,4 +71,5 @@ __all__ = [
     "ResidualUnit",
     "SelfDistillation",
     "TransformerBlock",
+    "WukongLayer",
 ]

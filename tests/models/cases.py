@@ -18,11 +18,14 @@ SMALL = {
     "embedding_dim": 4,
     "feed_forward_units": 8,
     "first_units": (8, 6),
+    "fm_units": (6,),
     "gate_units": (5,),
     "num_buckets": 64,
+    "num_fm": 3,
+    "num_linear": 2,
     "output_units": (6,),
     "rank": 2,
-    "second_units": (7, 4),
+    "second_units": (6, 4),
     "selector_units": 4,
 }
 FORMULATIONS = [

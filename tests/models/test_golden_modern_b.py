@@ -21,6 +21,10 @@ from tests.models.golden_modern import (
 EMBEDDING = {"embedding/table": "embedding_layer.table"}
 
 
+def layer_norm_sources(prefix, layer):
+    return {f"{layer}/gamma": f"{prefix}.weight", f"{layer}/beta": f"{prefix}.bias"}
+
+
 def gdcn(config):
     options = config["options"]
     return {
@@ -102,10 +106,58 @@ def finalnet_sources(config):
     return sources
 
 
+def wukong(config):
+    options = config["options"]
+    return {
+        "num_layers": options["num_wukong_layers"],
+        "num_fm": options["fmb_features"],
+        "num_linear": options["lcb_features"],
+        "rank": options["fmp_rank_k"],
+        "fm_units": options["fmb_mlp_units"],
+        "layer_norm": options.get("layer_norm", True),
+        "deep_units": options["mlp_hidden_units"],
+        "deep_batch_norm": options["mlp_batch_norm"],
+    }
+
+
+def wukong_sources(config):
+    options = config["options"]
+    sources = EMBEDDING | mlp_sources("fc.mlp", "deep", len(options["mlp_hidden_units"]), options["mlp_batch_norm"])
+    for index in range(options["num_wukong_layers"]):
+        theirs, ours = f"wukong_stack.{index}", f"wukong_{index + 1}"
+        sources |= mlp_sources(f"{theirs}.fmb.mlp.mlp", f"{ours}/mlp", len(options["fmb_mlp_units"]))
+        sources[f"{ours}/projection_kernel"] = f"{theirs}.fmb.proj_Y"
+        sources[f"{ours}/linear_kernel"] = f"{theirs}.lcb.linear.weight"
+        sources[f"{ours}/residual_kernel"] = f"{theirs}.residual_proj.weight"
+        sources[f"{ours}/residual_bias"] = f"{theirs}.residual_proj.bias"
+        sources |= layer_norm_sources(f"{theirs}.fmb.layer_norm", f"{ours}/product_norm")
+        sources |= layer_norm_sources(f"{theirs}.layer_norm", f"{ours}/norm")
+    return sources
+
+
+def eulernet(config):
+    return {"units": config["options"]["shape"], "layer_norm": config["options"].get("layer_norm", False)}
+
+
+def eulernet_sources(config):
+    sources = {**EMBEDDING, "complex_fields/modulus": "mu", "output/kernel": "reg.weight", "output/bias": "reg.bias"}
+    for index in range(len(config["options"]["shape"])):
+        theirs, ours = f"Euler_interaction_layers.{index}", f"euler_{index + 1}"
+        sources[f"{ours}/power_kernel"] = f"{theirs}.inter_orders"
+        sources[f"{ours}/modulus_bias"] = f"{theirs}.bias_lam"
+        sources[f"{ours}/phase_bias"] = f"{theirs}.bias_theta"
+        sources[f"{ours}/kernel"], sources[f"{ours}/bias"] = f"{theirs}.im.weight", f"{theirs}.im.bias"
+        sources |= layer_norm_sources(f"{theirs}.norm_r", f"{ours}/real_norm")
+        sources |= layer_norm_sources(f"{theirs}.norm_p", f"{ours}/imaginary_norm")
+    return sources
+
+
 MODELS = {
     "gdcn": (gdcn, gdcn_sources),
     "finalmlp": (finalmlp, finalmlp_sources),
     "finalnet": (finalnet, finalnet_sources),
+    "wukong": (wukong, wukong_sources),
+    "eulernet": (eulernet, eulernet_sources),
 }
 CASES = sorted(path.stem for path in FOLDER.glob("*.npz") if path.stem.partition("_")[0] in MODELS)
 
@@ -142,7 +194,7 @@ def case(built):
 
 
 def test_there_are_cases():
-    assert len(CASES) == 9
+    assert len(CASES) == 15
 
 
 def test_outputs(case):

@@ -115,6 +115,7 @@ CASES = [
         {"units": 5, "attention_dropout": 0.2, "pooling_dropout": 0.1, **KERNEL, **BIAS, **EXPLAINED},
     ),
     Case("BiInteraction", {}),
+    Case("ComplexFields", {"modulus_initializer": keras.initializers.RandomNormal(stddev=0.5)}),
     Case("CompressedInteraction", {"units": (4, 3), "split_half": True, "activation": "tanh", **KERNEL}),
     Case("CompressedInteraction", {"units": (3, 2), "split_half": False, "l2": 0.1}, number=2),
     _cross("CrossV1", {**KERNEL, **BIAS}),
@@ -122,6 +123,12 @@ CASES = [
     _cross("CrossV2", {"l2": 0.1}, number=2),
     Case("DotInteraction", {"self_interaction": True}),
     Case("EdgeGates", {"units": 5, "dropout": 0.2, "l0": 0.1, **KERNEL, **BIAS}),
+    Case(
+        "EulerInteraction",
+        {"units": 2, "layer_norm": True, "explicit_dropout": 0.1, "implicit_dropout": 0.2, **KERNEL, **BIAS},
+        inputs="embedded twice",
+    ),
+    Case("EulerInteraction", {"units": 3, "l2": 0.1}, inputs="embedded twice", number=2),
     Case("FactorizedInnerProducts", {"units": 5, **KERNEL}),
     Case("FactorizedOuterProducts", {"units": 5, **KERNEL}),
     Case(
@@ -241,4 +248,9 @@ CASES = [
             **EXPLAINED,
         },
     ),
+    Case(
+        "WukongLayer",
+        {"num_fm": 2, "num_linear": 3, "rank": 2, "units": (5,), "dropout": 0.2, "layer_norm": False, **KERNEL, **BIAS},
+    ),
+    Case("WukongLayer", {"num_fm": 2, "num_linear": 1, "rank": None, "l2": 0.1}, number=2),
 ]
