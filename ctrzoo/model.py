@@ -203,6 +203,11 @@ class CTRModel(keras.Model):
         return loss_of(loss_name(self.task, self.loss_name))
 
     @property
+    def needs_whole_batches(self) -> bool:
+        """Whether the loss compares means over the batch, so that training must not divide it among devices."""
+        return False
+
+    @property
     def pair_terms(self) -> Mapping[str, str] | None:
         """The layers whose sum, with a linear part, is the logit: `{embedding: interaction on it}`; None in general.
 

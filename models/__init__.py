@@ -21,6 +21,7 @@ from .deep_crossing import DeepCrossing
 from .deepfm import DeepFM
 from .dlrm import DLRM
 from .eulernet import EulerNet
+from .fcn import FCN
 from .ffm import FFM
 from .fignn import FiGNN
 from .finalmlp import FinalMLP
@@ -59,6 +60,7 @@ MODELS = {
     "dcn": DCN,
     "dcn_v2": DCNv2,
     "gdcn": GDCN,
+    "fcn": FCN,
     "finalmlp": FinalMLP,
     "finalnet": FinalNet,
     "wukong": WuKong,

@@ -21,6 +21,7 @@ from ctrzoo.layers.graphfm import GraphInteraction, ReferenceGraphInteraction
 from ctrzoo.layers.hashed_pairs import HashedPairs
 from ctrzoo.layers.hoafm import HighOrderCross
 from ctrzoo.layers.interhat import AttentionPooling, ProductAttention, TransformerBlock
+from ctrzoo.layers.masked_cross import HeadHalves, MaskedCross, NetworkMean
 from ctrzoo.layers.negative_sampling import NegativeSamplingCorrection
 from ctrzoo.layers.product import FactorizedInnerProducts, FactorizedOuterProducts, InnerProducts, OuterProducts
 from ctrzoo.layers.sign import EdgeGates, HardConcrete, InteractionGraph
@@ -53,14 +54,17 @@ __all__ = [
     "GraphInteraction",
     "HardConcrete",
     "HashedPairs",
+    "HeadHalves",
     "HeadProducts",
     "HighOrderCross",
     "InnerProducts",
     "InteractionGraph",
     "LinearLogit",
     "MLP",
+    "MaskedCross",
     "MixtureCrossLayer",
     "NegativeSamplingCorrection",
+    "NetworkMean",
     "NumericalValues",
     "OuterProducts",
     "PairProducts",

@@ -4,7 +4,6 @@ Each model is a pair of functions of a case's configuration: its hyperparameters
 names of the original's variables, see `Case`.
 """
 
-import keras
 import pytest
 
 from ctrzoo.models import build
@@ -152,26 +151,52 @@ def eulernet_sources(config):
     return sources
 
 
+def fcn(config):
+    options, ecn_alone = config["options"], config["model"] == "ECN"
+    return {
+        "num_heads": options["num_heads"],
+        "num_exponential_layers": options["num_cross_layers" if ecn_alone else "num_deep_cross_layers"],
+        "use_linear": not ecn_alone,
+        "num_linear_layers": options.get("num_shallow_cross_layers", 1),
+        "layer_norm": options["layer_norm"],
+        "batch_norm": options["batch_norm"],
+    }
+
+
+def fcn_sources(config):
+    sources, own = {**EMBEDDING}, "fc" if config["model"] == "ECN" else "dfc"
+    for theirs, ours, output in (("ECN", "exponential", own), ("LCN", "linear", "sfc")):
+        sources[f"{ours}_output/kernel"] = f"{theirs}.{output}.weight"
+        sources[f"{ours}_output/bias"] = f"{theirs}.{output}.bias"
+        for index in range(3):
+            layer = f"{ours}_{index + 1}"
+            sources[f"{layer}/kernel"], sources[f"{layer}/bias"] = f"{theirs}.w.{index}.weight", f"{theirs}.b.{index}"
+            sources |= layer_norm_sources(f"{theirs}.layer_norm.{index}", f"{layer}/mask_norm")
+            sources |= batch_norm_sources(f"{theirs}.batch_norm.{index}", f"{layer}/head_norm")
+    return sources
+
+
 MODELS = {
     "gdcn": (gdcn, gdcn_sources),
     "finalmlp": (finalmlp, finalmlp_sources),
     "finalnet": (finalnet, finalnet_sources),
     "wukong": (wukong, wukong_sources),
     "eulernet": (eulernet, eulernet_sources),
+    "fcn": (fcn, fcn_sources),
+    "ecn": (fcn, fcn_sources),
 }
 CASES = sorted(path.stem for path in FOLDER.glob("*.npz") if path.stem.partition("_")[0] in MODELS)
 
 
 class OwnLosses(Case):
-    """A case whose loss includes what the model adds to it."""
+    """A case whose loss is that of the model in training: its own loss, and what it adds to it."""
 
     def gradients(self):
         import tensorflow as tf
 
         with tf.GradientTape() as tape:
-            logits = self.explainer(self.features, training=self.training)["logit"]
-            loss = keras.ops.mean(keras.ops.binary_crossentropy(self.labels, logits, from_logits=True))
-            loss += sum(self.model.losses)
+            outputs = self.model(self.features, training=self.training)
+            loss = self.model.compute_loss(self.features, self.labels, outputs, training=True)
         gradients = tape.gradient(loss, [weight.value for weight in self.model.trainable_weights])
         return float(loss), [tf.convert_to_tensor(gradient) for gradient in gradients]
 
@@ -182,9 +207,13 @@ def built(request):
     hyperparameters, find_sources = MODELS[name]
 
     def new(schema, config):
-        return build(name, schema, embedding_dim=config["embedding_dim"], **hyperparameters(config))
+        return build(
+            "fcn" if name == "ecn" else name, schema, embedding_dim=config["embedding_dim"], **hyperparameters(config)
+        )
 
-    return OwnLosses(request.param, new, find_sources)
+    case = OwnLosses(request.param, new, find_sources)
+    case.model.compile()
+    return case
 
 
 @pytest.fixture
@@ -194,7 +223,7 @@ def case(built):
 
 
 def test_there_are_cases():
-    assert len(CASES) == 15
+    assert len(CASES) == 18
 
 
 def test_outputs(case):

@@ -86,6 +86,7 @@ def arrays(kind, rows=5, fields=FIELDS):
         "flat": lambda: [normal(fields + 1)],
         "flat twice": lambda: [normal(fields + 1), normal(fields + 1)],
         "embedded twice": lambda: [normal(fields, DIM), normal(fields, DIM)],
+        "heads twice": lambda: [normal(2, fields * DIM), normal(2, fields * DIM)],
         "embedded and gates": lambda: [normal(fields, DIM), _gates(normal(fields, fields))],
     }
     return makers[kind]()
@@ -195,6 +196,7 @@ CASES = [
         {"schema": SCHEMA, "num_buckets": 50, "pairs": [["user", "tags"], ["age", "user"]], **TABLE, **EXPLAINED},
         inputs="features",
     ),
+    Case("HeadHalves", {"num_heads": 2}),
     _cross("HeadProducts", {"num_heads": 2, **KERNEL}),
     Case(
         "HighOrderCross",
@@ -218,9 +220,16 @@ CASES = [
         },
         inputs="flat",
     ),
+    Case(
+        "MaskedCross",
+        {"layer_norm": False, "batch_norm": True, "batch_norm_momentum": 0.8, **KERNEL, **BIAS},
+        inputs="heads twice",
+    ),
+    Case("MaskedCross", {"l2": 0.1}, inputs="heads twice", number=2),
     _cross(
         "MixtureCrossLayer", {"rank": 2, "num_experts": 3, "gate": "sigmoid", "activation": "relu", **KERNEL, **BIAS}
     ),
+    Case("NetworkMean", {}, inputs="flat"),
     Case("NumericalValues", {"schema": SCHEMA, "log": False}, inputs="features"),
     Case("OuterProducts", {**KERNEL}),
     Case("PairProducts", {}),

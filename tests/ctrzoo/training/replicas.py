@@ -30,6 +30,8 @@ HYPERPARAMETERS = {
     "deepfm_batch_norm": {"embedding_dim": 4, "deep_units": (8,), "deep_batch_norm": True},
     "graphfm": {"embedding_dim": 4, "units": (8, 8)},
     "fm": {"embedding_dim": 4},
+    "finalnet": {"embedding_dim": 4, "first_units": (8,), "second_units": (6,)},
+    "fcn": {"embedding_dim": 4, "num_exponential_layers": 2, "num_linear_layers": 2},
 }
 
 
