@@ -186,6 +186,54 @@ class GroupSoftmaxLoss(GroupLoss):
         return -shares * log_shares, ops.sum(ops.where(counts, shares * weights, 0))
 
 
+@keras.saving.register_keras_serializable("ctrzoo")
+class FusedLoss(keras.losses.Loss):
+    """A loss of a prediction and of the networks that it is made of: the Tri-BCE loss of FCN.
+
+    For the mean loss L of the prediction and those L_k of the networks, the loss is
+    `L + sum over k of L_k * max(L_k - L, 0)`. Gradients flow through the differences too, as in the authors' code. All
+    means are over the batch, in which a row of weight 2 counts as two rows.
+    `y_pred` is `(batch, 1 + networks)`, the prediction first; without networks the loss is L.
+    Source: Li et al., 2024, https://arxiv.org/abs/2407.13349.
+
+    Args:
+        base: The loss of one prediction; it compares no rows.
+        name: Name of the loss; `None` takes that of `base`.
+        reduction: Reduction over rows, that of Keras.
+        dtype: Data type of the computation.
+
+    >>> loss = FusedLoss(loss_of("mean_squared_error"))
+    >>> float(loss(np.array([[0.0]]), np.array([[2.0, 3.0, 1.0]])))  # 4 + 9 * (9 - 4) + 1 * 0
+    49.0
+    """
+
+    def __init__(
+        self, base: keras.losses.Loss | Config, name: str | None = None, reduction: str = REDUCTION, dtype: Any = None
+    ) -> None:
+        self.base: Any = base if isinstance(base, keras.losses.Loss) else keras.losses.get(base)
+        super().__init__(name=name or self.base.name, reduction=reduction, dtype=dtype)
+
+    def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        # Keras weights each row's loss; `call` also needs the weights, for its means.
+        labels = ops.reshape(ops.cast(ops.convert_to_tensor(y_true), self.dtype), (-1, 1))
+        weights = ops.ones_like(labels) if sample_weight is None else sample_weight
+        weights = ops.cast(ops.reshape(weights, (-1, 1)), self.dtype)
+        return super().__call__(ops.concatenate([labels, weights], axis=1), y_pred, sample_weight)
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        labels, weights = y_true[:, :1], y_true[:, 1]
+        rows = [self.base.call(labels, y_pred[:, index : index + 1]) for index in range(y_pred.shape[1])]
+        means = [_ratio(ops.sum(weights * losses), ops.sum(weights)) for losses in rows]
+        total = rows[0]
+        for losses, mean in zip(rows[1:], means[1:], strict=True):
+            total = total + ops.maximum(mean - means[0], 0) * losses
+        return total
+
+    def get_config(self) -> Config:
+        base = keras.losses.serialize(self.base)
+        return {"base": base, "name": self.name, "reduction": self.reduction, "dtype": self.dtype}
+
+
 def _pairs(labels, weights, same, dtype):
     """Return the weight of the other row of each pair in which row i is above row j, 0 for other pairs."""
     above = ops.expand_dims(labels, 1) > ops.expand_dims(labels, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,33 @@ def feature_inputs(schema: Schema) -> dict[str, Any]:
         "ids": keras.Input((schema.num_slots,), dtype="int32", name="ids"),
         "values": keras.Input((schema.num_slots,), dtype="float32", name="values"),
     }
+
+
+def features_of(schema: Schema, features: Features, names: Sequence[str]) -> tuple[Schema, Features]:
+    """Return some fields as a schema, and their features with the ids of that schema, for a table of their own.
+
+    Fields keep the order of the schema. One that shares the ids of a field that is left out has ids of its own, or
+    those of the first such field; a cross becomes a plain field.
+
+    Args:
+        schema: The schema of all fields.
+        features: The features of all fields, as arrays or symbols.
+        names: Names of the fields, at least one.
+    """
+    kept = [index for index, name in enumerate(schema.names) if name in names]
+    if len(kept) == schema.num_fields:
+        return schema, features
+    fields, owners = [], {}
+    for index in kept:
+        field = schema.fields[index]
+        owner = owners.setdefault(field.share or field.name, field.name)
+        fields.append(dataclasses.replace(field, share=None if owner == field.name else owner, cross=()))
+    chosen = Schema(fields, schema.label)
+    slots = np.flatnonzero(np.isin(schema.slot_fields, kept))
+    lower = np.asarray(schema.first_ids)[kept] - np.asarray(chosen.first_ids)
+    lower = lower[np.asarray(chosen.slot_fields)].astype("int32")
+    ids = keras.ops.maximum(keras.ops.take(features["ids"], slots, axis=1) - lower, 0)  # an absent one stays 0
+    return chosen, {"ids": ids, "values": keras.ops.take(features["values"], slots, axis=1)}
 
 
 def deep_logit(
@@ -173,6 +201,11 @@ class CTRModel(keras.Model):
     def default_loss(self) -> keras.losses.Loss:
         """The loss of the model's task: its mean over rows, in which a row of weight 2 counts as two rows."""
         return loss_of(loss_name(self.task, self.loss_name))
+
+    @property
+    def needs_whole_batches(self) -> bool:
+        """Whether the loss compares means over the batch, so that training must not divide it among devices."""
+        return False
 
     @property
     def pair_terms(self) -> Mapping[str, str] | None:

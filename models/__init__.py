@@ -25,13 +25,18 @@ from .dien import DIEN
 from .din import DIN
 from .dlrm import DLRM
 from .dnn import DNN
+from .eulernet import EulerNet
+from .fcn import FCN
 from .ffm import FFM
 from .fibinet import FiBiNET
 from .fignn import FiGNN
+from .finalmlp import FinalMLP
+from .finalnet import FinalNet
 from .fm import FM
 from .fmfm import FmFM
 from .fnn import FNN
 from .fwfm import FwFM
+from .gdcn import GDCN
 from .graphfm import GraphFM
 from .hoafm import HoAFM
 from .hofm import HOFM
@@ -44,6 +49,7 @@ from .poly2 import Poly2
 from .pooled import Pooled
 from .sign import SIGN
 from .wide_deep import WideDeep
+from .wukong import WuKong
 from .xdeepfm import XDeepFM
 
 MODELS = {
@@ -69,6 +75,12 @@ MODELS = {
     "cross_net": CrossNet,
     "dcn": DCN,
     "dcn_v2": DCNv2,
+    "gdcn": GDCN,
+    "fcn": FCN,
+    "finalmlp": FinalMLP,
+    "finalnet": FinalNet,
+    "wukong": WuKong,
+    "eulernet": EulerNet,
     "cin": CIN,
     "xdeepfm": XDeepFM,
     "autoint": AutoInt,
@@ -89,6 +101,8 @@ MODELS_OF_HISTORIES = ("pooled", "din", "dien", "bst")
 
 # Hyperparameters that are one size, or a tuple of them.
 SIZES = ("attention_units",)
+# Those of which None is one more choice, next to the numbers.
+OPTIONAL = ("rank",)
 
 
 def build(name: str, schema: Schema, /, **hyperparameters: Any) -> CTRModel:
@@ -133,7 +147,7 @@ def _of_python(value):
 
 def _unmet(key, value, default):
     """Say what a value should be, judging by the default; return None if it fits or only the model can check it."""
-    if default is None:
+    if default is None or (value is None and key in OPTIONAL):
         return None
     if isinstance(default, bool):
         return None if isinstance(value, bool) else "True or False"

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
-from keras import ops
 
 from ctrzoo.layers import FieldEmbedding, HashedPairs, LinearLogit
-from ctrzoo.model import CTRModel, deep_logit, feature_inputs
+from ctrzoo.model import CTRModel, deep_logit, feature_inputs, features_of
 from ctrzoo.schema import Schema
-from ctrzoo.types import Config, DType, Features
+from ctrzoo.types import Config, DType
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -64,7 +62,8 @@ class WideDeep(CTRModel):
         **kwargs: Any,
     ) -> None:
         features = feature_inputs(schema)
-        deep_schema, deep_features = _without_crosses(schema, features)
+        plain = [field.name for field in schema.fields if not field.cross]
+        deep_schema, deep_features = features_of(schema, features, plain)
         embedded = FieldEmbedding(deep_schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(
             deep_features
         )
@@ -105,16 +104,3 @@ class WideDeep(CTRModel):
             "embedding_l2": self.embedding_l2,
             "embedding_dropout": self.embedding_dropout,
         }
-
-
-def _without_crosses(schema: Schema, features: Features) -> tuple[Schema, Features]:
-    """Return the fields that are no crosses as a schema, and their features with the ids of that schema."""
-    kept = [index for index, field in enumerate(schema.fields) if not field.cross]
-    if len(kept) == schema.num_fields:
-        return schema, features
-    others = Schema(tuple(schema.fields[index] for index in kept), schema.label)
-    slots = np.asarray([slot for slot, owner in enumerate(schema.slot_fields) if owner in kept])
-    lower = np.asarray(schema.first_ids)[kept] - np.asarray(others.first_ids)
-    lower = lower[np.asarray(others.slot_fields)].astype("int32")
-    ids = ops.maximum(ops.take(features["ids"], slots, axis=1) - lower, 0)  # an absent one is 0 and stays 0
-    return others, {"ids": ids, "values": ops.take(features["values"], slots, axis=1)}

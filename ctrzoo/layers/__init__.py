@@ -13,22 +13,28 @@ from ctrzoo.layers.cin import CompressedInteraction
 from ctrzoo.layers.cross import CrossV1, CrossV2, MixtureCrossLayer
 from ctrzoo.layers.dense import MLP, ResidualUnit
 from ctrzoo.layers.embedding import FieldEmbedding, LinearLogit, NumericalValues
+from ctrzoo.layers.euler import ComplexFields, EulerInteraction
 from ctrzoo.layers.event_attention import EventAttention
 from ctrzoo.layers.event_gru import EventGRU, NextEventLoss
 from ctrzoo.layers.event_transformer import EventTransformer, JoinPositions
 from ctrzoo.layers.factorization import AnovaKernel, BiInteraction, DotInteraction, PairProducts, PairwiseInteraction
+from ctrzoo.layers.factorized import FactorizedMLP, FieldMixing, SelfDistillation
 from ctrzoo.layers.fibinet import BilinearInteraction, SqueezeExcitation
 from ctrzoo.layers.field_aware import FieldAwareInteraction
 from ctrzoo.layers.fignn import FieldGraph
+from ctrzoo.layers.gated_cross import GatedCross
 from ctrzoo.layers.graphfm import GraphInteraction, ReferenceGraphInteraction
 from ctrzoo.layers.hashed_pairs import HashedPairs
 from ctrzoo.layers.hoafm import HighOrderCross
 from ctrzoo.layers.interhat import AttentionPooling, ProductAttention, TransformerBlock
+from ctrzoo.layers.masked_cross import HeadHalves, MaskedCross, NetworkMean
 from ctrzoo.layers.masknet import FieldNormalization, MaskBlock
 from ctrzoo.layers.negative_sampling import NegativeSamplingCorrection
 from ctrzoo.layers.product import FactorizedInnerProducts, FactorizedOuterProducts, InnerProducts, OuterProducts
 from ctrzoo.layers.sign import EdgeGates, HardConcrete, InteractionGraph
+from ctrzoo.layers.streams import FeatureGate, HeadProducts
 from ctrzoo.layers.weighted_pairs import FieldVectorLogit, WeightedPairs
+from ctrzoo.layers.wukong import WukongLayer
 
 __all__ = [
     "AnovaKernel",
@@ -36,27 +42,35 @@ __all__ = [
     "AttentionalInteraction",
     "BiInteraction",
     "BilinearInteraction",
+    "ComplexFields",
     "CompressedInteraction",
     "CrossV1",
     "CrossV2",
     "Dice",
     "DotInteraction",
     "EdgeGates",
+    "EulerInteraction",
     "EventAttention",
     "EventGRU",
     "EventTransformer",
     "FactorizedInnerProducts",
+    "FactorizedMLP",
     "FactorizedOuterProducts",
+    "FeatureGate",
     "FieldAttention",
     "FieldAwareInteraction",
     "FieldEmbedding",
     "FieldGraph",
+    "FieldMixing",
     "FieldNormalization",
     "FieldVectorLogit",
+    "GatedCross",
     "GatedPairs",
     "GraphInteraction",
     "HardConcrete",
     "HashedPairs",
+    "HeadHalves",
+    "HeadProducts",
     "HighOrderCross",
     "InnerProducts",
     "InteractionGraph",
@@ -65,8 +79,10 @@ __all__ = [
     "LogarithmicNeurons",
     "MLP",
     "MaskBlock",
+    "MaskedCross",
     "MixtureCrossLayer",
     "NegativeSamplingCorrection",
+    "NetworkMean",
     "NextEventLoss",
     "NumericalValues",
     "OuterProducts",
@@ -76,7 +92,9 @@ __all__ = [
     "REFERENCE_ATTENTION",
     "ReferenceGraphInteraction",
     "ResidualUnit",
+    "SelfDistillation",
     "SqueezeExcitation",
     "TransformerBlock",
     "WeightedPairs",
+    "WukongLayer",
 ]

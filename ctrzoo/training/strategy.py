@@ -132,7 +132,7 @@ class ReplicatedStep:
         jit_compile: Whether XLA compiles the training step. On one CPU it compiles the whole step; elsewhere, and with
             CPU replicas, it compiles loss and gradient but not the update.
         cpu_replicas: On one device, the number of parts of a batch to compute in parallel, each as its own graph. A
-            batch that cannot be divided is one part. Losses of groups need whole batches, which are never divided.
+            batch that cannot be divided is one part. Some losses, such as those of groups, need whole batches.
         positive_weight: Multiplies the weight of rows with a label above 0 in training.
 
     Raises:
@@ -143,7 +143,8 @@ class ReplicatedStep:
     def __init__(
         self, model: CTRModel, jit_compile: bool = False, cpu_replicas: int = 1, positive_weight: float = 1.0
     ) -> None:
-        self._by_group, self._positive_weight = task_of(model.task).by_group, float(positive_weight)
+        self._whole_batches = task_of(model.task).by_group or model.needs_whole_batches
+        self._positive_weight = float(positive_weight)
         self._model, self._strategy = model, model.distribute_strategy
         self.num_replicas, self._cpu_replicas = self._strategy.num_replicas_in_sync, cpu_replicas
         self._num_parts = self.num_replicas * cpu_replicas
@@ -179,7 +180,7 @@ class ReplicatedStep:
         Args:
             batch: `(features, labels)`, or `(features, labels, weights)`: a row of weight 2 counts as two rows.
         """
-        return self._call(self._train_all, batch, not self._by_group)
+        return self._call(self._train_all, batch, not self._whole_batches)
 
     def predict(self, features: Features) -> Tensor:
         """Return the probabilities `(rows, 1)` of a global batch of host tensors."""

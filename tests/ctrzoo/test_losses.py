@@ -1,10 +1,12 @@
 """The losses of groups against slow loops and numbers by hand."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
 
-from ctrzoo.losses import BPRLoss, GroupSoftmaxLoss, PairwiseLogisticLoss, loss_of, with_groups
+from ctrzoo.losses import BPRLoss, FusedLoss, GroupSoftmaxLoss, PairwiseLogisticLoss, loss_of, with_groups
 from ctrzoo.tasks import TASKS
 
 GROUP_LOSSES = [PairwiseLogisticLoss, BPRLoss, GroupSoftmaxLoss]
@@ -176,3 +178,30 @@ def test_losses_of_rows_are_weighted_means(name):
     loss = loss_of(name)
     assert float(loss(labels, outputs, weights)) == pytest.approx(expected[rows].mean(), rel=1e-5)
     assert float(loss(labels[rows], outputs[rows])) == pytest.approx(expected[rows].mean(), rel=1e-5)
+
+
+def cross_entropy(labels, probabilities, weights):
+    """The weighted mean log loss, row by row."""
+    rows = zip(labels, probabilities, weights, strict=True)
+    return sum(-w * np.log(p if y else 1 - p) for y, p, w in rows) / sum(weights)
+
+
+@pytest.mark.parametrize("weights", [None, [1.0, 0.0, 3.0]])
+def test_networks_count_by_how_far_their_loss_exceeds_that_of_the_prediction(weights):
+    labels, predictions = [1, 0, 1], np.array([[0.6, 0.3, 0.8], [0.5, 0.4, 0.4], [0.7, 0.2, 0.9]])
+    own = [cross_entropy(labels, predictions[:, index], weights or [1.0] * 3) for index in range(3)]
+    assert own[1] > own[0] > own[2]  # so that the second network does not count
+    expected = own[0] + own[1] * (own[1] - own[0])
+    loss = FusedLoss(loss_of("log_loss"))
+    given = (np.array(labels, "float32")[:, None], predictions.astype("float32"))
+    found = loss(*given, None if weights is None else np.array(weights))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    again = FusedLoss.from_config(json.loads(json.dumps(loss.get_config())))
+    np.testing.assert_allclose(again(*given, None if weights is None else np.array(weights)), expected, rtol=1e-5)
+    plain = loss_of("log_loss")(given[0], given[1][:, :1], weights)
+    np.testing.assert_allclose(loss(given[0], given[1][:, :1], weights), plain, rtol=1e-6)
+
+
+def test_a_fused_loss_of_rows_without_weight_is_0():
+    loss = FusedLoss(loss_of("mean_squared_error"))
+    assert float(loss(np.ones((2, 1)), np.zeros((2, 3)), np.zeros(2))) == 0

@@ -8,7 +8,8 @@ import tensorflow as tf
 import ctrzoo
 from ctrzoo import models
 from ctrzoo.layers import FieldEmbedding
-from ctrzoo.model import CTRModel, feature_inputs
+from ctrzoo.model import CTRModel, feature_inputs, features_of
+from ctrzoo.schema import Field, Schema
 from tests.models.cases import with_history
 from tests.models.reference import random_batch
 
@@ -321,3 +322,26 @@ def test_a_model_of_another_version_that_does_not_load_names_it(mixed_schema):
     with pytest.raises(ValueError, match="nosuchtype"):
         models.FM.from_config({**config, "precision": "nosuchtype"})
     assert keras.config.dtype_policy().name == policy
+
+
+def test_some_fields_have_a_schema_and_ids_of_their_own():
+    fields = [
+        Field("user", vocabulary_size=3),
+        Field("both", vocabulary_size=4, cross=("user", "item")),
+        Field("item", vocabulary_size=1),
+        Field("tags", "multivalued", vocabulary_size=2, num_slots=2),
+        Field("last", vocabulary_size=2, share="tags"),
+        Field("age", "numerical"),
+    ]
+    features = {"ids": np.array([[3, 7, 8, 9, 0, 10, 11]], "int32")}
+    features["values"] = np.array([[1, 1, 1, 1, 0, 1, 0.5]], "float32")
+    schema, chosen = features_of(Schema(fields), features, ["age", "last", "both"])
+    assert schema.names == ("both", "last", "age") and schema.num_ids == 1 + 4 + 2 + 1
+    assert [(field.share, field.cross) for field in schema.fields] == [(None, ())] * 3
+    # `both` had the ids 4 to 7, `last` those of `tags`, 9 and 10, and `age` the id 11.
+    np.testing.assert_array_equal(chosen["ids"], [[4, 6, 7]])
+    np.testing.assert_array_equal(chosen["values"], [[1, 1, 0.5]])
+    schema, chosen = features_of(Schema(fields), features, ["tags", "last"])
+    assert schema.fields[1].share == "tags" and schema.num_ids == 3
+    np.testing.assert_array_equal(chosen["ids"], [[1, 0, 2]])
+    np.testing.assert_array_equal(chosen["values"], [[1, 0, 1]])

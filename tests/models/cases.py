@@ -17,11 +17,17 @@ SMALL = {
     "edge_units": 6,
     "embedding_dim": 4,
     "feed_forward_units": 8,
+    "first_units": (8, 6),
+    "fm_units": (6,),
+    "gate_units": (5,),
     "hidden_units": (8,),
     "num_buckets": 64,
+    "num_fm": 3,
+    "num_linear": 2,
     "num_neurons": 6,
     "output_units": (6,),
     "rank": 2,
+    "second_units": (6, 4),
     "selector_units": 4,
 }
 

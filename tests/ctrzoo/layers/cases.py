@@ -103,6 +103,7 @@ def arrays(kind, rows=5, fields=FIELDS):
         "events": lambda: [normal(4, DIM), normal(4)],
         "candidate and events": lambda: [normal(DIM), normal(4, DIM), present(4)],
         "states and events": lambda: [normal(4, DIM), normal(4, DIM), present(4)],
+        "heads twice": lambda: [normal(2, fields * DIM), normal(2, fields * DIM)],
         "embedded and gates": lambda: [normal(fields, DIM), _gates(normal(fields, fields))],
     }
     return makers[kind]()
@@ -135,6 +136,7 @@ CASES = [
     Case("BilinearInteraction", {"kernels": "each", **KERNEL}),
     Case("BilinearInteraction", {"kernels": "all", "l2": 0.1}, number=2),
     Case("BilinearInteraction", {"kernels": "interaction"}, number=3),
+    Case("ComplexFields", {"modulus_initializer": keras.initializers.RandomNormal(stddev=0.5)}),
     Case("CompressedInteraction", {"units": (4, 3), "split_half": True, "activation": "tanh", **KERNEL}),
     Case("CompressedInteraction", {"units": (3, 2), "split_half": False, "l2": 0.1}, number=2),
     _cross("CrossV1", {**KERNEL, **BIAS}),
@@ -178,8 +180,31 @@ CASES = [
         inputs="slots",
     ),
     Case("EventTransformer", {"num_heads": 2, "l2": 0.1}, inputs="slots", number=2),
+    Case(
+        "EulerInteraction",
+        {"units": 2, "layer_norm": True, "explicit_dropout": 0.1, "implicit_dropout": 0.2, **KERNEL, **BIAS},
+        inputs="embedded twice",
+    ),
+    Case("EulerInteraction", {"units": 3, "l2": 0.1}, inputs="embedded twice", number=2),
     Case("FactorizedInnerProducts", {"units": 5, **KERNEL}),
     Case("FactorizedOuterProducts", {"units": 5, **KERNEL}),
+    Case(
+        "FactorizedMLP",
+        {
+            "units": (5, 3),
+            "residual": "sum",
+            "activation": "tanh",
+            "dropout": 0.2,
+            "batch_norm": True,
+            "batch_norm_momentum": 0.8,
+            **KERNEL,
+            **BIAS,
+        },
+        inputs="flat",
+    ),
+    Case("FactorizedMLP", {"units": (6, 4), "l2": 0.1}, inputs="flat", number=2),
+    Case("FeatureGate", {"units": (5,), "context_dim": 3, **KERNEL, **BIAS, **EXPLAINED}, inputs="flat"),
+    _cross("FeatureGate", {"units": (4,), "l2": 0.1}, number=2),
     Case(
         "FieldAttention",
         {
@@ -203,6 +228,9 @@ CASES = [
     Case("FieldGraph", {"num_steps": 2, "share_steps": False, "message_units": (3, 5), **EXPLAINED}, number=3),
     Case("FieldNormalization", {}),
     Case("FieldVectorLogit", {**KERNEL, **EXPLAINED}),
+    Case("FieldMixing", {**KERNEL, **BIAS}),
+    _cross("GatedCross", {**KERNEL, **BIAS, **EXPLAINED}),
+    _cross("GatedCross", {"l2": 0.1}, number=2),
     Case(
         "GatedPairs",
         {
@@ -227,6 +255,8 @@ CASES = [
         {"schema": SCHEMA, "num_buckets": 50, "pairs": [["user", "tags"], ["age", "user"]], **TABLE, **EXPLAINED},
         inputs="features",
     ),
+    Case("HeadHalves", {"num_heads": 2}),
+    _cross("HeadProducts", {"num_heads": 2, **KERNEL}),
     Case(
         "HighOrderCross",
         {"num_layers": 2, "sum_orders": False, "negative_slope": 0.1, "dropout": 0.2, **KERNEL, **EXPLAINED},
@@ -268,9 +298,16 @@ CASES = [
         },
     ),
     _cross("MaskBlock", {"units": 5, "l2": 0.1}, number=2),
+    Case(
+        "MaskedCross",
+        {"layer_norm": False, "batch_norm": True, "batch_norm_momentum": 0.8, **KERNEL, **BIAS},
+        inputs="heads twice",
+    ),
+    Case("MaskedCross", {"l2": 0.1}, inputs="heads twice", number=2),
     _cross(
         "MixtureCrossLayer", {"rank": 2, "num_experts": 3, "gate": "sigmoid", "activation": "relu", **KERNEL, **BIAS}
     ),
+    Case("NetworkMean", {}, inputs="flat"),
     Case("NumericalValues", {"schema": SCHEMA, "log": False}, inputs="features"),
     Case("OuterProducts", {**KERNEL}),
     Case("PairProducts", {}),
@@ -285,6 +322,8 @@ CASES = [
     ),
     Case("ResidualUnit", {"units": (5, 3), "dropout": 0.2, **KERNEL, **BIAS}, inputs="flat"),
     Case("SqueezeExcitation", {"reduction_ratio": 0.5, "activation": "sigmoid", **KERNEL, **EXPLAINED}),
+    Case("SelfDistillation", {"probabilities": False, "strength": 0.5}, inputs="flat"),
+    Case("SelfDistillation", {}, inputs="flat", number=2),
     Case(
         "TransformerBlock",
         {
@@ -300,4 +339,9 @@ CASES = [
     Case("WeightedPairs", {"weights": "number", "use_bias": True, **KERNEL, **BIAS, **EXPLAINED}),
     Case("WeightedPairs", {"weights": "vector", "l2": 0.1}, number=2),
     Case("WeightedPairs", {"weights": "matrix", **EXPLAINED}, number=3),
+    Case(
+        "WukongLayer",
+        {"num_fm": 2, "num_linear": 3, "rank": 2, "units": (5,), "dropout": 0.2, "layer_norm": False, **KERNEL, **BIAS},
+    ),
+    Case("WukongLayer", {"num_fm": 2, "num_linear": 1, "rank": None, "l2": 0.1}, number=2),
 ]

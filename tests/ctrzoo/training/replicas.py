@@ -31,6 +31,8 @@ HYPERPARAMETERS = {
     "graphfm": {"embedding_dim": 4, "units": (8, 8)},
     "fm": {"embedding_dim": 4},
     "din": {"embedding_dim": 4, "attention_units": (6,), "deep_units": (8,), "deep_activation": "dice"},
+    "finalnet": {"embedding_dim": 4, "first_units": (8,), "second_units": (6,)},
+    "fcn": {"embedding_dim": 4, "num_exponential_layers": 2, "num_linear_layers": 2},
 }
 # Models of histories read the items seen before, of which the events of a row may be the same.
 HISTORY = Schema([*SCHEMA.fields, Field("seen", "sequence", vocabulary_size=20, num_slots=6, share="item")])

@@ -32,6 +32,7 @@ CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 DEVICES = [int(number) for number in os.environ.get("CTRZOO_DEVICES", "2").split(",")]
 CASES = ["lr", "fm:rowwise", "fm:rowwise:weighted", "fm:mixed_bfloat16", "deepfm_batch_norm:float64", "graphfm:float64"]
 CASES += ["din:float64", "din:rowwise:float64"]
+CASES += ["finalnet:float64", "fcn:weighted:float64"]
 if len(DEVICES) > 1:
     CASES += ["lr:rowwise", "fm", "fm:jit", "deepfm", "deepfm:rowwise", "deepfm:weighted", "graphfm:rowwise:float64"]
 HAS_GPUS = len(tf.config.list_physical_devices("GPU")) >= max(2, *DEVICES)
@@ -73,8 +74,10 @@ def test_devices_give_the_losses_weights_and_metrics_of_one(one_device, devices,
         ("fm", {"embedding_l2": 0.1}, keras.optimizers.Adam, 2),
         ("fm", {}, optimizers.LazyAdam, 4),
         ("graphfm", {"units": (8,)}, optimizers.LazyAdam, 2),
+        ("finalnet", {"first_units": (8,), "second_units": (6,), "batch_norm": False}, keras.optimizers.Adam, 2),
+        ("fcn", {"num_exponential_layers": 2, "num_linear_layers": 2}, keras.optimizers.Adam, 2),
     ],
-    ids=["dense", "row-wise", "graphfm"],
+    ids=["dense", "row-wise", "graphfm", "finalnet", "fcn"],
 )
 def test_branches_give_the_losses_weights_and_metrics_of_the_whole(name, options, optimizer, number):
     data, found = SmallData(SCHEMA, num_rows=3 * 64 + 27), []  # the last batch cannot be divided

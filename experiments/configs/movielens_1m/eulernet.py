@@ -1,0 +1,21 @@
+"""EulerNet on MovieLens-1M: the settings of DeepFM; they were not tuned for this model.
+
+One layer with layer normalization is what the authors use for MovieLens tags.
+Command: `ctrzoo-train --dataset=movielens_1m --model=eulernet --raw=ml-1m.zip`
+"""
+
+from ctrzoo.types import Config
+
+
+def get_config() -> Config:
+    """Return the settings."""
+    return {
+        "epochs": 16,
+        "patience": 3,
+        "learning_rate": 3e-3,
+        "optimizer": "adam",
+        "learning_rate_schedule": "cosine",
+        "embedding_dropout": 0.1,
+        "embedding_l2": 6e-4,
+        "units": (52,),
+    }

@@ -1,0 +1,22 @@
+"""FinalNet on MovieLens-1M: the settings of DeepFM, with the gate of block 1; they were not tuned for this model.
+
+Command: `ctrzoo-train --dataset=movielens_1m --model=finalnet --raw=ml-1m.zip`
+"""
+
+from ctrzoo.types import Config
+
+
+def get_config() -> Config:
+    """Return the settings."""
+    return {
+        "epochs": 16,
+        "patience": 3,
+        "learning_rate": 3e-3,
+        "optimizer": "adam",
+        "learning_rate_schedule": "cosine",
+        "embedding_dropout": 0.1,
+        "embedding_l2": 6e-4,
+        "use_gate": True,
+        "first_dropout": 0.2,
+        "second_dropout": 0.2,
+    }

@@ -1,0 +1,20 @@
+"""GDCN on MovieLens-1M: the settings of DCN-v2, to which it adds gates; they were not tuned for this model.
+
+Command: `ctrzoo-train --dataset=movielens_1m --model=gdcn --raw=ml-1m.zip`
+"""
+
+from ctrzoo.types import Config
+
+
+def get_config() -> Config:
+    """Return the settings."""
+    return {
+        "epochs": 16,
+        "patience": 3,
+        "learning_rate": 3e-3,
+        "optimizer": "adam",
+        "learning_rate_schedule": "cosine",
+        "embedding_dropout": 0.1,
+        "embedding_l2": 6e-4,
+        "deep_dropout": 0.2,
+    }
