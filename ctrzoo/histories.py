@@ -55,7 +55,8 @@ def embed_histories(
         )
     by_name = {field.name: field for field in schema.fields}
     sequences = [name for columns in schema.histories.values() for name in columns]
-    own = [name for name in sequences if by_name[name].share is None or by_name[by_name[name].share].kind == "sequence"]
+    kinds = {None: "sequence", **{name: field.kind for name, field in by_name.items()}}
+    own = [name for name in sequences if kinds[by_name[name].share] == "sequence"]
     if own:
         raise ValueError(
             f"The model compares events with the candidate, so the sequence '{own[0]}' needs `share`: the name of the "

@@ -97,7 +97,7 @@ class BST(CTRModel):
         for number, history in enumerate(histories, start=1):
             states = ops.concatenate([history.events, history.candidate[:, None]], axis=1)
             mask = ops.concatenate([history.mask, ops.ones_like(history.mask[:, :1])], axis=1)
-            attention = None
+            attention: Any = None
             if positions != "none":
                 states = JoinPositions(embedding_dim, positions, dtype=dtype, name=f"positions_{number}")(states, mask)
             for block in range(1, num_blocks + 1):

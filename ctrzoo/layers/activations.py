@@ -38,7 +38,8 @@ def activation_layer(
     if activation == "dice":
         return Dice(momentum, dtype=dtype, name=name)
     if activation == "prelu":
-        return keras.layers.PReLU(keras.initializers.Constant(0.1), dtype=dtype, name=name)
+        slopes: Any = keras.initializers.Constant(0.1)
+        return keras.layers.PReLU(slopes, dtype=dtype, name=name)
     return keras.layers.Activation(activation, dtype=dtype, name=name)
 
 
@@ -50,13 +51,14 @@ class _RunningMoments(keras.layers.BatchNormalization):
         self.num_replicas = 1  # devices whose rows are normalized together, set where they are
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        before = self.moving_variance + 0.0
+        running: Any = self.moving_variance
+        before = running + 0.0
         outputs = super().call(inputs, training=training)
         if training and self.trainable:
             rows = ops.shape(inputs)[0] * (self.num_replicas if self.synchronized else 1)
-            others = ops.maximum(ops.cast(rows, self.moving_variance.dtype) - 1, 1)
+            others = ops.maximum(ops.cast(rows, running.dtype) - 1, 1)
             # Keras has just added `(1 - momentum) * variance`.
-            self.moving_variance.assign_add((self.moving_variance - self.momentum * before) / others)
+            running.assign_add((running - self.momentum * before) / others)
         return outputs
 
 

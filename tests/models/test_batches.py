@@ -15,6 +15,7 @@ SCHEMA = Schema(
         Field("age", "numerical"),
         Field("price", "numerical"),
         Field("tags", "multivalued", vocabulary_size=6, num_slots=3),
+        Field("seen", "sequence", vocabulary_size=20, num_slots=5, share="category_0"),
     ]
 )
 ROWS = 64
@@ -31,6 +32,8 @@ def rows_with_gaps():
         else:
             drawn = SCHEMA.first_ids[owner] + random.integers(field.vocabulary_size, size=ROWS)
             ids[:, slot], values[:, slot] = np.where(present, drawn, 0), present
+    seen = np.flatnonzero(np.equal(SCHEMA.slot_fields, SCHEMA.names.index("seen")))
+    values[:, seen] = np.arange(len(seen)) < random.integers(0, len(seen) + 1, (ROWS, 1))  # events come first
     return {"ids": ids, "values": values}
 
 

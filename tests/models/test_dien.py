@@ -3,8 +3,10 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ctrzoo.models import build
+from ctrzoo.training.strategy import ReplicatedStep
 from tests.models.reference import check_model, random_batch, random_weights, softmax
 from tests.models.slow_histories import HISTORIES, SCHEMA, events_of, network, sigmoid, top
 
@@ -118,3 +120,20 @@ def test_an_unknown_gru_is_refused():
         build("dien", SCHEMA, gru="lstm")
     with pytest.raises(ValueError, match="The score must be one of network, bilinear, dot. Received: 'cosine'"):
         build("dien", SCHEMA, attention="cosine")
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_the_trainer_adds_the_auxiliary_loss(policy):
+    batch, labels = random_batch(SCHEMA, rows=8)
+    found = []
+    for weight in (0.0, 1.0):
+        keras.utils.set_random_seed(1)
+        sizes = {"embedding_dim": 2, "deep_units": (4,), "deep_batch_norm": False, "auxiliary_units": (4,)}
+        model = build("dien", SCHEMA, auxiliary_weight=weight, dtype=policy, **sizes)
+        model.compile(keras.optimizers.SGD(0.1))
+        step = ReplicatedStep(model)
+        rows = tf.nest.map_structure(tf.constant, (batch, labels))
+        found.append([float(step.train(rows)) for _ in range(20)])
+    plain, auxiliary = np.array(found)
+    # Two histories start at about log 2 for each of two answers, where a row has a pair.
+    assert np.all(auxiliary[:1] - plain[:1] > 0.3) and auxiliary[-1] < auxiliary[0]

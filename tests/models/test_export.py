@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 
 from ctrzoo.layers import AnovaKernel
+from ctrzoo.models import MODELS_OF_HISTORIES
 from ctrzoo.schema import Field, Schema
-from tests.models.cases import CASES, randomize, rows
+from tests.models.cases import CASES, randomize, rows, with_history
 
 SIZES = (6, 1, 4)
 BUILT_IN = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
@@ -24,6 +25,12 @@ OTHER_KINDS = Schema(
     ]
 )
 DEEPFM, POLY2 = (next(case for case in CASES if case.id == name) for name in ("deepfm", "poly2"))
+
+
+@pytest.fixture
+def schema_of(mixed_schema):
+    """Return the schema of a case: the models of histories need one."""
+    return lambda case: with_history(mixed_schema) if case.name in MODELS_OF_HISTORIES else mixed_schema
 
 
 @pytest.fixture(params=CASES, ids=repr)
@@ -82,23 +89,23 @@ def check_onnx(model, folder):
     check(lambda features: session.run(None, features)[0], model)
 
 
-def test_saved_model_and_litert(case, mixed_schema, tmp_path):
-    model = uncalled(case, mixed_schema)
+def test_saved_model_and_litert(case, schema_of, tmp_path):
+    model = uncalled(case, schema_of(case))
     model.export(tmp_path / "model", verbose=False)
     loaded: Any = tf.saved_model.load(tmp_path / "model")
     check(lambda features: loaded.serve({name: tf.constant(array) for name, array in features.items()}), model)
     check(converted(tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "model"))), model)
 
 
-def test_keras_file(case, mixed_schema, tmp_path):
-    model = uncalled(case, mixed_schema)
+def test_keras_file(case, schema_of, tmp_path):
+    model = uncalled(case, schema_of(case))
     model.save(tmp_path / "model.keras")
     loaded: Any = keras.saving.load_model(tmp_path / "model.keras")
     check(lambda features: loaded.predict(features, verbose=0), model)
 
 
-def test_onnx(case, mixed_schema, tmp_path):
-    check_onnx(uncalled(case, mixed_schema), tmp_path)
+def test_onnx(case, schema_of, tmp_path):
+    check_onnx(uncalled(case, schema_of(case)), tmp_path)
 
 
 @pytest.mark.parametrize("predicts_first", [False, True])
