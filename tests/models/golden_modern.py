@@ -47,11 +47,14 @@ class Case:
         name: Name of the file.
         build: A function `(schema, config) -> model`.
         find_sources: A function `(config) -> sources`. Sources give for the path of each weight the name of the
-            original's variable, the names of several that are stacked, or a function from all variables to an array.
-        per_row: How many numbers of a row a batch normalization averages, by the name of its layer, if not one.
+            original's variable, a list of the names of several that are stacked, or a pair of a name and a function
+            that converts its array.
+
+    Attributes:
+        per_row: How many numbers of a row a batch normalization averages, by the path of its layer, if not one.
     """
 
-    def __init__(self, name, build, find_sources, per_row=()):
+    def __init__(self, name, build, find_sources):
         self.arrays = dict(np.load(FOLDER / f"{name}.npz"))
         self.config = json.loads(str(self.arrays["config"]))
         self.training = self.config["mode"] == "train"
@@ -65,7 +68,7 @@ class Case:
                 layer.epsilon = 1e-5
                 assert layer.momentum == 0.9
         self.explainer = self.model.explainer()
-        self.sources, self.per_row = find_sources(self.config), dict(per_row)
+        self.sources, self.per_row = find_sources(self.config), {}
         self.features = {
             "ids": (1 + self.arrays["in/index"]).astype("int32"),
             "values": self.arrays["in/values"].astype("float32"),
@@ -82,12 +85,13 @@ class Case:
         arrays, found = self.section(prefix), {}
         for weight in self.model.weights:
             source = self.sources.get(weight.path)
-            if callable(source):
-                found[weight.path] = source(arrays)
-            elif isinstance(source, list):
-                found[weight.path] = np.stack([arrays[each] for each in source])
-            elif source in arrays:
-                found[weight.path] = _ours(source, arrays[source]).reshape(weight.shape)
+            name, convert = source if isinstance(source, tuple) else (source, None)
+            if isinstance(name, list):
+                if name[0] in arrays:
+                    found[weight.path] = np.stack([arrays[each] for each in name])
+            elif name in arrays:
+                array = convert(arrays[name]) if convert else _ours(name, arrays[name])
+                found[weight.path] = array.reshape(weight.shape)
         return found
 
     def load(self):
@@ -112,7 +116,8 @@ class Case:
     def is_zero(self, path):
         """Return whether the gradient of a weight is zero but for rounding."""
         zero = self.arrays["var_names"][self.arrays["var_zero_grad"].astype(bool)]
-        return self.sources[path] in list(zero)
+        source = self.sources[path]
+        return isinstance(source, str) and source in list(zero)
 
 
 def check_outputs(case):
@@ -133,15 +138,17 @@ def check_gradients(case):
     assert set(expected) == {weight.path for weight in case.model.trainable_weights}
     for weight, gradient in zip(case.model.trainable_weights, gradients, strict=True):
         wanted = expected[weight.path]
-        atol = 1e-6 if case.is_zero(weight.path) else 1e-5 * np.abs(wanted).max()
+        # The gradient of AFN's shift of logarithms, which the next normalization all but cancels, is 1e-6 in all.
+        atol = 1e-6 if case.is_zero(weight.path) else max(1e-5 * np.abs(wanted).max(), 1e-7)
         np.testing.assert_allclose(gradient, wanted, rtol=1e-4, atol=atol, err_msg=weight.path)
 
 
 def check_steps(case, name):
     """Five steps of `"sgd"` or `"adam"`.
 
-    Adam divides a gradient by its own size, so that rounding decides where a gradient is nearly zero: these entries
-    are left out. PyTorch adds epsilon after the correction of the second moment, Keras before it.
+    Adam divides a gradient by its own size, so that rounding decides where a gradient is nearly zero. Left out are
+    entries below both 1e-4 and 1e-3 of the weight's largest. PyTorch adds epsilon after the correction of the second
+    moment, Keras before it.
     """
     adam = case.config["adam"]
     if name == "sgd":
@@ -151,10 +158,12 @@ def check_steps(case, name):
     optimizer.build(case.model.trainable_variables)
     sure = {}
     for path, gradient in case.ours("grad").items():
-        sure[path] = (np.abs(gradient) > 1e-4) | (gradient == 0) if name == "adam" else np.ones(gradient.shape, bool)
-        sure[path] &= not (name == "adam" and case.is_zero(path))
+        size = np.abs(gradient)
+        sure[path] = (size > min(1e-4, 1e-3 * size.max())) | (size == 0)
+        sure[path] &= not case.is_zero(path)
+        sure[path] |= name == "sgd"
     compared = np.concatenate([each.ravel() for each in sure.values()])
-    assert compared.mean() > 0.8, compared.mean()
+    assert compared.mean() > 0.75  # so that the comparison means something
     for step in range(1, 6):
         loss, gradients = case.gradients()
         np.testing.assert_allclose(loss, case.arrays[f"{name}/losses"][step - 1], rtol=2e-5)
