@@ -204,7 +204,7 @@ class CTRModel(keras.Model):
 
     @property
     def needs_whole_batches(self) -> bool:
-        """Whether the loss compares means over the batch, so that training must not divide it among devices."""
+        """Whether training must not divide a batch among devices, such as for a loss that compares means over it."""
         return False
 
     @property

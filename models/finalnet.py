@@ -17,8 +17,9 @@ class FinalNet(CTRModel):
 
     With two blocks, the logit is the mean of theirs. Each block also learns the probability of that mean, by a cross
     entropy that joins `model.losses`; in regression and ranking, half the squared difference of the logits takes its
-    place. Weights of rows do not enter these losses. The forms of a layer are those of FuxiCTR's code, and the ReLU
-    is that of its tuned settings. FuxiCTR draws tables from N(0, 0.0001^2), here they come from N(0, 0.01^2).
+    place. Weights of rows do not enter these losses, and a batch is not divided among devices: each computes all of
+    it. The forms of a layer are those of FuxiCTR's code, and the ReLU is that of its tuned settings. FuxiCTR draws
+    tables from N(0, 0.0001^2), here they come from N(0, 0.01^2).
     Source: Zhu et al., SIGIR 2023, https://doi.org/10.1145/3539618.3591988.
     Cost: O(n d h) per row and block, for a first layer of h, and the rest of the blocks.
     Explanations: with two blocks: `parts`, what each block adds to the logit. Otherwise none.
@@ -120,6 +121,11 @@ class FinalNet(CTRModel):
         self.second_dropout, self.distillation = second_dropout, distillation
         self.batch_norm, self.batch_norm_momentum = batch_norm, batch_norm_momentum
         self.deep_l2, self.embedding_l2, self.embedding_dropout = deep_l2, embedding_l2, embedding_dropout
+
+    @property
+    def needs_whole_batches(self) -> bool:
+        # Between the layers of a step that normalizes the whole batch, replicas would mix up the losses that they add.
+        return self.num_blocks == 2 and self.distillation > 0
 
     def get_config(self) -> Config:
         return {

@@ -189,7 +189,8 @@ class SelfDistillation(keras.layers.Layer):
                 losses = ops.softplus(each) - ops.sigmoid(target) * each
             else:
                 losses = 0.5 * ops.square(each - target)
-            self.add_loss(self.strength * ops.mean(ops.sum(losses, axis=-1)))
+            loss = self.strength * ops.mean(ops.sum(losses, axis=-1))
+            self.add_loss(ops.cast(loss, keras.config.floatx()))  # the type of Keras' losses, to which it is added
         return mean
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -47,8 +47,8 @@ class Case:
         name: Name of the file.
         build: A function `(schema, config) -> model`.
         find_sources: A function `(config) -> sources`. Sources give for the path of each weight the name of the
-            original's variable, a list of the names of several that are stacked, a pair of a name and a function that
-            converts its array, or a function from all variables to an array.
+            original's variable, a list of the names of several that are stacked, or a pair of a name and a function
+            that converts its array.
 
     Attributes:
         per_row: How many numbers of a row a batch normalization averages, by the path of its layer, if not one.
@@ -86,9 +86,7 @@ class Case:
         for weight in self.model.weights:
             source = self.sources.get(weight.path)
             name, convert = source if isinstance(source, tuple) else (source, None)
-            if callable(source):
-                found[weight.path] = source(arrays)
-            elif isinstance(name, list):
+            if isinstance(name, list):
                 if name[0] in arrays:
                     found[weight.path] = np.stack([arrays[each] for each in name])
             elif name in arrays:

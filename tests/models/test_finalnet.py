@@ -82,7 +82,8 @@ def test_other_tasks_compare_the_logits(float64, mixed_schema, task):
 def test_one_block_has_no_loss_of_its_own_and_no_explanations(mixed_schema):
     model = build("finalnet", mixed_schema, num_blocks=1, **SIZES)
     model(random_rows(model)[1])
-    assert model.losses == [] and model.explanation_names == []
+    assert model.losses == [] and model.explanation_names == [] and not model.needs_whole_batches
+    assert build("finalnet", mixed_schema, **SIZES).needs_whole_batches
 
 
 def test_the_loss_of_fit_includes_that_of_the_blocks(mixed_schema):
