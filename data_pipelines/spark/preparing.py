@@ -97,7 +97,6 @@ def prepare_rows(
     folder: Path,
     name: str,
     *,
-    options: Config | None = None,
     table: Mapping[str, Any] | None = None,
     most_skipped: float | None = None,
     seed: int = 0,
@@ -110,7 +109,6 @@ def prepare_rows(
         reader: The `PartitionReader`.
         folder: The folder to create.
         name: Name of the data set.
-        options: The options of the data set, JSON-serializable.
         table: How its files are written, see `ctrzoo.data_pipelines.raw.layout`.
         most_skipped: As in `prepare`.
         seed: As in `prepare`.
@@ -127,7 +125,7 @@ def prepare_rows(
         with kept_state(place, {"format_version": FORMAT_VERSION, "spark": uuid.uuid4().hex}) as state:
             job = _Job(dataframe, reader, state, name, most_skipped, seed)
             with task_errors():
-                return job.run(place, options or {}, dict(table or {}))
+                return job.run(place, dict(table or {}))
 
 
 def quoted(columns: Iterable[str]) -> list[str]:
@@ -174,7 +172,7 @@ class _Job(typing.NamedTuple):
     most_skipped: float | None
     seed: int
 
-    def run(self, folder: pathlib.Path, options: Config, table: Config) -> Config:
+    def run(self, folder: pathlib.Path, table: Config) -> Config:
         """Run the steps one after the other; return the report."""
         start = time.monotonic()
         seconds: dict[str, float] = {}
@@ -186,7 +184,7 @@ class _Job(typing.NamedTuple):
         written = _timed(seconds, "encode", lambda: self._encode(encoding, stats, rows))
         splits = collect_shards(written, rows, prepared, self.name)
         self._check_rows(stats, {split: one.rows for split, one in splits.items()})
-        write_metadata(prepared, self.name, encoding.schema, splits, options, encoding)
+        write_metadata(prepared, self.name, encoding.schema, splits, {}, encoding)
         report = write_report(prepared, self.name, encoding, splits, stats, counts_of(written), seconds, start)
         most = max(written["peak"].to_pylist())
         console.print(f"{self.name}: a Python worker of an executor took at most {most / 2**20:,.0f} MiB")
