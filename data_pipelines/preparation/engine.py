@@ -28,6 +28,7 @@ from ctrzoo.files import replaced
 
 from ..encoding.features import Block
 from ..encoding.fields import TableEncoding
+from ..encoding.histories import columns_of_histories
 from ..encoding.sharing import sharing
 from ..errors import RowError
 from ..progress import StepProgress, console
@@ -343,12 +344,16 @@ def _fit(job: _Job, chunks: list[_Chunk]) -> tuple[TableEncoding, list[FittedFie
         for index in range(len(job.plan.fields))
     ]
 
+    histories = columns_of_histories(job.plan.fields).values()
+
     def process(index):
         field = job.plan.fields[index]
         if not fitted[index].is_complete:
             read = crossed if field.cross else files
             growing = job.extension and job.extension.growing(index)
-            fitted[index].fit(field, index, read, stats, job.plan.fit_on, sharing(job.plan.fields, index), growing)
+            shared = sharing(job.plan.fields, index)
+            together = next((places for places in histories if index in places), ())
+            fitted[index].fit(field, index, read, stats, job.plan.fit_on, shared, growing, together)
         of_plan = {key: getattr(field, key) for key in ("column", "share", "cross")}
         return dataclasses.replace(fitted[index].encoding(), **of_plan)
 
