@@ -52,6 +52,7 @@ from .crossed_chunk import CrossedChunk
 from .extension import report_of
 from .first_pass import ChunkFiles, column, compact
 from .fitted_field import FittedField
+from .history_log import HistoryLog, with_smaller_chunks
 from .parallel import ARRAY_LOCK, in_order
 from .report import write_report
 from .second_pass import EncodedFiles, encode_chunk
@@ -109,7 +110,9 @@ def prepare_table(
         raise ValueError(f"`bad_rows` must be 'error' or 'skip'. Received: {bad_rows!r}.")
     _check_share(most_skipped, bad_rows)
     known = source.columns()
-    check_needed(source.describe()["files"][0][0], plan.needed_columns(), known)
+    of_histories = (column for history in plan.histories for column in history.needed)
+    check_needed(source.describe()["files"][0][0], dict.fromkeys([*plan.needed_columns(), *of_histories]), known)
+    source = with_smaller_chunks(source, plan.histories) if plan.histories else source
     folder = pathlib.Path(folder).absolute()
     options = options or {}
     description = {
@@ -225,9 +228,10 @@ def _prepare(job: _Job, folder: pathlib.Path, options: Config) -> Config:
         seconds[step] = round(time.monotonic() - began, 3)
         return result
 
-    for step in ("chunks", "fields", "rows", "prepared"):
+    for step in ("histories", "chunks", "fields", "rows", "prepared"):
         (job.state / step).mkdir(exist_ok=True)
-    chunks = timed("read", _read)
+    rows = timed("histories", _with_histories) if job.plan.histories else job.source
+    chunks = timed("read", _read, rows)
     division = timed("divide", _divide, chunks)
     encoding, fitted = timed("fit", _fit, chunks)
     encoded = timed("encode", _encode, chunks, division, encoding, fitted)
@@ -254,7 +258,14 @@ def _write_growth(job, encoding, fitted):
 # Pass 1
 
 
-def _read(job: _Job) -> list[_Chunk]:
+def _with_histories(job: _Job) -> HistoryLog:
+    """Find the histories of all rows; return the table with their columns."""
+    log = HistoryLog(job.state / "histories", job.name, job.source, job.plan.histories, job.bad_rows)
+    log.build()
+    return log
+
+
+def _read(job: _Job, source: Source | HistoryLog) -> list[_Chunk]:
     """Parse the raw table and store its chunks in compact form."""
     positions = []
     while (stats := job.chunk(len(positions)).stats()) is not None:
@@ -268,7 +279,7 @@ def _read(job: _Job) -> list[_Chunk]:
 
     chunks = []
     with StepProgress(f"{job.name}: reading") as progress:
-        for stats in in_order(process, enumerate(job.source.chunks(positions))):
+        for stats in in_order(process, enumerate(source.chunks(positions))):
             chunks.append(_Chunk(job.chunk(len(chunks)), stats))
             progress.advance(stats["rows"], stats["place"]["share"])
     _check_read(job, [chunk.stats for chunk in chunks])
