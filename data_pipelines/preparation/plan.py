@@ -90,11 +90,15 @@ class TablePlan:
         }
 
 
-def check_protocol(protocol: str) -> None:
+def check_protocol(protocol: str, protocols: Sequence[str] = PROTOCOLS) -> None:
     """Raise an error for an unknown benchmark protocol.
 
+    Args:
+        protocol: The protocol.
+        protocols: Those of the benchmark.
+
     Raises:
-        ValueError: If it is neither `"reference"` nor `"clean"`.
+        ValueError: If it is none of them.
     """
-    if protocol not in PROTOCOLS:
-        raise ValueError(f"`protocol` must be one of {', '.join(map(repr, PROTOCOLS))}. Received: {protocol!r}.")
+    if protocol not in protocols:
+        raise ValueError(f"`protocol` must be one of {', '.join(map(repr, protocols))}. Received: {protocol!r}.")

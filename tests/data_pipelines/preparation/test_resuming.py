@@ -37,7 +37,8 @@ PREPARE = """
     def finished_files():
         # The files that come last of a chunk, a field and a shard, and say that it is complete.
         state = folder.with_name(f".{folder.name}.preparing")
-        patterns = ("histories/*.json", "histories/events-*", "histories/places-*", "chunks/0*.json", "fields/0*/encoding.json", "rows/0*.json", "rows/shard-*.npy")
+        patterns = ["chunks/0*.json", "fields/0*/encoding.json", "rows/0*.json", "rows/shard-*.npy"]
+        patterns += ["histories/*.json", "histories/events-*", "histories/places-*"]
         files = [path for pattern in patterns for path in state.glob(pattern)]
         return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
 
