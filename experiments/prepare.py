@@ -30,7 +30,7 @@ flags.DEFINE_enum(
     "protocol",
     None,
     ["reference", "clean", "next_movie", "history"],
-    "How the benchmark is prepared.",
+    "How the benchmark is prepared; history is for movielens_1m.",
     flag_values=FLAGS,
 )
 flags.DEFINE_multi_string("set", [], "key=value for an option of the benchmark; repeatable.", flag_values=FLAGS)

@@ -1,12 +1,10 @@
 """MovieLens-1M with histories: the split of each user, and the ratings before each rating."""
 
-import os
-import pathlib
-
 import numpy as np
 import pytest
 
 from ctrzoo.data_pipelines import load, prepare
+from tests.conftest import DATA
 
 USERS = [1, 2, 3]
 MOVIES = list(range(10, 22))
@@ -78,10 +76,9 @@ def test_other_targets_are_refused(tmp_path, raw, options):
         prepare("movielens_1m", tmp_path / "data", raw=raw, protocol="histories")
 
 
-@pytest.mark.skipif("CTRZOO_DATA" not in os.environ, reason="needs ml-1m.zip")
+@pytest.mark.skipif(not (DATA / "ml-1m.zip").is_file(), reason="set CTRZOO_DATA to a folder with ml-1m.zip")
 def test_the_real_table(tmp_path):
-    raw = pathlib.Path(os.environ["CTRZOO_DATA"]) / "ml-1m.zip"
-    data = load(prepare("movielens_1m", tmp_path, raw=raw, protocol="history"))
+    data = load(prepare("movielens_1m", tmp_path, raw=DATA / "ml-1m.zip", protocol="history"))
     assert data.num_rows == {"train": 800_309, "valid": 99_950, "test": 99_950}
     shares = [data.num_positives[split] / rows for split, rows in data.num_rows.items()]
     np.testing.assert_allclose(shares, [0.5892, 0.5302, 0.5076], atol=5e-5)
