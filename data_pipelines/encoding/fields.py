@@ -376,4 +376,5 @@ class TableEncoding:
 def _without_padding(lists, local):
     """Return lists up to their last value that is not absent."""
     slots = np.arange(1, local.shape[1] + 1)
-    return lists.list.head(pl.Series((slots * (local > 0)).max(axis=1, initial=0)))
+    kept = pl.Series("kept", (slots * (local > 0)).max(axis=1, initial=0))
+    return pl.DataFrame([lists.alias("list"), kept]).select(pl.col("list").list.head(pl.col("kept")))["list"]
