@@ -30,7 +30,11 @@ FLAGS = program_flags()
 flags.DEFINE_string("dataset", None, f"A benchmark: {', '.join(data_pipelines.DATASETS)}.", flag_values=FLAGS)
 flags.DEFINE_string("raw", None, "The raw file or folder of the benchmark.", flag_values=FLAGS)
 flags.DEFINE_enum(
-    "protocol", None, ["reference", "clean", "next_movie"], "How the benchmark is prepared.", flag_values=FLAGS
+    "protocol",
+    None,
+    ["reference", "clean", "next_movie", "history"],
+    "How the benchmark is prepared; history is for movielens_1m.",
+    flag_values=FLAGS,
 )
 flags.DEFINE_multi_string("set", [], "key=value for an option of the benchmark; repeatable.", flag_values=FLAGS)
 flags.DEFINE_string("table", None, "Your own table: a file or a pattern such as 'logs/*.parquet'.", flag_values=FLAGS)

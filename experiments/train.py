@@ -72,7 +72,7 @@ flags.DEFINE_string("raw", None, "The raw file or folder of the data set.", flag
 flags.DEFINE_enum(
     "protocol",
     None,
-    ("reference", "clean", "next_movie"),
+    ("reference", "clean", "next_movie", "history"),
     "How the benchmark is prepared, as in ctrzoo-prepare.",
     flag_values=FLAGS,
 )

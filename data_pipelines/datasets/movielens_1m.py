@@ -21,9 +21,10 @@ from ..encoding.field import FieldEncoding
 from ..encoding.labels import Label
 from ..encoding.roles import Roles
 from ..preparation.engine import prepare_table
-from ..preparation.plan import TablePlan, check_protocol
+from ..preparation.plan import PROTOCOLS, TablePlan, check_protocol
 from ..preparation.splits import Fractions, Shuffled
 from ..raw.sources import FrameSource, open_entry
+from .movielens_history import history_frame, history_plan
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Path
@@ -79,14 +80,17 @@ def prepare_movielens_1m(
     `"reference"` follows the preparation of AutoInt and GraphFM: everything is fitted to all rows, with 3,529 ids, of
     which 5 were for padding and are unused here. `"clean"` fits only to training rows.
 
+    `"history"` is another task: each rating is predicted from the user, the film, its genres and the user's earlier
+    ratings; see `ctrzoo.data_pipelines.datasets.movielens_history`.
+
     With the target `"stars"`, all 1,000,209 ratings stay, as grades from 1 to 5 for regression or ranking, and the user
     is the group of a row.
 
     Args:
         folder: The folder to create.
         raw: GroupLens' `ml-1m.zip` or the unpacked folder; by default it is downloaded.
-        protocol: `"reference"` or `"clean"`.
-        split_seed: Seed for the split into train, valid and test.
+        protocol: `"reference"`, `"clean"` or `"history"`.
+        split_seed: Seed for the split into train, valid and test, and for the order of the training rows.
         target: The label: `"liked"` or, with the protocol `"clean"`, `"stars"`.
         keep_groups: Whether the training rows of a user stay together, as the losses of ranking need it; with the
             protocol `"clean"`.
@@ -96,10 +100,22 @@ def prepare_movielens_1m(
         FileNotFoundError: If `raw` is missing.
         ConnectionError: If the download fails.
     """
-    plan = movielens_plan(protocol, split_seed, 5 if protocol == "reference" else 0, target, keep_groups)
+    check_protocol(protocol, (*PROTOCOLS, "history"))
+    if protocol == "history":
+        if (target, keep_groups) != ("liked", False):
+            raise ValueError("The protocol 'history' has likes as labels and no groups. Leave out both options.")
+        plan = history_plan()
+    else:
+        unused_ids = 5 if protocol == "reference" else 0
+        plan = movielens_plan(protocol, split_seed, unused_ids, target, keep_groups)
     raw = pathlib.Path(raw) if raw else _download(pathlib.Path(folder).parent / "downloads")
     users, movies, ratings = _read_tables(raw)
-    source = FrameSource(raw, pl.from_pandas(_frame(users, movies, ratings, target)))
+    if protocol == "history":
+        check_references(users, movies, ratings)
+        frame = history_frame(movies, ratings)
+    else:
+        frame = pl.from_pandas(_frame(users, movies, ratings, target))
+    source = FrameSource(raw, frame)
     options: Config = {"protocol": protocol, "split_seed": split_seed}
     options |= {} if target == "liked" and not keep_groups else {"target": target, "keep_groups": keep_groups}
     prepare_table(folder, "movielens_1m", plan, source, options=options, shuffle_seed=split_seed)

@@ -16,12 +16,24 @@ from ctrzoo.schema import Field, Schema
 from ..encoding.features import Block, stored_slots
 from ..progress import rows_progress
 from ..storage.writing import SPLITS, PreparedWriter
+from .click_truth import (
+    BLOCK_ROWS,
+    GRID,
+    PROBABILITIES,
+    STREAMS,
+    auc_and_log_loss,
+    bias_of,
+    inverse_distribution,
+    steps_of,
+)
+from .synthetic_history import LOGIT_DEVIATIONS as HISTORY_DEVIATIONS
+from .synthetic_history import PAIRS as HISTORY_PAIRS
+from .synthetic_history import SCHEMA as HISTORY_SCHEMA
+from .synthetic_history import Ceilings, HistoryClickModel
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Path
 
-BLOCK_ROWS = 16_384
-POSITIVE_RATE = 0.25
 LOGIT_DEVIATIONS = {"first": 0.7, "second": 1.1, "third": 0.5}
 PAIRS = (
     ("site", "advertiser"),
@@ -55,11 +67,6 @@ SCHEMA = Schema(
     ),
     label="click",
 )
-# The logit is rounded to 1/4096, so exact AUC needs only counts instead of sorting all rows.
-_LOGIT_STEPS, _LOGIT_LIMIT = 4096, 8
-_GRID = np.arange(-_LOGIT_LIMIT * _LOGIT_STEPS, _LOGIT_LIMIT * _LOGIT_STEPS + 1) / _LOGIT_STEPS
-_PROBABILITIES = (1 / (1 + np.exp(-_GRID))).astype(np.float32)
-_STREAMS = {split: stream for stream, split in enumerate((*SPLITS, "truth", "calibration"))}
 
 
 class ClickModel:
@@ -88,7 +95,7 @@ class ClickModel:
         if not 0 <= data_seed < 2**63:
             raise ValueError(f"`data_seed` must be a whole number of at least 0. Received: {data_seed}.")
         self.data_seed = data_seed
-        self._inverse = {name: _inverse_distribution(*zipf) for name, zipf in ZIPF.items()}
+        self._inverse = {name: inverse_distribution(*zipf) for name, zipf in ZIPF.items()}
         ids, numbers, _ = self._draw("calibration", 0)
         random = self._random("truth", 0)
         self.factors = {}
@@ -102,7 +109,7 @@ class ClickModel:
             for effect in effects:
                 self._scale(effect, target / deviation)
         self.bias = np.float32(0)
-        self.bias = _bias(self.logits(ids, numbers))
+        self.bias = bias_of(self.logits(ids, numbers))
 
     def block(self, split: str, index: int) -> Block:
         """Return 16,384 rows of a split as a `Block`; the same index always gives the same rows."""
@@ -114,18 +121,16 @@ class ClickModel:
 
     def probabilities(self, ids: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Return the probability from which each row's label was drawn, `(rows,)`."""
-        return _PROBABILITIES[_steps(self.logits(ids, numbers))]
+        return PROBABILITIES[steps_of(self.logits(ids, numbers))]
 
     def _block_and_steps(self, split, index):
         ids, numbers, random = self._draw(split, index)
-        steps = _steps(self.logits(ids, numbers))
-        labels = random.random(BLOCK_ROWS, np.float32) < _PROBABILITIES[steps]
+        steps = steps_of(self.logits(ids, numbers))
+        labels = random.random(BLOCK_ROWS, np.float32) < PROBABILITIES[steps]
         return Block(ids, numbers, labels.astype(np.uint8)), steps
 
     def _random(self, stream, index):
-        return np.random.Generator(
-            np.random.Philox(key=self.data_seed + (_STREAMS[stream] << 64), counter=index << 128)
-        )
+        return np.random.Generator(np.random.Philox(key=self.data_seed + (STREAMS[stream] << 64), counter=index << 128))
 
     def _draw(self, stream, index):
         random = self._random(stream, index)
@@ -156,7 +161,9 @@ class ClickModel:
         self.factors[effect][effect[0]] *= np.float32(scale)
 
 
-def prepare_synthetic(folder: Path, raw: None = None, *, num_rows: int = 300_000, data_seed: int = 0) -> None:
+def prepare_synthetic(
+    folder: Path, raw: None = None, *, num_rows: int = 300_000, data_seed: int = 0, histories: bool = False
+) -> None:
     """Prepare synthetic clicks into a folder, with `truth.json` next to the rows.
 
     The truth lists the planted pairs and the triple of fields, and the standard deviation that the effects of each
@@ -168,6 +175,9 @@ def prepare_synthetic(folder: Path, raw: None = None, *, num_rows: int = 300_000
         raw: Must be None.
         num_rows: Total number of rows over all splits, divided 8:1:1.
         data_seed: Seed for the effects and the rows.
+        histories: Whether to plant a history in place of these effects, see
+            `ctrzoo.data_pipelines.datasets.synthetic_history`. The truth then also has the ceilings without the order
+            of events and without events.
 
     Raises:
         ValueError: If `raw` is given or an option is out of range.
@@ -176,20 +186,23 @@ def prepare_synthetic(folder: Path, raw: None = None, *, num_rows: int = 300_000
         raise ValueError("The data set 'synthetic' is generated and reads no file. Leave out `raw` (--raw).")
     if num_rows < 10:
         raise ValueError(f"`num_rows` must be at least 10. Received: {num_rows}.")
+    options = {"num_rows": num_rows, "data_seed": data_seed}
+    if histories:
+        _prepare_histories(folder, num_rows, data_seed, {**options, "histories": True})
+        return
     model = ClickModel(data_seed)
     tenth = num_rows // 10
     bayes = {}
-    options = {"num_rows": num_rows, "data_seed": data_seed}
     with (
         PreparedWriter(folder, "synthetic", SCHEMA, options=options, shuffle_seed=data_seed) as writer,
         rows_progress("synthetic", num_rows) as advance,
     ):
         for split, rows in zip(SPLITS, (num_rows - 2 * tenth, tenth, tenth), strict=True):
-            counts = np.zeros((2, len(_GRID)), np.int64)
+            counts = np.zeros((2, len(GRID)), np.int64)
             for index, start in enumerate(range(0, rows, BLOCK_ROWS)):
                 block, steps = model._block_and_steps(split, index)
                 block = block.rows(slice(rows - start))
-                cells = steps[: rows - start] + block.labels * np.int64(len(_GRID))
+                cells = steps[: rows - start] + block.labels * np.int64(len(GRID))
                 counts += np.bincount(cells, minlength=counts.size).reshape(counts.shape)
                 writer.add(split, block)
                 advance(len(block.labels))
@@ -204,6 +217,34 @@ def prepare_synthetic(folder: Path, raw: None = None, *, num_rows: int = 300_000
         writer.add_json("truth.json", truth)
 
 
+def _prepare_histories(folder, num_rows, data_seed, options):
+    model, tenth, ceilings = HistoryClickModel(data_seed), num_rows // 10, {}
+    with (
+        PreparedWriter(folder, "synthetic", HISTORY_SCHEMA, options=options, shuffle_seed=data_seed) as writer,
+        rows_progress("synthetic", num_rows) as advance,
+    ):
+        for split, rows in zip(SPLITS, (num_rows - 2 * tenth, tenth, tenth), strict=True):
+            known = Ceilings()
+            for index, start in enumerate(range(0, rows, BLOCK_ROWS)):
+                block, truths = model.block_and_truths(split, index)
+                kept = slice(rows - start)
+                block = block.rows(kept)
+                known.add(block.labels, {name: truth[kept] for name, truth in truths.items()})
+                writer.add(split, block)
+                advance(len(block.labels))
+            ceilings[split] = known.results()
+        truth = {
+            "pairs": HISTORY_PAIRS,
+            "gains_of_places": model.gains.tolist(),
+            "logit_standard_deviations": HISTORY_DEVIATIONS,
+            "bias": model.bias,
+            "bayes": {split: known["full"] for split, known in ceilings.items()},
+            "order_free": {split: known["order_free"] for split, known in ceilings.items()},
+            "no_history": {split: known["no_history"] for split, known in ceilings.items()},
+        }
+        writer.add_json("truth.json", truth)
+
+
 def _columns_by_field():
     owners = [SCHEMA.names[SCHEMA.slot_fields[slot]] for slot in stored_slots(SCHEMA)]
     ids = {name: slice(owners.index(name), owners.index(name) + owners.count(name)) for name in dict.fromkeys(owners)}
@@ -212,13 +253,6 @@ def _columns_by_field():
 
 _ID_COLUMNS, _NUMBER_COLUMNS = _columns_by_field()
 _FIRST_IDS = dict(zip(SCHEMA.names, SCHEMA.first_ids, strict=True))
-
-
-def _inverse_distribution(size, exponent):
-    """Return the local id of each of 65,536 equally likely draws, for Zipf-distributed ids."""
-    weights = np.arange(1, size + 1) ** -exponent
-    ends = np.cumsum(weights) / weights.sum() * 2**16
-    return np.searchsorted(ends, np.arange(2**16) + 0.5).clip(max=size - 1).astype(np.int32)
 
 
 def _some_different(ids, random):
@@ -241,31 +275,13 @@ def _factors(name, vectors, ids, numbers):
     return summed / np.maximum(present.sum(axis=0), 1).astype(np.float32)
 
 
-def _steps(logits):
-    """Return the index of each logit on the grid of 1/4096."""
-    steps = np.rint(logits * np.float32(_LOGIT_STEPS)).astype(np.int64) + _LOGIT_LIMIT * _LOGIT_STEPS
-    return steps.clip(0, len(_GRID) - 1)
-
-
-def _bias(logits):
-    """Find, by bisection, the constant that makes the mean probability equal the requested share."""
-    low, middle, high = -10.0, 0.0, 10.0
-    for _ in range(40):
-        middle = (low + high) / 2
-        if np.mean(1 / (1 + np.exp(-(logits + middle)))) < POSITIVE_RATE:
-            low = middle
-        else:
-            high = middle
-    return np.float32(middle)
-
-
 def _bayes(counts):
     """Compute AUC and log loss of the true probabilities from the number of rows at each logit and label."""
-    probabilities = _PROBABILITIES.astype(np.float64)
+    probabilities = PROBABILITIES.astype(np.float64)
     rows = counts.sum(axis=0)
     expected = np.stack([rows * (1 - probabilities), rows * probabilities])
-    auc, log_loss = _auc_and_log_loss(counts, probabilities)
-    expected_auc, expected_log_loss = _auc_and_log_loss(expected, probabilities)
+    auc, log_loss = auc_and_log_loss(counts, probabilities)
+    expected_auc, expected_log_loss = auc_and_log_loss(expected, probabilities)
     return {
         "rows": int(rows.sum()),
         "auc": auc,
@@ -273,11 +289,3 @@ def _bayes(counts):
         "expected_auc": expected_auc,
         "expected_log_loss": expected_log_loss,
     }
-
-
-def _auc_and_log_loss(counts, probabilities):
-    negatives, positives = counts
-    pairs_won = positives @ (np.cumsum(negatives) - negatives / 2)
-    pairs = positives.sum() * negatives.sum()
-    loss = -(positives @ np.log(probabilities) + negatives @ np.log1p(-probabilities)) / counts.sum()
-    return float(pairs_won / pairs) if pairs else None, float(loss)

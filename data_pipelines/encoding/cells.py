@@ -113,7 +113,8 @@ def tokens_of(field: FieldEncoding, cells: pl.Series) -> tuple[np.ndarray, pl.Se
 
     Returns:
         The number of values of each row `(rows,)`, the texts of all rows one after the other, and
-        their weights (float32, None if the field has none). Empty values are left out.
+        their weights (float32, None if the field has none). Empty values are left out, but those of a sequence are
+        null, unless they are all that the cell has.
 
     Raises:
         RowError: If a value is not text, or a weight not a finite number.
@@ -130,7 +131,11 @@ def tokens_of(field: FieldEncoding, cells: pl.Series) -> tuple[np.ndarray, pl.Se
         tokens = written_texts(field, rows["token"].alias(cells.name))
         if is_text and field.type is not None:
             tokens = tokens.str.replace_all(SPACES, "").replace("", None)
-        rows = rows.with_columns(tokens.alias("token")).drop_nulls("token")
+        rows = rows.with_columns(tokens.alias("token"))
+        if field.kind == "sequence":
+            rows = rows.filter(pl.col("token").is_not_null() | (pl.len().over("row") > 1))
+        else:
+            rows = rows.drop_nulls("token")
     except RowError as error:
         raise RowError(np.unique(rows["row"].to_numpy()[error.rows]), error.reason) from None
     weights = None

@@ -82,8 +82,9 @@ class FieldEncoding(FieldSpecification):
         if self.kind == "vector":
             length = len(self.columns) or self.length or 1
             return Field(self.name, "vector", length, length)
-        slots = (self.max_values or 1) if self.kind == "multivalued" else 1
+        slots = (self.max_values or 1) if self.holds_several else 1
         field = Field(self.name, self.kind, 1, slots, self.pooling, self.is_weighted, self.share, self.cross)
+        field = dataclasses.replace(field, events=self.events)
         if self.compositional is None:
             return dataclasses.replace(field, vocabulary_size=self.num_values)
         quotients, remainders = rows_of(self.num_values, self.compositional)

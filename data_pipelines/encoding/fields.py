@@ -25,6 +25,7 @@ from .dense import matrix_of, stored_matrix
 from .features import assemble
 from .field import RENAMED, FieldEncoding
 from .growing import same_ids_of_fields
+from .histories import check_histories, columns_of_histories, pad_events
 from .labels import Label
 from .roles import Roles
 from .sharing import with_shared_values
@@ -88,6 +89,7 @@ class TableEncoding:
         self.fields = with_shared_values(
             field if isinstance(field, FieldEncoding) else FieldEncoding.from_dict(field) for field in fields
         )
+        check_histories(self.fields)
         self.roles = roles or Roles(Label(label, positive, negative))
         self.table = dict(table or {})
         self.label = self.roles.label_column
@@ -148,6 +150,7 @@ class TableEncoding:
                 cells[field.name] = frame[field.column]
         names = {part for field in self.fields for part in field.cross}
         parts = {field.name: coded(field, cells[field.name]) for field in self.fields if field.name in names}
+        events = self._events(cells)
         for field, first in zip(self.fields, self.schema.first_ids, strict=True):
             if field.kind == "vector":
                 matrix = matrix_of(field, [frame[column] for column in field.raw_columns])
@@ -158,6 +161,9 @@ class TableEncoding:
                 continue
             if field.kind == "categorical":
                 local = self._categories(field, cells, parts, counts)[:, None]
+            elif field.kind == "sequence":
+                local, unknown_events = events[field.name]
+                counts.append(unknown_events)
             else:
                 lengths, texts, weights = tokens_of(field, cells[field.name])
                 codes, uniques = codes_of(texts)
@@ -216,6 +222,22 @@ class TableEncoding:
         """
         return same_ids_of_fields(self.fields, earlier.fields)
 
+    def _events(self, cells):
+        """Return, for each sequence, its local ids `(rows, slots)` and its unknown values."""
+        found = {}
+        for places in columns_of_histories(self.fields).values():
+            fields, lengths, ids, counts = [self.fields[place] for place in places], [], [], []
+            for field in fields:
+                own_lengths, texts, _ = tokens_of(field, cells[field.name])
+                codes, uniques = codes_of(texts)
+                ids_of = field.local_ids(uniques)
+                lengths.append(own_lengths)
+                ids.append(ids_of[codes])
+                counts.append(unknown_of(field, codes, uniques, ids_of))
+            padded = pad_events(fields, lengths, ids, fields[0].max_values or 1)
+            found |= {field.name: pair for field, *pair in zip(fields, padded, counts, strict=True)}
+        return found
+
     def _categories(self, field, cells, parts, counts):
         if field.cross:  # its parts are warned of; combinations that are new are no surprise
             codes, texts = crossed(field, self.fields, parts)
@@ -237,7 +259,8 @@ class TableEncoding:
         Returns:
             A column per field: the text of a category (null if it is absent, `"(rare)"`, `"#3"` for the third hash
             or quantile bucket), a number (as it was, but `log_squared` and missing numbers stay as stored), a list of
-            texts, a list of the numbers of a vector. Weights are left out.
+            texts, a list of the numbers of a vector. Weights are left out. In a sequence,
+            null is an event whose value is not known; those of the newest events are left out.
         """
         columns, slot, number = [], 0, 0
         for field, first, shape in zip(self.fields, self.schema.first_ids, self.schema.fields, strict=True):
@@ -256,8 +279,9 @@ class TableEncoding:
             else:
                 local = np.where(local > 0, local - (first - 1), 0)
             texts = field.texts(local.ravel())
-            if field.kind == "multivalued":
-                texts = texts.reshape((-1, shape.values_per_row)).arr.to_list().list.drop_nulls()
+            if field.holds_several:
+                texts = texts.reshape((-1, shape.values_per_row)).arr.to_list()
+                texts = texts.list.drop_nulls() if field.kind == "multivalued" else _without_padding(texts, local)
             columns.append(texts.alias(field.name))
             slot += shape.num_slots
             number += shape.num_slots if shape.weighted else 0
@@ -347,3 +371,10 @@ class TableEncoding:
             return cls.from_dict(config)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"The encoding in {folder} is damaged ({error}). Prepare the data again.") from None
+
+
+def _without_padding(lists, local):
+    """Return lists up to their last value that is not absent."""
+    slots = np.arange(1, local.shape[1] + 1)
+    kept = pl.Series("kept", (slots * (local > 0)).max(axis=1, initial=0))
+    return pl.DataFrame([lists.alias("list"), kept]).select(pl.col("list").list.head(pl.col("kept")))["list"]

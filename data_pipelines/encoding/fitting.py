@@ -24,7 +24,10 @@ PENDING_VALUES = 4_000_000
 
 
 def fit_field(
-    field: FieldEncoding, cells: pl.Series, others: Iterable[tuple[FieldEncoding, pl.Series]] = ()
+    field: FieldEncoding,
+    cells: pl.Series,
+    others: Iterable[tuple[FieldEncoding, pl.Series]] = (),
+    together: Iterable[tuple[FieldEncoding, pl.Series]] = (),
 ) -> FieldEncoding:
     """Return a field's encoding, fitted to a whole column.
 
@@ -32,6 +35,7 @@ def fit_field(
         field: The `FieldEncoding`; for a vector see `fit_vector`.
         cells: The column.
         others: The fields that share ids with this one, and their columns.
+        together: The other fields of the history, if it is one of a history, and their columns.
 
     >>> from ctrzoo.data_pipelines.encoding.fields import FieldEncoding
     >>> fit_field(FieldEncoding("city"), pl.Series(["Rome", "Oslo", "Rome"])).values.to_list()
@@ -42,9 +46,10 @@ def fit_field(
         if field.kind == "numerical":
             field.stored_numbers(numbers)  # rejects numbers that cannot be stored
         return fit_numbers(field, [numbers])
-    if field.kind == "multivalued":
-        lengths = tokens_of(field, cells)[0]
-        field = dataclasses.replace(field, max_values=field.max_values or max_values_of([lengths]))
+    if field.holds_several:
+        lengths = [tokens_of(*each)[0] for each in [(field, cells), *together]]
+        most = field.max_values or max_values_of([np.maximum.reduce(lengths)])
+        field = dataclasses.replace(field, max_values=most)
     parts = counted_parts([(field, cells), *others])
     field = decide_type(field, [uniques for uniques, _ in parts])
     return fit_vocabulary(field, parts) if field.uses_vocabulary else field
@@ -99,7 +104,7 @@ def counted_parts(columns: Iterable[tuple[FieldEncoding, pl.Series]]) -> list[tu
         columns: Fields that share ids, or one field, and their columns.
     """
     return [
-        _counted(tokens_of(field, cells)[1] if field.kind == "multivalued" else texts_of(field, cells))
+        _counted(tokens_of(field, cells)[1] if field.holds_several else texts_of(field, cells))
         for field, cells in columns
     ]
 

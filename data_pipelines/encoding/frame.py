@@ -26,6 +26,7 @@ from .features import Block, assemble
 from .fields import FieldEncoding, TableEncoding
 from .fitting import count_values, counted_cross, counted_parts, fit_cross, fit_field, fit_vector
 from .growing import COUNTS, Growing, continued
+from .histories import columns_of_histories
 from .labels import Label, LabelError
 from .roles import Roles
 from .sharing import sharing
@@ -35,13 +36,23 @@ if typing.TYPE_CHECKING:
 
     from .labels import LabelValues
 
-ARGUMENTS = ("label", "categorical", "numerical", "multivalued", "order", "vector")
+ARGUMENTS = ("label", "categorical", "numerical", "multivalued", "order", "vector", "sequence")
 # Objects that polars has types for, like those of Parquet columns.
 POLARS_KINDS = ("date", "datetime", "datetime64", "time", "timedelta", "decimal")
 ROLE_OPTIONS = ("label_kind", "weight", "group", "time", "id")
 OPTIONS = (
     *("min_count", "scaling", "max_values", "keep", "pooling", "separator", "positive", "negative"),
-    *("time_parts", "time_zone", "time_format", *ROLE_OPTIONS, "share", "crosses", "compositional", "keep_counts"),
+    *(
+        "time_parts",
+        "time_zone",
+        "time_format",
+        *ROLE_OPTIONS,
+        "share",
+        "crosses",
+        "compositional",
+        "keep_counts",
+        "events",
+    ),
 )
 
 
@@ -56,16 +67,17 @@ class FrameEncoder:
         categorical: Names of columns with one value per cell.
         numerical: Names of columns with numbers.
         multivalued: Names of columns whose cells are lists, text with separators, or single values.
-        order: Names of all fields in model order; by default the order of the arguments above, then `vector` and
-            `time_parts`.
+        order: Names of all fields in model order; by default the order of the arguments above, then `vector`,
+            `sequence` and `time_parts`.
         min_count: Values that occur less often share one "rare" id, as do unseen values. With 1, the field has no such
             id, and unseen values are absent. Pass one number, or one for each column by name.
         scaling: How to scale numbers: `"standard"` (mean 0, deviation 1), `"min_max"` (0 to 1),
             `"log_squared"` (x > 2 becomes floor(ln(x)^2), as published for Criteo), `"log1p"`, `"sqrt"`,
             None (unchanged). Pass one of these, or one for each column by name.
-        max_values: Maximum number of values kept of a multi-valued cell; by default the maximum seen in `fit`.
-        pooling: `"mean"`, `"sum"` or `"max"` of the embeddings of the values of a multi-valued cell.
-        separator: What separates the values in a multi-valued text cell.
+        max_values: Maximum number of values kept of a multi-valued cell, and of events kept of a sequence; by default
+            the maximum seen in `fit`.
+        pooling: `"mean"`, `"sum"` or `"max"` of the embeddings of the values of a multi-valued cell or a sequence.
+        separator: What separates the values in a multi-valued text cell or a sequence.
         positive: The label's value or values that are positive, such as `"yes"`; all others that are not empty are
             negative.
         negative: The label's negative values, if all others are invalid; the empty text stands for an empty cell.
@@ -91,6 +103,9 @@ class FrameEncoder:
         compositional: Columns of too many values for a table, such as `{"user": "auto"}` or `{"user": 1000}`; see
             `FieldSpecification`.
         keep_counts: Whether to keep the counts of rare values too, so that `extend` can go on counting.
+        sequence: Names of columns whose cells list events, the oldest first, such as the items that a user has seen.
+            Cells are written as multi-valued ones. Or `{column: the most events}`, of which the newest are kept.
+        events: Sequences that describe the events of another one, such as `{"seen_genre": "seen"}`.
 
     Raises:
         ValueError: If an argument is invalid.
@@ -132,8 +147,11 @@ class FrameEncoder:
         vector: Sequence[str] | Mapping[str, str | Sequence[str]] = (),
         compositional: Mapping[str, int | str] | None = None,
         keep_counts: bool = False,
+        sequence: Sequence[str] | Mapping[str, int] = (),
+        events: Mapping[str, str] | None = None,
     ):
         lists = {"categorical": categorical, "numerical": numerical, "multivalued": multivalued, "vector": vector}
+        lists["sequence"] = sequence
         for name, columns in lists.items():
             if isinstance(columns, str):
                 raise ValueError(f"`{name}` must be a list of column names. Received the text {columns!r}.")
@@ -144,6 +162,7 @@ class FrameEncoder:
         self.label_kind, self.weight, self.group, self.time, self.id = label_kind, weight, group, time, id
         self.categorical, self.numerical, self.multivalued = list(categorical), list(numerical), list(multivalued)
         self.vector = dict(vector) if isinstance(vector, Mapping) else list(vector)
+        self.sequence = dict(sequence) if isinstance(sequence, Mapping) else list(sequence)
         self.time_parts = {column: _parts(column, parts) for column, parts in (time_parts or {}).items()}
         self.time_zone, self.time_format = time_zone, time_format
         self._parts = {
@@ -160,7 +179,7 @@ class FrameEncoder:
                 )
         names = [
             *(*self.categorical, *self.numerical, *self.multivalued),
-            *(*self.vector, *self._parts, *self.crosses),
+            *(*self.vector, *self.sequence, *self._parts, *self.crosses),
         ]
         self.order = names if order is None else list(order)
         if sorted(self.order) != sorted(names):
@@ -175,14 +194,14 @@ class FrameEncoder:
         self.max_values, self.keep = max_values, keep
         self.pooling = pooling
         self.separator = separator
-        self.share, self.compositional = dict(share or {}), dict(compositional or {})
+        self.share, self.compositional, self.events = dict(share or {}), dict(compositional or {}), dict(events or {})
         self.keep_counts = keep_counts
         self.encoding, self.counts, self.extensions = None, {}, 0
-        counted = [*self.categorical, *self.multivalued, *self._parts, *self.crosses]
+        counted = [*self.categorical, *self.multivalued, *self.sequence, *self._parts, *self.crosses]
         times = [*self.categorical, *self.time_parts, *([] if time is None else [time])]
         for option, columns in (("min_count", counted), ("scaling", self.numerical), ("time_format", times)):
             _check_columns(option, getattr(self, option), columns)
-        for option in ("share", "compositional"):
+        for option in ("share", "compositional", "events"):
             for name in getattr(self, option):
                 if name not in self.order:
                     raise ValueError(unknown(f"column in `{option}`", name, self.order))
@@ -190,7 +209,8 @@ class FrameEncoder:
         Schema(tuple(Field(name) for name in self.order), label)
         self._fields = [
             dataclasses.replace(
-                self._field(name), share=self.share.get(name), compositional=self.compositional.get(name)
+                self._field(name),
+                **{option: getattr(self, option).get(name) for option in ("share", "compositional", "events")},
             )
             for name in self.order
         ]
@@ -216,7 +236,8 @@ class FrameEncoder:
             elif not field.cross:
                 others = (self._fields[other] for other in sharing(self._fields, index) if other != index)
                 pairs = [(other, _cells_of(other, frame)) for other in others]
-                fields[field.name] = fit_field(field, _cells_of(field, frame), pairs)
+                together = [(other, _cells_of(other, frame)) for other in self._together(index)]
+                fields[field.name] = fit_field(field, _cells_of(field, frame), pairs, together)
         for field in self._fields:
             if field.cross:
                 parts = [fields[part] for part in field.cross]
@@ -269,6 +290,11 @@ class FrameEncoder:
         every = [grown[field.name].field if field.name in grown else field for field in fields]
         extended.encoding = TableEncoding(every, roles=self.roles)
         return extended
+
+    def _together(self, index):
+        """Return the other fields of the history of a field."""
+        places = next((each for each in columns_of_histories(self._fields).values() if index in each), ())
+        return [self._fields[place] for place in places if place != index]
 
     def _found(self, fields, frame):
         """Count the values of a frame for each field that has some of its own, by name."""
@@ -371,6 +397,11 @@ class FrameEncoder:
             format = _of(self.time_format, name, None) if isinstance(self.time_format, Mapping) else None
             return FieldEncoding(name, min_count=min_count, type="time" if format else AUTO, time_format=format)
         options = {name: getattr(self, name) for name in ("separator", "max_values", "keep", "pooling")}
+        if name in self.sequence:
+            del options["keep"]
+            if isinstance(self.sequence, dict):
+                options["max_values"] = self.sequence[name]
+            return FieldEncoding(name, "sequence", min_count=min_count, type=AUTO, **options)
         return FieldEncoding(name, "multivalued", min_count=min_count, type=AUTO, **options)
 
     def _columns(self, frame):
@@ -443,7 +474,7 @@ def _cells_of(field, frame, column=None):
     column = column or field.column
     if field.kind == "vector" and not field.columns:
         return vectors_of(column, _dense(_column(frame, column)))
-    separator = field.separator if field.kind == "multivalued" else None
+    separator = field.separator if field.holds_several else None
     return series_of(column, _column(frame, column), separator)
 
 
@@ -474,7 +505,9 @@ def series_of(name: str, cells: pd.Series, separator: str | None = None) -> pl.S
     try:
         codes, uniques = pd.factorize(cells)
     except TypeError:  # lists are not hashable
-        message = f"Column '{name}' must hold one value per cell. Name a column of lists in `multivalued`."
+        message = (
+            f"Column '{name}' must hold one value per cell. Name a column of lists in `multivalued` or `sequence`."
+        )
         raise ValueError(message) from None
     texts = np.array([*(_text(value) for value in uniques), None], dtype=object)
     return pl.Series(name, texts, dtype=pl.String).gather(np.where(codes < 0, len(uniques), codes))

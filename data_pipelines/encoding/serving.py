@@ -24,6 +24,7 @@ from .dense import BETWEEN_NUMBERS, between_numbers, matrix_of, vectors_of
 from .features import assemble
 from .fields import TableEncoding
 from .frame import FrameEncoder, one_column, series_of
+from .histories import columns_of_histories
 from .specification import rows_of
 from .together import alike
 from .unknown import unknown_in, warn_of_unknown
@@ -44,9 +45,9 @@ class ServingEncoder(keras.layers.Layer):
         encoding: A `TableEncoding`, such as `load(folder).encoding`, or its form in `get_config`.
 
     Input: `{column: tensor}`, one `(batch,)` or `(batch, 1)` tensor per column. Categorical cells are text or whole
-    numbers. Multi-valued cells are text with separators or a ragged tensor of texts `(batch, None)`. Numbers are
-    float64, any other numeric type, or text. Vectors are numbers `(batch, length)`, or text. Missing cells are the
-    empty text or NaN, and of a vector NaN in all places.
+    numbers. Multi-valued cells and sequences are text with separators or a ragged tensor of texts `(batch, None)`.
+    Numbers are float64, any other numeric type, or text. Vectors are numbers `(batch, length)`, or text. Missing cells
+    are the empty text or NaN, and of a vector NaN in all places.
     Output: `{"ids": int32 (batch, num_slots), "values": float32 (batch, num_slots)}`.
 
     Raises:
@@ -111,7 +112,7 @@ class ServingEncoder(keras.layers.Layer):
                     raise ValueError(unknown("column", column, inputs))
             if field.column is not None and field.kind != "vector":
                 cells_of[field.name] = inputs[field.column]
-        pieces, done = [], set()
+        pieces, done, events = [], set(), self._events(cells_of)
         for group in self._groups:
             cells = [tf.convert_to_tensor(cells_of[self.encoding.fields[place].name]) for place in group]
             is_number = self.encoding.fields[group[0]].kind == "numerical"
@@ -132,6 +133,8 @@ class ServingEncoder(keras.layers.Layer):
                 numbers.append(_zero_if_missing(field, values))
             elif field.kind == "categorical":
                 ids.append(_global(field, self._categories(field, cells_of[field.name])[:, None], first))
+            elif field.kind == "sequence":
+                ids.append(_global(field, events[place], first))
             else:
                 local, weights = self._several(field, cells_of[field.name])
                 ids.append(_global(field, local, first))
@@ -208,6 +211,34 @@ class ServingEncoder(keras.layers.Layer):
             columns = [column[:, -slots:] for column in columns]
         padded = [column.to_tensor(shape=[None, slots]) for column in columns]
         return padded[0], padded[1:]
+
+    def _events(self, cells_of):
+        """Return the local ids of each sequence, `(batch, slots)`, by its place, as `pad_events` does."""
+        found = {}
+        for places in columns_of_histories(self.encoding.fields).values():
+            fields = [self.encoding.fields[place] for place in places]
+            tables, lengths = zip(
+                *(self._values_of_events(field, cells_of[field.name]) for field in fields), strict=True
+            )
+            most = tf.reduce_max(tf.stack(lengths), axis=0)
+            columns = "', '".join(str(field.column) for field in fields)
+            message = f"the columns '{columns}' of a history must have equally many values"
+            are_equal = tf.reduce_all([(each == most) | (each == 0) for each in lengths])
+            with tf.control_dependencies([tf.debugging.Assert(are_equal, [message])]):
+                width = tf.reduce_max([1, *(tf.shape(table)[1] for table in tables)])
+            tables = [tf.pad(table, [[0, 0], [0, width - tf.shape(table)[1]]]) for table in tables]
+            present, slots = tf.reduce_any(tf.stack(tables) > 0, axis=0), fields[0].max_values or 1
+            newest = [tf.ragged.boolean_mask(table, present)[:, -slots:] for table in tables]
+            found |= {place: each.to_tensor(shape=[None, slots]) for place, each in zip(places, newest, strict=True)}
+        return found
+
+    def _values_of_events(self, field, cells):
+        """Return the local ids of all values, `(batch, most values)`, and the number of values of each row."""
+        tokens = cells if isinstance(cells, tf.RaggedTensor) else _split(field, _texts(field, cells))
+        ids = tokens.with_flat_values(self._local_ids(field, tokens.flat_values))
+        lengths = tokens.row_lengths()
+        is_empty = (lengths == 1) & tf.reduce_all(tokens == "", axis=1)
+        return ids.to_tensor(), tf.where(is_empty, tf.zeros_like(lengths), lengths)
 
     def _local_ids(self, field, texts, empty_is_missing=True):
         texts = _without_markers(field, texts)
@@ -339,8 +370,8 @@ def cells_of(encoder: ServingEncoder, table: Any) -> dict[str, Tensor]:
 
 
 def _column(table, column, field):
-    """Return a column of a field as a series; cells of a multi-valued field and vectors may be lists."""
-    separator = field.separator if field.kind == "multivalued" else None
+    """Return a column of a field as a series; cells with several values and vectors may be lists."""
+    separator = field.separator if field.holds_several else None
     if column not in table:
         raise ValueError(unknown("column", column, getattr(table, "columns", table)))
     cells = table[column]
@@ -368,7 +399,7 @@ def _cells(cells, field, dtype):
     if field.kind == "vector" and not field.columns and dtype == "float64":
         return tf.constant(matrix_of(field, [cells]), dtype)
     cells = present(field, cells)
-    if field.kind in ("multivalued", "vector") and isinstance(cells.dtype, (pl.List, pl.Array)):
+    if (field.holds_several or field.kind == "vector") and isinstance(cells.dtype, (pl.List, pl.Array)):
         cells = _joined(field, cells)
     values = numbers_of(cells) if dtype == "float64" else written_texts(field, cells).fill_null("").to_list()
     return tf.reshape(tf.constant(values, dtype), (-1, 1))
@@ -384,6 +415,8 @@ def _joined(field, lists):
     rows = pl.DataFrame({"row": np.arange(len(lists)), "value": lists.cast(pl.List(lists.dtype.inner))})
     values = rows.explode("value")
     texts = written_texts(field, values["value"].alias(lists.name))
+    if field.kind == "sequence":  # a missing value keeps its place
+        texts = texts.fill_null("")
     wrong = texts.filter(texts.str.contains(separator, literal=True))
     if len(wrong):
         raise ValueError(

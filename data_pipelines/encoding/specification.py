@@ -27,6 +27,7 @@ TYPES = {
     "time_zone": (str | None, "a text, such as Europe/Berlin"),
     "time_format": (str | None, "a text, such as '%d.%m.%Y'"),
     "share": (str | None, "the name of another field"),
+    "events": (str | None, "the name of a history"),
 }
 # What says how the cells of a column are read; the parts of a cross say it of theirs.
 OF_COLUMNS = (
@@ -51,7 +52,8 @@ class FieldSpecification:
 
     Args:
         name: Name of the field.
-        kind: `"categorical"`, `"numerical"`, `"multivalued"` or `"vector"`, as in the `Schema`.
+        kind: `"categorical"`, `"numerical"`, `"multivalued"`, `"vector"` or `"sequence"`, as in the `Schema`. The cells
+            of a sequence list events, the oldest first.
         column: The column of the raw table; by default of the field's name.
         min_count: Values that occur less often share the OOV id with unseen values; each place in a multi-valued
             cell counts. With 1 the field has no OOV id and an unseen value is absent, unless `oov` says otherwise.
@@ -65,12 +67,13 @@ class FieldSpecification:
             `"log_squared"`, `"log1p"`, `"sqrt"`, `"min_max"`, `"standard"` or None; for a categorical field
             `"quantile"` or `"log_squared_bucket"` turns numbers into categories, None takes text.
         num_buckets: The most buckets of `"quantile"`.
-        separator: What separates the values of a multi-valued cell of text, or the numbers of a vector. Both may be a
-            list in square brackets, too.
+        separator: What separates the values of a multi-valued cell of text, the events of a sequence or the numbers of
+            a vector. All may be a list in square brackets, too.
         weight_separator: What separates a value from its weight within a multi-valued cell; None if
             there are no weights.
         max_values: The most values kept of a multi-valued cell; by default the most seen. Beyond 50, a few longer
-            cells are cut to what 99.9 % of the cells have, and the report says how many values were cut.
+            cells are cut to what 99.9 % of the cells have, and the report says how many values were cut. Of the events
+            of a sequence the newest are kept.
         keep: Which values of a multi-valued cell with more than `max_values` are kept, in the order of the cell:
             the `"first"` or the `"last"`. Values without an id do not count.
         pooling: `"mean"`, `"sum"` or `"max"` of the embeddings of the values of a multi-valued cell. `"max"`
@@ -102,6 +105,8 @@ class FieldSpecification:
             remainders, beside one of quotients. The embedding of a value is the sum of its two rows, so that R and N /
             R rows do for N values. `"auto"` is the square root of N, which needs the fewest rows. Each value has a
             pair of its own. Source: Shi et al., 2020, https://arxiv.org/abs/1909.02107.
+        events: The history of which a sequence is a column; by default one of its own, with its name. See
+            `ctrzoo.data_pipelines.encoding.histories`.
 
     Raises:
         ValueError: If an argument is none of these or does not fit the kind.
@@ -136,6 +141,7 @@ class FieldSpecification:
     length: int | None = None
     columns: tuple[str, ...] = ()
     compositional: int | str | None = None
+    events: str | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "missing_texts", tuple(self.missing_texts))
@@ -164,11 +170,12 @@ class FieldSpecification:
             if not isinstance(getattr(self, key), types):
                 raise ValueError(f"{where}: `{key}` must be {what}. Received: {getattr(self, key)!r}.")
         for key in ("separator", "weight_separator"):
-            if self.kind in ("multivalued", "vector") and getattr(self, key) == "":
-                kind = "vector" if self.kind == "vector" else "multi-valued field"
+            if (self.holds_several or self.kind == "vector") and getattr(self, key) == "":
+                kind = "multi-valued field" if self.kind == "multivalued" else self.kind
                 raise ValueError(f"{where}: `{key}` of a {kind} must not be empty. Write one, such as ';'.")
         if self.kind == "multivalued" and self.missing != "absent":
             raise ValueError(f"{where}: a multi-valued field without values is absent. Remove `missing`.")
+        self._check_sequence(where)
         if self.is_weighted and self.pooling == "max":
             raise ValueError(f"{where}: the pooling 'max' takes no weights. Remove `weight_separator`, or pool by sum.")
         if self.assign_ids_online and not self.has_oov_id:
@@ -224,6 +231,19 @@ class FieldSpecification:
         if self.share is not None:
             raise ValueError(f"{where}: `share` is for fields with ids, and a vector has numbers. Remove `share`.")
 
+    def _check_sequence(self, where):
+        if self.kind != "sequence":
+            if self.events is not None:
+                raise ValueError(f"{where}: only a sequence has events. Remove `events`, or set `kind: sequence`.")
+            return
+        if self.missing != "absent":
+            raise ValueError(f"{where}: a sequence without events is absent. Remove `missing`.")
+        if self.keep != "first":
+            raise ValueError(f"{where}: a sequence keeps its newest events, which are the last. Remove `keep`.")
+        for key in ("weight_separator", "assign_ids_online", "compositional"):
+            if getattr(self, key):
+                raise ValueError(f"{where}: a sequence takes no `{key}`. Remove it.")
+
     def _check_compositional(self, where, remainders):
         is_number = isinstance(remainders, int) and not isinstance(remainders, bool)
         if not (is_number and remainders >= 1) and remainders != AUTO:
@@ -277,8 +297,10 @@ class FieldSpecification:
         """Return the options that have no effect on this field, and which fields they are for."""
         idle = dict.fromkeys(OF_COLUMNS, "fields of a column") if self.cross else {}
         if self.kind != "multivalued":
-            idle |= dict.fromkeys(("weight_separator", "max_values", "keep", "pooling"), "multi-valued fields")
-            idle["separator"] = "multi-valued fields and vectors in one column"
+            idle |= dict.fromkeys(("weight_separator", "keep"), "multi-valued fields")
+        if not self.holds_several:
+            idle |= dict.fromkeys(("max_values", "pooling"), "multi-valued fields and sequences")
+            idle["separator"] = "multi-valued fields, sequences and vectors in one column"
         if self.kind == "vector" and not self.columns:
             idle.pop("separator")
         if self.transform != "quantile":
@@ -297,6 +319,11 @@ class FieldSpecification:
     def holds_numbers(self) -> bool:
         """Whether what is stored of the field is numbers, not ids."""
         return self.kind in ("numerical", "vector")
+
+    @property
+    def holds_several(self) -> bool:
+        """Whether a cell holds any number of values."""
+        return self.kind in ("multivalued", "sequence")
 
     @property
     def raw_columns(self) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from ctrzoo.files import replaced
 
 from ..encoding.features import Block
 from ..encoding.fields import TableEncoding
+from ..encoding.histories import columns_of_histories
 from ..encoding.sharing import sharing
 from ..errors import RowError
 from ..progress import StepProgress, console
@@ -52,6 +53,7 @@ from .crossed_chunk import CrossedChunk
 from .extension import report_of
 from .first_pass import ChunkFiles, column, compact
 from .fitted_field import FittedField
+from .history_log import HistoryLog, with_smaller_chunks
 from .parallel import ARRAY_LOCK, in_order
 from .report import write_report
 from .second_pass import EncodedFiles, encode_chunk
@@ -110,7 +112,9 @@ def prepare_table(
         raise ValueError(f"`bad_rows` must be 'error' or 'skip'. Received: {bad_rows!r}.")
     check_share(most_skipped, bad_rows)
     known = source.columns()
-    check_needed(source.describe()["files"][0][0], plan.needed_columns(), known)
+    of_histories = (column for history in plan.histories for column in history.needed)
+    check_needed(source.describe()["files"][0][0], dict.fromkeys([*plan.needed_columns(), *of_histories]), known)
+    source = with_smaller_chunks(source, plan.histories) if plan.histories else source
     folder = pathlib.Path(folder).absolute()
     options = options or {}
     description = {
@@ -228,9 +232,10 @@ def _prepare(job: _Job, folder: pathlib.Path, options: Config) -> Config:
         seconds[step] = round(time.monotonic() - began, 3)
         return result
 
-    for step in ("chunks", "fields", "rows", "prepared"):
+    for step in ("histories", "chunks", "fields", "rows", "prepared"):
         (job.state / step).mkdir(exist_ok=True)
-    chunks = timed("read", _read)
+    rows = timed("histories", _with_histories) if job.plan.histories else job.source
+    chunks = timed("read", _read, rows)
     division = timed("divide", _divide, chunks)
     encoding, fitted = timed("fit", _fit, chunks)
     encoded = timed("encode", _encode, chunks, division, encoding, fitted)
@@ -257,7 +262,14 @@ def _write_growth(job, encoding, fitted):
 # Pass 1
 
 
-def _read(job: _Job) -> list[_Chunk]:
+def _with_histories(job: _Job) -> HistoryLog:
+    """Find the histories of all rows; return the table with their columns."""
+    log = HistoryLog(job.state / "histories", job.name, job.source, job.plan.histories, job.bad_rows)
+    log.build()
+    return log
+
+
+def _read(job: _Job, source: Source | HistoryLog) -> list[_Chunk]:
     """Parse the raw table and store its chunks in compact form."""
     positions = []
     while (stats := job.chunk(len(positions)).stats()) is not None:
@@ -271,7 +283,7 @@ def _read(job: _Job) -> list[_Chunk]:
 
     chunks = []
     with StepProgress(f"{job.name}: reading") as progress:
-        for stats in in_order(process, enumerate(job.source.chunks(positions))):
+        for stats in in_order(process, enumerate(source.chunks(positions))):
             chunks.append(_Chunk(job.chunk(len(chunks)), stats))
             progress.advance(stats["rows"], stats["place"]["share"])
     path = job.source.describe()["files"][0][0]
@@ -375,12 +387,16 @@ def _fit(job: _Job, chunks: list[_Chunk]) -> tuple[TableEncoding, list[FittedFie
         for index in range(len(job.plan.fields))
     ]
 
+    histories = columns_of_histories(job.plan.fields).values()
+
     def process(index):
         field = job.plan.fields[index]
         if not fitted[index].is_complete:
             read = crossed if field.cross else files
             growing = job.extension and job.extension.growing(index)
-            fitted[index].fit(field, index, read, stats, job.plan.fit_on, sharing(job.plan.fields, index), growing)
+            shared = sharing(job.plan.fields, index)
+            together = next((places for places in histories if index in places), ())
+            fitted[index].fit(field, index, read, stats, job.plan.fit_on, shared, growing, together)
         of_plan = {key: getattr(field, key) for key in ("column", "share", "cross")}
         return dataclasses.replace(fitted[index].encoding(), **of_plan)
 

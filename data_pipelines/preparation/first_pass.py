@@ -22,6 +22,7 @@ from ..encoding.cells import codes_of, numbers_of, present, texts_of, tokens_of
 from ..encoding.crossing import coded_numbers, combinations, positions_of_parts
 from ..encoding.dense import matrix_of
 from ..encoding.field import LARGEST
+from ..encoding.histories import columns_of_histories, lengths_of_events
 from .parallel import ARRAY_LOCK
 
 if typing.TYPE_CHECKING:
@@ -68,7 +69,7 @@ def compact(
         kept = plan.negatives.kept(chunk, labels, arrays["split"])
         learn &= kept
         arrays = {name: array[kept] for name, array in arrays.items()}
-    dictionaries, learned_rows = [], np.flatnonzero(learn)
+    dictionaries, learned_rows, lengths_of = [], np.flatnonzero(learn), {}
     for index, field in enumerate(plan.fields):
         dictionary = pl.Series(dtype=pl.String), np.empty(0, np.int64)
         if field.cross:
@@ -92,6 +93,7 @@ def compact(
         else:
             lengths, tokens, weights = tokens_of(field, column(table, field.column))
             codes, texts = codes_of(tokens)
+            lengths_of[index] = lengths
             counts = np.bincount(codes[np.repeat(learn, lengths)], minlength=len(texts))
             kept_tokens = None if kept is None else np.repeat(kept, lengths)
             codes, lengths = _some(codes, kept_tokens), _some(lengths, kept)
@@ -100,6 +102,8 @@ def compact(
             if weights is not None:
                 arrays[f"weights_{index}"] = _some(weights, kept_tokens)
         dictionaries.append(dictionary)
+    for places in columns_of_histories(plan.fields).values():  # finds rows whose columns disagree
+        lengths_of_events([plan.fields[place] for place in places], [lengths_of[place] for place in places])
     learned = _some(learn, kept)
     for index, field in enumerate(plan.fields):
         if field.cross:

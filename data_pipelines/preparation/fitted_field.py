@@ -74,6 +74,7 @@ class FittedField:
         fit_on: str,
         sharing: Sequence[int] | None = None,
         growing: Growing | None = None,
+        together: Sequence[int] = (),
     ) -> None:
         """Fit a field to all chunks and write its files, without waiting for the disk.
 
@@ -86,11 +87,12 @@ class FittedField:
             sharing: The positions of all fields with the same ids, this one among them; by default it is the only one.
             growing: Where the vocabulary continues, if all counts are kept. All else that an earlier folder fitted
                 stays.
+            together: The positions of the fields of its history, if it is one of a history.
         """
         sharing = [index] if sharing is None else sharing
         dictionaries = (chunk.dictionary(one) for one in sharing for chunk in chunks)
         fitted, grown = growing and growing.field, None
-        field = fitted or self._decided(field, index, chunks, stats, sharing)
+        field = fitted or self._decided(field, together or [index], chunks, stats, sharing)
         if field.uses_vocabulary and growing is None:
             field = fit_vocabulary(field, dictionaries)
         elif field.uses_vocabulary and growing is not None:
@@ -109,15 +111,17 @@ class FittedField:
                 self._write_ids(field, index, chunks, folder, growing and growing.counts)
             write_checksums(folder)
 
-    def _decided(self, field, index, chunks, stats, sharing):
+    def _decided(self, field, together, chunks, stats, sharing):
         """Return the field with what all its cells decide, but its vocabulary and numbers."""
-        if field.kind == "multivalued" and field.max_values is None:
-            longest = max(1, *(chunk["longest"][index] for chunk in stats))
+        if field.holds_several and field.max_values is None:
+            longest = max(1, *(chunk["longest"][index] for chunk in stats for index in together))
             if longest > MOST_SLOTS:
-                longest = max_values_of(_lengths(index, chunks))
+                longest = max_values_of(_lengths(together, chunks))
             field = dataclasses.replace(field, max_values=longest)
         if field.kind == "vector" and not field.columns:
-            field = dataclasses.replace(field, length=_length(field, [chunk["vectors"][index] for chunk in stats]))
+            field = dataclasses.replace(
+                field, length=_length(field, [chunk["vectors"][together[0]] for chunk in stats])
+            )
         return decide_type(field, (chunk.dictionary(one)[0] for one in sharing for chunk in chunks))
 
     def _write_ids(self, field, index, chunks, folder, seen):
@@ -199,10 +203,10 @@ def _length(field, found):
     return length
 
 
-def _lengths(index, chunks):
+def _lengths(together, chunks):
     for chunk in chunks:
         with chunk.arrays() as arrays:
-            yield arrays[f"lengths_{index}"]
+            yield np.maximum.reduce([arrays[f"lengths_{index}"] for index in together])
 
 
 def _numbers(index, chunks, fit_on):

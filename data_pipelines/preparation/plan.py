@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ..encoding.field import FieldEncoding
 from ..encoding.labels import Label
 from ..encoding.roles import Roles
+from .history import History, described
 from .negatives import Negatives
 from .splits import Fractions
 
@@ -32,6 +33,7 @@ class TablePlan:
         fit_on: Whether to fit vocabularies and scalings to the `"train"` rows, which is correct, or to `"all"` rows,
             as much published work does.
         negatives: The `Negatives` to keep. Vocabularies and scalings are fitted to the rows that stay.
+        histories: The `History` objects, whose columns fields may read like those of the table.
 
     Raises:
         ValueError: If vocabularies cannot be fitted to the training rows with this split, or negatives cannot be left
@@ -43,9 +45,11 @@ class TablePlan:
     split: typing.Any = Fractions()
     fit_on: str = "train"
     negatives: Negatives = Negatives()
+    histories: Sequence[History] = ()
 
     def __post_init__(self):
         object.__setattr__(self, "fields", tuple(self.fields))
+        object.__setattr__(self, "histories", tuple(self.histories))
         object.__setattr__(self, "roles", self.roles if isinstance(self.roles, Roles) else Roles(self.roles))
         if self.fit_on not in FIT_ON:
             raise ValueError(f"`fit_on` must be 'train' or 'all'. Received: {self.fit_on!r}.")
@@ -66,10 +70,10 @@ class TablePlan:
         return self.roles.the_label
 
     def needed_columns(self) -> dict[str, bool]:
-        """Return the columns to read, `{name: whether they are numbers}`."""
-        needed = self.roles.needed
+        """Return the columns of the table to read, `{name: whether they are numbers}`; see also `History.needed`."""
+        needed, listed = self.roles.needed, {name for history in self.histories for name in history.columns}
         for field in self.fields:
-            for column in field.raw_columns:
+            for column in (column for column in field.raw_columns if column not in listed):
                 needed[column] = needed.get(column, True) and field.reads_numbers
         column = getattr(self.split, "column", None)
         return needed | dict.fromkeys([column] if column else getattr(self.split, "columns", ()), False)
@@ -81,15 +85,20 @@ class TablePlan:
             **self.roles.describe(),
             "split": [type(self.split).__name__, dataclasses.asdict(self.split)],
             "fit_on": self.fit_on,
+            **({"histories": described(self.histories)} if self.histories else {}),
             **({"negatives": dataclasses.asdict(self.negatives)} if self.negatives.share < 1 else {}),
         }
 
 
-def check_protocol(protocol: str) -> None:
+def check_protocol(protocol: str, protocols: Sequence[str] = PROTOCOLS) -> None:
     """Raise an error for an unknown benchmark protocol.
 
+    Args:
+        protocol: The protocol.
+        protocols: Those of the benchmark.
+
     Raises:
-        ValueError: If it is neither `"reference"` nor `"clean"`.
+        ValueError: If it is none of them.
     """
-    if protocol not in PROTOCOLS:
-        raise ValueError(f"`protocol` must be one of {', '.join(map(repr, PROTOCOLS))}. Received: {protocol!r}.")
+    if protocol not in protocols:
+        raise ValueError(f"`protocol` must be one of {', '.join(map(repr, protocols))}. Received: {protocol!r}.")

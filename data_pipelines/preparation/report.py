@@ -31,6 +31,8 @@ if typing.TYPE_CHECKING:
 REPORT_FILE, PICTURE_FILE = "report.json", "fields.png"
 # A warning names each split of which a smaller share of the values has an id of its own.
 LEAST_KNOWN = 0.5
+# Kinds whose cells hold any number of values, none of a missing one.
+SEVERAL = ("multivalued", "sequence")
 WRITTEN_ALIKE = "Check that both are written alike"
 # The picture shows so many fields: drawing a thousand takes longer than preparing them.
 MOST_DRAWN = 60
@@ -80,7 +82,7 @@ def write_report(
             config["share"] = field.share
         if field.cross:
             config["cross"] = list(field.cross)
-        if field.kind == "multivalued":
+        if description.holds_several:
             config["cut_values"] = int(of_splits[:, 5].sum())
         fields.append(
             {
@@ -189,7 +191,7 @@ def _values_of(field):
 
 def _known_share(kind, shares):
     """Return the share of the values, without missing cells, that have an id of their own."""
-    present = 1 if kind == "multivalued" else 1 - shares["missing_share"]
+    present = 1 if kind in SEVERAL else 1 - shares["missing_share"]
     return 1 - (shares["rare_share"] + shares["unseen_share"]) / present if present > 0 else 1.0
 
 
@@ -265,8 +267,7 @@ def draw_fields(report: Config, path: Path) -> None:
     sizes.tick_params(labelsize=7)
     missing = [field["missing_share"] for field in fields]
     rare = [
-        (field["rare_share"] + field["unseen_share"])
-        * (1 - field["missing_share"] if field["kind"] == "multivalued" else 1)
+        (field["rare_share"] + field["unseen_share"]) * (1 - field["missing_share"] if field["kind"] in SEVERAL else 1)
         for field in fields
     ]
     known = [1 - m - r for m, r in zip(missing, rare, strict=True)]

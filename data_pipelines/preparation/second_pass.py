@@ -13,6 +13,7 @@ from ctrzoo.files import replaced, write_json
 
 from ..encoding.dense import stored_matrix
 from ..encoding.features import Block, number_slots, stored_slots
+from ..encoding.histories import columns_of_histories, pad_events
 from ..encoding.slots import pad, to_global
 from ..storage.writing import SPLITS
 from .fitted_field import UNSEEN
@@ -52,6 +53,7 @@ def encode_chunk(
     labels = arrays["label"]
     rows_of = [np.flatnonzero(splits == split) for split in range(len(SPLITS))]
     id_columns, number_columns, counts = [], [], []
+    events = _events(arrays, chunk, encoding, fitted)
     for index, (field, first) in enumerate(zip(encoding.fields, encoding.schema.first_ids, strict=True)):
         if field.holds_numbers or field.transformer.makes_ids:
             numbers = arrays[f"numbers_{index}"]
@@ -79,7 +81,7 @@ def encode_chunk(
                 _is_early(codes, fitted[index].before(chunk), field.min_count), np.sign(ids[codes]), ids[codes]
             )
             unseen, ids, codes = unseen[codes], local, np.arange(len(codes))
-        lengths = arrays[f"lengths_{index}"].astype(np.int64) if field.kind == "multivalued" else None
+        lengths = arrays[f"lengths_{index}"].astype(np.int64) if field.holds_several else None
         values_of = rows_of
         if lengths is not None:
             owners = np.repeat(splits, lengths)
@@ -97,7 +99,15 @@ def encode_chunk(
             missing, cut = [int(some[absent].sum()) for some in cells], [0] * len(SPLITS)
         else:
             weights = arrays[f"weights_{index}"] if field.is_weighted else None
-            local, weights = pad(lengths, ids[codes], weights, field.max_values or 1, field.keep)
+            if field.kind == "sequence":
+                local = events[index]
+                # An event without a value keeps its place, but it is no value.
+                empty = np.flatnonzero((ids == 0) & ~unseen)
+                found = [
+                    [*rest, values - int(some[empty].sum())] for (*rest, values), some in zip(found, cells, strict=True)
+                ]
+            else:
+                local, weights = pad(lengths, ids[codes], weights, field.max_values or 1, field.keep)
             id_columns += [(column, None) for column in field.global_ids(local, first).T]
             if weights is not None:
                 number_columns += [(column, None) for column in field.weights_of_slots(weights).T]
@@ -113,6 +123,17 @@ def encode_chunk(
     ids = _side_by_side(id_columns, len(labels), np.int32)
     columns = {role: arrays[role] for role in encoding.roles.columns}
     return Block(ids, _side_by_side(number_columns, len(labels), np.float32), labels, columns), counts
+
+
+def _events(arrays, chunk, encoding, fitted):
+    """Return the local ids of each sequence, `(rows, slots)`, by its position among the fields."""
+    found = {}
+    for places in columns_of_histories(encoding.fields).values():
+        fields = [encoding.fields[place] for place in places]
+        ids = [np.maximum(fitted[place].ids(chunk), 0)[arrays[f"codes_{place}"]] for place in places]
+        lengths = [arrays[f"lengths_{place}"].astype(np.int64) for place in places]
+        found |= dict(zip(places, pad_events(fields, lengths, ids, fields[0].max_values or 1), strict=True))
+    return found
 
 
 def _occurrences(codes, size, places):

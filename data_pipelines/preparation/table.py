@@ -27,6 +27,7 @@ from ..raw.token_fields import declared_format
 from ..storage.writing import SPLITS
 from .engine import prepare_table
 from .extension import Extension, described, extension_of, opened
+from .history import histories_from_schema
 from .negatives import Negatives
 from .plan import TablePlan
 from .replacing import replacing
@@ -38,7 +39,7 @@ if typing.TYPE_CHECKING:
 LARGEST_SCHEMA = 1 << 24
 DEEPEST_SCHEMA = 50
 MOST_VALUES = 1_000_000
-KEYS = ("label", "fields", *COLUMNS, "keep_groups", "negatives", "split", "fit_on", "format", *Format.keys())
+KEYS = ("label", "fields", *COLUMNS, "keep_groups", "negatives", "split", "fit_on", "history", "format", *Format.keys())
 
 
 def prepare_own_table(
@@ -67,10 +68,10 @@ def prepare_own_table(
         schema: Path of the schema file (JSON or YAML), or its content as a mapping: `label` (a
             column, or arguments of `Label`), `fields` (arguments of `FieldEncoding`), `weight`, `group`, `time`, `id`
             and `keep_groups` (see `Roles`), `split` (arguments of `Fractions`, `ByColumn` or `ByName`, or those of
-            `ByHash` with its columns as `hash`), `fit_on`,
-            `negatives` (the share of the negative training rows to keep), `missing`, `format` for libsvm text (the
-            fields of its tokens, see `declared_format`), and for other text `separator`, `columns` (if the files have
-            no header) and `quote` (by default none for tab-separated text, otherwise `"`). With `extend` it may be
+            `ByHash` with its columns as `hash`), `fit_on`, `history` (arguments of `History`, or a list of them: lists
+            of the earlier rows of a user), `negatives` (the share of the negative training rows to keep), `missing`,
+            `format` for libsvm text (the fields of its tokens, see `declared_format`), and for other text `separator`,
+            `columns` (if the files have no header) and `quote` (by default none for tab-separated text, otherwise `"`). With `extend` it may be
             None: then files are written, and rows are split, as those of the earlier folder.
         bad_rows: What to do with rows that cannot be used: `"error"` or `"skip"`.
         most_skipped: The largest share of the rows that `"skip"` may leave out, 0 to 1; by default 0.05.
@@ -102,6 +103,11 @@ def prepare_own_table(
         config = schema if isinstance(schema, Mapping) else read_schema(schema)
         source = table_source(files, splits, config)
         given = table_plan(config, source.columns(), bool(splits), seed)
+    if given and given.histories and (keep_counts or extend is not None):
+        raise ValueError(
+            "Schema: `history` cannot be combined with `keep_counts` or `extend`: the events of earlier rows are not "
+            "kept. Prepare all rows of the log together."
+        )
     if given is None or extend is not None:
         plan, extension = extension_of(extend, given, bool(splits), seed, expire)
     else:
@@ -293,6 +299,18 @@ def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool 
         if column not in columns:
             role = "label column" if column == roles.label_column else "column"
             raise ValueError(f"Schema: {unknown(role, column, columns)}{_headless(columns)}")
+    histories = histories_from_schema(config.get("history"))
+    for history in histories:
+        for column in history.needed:
+            if column not in columns:
+                raise ValueError(f"Schema, history: {unknown('column', column, columns)}{_headless(columns)}")
+        for name in history.columns:
+            if name in columns:
+                raise ValueError(
+                    f"Schema: the history '{history.name}' would make the column '{name}', which the table has. Give "
+                    "the history another `name`."
+                )
+    columns = [*columns, *(name for history in histories for name in history.columns)]
     missing = Format.from_schema(config, ",").missing
     fields = []
     for entry in config["fields"]:
@@ -312,12 +330,14 @@ def table_plan(config: Mapping[str, Any], columns: Sequence[str], by_file: bool 
             if column not in columns:
                 raise ValueError(f"Schema: {unknown('column', column, columns)}{_headless(columns)}")
         fields.append(_of_this_table(field, missing))
+    for history in histories:
+        fields += history.fields(fields)
     TableEncoding(fields, roles=roles)  # finds names that occur twice and more ids than fit
     split = ByFile() if by_file else split_from_dict(config.get("split", {}), seed)
     if by_file and "split" in config:
         raise ValueError("Schema: separate files determine the splits. Remove the key 'split'.")
     negatives = Negatives(config.get("negatives", 1.0), seed)
-    return TablePlan(fields, roles, split, config.get("fit_on", "train"), negatives)
+    return TablePlan(fields, roles, split, config.get("fit_on", "train"), negatives, histories)
 
 
 def _of_this_table(field, missing):

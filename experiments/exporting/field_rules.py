@@ -90,6 +90,10 @@ def _cells(field):
         weights = f", each with a weight after `{field.weight_separator}`" if field.is_weighted else ""
         kept = f", the {field.keep} {field.max_values} that have an id" if field.max_values else ""
         return f"{_column(field)}: values between `{field.separator}`{weights}{kept} ({kind})"
+    if field.kind == "sequence":
+        kept = f", the newest {field.max_values}" if field.max_values else ""
+        events = f"events of the history '{field.events or field.name}', the oldest first, between `{field.separator}`"
+        return f"{_column(field)}: {events}{kept}; an event without an id in all columns is left out ({kind})"
     return f"{_column(field)} ({kind})"
 
 

@@ -109,6 +109,10 @@ class SlowTable:
                 texts.append((text or "").replace("\\", "\\\\").replace("&", "\\&"))
             return [" & ".join(texts)]
         cell = self.cells[field.get("column", field["name"])][row]
+        if field.get("kind") == "sequence":
+            tokens = cell.split("|")
+            is_missing = tokens == [""] or cell in (*MISSING, *field.get("missing_texts", ()))
+            return [] if is_missing else [self.text(field, token) for token in tokens]
         if field.get("kind") == "multivalued":
             if cell in MISSING:
                 return []
@@ -171,10 +175,32 @@ class SlowTable:
         return self.vocabularies[field["name"]].get(text, int(self.has_oov(field)))
 
     def slots(self, field):
-        if field.get("kind") != "multivalued":
+        if field.get("kind") not in ("multivalued", "sequence"):
             return 1
         rows = np.flatnonzero(self.learn)
-        return field.get("max_values") or max(1, *(len(self.values(field, row)) for row in rows))
+        return field.get("max_values") or max(
+            1, *(len(self.values(each, row)) for each in self.history(field) for row in rows)
+        )
+
+    def history(self, field):
+        """Return the fields of the same history, of which a field that is no sequence has one."""
+        if field.get("kind") != "sequence":
+            return [field]
+        of = [(each, each.get("events", each["name"])) for each in self.fields if each.get("kind") == "sequence"]
+        return [each for each, name in of if name == field.get("events", field["name"])]
+
+    def events(self, field, row):
+        """Return the local ids of a sequence, those of the newest events."""
+        columns = self.history(field)
+        texts = [self.values(each, row) for each in columns]
+        number = max(map(len, texts))
+        assert all(len(some) in (0, number) for some in texts)
+        ids = [
+            [self.local_id(each, text) for text in some or [None] * number]
+            for each, some in zip(columns, texts, strict=True)
+        ]
+        events = [event for event in zip(*ids, strict=True) if any(event)]
+        return [event[columns.index(field)] for event in events][-self.slots(field) :]
 
     def encode(self, field, row):
         """Return the global ids of a row, and the values of its slots."""
@@ -186,6 +212,10 @@ class SlowTable:
         if field.get("kind") == "vector":
             numbers = self.vector(field, row)
             return list(range(first, first + len(numbers))), numbers
+        if field.get("kind") == "sequence":
+            local = self.events(field, row)
+            empty = [0] * (slots - len(local))
+            return [one and first + one - 1 for one in local] + empty, [float(one > 0) for one in local] + empty
         ids = [self.local_id(field, text) for text in self.values(field, row)]
         weights = [1.0] * len(ids)
         if "weight_separator" in field:

@@ -15,6 +15,9 @@ from ctrzoo.data_pipelines.preparation.table import prepare_own_table
 
 ROWS = 60
 RANDOM = np.random.default_rng(0)
+# What the column of kinds says of the events in the column of items: as many values, or nothing.
+SIDE = {"x|y": ("1|2", ""), "x": ("", "1"), "y||x": ("2||1", "|3|1"), "": ("", "3"), "NULL": ("NULL", "")}
+SIDE |= {"z|w|x": ("3|3|1", "1|1|"), "q": ("9", ""), "[x, y]": ("1|2", "['2', '']"), "x|NULL": ("1|2", "2|2")}
 COLUMNS = {
     "row": [str(row) for row in range(ROWS)],
     "text": RANDOM.choice(["a", "a", "a", "b", "b", "8", "8.0", "", "NULL", "c"], ROWS).tolist(),
@@ -30,6 +33,8 @@ COLUMNS = {
     "vector": RANDOM.choice(["0.5;1;-2", "[1, 2.5, 3]", "[1e3 .25\t-7]", "", "NULL", " 3 ; 4;5 "], ROWS).tolist(),
     "part1": (part1 := RANDOM.choice(["0.5", "3", "", "NULL", "1e3"], ROWS)).tolist(),
     "part2": np.where(np.isin(part1, ["", "NULL"]), "", RANDOM.choice([" 2", "+.5", "-1"], ROWS)).tolist(),
+    "seen": (seen := RANDOM.choice(["x|y", "x", "y||x", "", "NULL", "z|w|x", "q", "[x, y]", "x|NULL"], ROWS)).tolist(),
+    "kinds": [SIDE[cell][row % 2] for row, cell in enumerate(seen)],
     "weights": RANDOM.choice(["x:2|y:0.5", "x", "y:3", ""], ROWS).tolist(),
 }
 TEXT, NUMBER = {"column": "text"}, {"column": "number", "kind": "numerical"}
@@ -37,6 +42,14 @@ TAGS = {"column": "tags", "kind": "multivalued"}
 # The fields whose ids others share.
 OWNERS = [{**TAGS, "name": "tags"}, {"column": "tags", "name": "rare", "min_count": 3}, {**TAGS, "name": "hash"}]
 OWNERS[2]["hash_buckets"] = 5
+SEEN = {"column": "seen", "kind": "sequence"}
+KINDS = {"column": "kinds", "kind": "sequence"}
+# The histories of which others are a column.
+HISTORIES = [
+    {**SEEN, "name": "history"},
+    {**SEEN, "name": "short", "max_values": 2},
+    {**SEEN, "name": "rare_seen", "events": "rare", "min_count": 9, "oov": False},
+]
 # The parts of crosses, of all kinds.
 PARTS = [
     {**TEXT, "name": "a", "min_count": 5},
@@ -52,7 +65,7 @@ HOUR = {"column": "time", "part": "hour", "missing_texts": ["soon"]}
 SECOND = {"column": "second", "part": "hour", "time_format": "epoch_seconds"}
 # For each key of a field, fields that use it. A new key must be added.
 KEYS = {
-    "kind": [TEXT, NUMBER, TAGS],
+    "kind": [TEXT, NUMBER, TAGS, SEEN],
     "column": [TEXT],
     "min_count": [{**TEXT, "min_count": 5}, {**TAGS, "min_count": 20}],
     "oov": [{**TEXT, "oov": True}, {**TEXT, "min_count": 5, "oov": False}],
@@ -108,6 +121,18 @@ KEYS = {
         {"column": "weights", "kind": "multivalued", "weight_separator": ":", "compositional": 1},
         {**TEXT, "share": "composed", "compositional": 2},
     ],
+    "events": [
+        {**KINDS, "events": "history"},
+        {**KINDS, "events": "history", "min_count": 8},
+        {**KINDS, "events": "history", "hash_buckets": 7, "pooling": "sum"},
+        {**KINDS, "events": "short", "max_values": 2},
+        {**KINDS, "events": "short", "max_values": 2, "missing_texts": ["1"]},
+        {**KINDS, "events": "rare", "oov": True, "type": "integer"},
+        {**SEEN, "events": "alone", "max_values": 2},
+        {**SEEN, "min_count": 12, "pooling": "max"},
+        {**SEEN, "share": "tags"},
+        {**SEEN, "type": "text", "unused_ids": 2, "missing_texts": ["y"], "max_values": 1},
+    ],
     "missing_texts": [{**TEXT, "missing_texts": ["c"]}, {**NUMBER, "missing_texts": ["-1"]}]
     + [{**VECTOR, "missing_texts": ["[1, 2.5, 3]"]}],
 }
@@ -131,6 +156,7 @@ def table(tmp_path_factory):
 def test_all_that_encode_agree_row_by_row(key, number, field, table, tmp_path):
     row = {"name": "row", "kind": "numerical"}
     owners = [owner for owner in OWNERS if owner["name"] == field.get("share")]
+    owners += [one for one in HISTORIES if one.get("events", one["name"]) == field.get("events", "")]
     owners += [part for part in PARTS if part["name"] in field.get("cross", ())]
     schema = {"label": "click", "fields": [row, *owners, {"name": "x", **field}], "fit_on": "all", "missing": ["NULL"]}
     schema["split"] = {"train": 1.0, "valid": 0.0, "test": 0.0}

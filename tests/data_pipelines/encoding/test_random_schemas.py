@@ -45,6 +45,10 @@ COLUMNS = {
     "user": st.sampled_from(["u", "v", "w"]),
     "at": st.sampled_from(MOMENTS),
 }
+# An item and its kind, either of which may be missing.
+EVENTS_OF_A_ROW = st.lists(
+    st.tuples(st.sampled_from(["a", "b", "c & d", ""]), st.sampled_from(["x", "y", ""])), max_size=4
+)
 ROLES = {"weight": "cost", "group": "user", "time": "at", "id": "name"}
 
 
@@ -104,6 +108,8 @@ OTHERS = st.one_of(
         options(pooling=["mean", "sum"]),
     ),
 )
+WITHOUT_PAIRS = options(min_count=[1, 2, 3], oov=[True, False], unused_ids=[0, 2]) | HASHED
+EVENTS = merged(WITHOUT_PAIRS, options(pooling=["mean", "sum", "max"], missing_texts=[["b"], ["x"]]))
 SHARED = ("min_count", "oov", "hash_buckets", "unused_ids", "missing_texts", "type", "compositional")
 
 
@@ -124,11 +130,21 @@ def schemas(draw):
         if draw(st.booleans()):
             same = {key: owner[key] for key in SHARED if key in owner}
             columns = {"tags": {"column": "tags", "kind": "multivalued", **draw(SEVERAL)}, "other": {"column": "other"}}
+            columns["seen"] = {"column": "seen", "kind": "sequence", **draw(options(max_values=[1, 2, 3]))}
             is_list = draw(st.booleans()) if owner.get("missing", "absent") == "absent" else False
-            own = columns["tags" if is_list else "other"]
+            is_plain = "compositional" not in owner
+            own = columns[draw(st.sampled_from(["tags", "seen"] if is_plain else ["tags"])) if is_list else "other"]
             if not is_list and "missing" in owner:
                 own["missing"] = owner["missing"]
             fields.append({"name": f"f{len(fields)}", "share": owner["name"], **own, **same})
+    for number in range(draw(st.integers(0, 2))):  # histories of one or two columns
+        length = draw(options(max_values=[1, 2, 3]))
+        columns = draw(st.sampled_from([["seen"], ["kinds"], ["seen", "kinds"]]))
+        sequences = [
+            {"name": f"h{number}{column}", "kind": "sequence", "column": column, **length, **draw(EVENTS)}
+            for column in columns
+        ]
+        fields += [{**one, "events": f"h{number}seen"} if len(columns) > 1 else one for one in sequences]
     fields += [{"name": f"x{index}", **draw(crosses(names))} for index in range(draw(st.integers(1, 2)))]
     fields = draw(st.permutations(fields))
     label = draw(st.sampled_from(["click", {"column": "stars", "kind": "real"}, {"column": "stars", "kind": "graded"}]))
@@ -148,6 +164,9 @@ def tables(draw):
     """Return the cells of each column."""
     rows = draw(st.integers(1, 30))
     cells = {name: draw(st.lists(kind, min_size=rows, max_size=rows)) for name, kind in COLUMNS.items()}
+    events = [draw(EVENTS_OF_A_ROW) for _ in range(rows)]
+    cells["seen"] = ["|".join(item for item, _ in row) for row in events]
+    cells["kinds"] = ["|".join(kind for _, kind in row) if draw(st.booleans()) else "" for row in events]
     cells["fold"][0], cells["click"][0] = "train", "1"  # there is a training row, and no negative
     return cells | {"row": [str(row) for row in range(rows)], "name": [f"row {row} ü" for row in range(rows)]}
 
@@ -244,16 +263,17 @@ def encoders(draw):
     categorical = draw(st.lists(st.sampled_from(["word", "other", "whole", "decimal"]), min_size=2, unique=True))
     several = draw(st.lists(st.just("tags"), max_size=1))
     parts = draw(st.lists(st.sampled_from(["hour", "weekday", "month"]), max_size=2, unique=True))
+    events = draw(st.sampled_from([[], ["seen"], ["seen", "kinds"]]))
     own = [*categorical, *(f"moment_{part}" for part in parts)]
     crossed = {f"x{number}": draw(crosses(own))["cross"] for number in range(draw(st.integers(1, 2)))}
-    counts = {name: draw(st.integers(1, 3)) for name in [*own, *several, *crossed]}
+    counts = {name: draw(st.integers(1, 3)) for name in [*own, *several, *events, *crossed]}
     lists = draw(merged(SEVERAL, options(pooling=["mean", "sum", "max"])))
     zone = draw(st.sampled_from([None, "Europe/Berlin"])) if parts else None
     scaling = draw(st.sampled_from([None, "standard", "min_max"]))
     shares = {"other": "word"} if {"word", "other"} <= set(categorical) and draw(st.booleans()) else {}
     counts |= {name: counts[owner] for name, owner in shares.items()}
-    order = draw(st.permutations(["row", "number", *own, *several, *crossed]))
-    fields = {name: {"name": name, "min_count": counts[name]} for name in [*own, *several, *crossed]}
+    order = draw(st.permutations(["row", "number", *own, *several, *events, *crossed]))
+    fields = {name: {"name": name, "min_count": counts[name]} for name in [*own, *several, *events, *crossed]}
     fields |= {
         "row": {"name": "row", "kind": "numerical"},
         "number": {"name": "number", "kind": "numerical", "transform": scaling},
@@ -262,6 +282,9 @@ def encoders(draw):
         fields[f"moment_{part}"] |= {"column": "moment", "part": part, **({"time_zone": zone} if zone else {})}
     for name in several:
         fields[name] |= {"kind": "multivalued", **lists}
+    for name in events:
+        kept = {key: value for key, value in lists.items() if key != "keep"}
+        fields[name] |= {"kind": "sequence", **kept, **({"events": "seen"} if name == "kinds" else {})}
     for name, names in crossed.items():
         fields[name] |= {"cross": names}
     for name, owner in shares.items():
@@ -272,6 +295,7 @@ def encoders(draw):
         **{"label": "click" if kind == "binary" else "stars", "label_kind": kind, **roles, "order": order},
         **{"categorical": categorical, "numerical": ["row", "number"], "multivalued": several, **lists},
         **{"min_count": counts, "scaling": {"row": None, "number": scaling}, "crosses": crossed, "share": shares},
+        **{"sequence": events, "events": {"kinds": "seen"} if "kinds" in events else None},
         **{"time_parts": {"moment": parts} if parts else None, "time_zone": zone},
     }
     label = "click" if kind == "binary" else {"column": "stars", "kind": kind}

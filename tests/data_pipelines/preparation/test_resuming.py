@@ -15,11 +15,11 @@ KILLS = 20
 # The parent only imports; each child prepares the table and is killed by a timer of its own.
 PREPARE = """
     import os, pathlib, random, signal, sys, threading, time
-    from ctrzoo.data_pipelines.preparation import engine, table
+    from ctrzoo.data_pipelines.preparation import engine, history_log, table
     from ctrzoo.data_pipelines.raw import sources
 
     folder, raw, delays = pathlib.Path(sys.argv[1]), sys.argv[2], [float(word) for word in sys.argv[3:]]
-    engine.SHARD_BLOCKS = 1
+    engine.SHARD_BLOCKS, history_log.PARTITION_BYTES = 1, 300_000
     original = sources.TextSource
     table.TextSource = lambda *arguments: original(*arguments, chunk_bytes=100_000)
     schema = {
@@ -31,12 +31,14 @@ PREPARE = """
             {"name": "tags", "kind": "multivalued", "weight_separator": ":"},
             {"name": "both", "cross": ["size", "site"], "min_count": 2},
         ],
+        "history": {"of": "site", "by": "size", "order": "price", "length": 3},
     }
 
     def finished_files():
         # The files that come last of a chunk, a field and a shard, and say that it is complete.
         state = folder.with_name(f".{folder.name}.preparing")
-        patterns = ("chunks/0*.json", "fields/0*/encoding.json", "rows/0*.json", "rows/shard-*.npy")
+        patterns = ["chunks/0*.json", "fields/0*/encoding.json", "rows/0*.json", "rows/shard-*.npy"]
+        patterns += ["histories/*.json", "histories/events-*", "histories/places-*"]
         files = [path for pattern in patterns for path in state.glob(pattern)]
         return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
 
