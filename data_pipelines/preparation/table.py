@@ -71,8 +71,9 @@ def prepare_own_table(
             `ByHash` with its columns as `hash`), `fit_on`, `history` (arguments of `History`, or a list of them: lists
             of the earlier rows of a user), `negatives` (the share of the negative training rows to keep), `missing`,
             `format` for libsvm text (the fields of its tokens, see `declared_format`), and for other text `separator`,
-            `columns` (if the files have no header) and `quote` (by default none for tab-separated text, otherwise `"`). With `extend` it may be
-            None: then files are written, and rows are split, as those of the earlier folder.
+            `columns` (if the files have no header) and `quote` (by default none for tab-separated text, otherwise
+            `"`). With `extend` it may be None: then files are written, and rows are split, as those of the earlier
+            folder.
         bad_rows: What to do with rows that cannot be used: `"error"` or `"skip"`.
         most_skipped: The largest share of the rows that `"skip"` may leave out, 0 to 1; by default 0.05.
         seed: Seed for the order of the training rows, for the choice of `negatives`, and for the split if the schema
