@@ -138,7 +138,7 @@ def quoted(columns: Iterable[str]) -> list[str]:
 
 
 def check_places(plan: TablePlan) -> None:
-    """Raise an error if a plan needs the place of each row in its file.
+    """Raise an error if a plan needs the place of each row in its file, or has histories.
 
     Raises:
         ValueError: If it does.
@@ -153,6 +153,12 @@ def check_places(plan: TablePlan) -> None:
         raise ValueError(
             "`negatives` depends on the place of each row, which Spark does not keep. Remove it, or prepare on one "
             "machine."
+        )
+    sequences = [field.name for field in plan.fields if field.kind == "sequence"]
+    if plan.histories or sequences:
+        raise ValueError(
+            f"The field '{sequences[0]}' holds a history, which this engine does not prepare. Prepare on one machine, or "
+            "make the field multi-valued, with `keep: last`."
         )
     online = [field.name for field in plan.fields if field.assign_ids_online]
     if online:

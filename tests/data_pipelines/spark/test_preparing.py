@@ -150,3 +150,9 @@ def test_plans_that_need_the_place_of_a_row_are_refused():
     online = [{"name": "site", "assign_ids_online": True, "min_count": 2}]
     with pytest.raises(ValueError, match="'site': `assign_ids_online` depends on the order"):
         check_places(plan(split={"hash": "site"}, fields=online))
+    with pytest.raises(ValueError, match="'site' holds a history, which this engine does not prepare"):
+        check_places(plan(split={"hash": "site"}, fields=[{"name": "site", "kind": "sequence"}]))
+    with pytest.raises(ValueError, match="'history' holds a history"):
+        built = {"of": "site", "by": "user", "order": "at", "length": 5}
+        config = {"label": "click", "fields": ["site"], "split": {"hash": "site"}, "history": built}
+        check_places(table_plan(config, ["click", "site", "user", "at"]))
