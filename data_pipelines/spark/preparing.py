@@ -157,8 +157,8 @@ def check_places(plan: TablePlan) -> None:
     sequences = [field.name for field in plan.fields if field.kind == "sequence"]
     if plan.histories or sequences:
         raise ValueError(
-            f"The field '{sequences[0]}' holds a history, which this engine does not prepare. Prepare on one machine, or "
-            "make the field multi-valued, with `keep: last`."
+            f"The field '{sequences[0]}' holds a history, which this engine does not prepare. Prepare on one machine, "
+            "or make the field multi-valued, with `keep: last`."
         )
     online = [field.name for field in plan.fields if field.assign_ids_online]
     if online:
