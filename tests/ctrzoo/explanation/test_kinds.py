@@ -14,7 +14,7 @@ from ctrzoo.explanation.report import write_explanations
 from ctrzoo.layers import FieldEmbedding
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Field, Schema
-from tests.models.cases import CASES, rows
+from tests.models.cases import CASES, rows, with_history
 
 CLOSENESS = Kind("closeness", ("field", "field"), "how close two fields are", signed=True, conclusive=True)
 EXPERTS = Kind("experts", ("expert",), "the share of each expert", heading="Strongest experts")
@@ -92,6 +92,7 @@ def test_a_name_that_is_no_kind_is_shown_by_its_shape(toy, tmp_path):
 
 @pytest.mark.parametrize("case", CASES, ids=repr)
 def test_every_explanation_of_the_zoo_is_of_a_kind_and_has_its_axes(case, mixed_schema):
+    mixed_schema = with_history(mixed_schema)
     model = case.random(mixed_schema)
     explained = explain_rows(model, rows(mixed_schema)[0])
     kinds, num_fields = kinds_of(model), mixed_schema.num_fields
