@@ -41,6 +41,7 @@ import keras
 from keras import ops
 
 from ctrzoo.lookup import is_for_xla_on_cpu
+from ctrzoo.optimizers.owners import StoredByRows
 from ctrzoo.optimizers.row_gradient import (
     RowGradient,
     dense,
@@ -57,7 +58,7 @@ if TYPE_CHECKING or keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
 
-class _RowWise(keras.optimizers.Optimizer):
+class _RowWise(StoredByRows):
     """Base of the row-wise optimizers; a subclass defines in `_update_rows` how rows are updated."""
 
     def __init__(self, *args: Any, lazy: bool = True, **kwargs: Any) -> None:

@@ -95,6 +95,11 @@ def _divide_cores(cpu_replicas: int) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // cpu_replicas))
 
 
+def strategy_of(model: CTRModel) -> tf.distribute.Strategy:
+    """Return the strategy in whose scope a model was built; on other backends than TensorFlow, that of one device."""
+    return getattr(model, "distribute_strategy", None) or tf.distribute.get_strategy()
+
+
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Return whether this process writes the files of the run: the first worker, or the only process."""
     resolver = strategy.cluster_resolver
