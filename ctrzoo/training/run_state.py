@@ -236,6 +236,7 @@ def describe_run(model: CTRModel, data: Any, options: TrainingOptions, start: st
         "num_rows": data.num_rows,
         "data fingerprint": getattr(data, "fingerprint", None),
         "start": start,
+        "backend": None if keras.backend.backend() == "tensorflow" else keras.backend.backend(),
     }
     return json.loads(json.dumps(description, default=str))
 
