@@ -30,7 +30,7 @@ def silent_stderr() -> Iterator[None]:
 
 
 def load_keras_quietly() -> None:
-    """Import Keras and its backend without printing their startup messages.
+    """Import Keras, its backend and TensorFlow without printing their startup messages.
 
     TensorFlow prints a few lines on import that no setting turns off. This function discards them, only during the
     import. Errors still appear, because they are raised. Set TF_CPP_MIN_LOG_LEVEL=0 to see the messages.
@@ -38,6 +38,9 @@ def load_keras_quietly() -> None:
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.nullcontext() if level == "0" else silent_stderr():
         import keras  # noqa: F401
+
+        with contextlib.suppress(ImportError):  # it reads the data on every backend
+            import tensorflow  # noqa: F401
 
 
 def choose_backend(backend: str | None, num_devices: int | None = None) -> None:
