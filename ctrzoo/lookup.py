@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -17,6 +17,7 @@ if TYPE_CHECKING or keras.backend.backend() == "tensorflow":
     from tensorflow.python.ops import control_flow_util
 
 _stays_here = contextvars.ContextVar("stays_here", default=False)
+_observer: contextvars.ContextVar[Callable[[Any, Any], Any] | None] = contextvars.ContextVar("observer", default=None)
 
 
 @contextlib.contextmanager
@@ -38,6 +39,22 @@ def for_this_process() -> Iterator[None]:
         yield
     finally:
         _stays_here.reset(token)
+
+
+@contextlib.contextmanager
+def observed(take: Callable[[Any, Any], Any]) -> Iterator[None]:
+    """Let a function look up the rows of Keras variables within, on other backends than TensorFlow.
+
+    The training step on JAX thereby learns which rows a model reads, whose gradients it needs.
+
+    Args:
+        take: Returns the rows for a variable and ids.
+    """
+    token = _observer.set(take)
+    try:
+        yield
+    finally:
+        _observer.reset(token)
 
 
 def look_up(table: Tensor, ids: Tensor, exportable: bool = False) -> Tensor:
@@ -68,6 +85,9 @@ def look_up(table: Tensor, ids: Tensor, exportable: bool = False) -> Tensor:
     if "int" in dtype and dtype not in ("int32", "int64"):  # TensorFlow gathers by these types only
         ids = ops.cast(ids, "int64")
     if keras.backend.backend() != "tensorflow":
+        take = _observer.get()
+        if take is not None and isinstance(table, keras.Variable):
+            return take(table, ids)
         return ops.take(values, ids, axis=0)
     several_devices = isinstance(values, tf.distribute.DistributedValues)
     exported = exportable and not tf.executing_eagerly() and not _stays_here.get()

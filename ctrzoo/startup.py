@@ -30,7 +30,7 @@ def silent_stderr() -> Iterator[None]:
 
 
 def load_keras_quietly() -> None:
-    """Import Keras and its backend without printing their startup messages.
+    """Import Keras, its backend and TensorFlow without printing their startup messages.
 
     TensorFlow prints a few lines on import that no setting turns off. This function discards them, only during the
     import. Errors still appear, because they are raised. Set TF_CPP_MIN_LOG_LEVEL=0 to see the messages.
@@ -38,6 +38,32 @@ def load_keras_quietly() -> None:
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.nullcontext() if level == "0" else silent_stderr():
         import keras  # noqa: F401
+
+        with contextlib.suppress(ImportError):  # it reads the data on every backend
+            import tensorflow  # noqa: F401
+
+
+def choose_backend(backend: str | None, num_devices: int | None = None) -> None:
+    """Set the backend that Keras will have when it is imported, and how many devices JAX makes of a CPU.
+
+    Args:
+        backend: `"tensorflow"` or `"jax"`; None leaves it to KERAS_BACKEND, and with it to Keras' configuration.
+        num_devices: The number of devices. XLA_FLAGS takes precedence, and GPUs stay as they are.
+
+    Raises:
+        ValueError: If Keras has been imported with another backend.
+    """
+    keras = sys.modules.get("keras")
+    if backend is not None:
+        if keras is not None and keras.backend.backend() != backend:
+            raise ValueError(
+                f"Keras already uses the backend {keras.backend.backend()}, so it cannot change to {backend}. Set "
+                f"KERAS_BACKEND={backend} before Keras is imported."
+            )
+        os.environ["KERAS_BACKEND"] = backend
+    option, flags = "--xla_force_host_platform_device_count", os.environ.get("XLA_FLAGS", "")
+    if num_devices is not None and os.environ.get("KERAS_BACKEND") == "jax" and option not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {option}={num_devices}".strip()
 
 
 def keep_loops_rolled() -> None:

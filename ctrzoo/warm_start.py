@@ -18,6 +18,7 @@ from keras import ops
 
 from ctrzoo.layers import FieldEmbedding, HashedPairs
 from ctrzoo.optimizers import GRDA
+from ctrzoo.optimizers.owners import owners_of, parts_of
 
 if typing.TYPE_CHECKING:
     from ctrzoo.model import CTRModel
@@ -146,8 +147,8 @@ def _rows_of_variables(model, earlier, sources) -> Iterator[tuple[int, np.ndarra
             layer._add_fixed()
         source = _global_rows(layer.schema, before.schema, sources)
         for variable in (layer.table, layer.fixed, layer.is_fixed):
-            if variable is not None:
-                yield id(variable), source
+            if variable is not None:  # rows beyond the ids only make a table divisible
+                yield id(variable), np.pad(source, (0, variable.shape[0] - len(source)), constant_values=-1)
     for layer, before in zip(_layers(model, HashedPairs), _layers(earlier, HashedPairs), strict=True):
         source = _global_rows(layer.schema, before.schema, sources)
         if (source < -1).any() or ((source >= 0) & (source != np.arange(len(source)))).any():
@@ -221,8 +222,8 @@ def _optimizer_states(model, earlier, rows):
             f"The earlier optimizer was {_short(before)}, the new one is {_short(now)}. Set the earlier one, or pass "
             "`optimizer=False` to start anew."
         )
-    owners = _owners(model.optimizer)
-    rates = [id(part._learning_rate) for part in _parts(model.optimizer)]  # which the new one sets
+    owners = owners_of(model.optimizer)
+    rates = [id(part._learning_rate) for part in parts_of(model.optimizer)]  # which the new one sets
     moved = any(not np.array_equal(source, np.arange(len(source))) for source in rows.values())
     for mine, other in zip(model.optimizer.variables, earlier.optimizer.variables, strict=True):
         if id(mine) in rates:
@@ -236,32 +237,9 @@ def _optimizer_states(model, earlier, rows):
         yield mine, other, owner
 
 
-def _owners(optimizer):
-    """Return, by the id of a variable of an optimizer, the weight whose state it is."""
-    owners = {}
-    for each in _parts(optimizer):
-        weights = each._trainable_variables
-        for states in vars(each).values():
-            if not isinstance(states, list) or len(states) != len(weights) or states is weights:
-                continue
-            for state, weight in zip(states, weights, strict=True):
-                if isinstance(state, keras.Variable) and state is not weight and state.shape == weight.shape:
-                    owners[id(state)] = weight
-    return owners
-
-
-def _parts(optimizer):
-    """Yield an optimizer and those that it consists of."""
-    yield optimizer
-    for name in ("default", "special", "inner_optimizer"):
-        part = getattr(optimizer, name, None)
-        if isinstance(part, keras.optimizers.Optimizer):
-            yield from _parts(part)
-
-
 def _start_new_rows(optimizer, rows):
     """Begin the state of new rows where it does not begin at a constant, but at the weight itself."""
-    for part in _parts(optimizer):
+    for part in parts_of(optimizer):
         states = list(part.accumulators) if isinstance(part, GRDA) else []
         averages = list(part._model_variables_moving_average) if part.use_ema else []
         for state, weight in (*_paired(states, part), *_paired(averages, part)):

@@ -20,7 +20,15 @@ from ctrzoo.plots import plot_calibration, plot_interactions, plot_learning_curv
 from ctrzoo.startup import keep_loops_rolled
 from ctrzoo.tasks import DEFAULT_TASKS, loss_name, task_of
 from ctrzoo.training import EVALUATION_BATCH, set_seed, train
-from ctrzoo.training.strategy import device_kind, is_chief, make_strategy, scaled_learning_rate, usable_cpu_replicas
+from ctrzoo.training.steps import step_of
+from ctrzoo.training.strategy import (
+    device_kind,
+    is_chief,
+    make_strategy,
+    scaled_learning_rate,
+    strategy_of,
+    usable_cpu_replicas,
+)
 from ctrzoo.types import Path
 
 from .. import data_pipelines, models
@@ -74,7 +82,7 @@ def run_experiment(
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True, quiet=not chief)
     data = _load(settings, data_dir, raw)
     console.print(f"{data!r}")
-    if settings.jit_compile:
+    if settings.jit_compile and keras.backend.backend() == "tensorflow":
         keep_loops_rolled()
     task = _task(settings, data)
     for name in (*settings.baselines, settings.model):
@@ -149,7 +157,7 @@ def _keep_encoding(data, folder):
 
 
 def _train(model, data, settings, folder, console, checkpoint_options, start, watching):
-    strategy = model.distribute_strategy
+    strategy = strategy_of(model)
     num_replicas = strategy.num_replicas_in_sync
     try:
         options = settings.training_options(
@@ -296,9 +304,10 @@ def _description(settings, data, strategy):
         },
         "devices": {
             "strategy": type(strategy).__name__,
-            "number": strategy.num_replicas_in_sync,
+            "number": getattr(strategy, "num_devices", strategy.num_replicas_in_sync),
             "kind": device_kind(),
         },
+        "backend": keras.backend.backend(),
         "versions": {"ctrzoo": ctrzoo.__version__, "tensorflow": tf.__version__, "keras": keras.__version__},
     }
 
@@ -310,6 +319,9 @@ def _draw_calibration(model, data, workdir):
     def predict(features):
         with for_this_process():
             return model(features, training=False)
+
+    if keras.backend.backend() != "tensorflow":
+        predict = step_of(model).predict
 
     parts = [
         (labels, predict(features), *weights[:1])

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ctrzoo.metrics import METRICS, cell_of, main_metrics
-from ctrzoo.startup import load_keras_quietly
+from ctrzoo.startup import choose_backend, load_keras_quietly
 from ctrzoo.suggest import unknown
 from ctrzoo.training.options import TrainingOptions
 
@@ -89,15 +89,24 @@ flags.DEFINE_string(
 flags.DEFINE_enum(
     "strategy",
     "auto",
-    ("auto", "one_device", "mirrored", "multi_worker"),
-    "Where to train. auto uses all hosts of TF_CONFIG if it is set, otherwise all GPUs.",
+    ("auto", "one_device", "mirrored", "multi_worker", "model_parallel"),
+    "Where to train. auto uses all hosts of TF_CONFIG if it is set, otherwise all GPUs. model_parallel divides the "
+    "tables over devices and needs --backend=jax.",
     flag_values=FLAGS,
 )
 flags.DEFINE_integer(
     "num_devices",
     None,
-    "Number of GPUs to use, or of parts of the CPU, with --strategy=mirrored; by default all GPUs.",
+    "Number of GPUs to use, or of parts of the CPU, with --strategy=mirrored or model_parallel; by default all GPUs.",
     lower_bound=1,
+    flag_values=FLAGS,
+)
+flags.DEFINE_enum(
+    "backend",
+    None,
+    ("tensorflow", "jax"),
+    "What computes: TensorFlow, or JAX, which can divide tables over devices. By default that of KERAS_BACKEND, "
+    "otherwise TensorFlow.",
     flag_values=FLAGS,
 )
 flags.DEFINE_enum("track", None, TRACKERS, TRACK_HELP, flag_values=FLAGS)
@@ -125,6 +134,7 @@ def main(argv: list[str]) -> None:
         console.print(f"Using the settings of {config} (--config=none uses the defaults).")
     if settings.dataset != FLAGS.dataset and settings.dataset not in data_pipelines.DATASETS:
         console.print(f"Using the data in {settings.dataset}")
+    choose_backend(FLAGS.backend, FLAGS.num_devices)
     load_keras_quietly()
     from .experiment import run_experiment  # slow: loads TensorFlow
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -24,6 +26,9 @@ class MeanExplanations:
 
     def __init__(self, model: CTRModel) -> None:
         explainer = model.explainer()
+        if keras.backend.backend() != "tensorflow":
+            self._sums = functools.partial(_sums_of_predictions, explainer, model.explanation_names)
+            return
 
         @tf.function(reduce_retracing=True)
         def sums(features):
@@ -43,7 +48,12 @@ class MeanExplanations:
             rows += len(labels)
         if not rows:
             raise ValueError("The data set has no rows to explain.")
-        return {name: total.numpy() / rows for name, total in totals.items()}
+        return {name: np.asarray(total) / rows for name, total in totals.items()}
+
+
+def _sums_of_predictions(explainer, names, features):
+    outputs = explainer.predict_on_batch({name: np.asarray(feature) for name, feature in features.items()})
+    return {name: np.abs(outputs[name].astype(np.float32)).sum(axis=0) for name in names}
 
 
 def mean_explanations(model: CTRModel, dataset: Iterable[Any]) -> dict[str, np.ndarray]:

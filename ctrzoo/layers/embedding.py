@@ -9,6 +9,7 @@ from keras import ops
 
 from ctrzoo.layers.base import ExplainingLayer
 from ctrzoo.layers.numerics import lowest_score, penalty
+from ctrzoo.layers.tables import TableLayer
 from ctrzoo.lookup import look_up
 from ctrzoo.schema import Schema
 from ctrzoo.types import Config, Features, Initializer, Regularizer, Shape, Tensor
@@ -54,7 +55,7 @@ def shares_of_events(values: Tensor, schema: Schema, apart: Sequence[str] = ()) 
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
-class FieldEmbedding(keras.layers.Layer):
+class FieldEmbedding(TableLayer):
     """Embed every field of a row as `sum over its slots of value * table[id]`.
 
     A categorical field has one slot with value 1. A numerical field has one slot whose value is the number
@@ -130,13 +131,8 @@ class FieldEmbedding(keras.layers.Layer):
             raise ValueError("`apart` must leave a field that is embedded as a whole. Received: all fields.")
 
     def build(self, input_shape: Any) -> None:
-        self.table = self.add_weight(
-            name="table",
-            shape=(self.schema.num_ids, self.dim),
-            initializer=self.embeddings_initializer,
-            regularizer=self.penalty,
-            autocast=False,
-        )
+        options = {"initializer": self.embeddings_initializer, "regularizer": self.penalty}
+        self.table = self.add_table("table", self.schema.num_ids, self.dim, **options)
 
     def set_rows(self, ids: np.ndarray, vectors: np.ndarray, trainable: bool = True) -> None:
         """Set rows of the built layer; rows that are not trainable stay as they are, whatever the optimizer does.
@@ -161,9 +157,9 @@ class FieldEmbedding(keras.layers.Layer):
 
     def _add_fixed(self):
         self._tracker.unlock()  # a built layer takes no more weights
-        options = {"initializer": "zeros", "trainable": False, "autocast": False}
-        self.fixed = self.add_weight(name="fixed", shape=self.table.shape, **options)
-        self.is_fixed = self.add_weight(name="is_fixed", shape=(self.schema.num_ids, 1), **options)
+        options: Any = {"initializer": "zeros", "trainable": False}
+        self.fixed = self.add_table("fixed", self.schema.num_ids, self.dim, **options)
+        self.is_fixed = self.add_table("is_fixed", self.schema.num_ids, 1, **options)
         self._tracker.lock()
 
     def load_own_variables(self, store: Any) -> None:

@@ -10,6 +10,7 @@ from keras import ops
 from ctrzoo.layers.base import ExplainingLayer
 from ctrzoo.layers.embedding import check_widths, shares_of_events
 from ctrzoo.layers.numerics import penalty
+from ctrzoo.layers.tables import TableLayer
 from ctrzoo.lookup import look_up
 from ctrzoo.schema import Schema
 from ctrzoo.types import Config, Features, Initializer, Regularizer, Shape, Tensor
@@ -59,7 +60,7 @@ def _remainder(number, divisor):
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
-class HashedPairs(ExplainingLayer):
+class HashedPairs(TableLayer, ExplainingLayer):
     """The pair term of Poly2, `sum over i < j of w[h(id_i, id_j)] * value_i * value_j`.
 
     Each pair of fields has its own salt, which is its number among all pairs i < j in the order of the schema. A
@@ -138,13 +139,8 @@ class HashedPairs(ExplainingLayer):
         return first, second, of_slots[first, second]
 
     def build(self, input_shape: Any) -> None:
-        self.table = self.add_weight(
-            name="table",
-            shape=(self.num_buckets, 1),
-            initializer=self.embeddings_initializer,
-            regularizer=self.penalty,
-            autocast=False,
-        )
+        options = {"initializer": self.embeddings_initializer, "regularizer": self.penalty}
+        self.table = self.add_table("table", self.num_buckets, 1, **options)
 
     def call(self, features: Features, training: bool | None = None) -> Tensor:
         check_widths(features, self.schema)

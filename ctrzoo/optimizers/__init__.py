@@ -1,6 +1,6 @@
 """Optimizers for models that are mostly tables, and the registry of optimizers that programs accept by name.
 
-The row-wise optimizers need TensorFlow; other backends have only GRDA and the composite. Keras is loaded with the first
+The row-wise optimizers need TensorFlow or JAX; PyTorch has only GRDA and the composite. Keras is loaded with the first
 class that is requested, so programs can read the registry without it.
 """
 
@@ -27,11 +27,11 @@ def __getattr__(name: str) -> object:
     classes = {"CompositeOptimizer": composite.CompositeOptimizer, "GRDA": grda.GRDA}
     import keras
 
-    if keras.backend.backend() == "tensorflow":
+    if keras.backend.backend() in ("tensorflow", "jax"):
         from ctrzoo.optimizers import rowwise
 
         classes |= {each: getattr(rowwise, each) for each in ("SGD", "Adagrad", "Ftrl", "LazyAdam")}
     globals().update(classes)
     if name not in classes:
-        raise AttributeError(f"`{name}` needs the TensorFlow backend. Set KERAS_BACKEND=tensorflow.")
+        raise AttributeError(f"`{name}` needs TensorFlow or JAX. Set KERAS_BACKEND=tensorflow, or jax.")
     return classes[name]

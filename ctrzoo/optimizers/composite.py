@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import keras
 
+from ctrzoo.optimizers.owners import StoredByRows
 from ctrzoo.types import Config, Tensor
 
 OptimizerLike = keras.optimizers.Optimizer | str | Config
@@ -17,7 +18,7 @@ def _optimizer(identifier: OptimizerLike) -> keras.optimizers.Optimizer:
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
-class CompositeOptimizer(keras.optimizers.Optimizer):
+class CompositeOptimizer(StoredByRows):
     """One optimizer for variables whose path matches a pattern and another for all others, in the same step.
 
     Set clipping, weight decay and averaging on the two optimizers. Callbacks read and set the learning rate of

@@ -6,11 +6,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from ctrzoo.optimizers.owners import StoredByRows
 from ctrzoo.types import Config, Tensor
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
-class GRDA(keras.optimizers.Optimizer):
+class GRDA(StoredByRows):
     """Generalized regularized dual averaging: gradient descent that sets small weights to exactly zero.
 
     With `v_0 = w_0`: `v_t = v_{t-1} - r g_t`, `w_t = sign(v_t) max(|v_t| - c r^(1/2 + mu) t^mu, 0)` for the

@@ -35,16 +35,30 @@ time.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
-import tensorflow as tf
+from keras import ops
 
-from ctrzoo.lookup import is_for_xla_on_cpu, look_up
+from ctrzoo.lookup import is_for_xla_on_cpu
+from ctrzoo.optimizers.owners import StoredByRows
+from ctrzoo.optimizers.row_gradient import (
+    RowGradient,
+    dense,
+    is_of_rows,
+    merged,
+    read_rows,
+    values_of,
+    with_values,
+    write_rows,
+)
 from ctrzoo.types import Config, Tensor
 
+if TYPE_CHECKING or keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
 
-class _RowWise(keras.optimizers.Optimizer):
+
+class _RowWise(StoredByRows):
     """Base of the row-wise optimizers; a subclass defines in `_update_rows` how rows are updated."""
 
     def __init__(self, *args: Any, lazy: bool = True, **kwargs: Any) -> None:
@@ -68,8 +82,8 @@ class _RowWise(keras.optimizers.Optimizer):
         return any((self.clipnorm, self.clipvalue, self.global_clipnorm))
 
     def _clip_gradients(self, grads):
-        clipped = super()._clip_gradients([_values(gradient) for gradient in grads])
-        return [_with_values(gradient, values) for gradient, values in zip(grads, clipped, strict=True)]
+        clipped = super()._clip_gradients([values_of(gradient) for gradient in grads])
+        return [with_values(gradient, values) for gradient, values in zip(grads, clipped, strict=True)]
 
     def _apply_weight_decay(self, variables):
         if not self.lazy:
@@ -78,23 +92,26 @@ class _RowWise(keras.optimizers.Optimizer):
     def update_step(self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor) -> None:
         """Update only the rows of a sparse gradient, or all rows of a dense gradient as Keras does."""
         if not self.lazy:
-            super().update_step(tf.convert_to_tensor(gradient), variable, learning_rate)
+            super().update_step(dense(gradient), variable, learning_rate)
             return
         decays = self.weight_decay is not None and self._use_weight_decay(variable)
-        rate = tf.cast(learning_rate, variable.dtype)
-        if not isinstance(gradient, tf.IndexedSlices):
+        rate = ops.cast(learning_rate, variable.dtype)
+        if not is_of_rows(gradient):
             if decays:
                 variable.assign_sub(self._decay(variable, rate))
             super().update_step(gradient, variable, learning_rate)
             return
         ids, sums = self._rows_and_sums(gradient)
-        weights = look_up(variable, ids)
+        weights = read_rows(variable, ids)
         if decays:
             weights -= self._decay(weights, rate)
-        self._update_rows(tf.cast(sums, variable.dtype), weights, _Rows(self, variable, ids), rate)
+        self._update_rows(ops.cast(sums, variable.dtype), weights, _Rows(self, variable, ids), rate)
 
     def _rows_and_sums(self, gradient):
         """Return ids and summed gradients of a gradient's rows. XLA keeps repeated ids; otherwise each occurs once."""
+        if isinstance(gradient, RowGradient):
+            gradient = gradient if self._is_clipped else merged(gradient)
+            return gradient.indices, gradient.values
         if _has_places():
             places = self._places_of(gradient.indices)
             sums = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(places))
@@ -105,8 +122,10 @@ class _RowWise(keras.optimizers.Optimizer):
 
     def _sum_repeated(self, gradient):
         """Return an equal gradient with the values of each repeated row summed in one place."""
-        if not isinstance(gradient, tf.IndexedSlices):
+        if not is_of_rows(gradient):
             return gradient
+        if isinstance(gradient, RowGradient):
+            return merged(gradient)
         if _has_places():
             ids, places = gradient.indices, self._places_of(gradient.indices)
         else:
@@ -120,7 +139,7 @@ class _RowWise(keras.optimizers.Optimizer):
         return self._last_places.of(ids)
 
     def _decay(self, weights, rate):
-        return weights * tf.cast(self.weight_decay, weights.dtype) * rate
+        return weights * ops.cast(self.weight_decay, weights.dtype) * rate
 
     def _update_rows(self, gradient, weights, rows, learning_rate):
         """Compute the new rows and write them with `rows.set`.
@@ -146,15 +165,15 @@ class _Rows:
 
     def of(self, states: Sequence[keras.Variable]) -> Tensor:
         """Return the rows of this variable's entry in a list of state variables."""
-        return look_up(states[self.index], self.ids)
+        return read_rows(states[self.index], self.ids)
 
     def set(self, states: Sequence[keras.Variable], rows: Tensor) -> None:
         """Write the rows of this variable's entry in a list of state variables."""
-        self.optimizer.assign(states[self.index], tf.IndexedSlices(rows, self.ids))
+        write_rows(self.optimizer, states[self.index], rows, self.ids)
 
     def set_weights(self, rows: Tensor) -> None:
         """Write the rows of the variable itself."""
-        self.optimizer.assign(self.variable, tf.IndexedSlices(rows, self.ids))
+        write_rows(self.optimizer, self.variable, rows, self.ids)
 
 
 class _LastPlaces:
@@ -178,16 +197,6 @@ class _LastPlaces:
 def _has_places():
     """Return whether `_LastPlaces` finds repeated ids: only under XLA on one CPU. A GPU sorts fast."""
     return is_for_xla_on_cpu() and tf.distribute.get_strategy().num_replicas_in_sync == 1
-
-
-def _values(gradient):
-    return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
-
-
-def _with_values(gradient, values):
-    if not isinstance(gradient, tf.IndexedSlices):
-        return values
-    return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -232,9 +241,9 @@ class Adagrad(_RowWise, keras.optimizers.Adagrad):
     """
 
     def _update_rows(self, gradient, weights, rows, learning_rate):
-        accumulator = rows.of(self._accumulators) + tf.square(gradient)
+        accumulator = rows.of(self._accumulators) + ops.square(gradient)
         rows.set(self._accumulators, accumulator)
-        rows.set_weights(weights - learning_rate * gradient / tf.sqrt(accumulator + self.epsilon))
+        rows.set_weights(weights - learning_rate * gradient / ops.sqrt(accumulator + self.epsilon))
 
 
 @keras.saving.register_keras_serializable("ctrzoo", name="Adam")  # its name in saved files since version 0.1
@@ -255,19 +264,19 @@ class LazyAdam(_RowWise, keras.optimizers.Adam):
 
     def _update_rows(self, gradient, weights, rows, learning_rate):
         iterations: Tensor = self.iterations
-        step = tf.cast(iterations + 1, gradient.dtype)
-        beta_1, beta_2 = (tf.cast(beta, gradient.dtype) for beta in (self.beta_1, self.beta_2))
-        rate = learning_rate * tf.sqrt(1 - beta_2**step) / (1 - beta_1**step)
+        step = ops.cast(iterations + 1, gradient.dtype)
+        beta_1, beta_2 = (ops.cast(beta, gradient.dtype) for beta in (self.beta_1, self.beta_2))
+        rate = learning_rate * ops.sqrt(1 - beta_2**step) / (1 - beta_1**step)
         momentum = rows.of(self._momentums)
         momentum += (gradient - momentum) * (1 - self.beta_1)
         velocity = rows.of(self._velocities)
-        velocity += (tf.square(gradient) - velocity) * (1 - self.beta_2)
+        velocity += (ops.square(gradient) - velocity) * (1 - self.beta_2)
         rows.set(self._momentums, momentum)
         rows.set(self._velocities, velocity)
         if self.amsgrad:
-            velocity = tf.maximum(rows.of(self._velocity_hats), velocity)
+            velocity = ops.maximum(rows.of(self._velocity_hats), velocity)
             rows.set(self._velocity_hats, velocity)
-        rows.set_weights(weights - rate * momentum / (tf.sqrt(velocity) + self.epsilon))
+        rows.set_weights(weights - rate * momentum / (ops.sqrt(velocity) + self.epsilon))
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -294,10 +303,10 @@ class Ftrl(_RowWise, keras.optimizers.Ftrl):
         power, l1 = -self.learning_rate_power, self.l1_regularization_strength
         l2 = self.l2_regularization_strength + self.beta / (2 * learning_rate)
         accumulator = rows.of(self._accumulators)
-        grown = accumulator + tf.square(gradient)
+        grown = accumulator + ops.square(gradient)
         shrunken = gradient + 2 * self.l2_shrinkage_regularization_strength * weights
         sigma = (grown**power - accumulator**power) / learning_rate
         linear = rows.of(self._linears) + shrunken - sigma * weights
         rows.set(self._accumulators, grown)
         rows.set(self._linears, linear)
-        rows.set_weights((tf.clip_by_value(linear, -l1, l1) - linear) / (grown**power / learning_rate + 2 * l2))
+        rows.set_weights((ops.clip(linear, -l1, l1) - linear) / (grown**power / learning_rate + 2 * l2))

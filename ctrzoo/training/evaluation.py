@@ -8,7 +8,7 @@ import numpy as np
 from ctrzoo.metrics import Scored, evaluate_scores
 from ctrzoo.model import CTRModel
 from ctrzoo.tasks import task_of
-from ctrzoo.training.strategy import ReplicatedStep
+from ctrzoo.training.steps import step_of
 from ctrzoo.validation import check_ids
 
 
@@ -21,7 +21,7 @@ class Evaluator:
     """
 
     def __init__(self, model: CTRModel, cpu_replicas: int = 1) -> None:
-        self._schema, self._step = model.schema, ReplicatedStep(model, cpu_replicas=cpu_replicas)
+        self._schema, self._step = model.schema, step_of(model, cpu_replicas=cpu_replicas)
         self._metrics = task_of(model.task).metrics
 
     def predict(self, dataset: Iterable[Any]) -> Scored:

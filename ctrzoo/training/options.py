@@ -171,7 +171,7 @@ class TrainingOptions:
     cpu_replicas: int = whole(
         1,
         "Number of parts of a batch that a CPU computes in parallel. Helps models with many small operations. Has no "
-        "effect on GPUs or on several devices.",
+        "effect on GPUs, on several devices or with JAX.",
     )
     checkpoint_steps: int | None = option(
         None,

@@ -24,12 +24,14 @@ import keras
 import numpy as np
 
 import ctrzoo
+from ctrzoo.distribution import restore, stored, stored_shape
 from ctrzoo.files import remove_leftovers
 from ctrzoo.model import CTRModel
+from ctrzoo.optimizers.owners import owners_of
 from ctrzoo.training.checkpoints import Checkpoints, damaged
 from ctrzoo.training.options import TrainingOptions
 from ctrzoo.training.schedules import improves
-from ctrzoo.training.strategy import is_chief
+from ctrzoo.training.strategy import is_chief, strategy_of
 from ctrzoo.types import Config, Path
 from ctrzoo.validation import _first
 
@@ -106,7 +108,7 @@ class RunStore:
     def __init__(self, model: CTRModel, folder: Path, keep: int, description: Config) -> None:
         self.model, self.description = model, description
         self.checkpoints = Checkpoints(pathlib.Path(folder) / FOLDER, keep)
-        if is_chief(model.distribute_strategy):
+        if is_chief(strategy_of(model)):
             remove_leftovers(folder)
 
     def save(self, state: RunState, best: list[np.ndarray]) -> None:
@@ -120,7 +122,7 @@ class RunStore:
         if state.finished:
             self.checkpoints.keep = 1  # from now on, only the best weights are needed
         else:
-            arrays |= {name: functools.partial(keras.ops.convert_to_numpy, v) for name, v in self._variables()}
+            arrays |= {name: functools.partial(stored, *variable) for name, *variable in self._variables()}
         content = {"ctrzoo_version": ctrzoo.__version__, "run": self.description, "state": dataclasses.asdict(state)}
         self.checkpoints.save(state.steps, content, arrays)
 
@@ -141,19 +143,23 @@ class RunStore:
         except (KeyError, TypeError) as error:  # damage that the checksums of version 0.1 do not cover
             raise damaged(self.checkpoints.paths()[-1], f"it does not hold a run: {error}") from error
         check_same_run(earlier, self.description, self.checkpoints.folder, version)
-        shapes = [tuple(weight.shape) for weight in self.model.weights]
+        shapes = [stored_shape(weight) for weight in self.model.weights]
         if [array.shape for array in best] not in ([], shapes) or (not best and state.best_epoch):
             raise damaged(self.checkpoints.paths()[-1], "it lacks weights of the best epoch")
-        for name, variable in () if state.finished else self._variables():
-            if name not in arrays or arrays[name].shape != variable.shape:
-                raise damaged(self.checkpoints.paths()[-1], f"it lacks {name} of shape {tuple(variable.shape)}")
-            variable.assign(arrays[name])
+        for name, variable, owner in () if state.finished else self._variables():
+            shape = stored_shape(variable, owner)
+            if name not in arrays or arrays[name].shape != shape:
+                raise damaged(self.checkpoints.paths()[-1], f"it lacks {name} of shape {shape}")
+            restore(variable, arrays[name], owner)
         return state, best
 
-    def _variables(self) -> Iterator[tuple[str, Any]]:
+    def _variables(self) -> Iterator[tuple[str, Any, Any]]:
+        """Yield the name of each array, its variable, and the weight that it is the state of, if it is of one."""
         # `variables`, not `weights`: they include the dropout states.
-        for owner, variables in (("model", self.model.variables), ("optimizer", self.model.optimizer.variables)):
-            yield from ((f"{owner}/{index}", variable) for index, variable in enumerate(variables))
+        owners = owners_of(self.model.optimizer)
+        for kind, variables in (("model", self.model.variables), ("optimizer", self.model.optimizer.variables)):
+            for index, variable in enumerate(variables):
+                yield f"{kind}/{index}", variable, owners.get(id(variable))
 
 
 def random_states(model: CTRModel) -> list[Any]:
@@ -230,6 +236,7 @@ def describe_run(model: CTRModel, data: Any, options: TrainingOptions, start: st
         "num_rows": data.num_rows,
         "data fingerprint": getattr(data, "fingerprint", None),
         "start": start,
+        "backend": None if keras.backend.backend() == "tensorflow" else keras.backend.backend(),
     }
     return json.loads(json.dumps(description, default=str))
 

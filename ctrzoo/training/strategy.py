@@ -21,25 +21,37 @@ from ctrzoo.tasks import task_of
 from ctrzoo.training.options import LEARNING_RATE_SCALING
 from ctrzoo.types import Features, Tensor
 
-STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
+STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "model_parallel")
 
 
-def make_strategy(name: str = "auto", num_devices: int | None = None, cpu_replicas: int = 1) -> tf.distribute.Strategy:
-    """Return a `tf.distribute.Strategy`. Call it before anything else uses TensorFlow.
+def make_strategy(name: str = "auto", num_devices: int | None = None, cpu_replicas: int = 1) -> Any:
+    """Return a `tf.distribute.Strategy`, or on JAX its counterpart. Call it before anything else uses TensorFlow.
 
     Args:
         name: `"one_device"`; `"mirrored"`, all GPUs of this host, or its CPU divided into logical devices;
             `"multi_worker"`, the hosts listed in the environment variable TF_CONFIG; or `"auto"`: several hosts if
-            TF_CONFIG is set, all GPUs if the host has several, otherwise one device.
-        num_devices: Number of devices of `"mirrored"`; None for all GPUs.
+            TF_CONFIG is set, all GPUs if the host has several, otherwise one device. With JAX `"one_device"`,
+            `"model_parallel"` or `"auto"`, see `ctrzoo.training.jax_devices.make_jax_strategy`.
+        num_devices: Number of devices of `"mirrored"`; None for all GPUs. With JAX of `"model_parallel"`.
         cpu_replicas: Number of parts of a batch to compute in parallel (see `ReplicatedStep`); they share the cores.
             The environment variable TF_NUM_INTRAOP_THREADS takes precedence.
 
     Raises:
-        ValueError: If the name is unknown, or the host has fewer devices.
+        ValueError: If the name is unknown or needs another backend, or the host has fewer devices.
     """
     if name not in STRATEGIES:
         raise ValueError(f"The strategy must be one of {', '.join(STRATEGIES)}. Received: {name!r}.")
+    if keras.backend.backend() == "jax":
+        from ctrzoo.training.jax_devices import make_jax_strategy
+
+        with contextlib.suppress(RuntimeError):  # TensorFlow is in use already
+            tf.config.set_visible_devices([], "GPU")  # it only reads data, and must leave the memory to JAX
+        return make_jax_strategy(name, num_devices)
+    if name == "model_parallel":
+        raise ValueError(
+            "The strategy 'model_parallel' divides tables over devices, which needs JAX. Pass --backend=jax, or set "
+            "KERAS_BACKEND=jax before Keras is imported."
+        )
     tf.get_logger().setLevel("ERROR")  # otherwise it logs every sum over devices
     gpus = tf.config.list_physical_devices("GPU")
     if name == "auto":
@@ -70,19 +82,25 @@ def make_strategy(name: str = "auto", num_devices: int | None = None, cpu_replic
     return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(num_devices)])
 
 
-def usable_cpu_replicas(cpu_replicas: int, strategy: tf.distribute.Strategy) -> int:
-    """Return the number of CPU replicas that a strategy can use: `cpu_replicas` on one CPU, otherwise 1.
+def usable_cpu_replicas(cpu_replicas: int, strategy: Any) -> int:
+    """Return the number of CPU replicas that a strategy can use: `cpu_replicas` on one CPU, otherwise 1; on JAX 1.
 
     Args:
         cpu_replicas: The requested number.
-        strategy: The `tf.distribute.Strategy`.
+        strategy: What `make_strategy` returned.
     """
+    if keras.backend.backend() != "tensorflow":
+        return 1
     on_cpu = strategy.num_replicas_in_sync == 1 and not tf.config.list_physical_devices("GPU")
     return cpu_replicas if on_cpu else 1
 
 
 def device_kind() -> str:
     """Return the name of the computing device: the first GPU's as its driver reports it, or `"CPU"`."""
+    if keras.backend.backend() == "jax":
+        from ctrzoo.training.jax_devices import jax_device_kind
+
+        return jax_device_kind()
     gpus = tf.config.list_physical_devices("GPU")
     return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else "CPU"
 
@@ -95,7 +113,12 @@ def _divide_cores(cpu_replicas: int) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // cpu_replicas))
 
 
-def is_chief(strategy: tf.distribute.Strategy) -> bool:
+def strategy_of(model: CTRModel) -> tf.distribute.Strategy:
+    """Return the strategy in whose scope a model was built; on other backends than TensorFlow, that of one device."""
+    return getattr(model, "distribute_strategy", None) or tf.distribute.get_strategy()
+
+
+def is_chief(strategy: Any) -> bool:
     """Return whether this process writes the files of the run: the first worker, or the only process."""
     resolver = strategy.cluster_resolver
     if resolver is None or not resolver.task_type:

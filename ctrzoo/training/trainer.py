@@ -15,6 +15,7 @@ import tensorflow as tf
 from rich.console import Console
 
 from ctrzoo import optimizers
+from ctrzoo.distribution import restore, stored
 from ctrzoo.explanation.explainer import MeanExplanations, kinds_of, matrices_of
 from ctrzoo.files import replaced, seal_zip
 from ctrzoo.metrics import metric_of
@@ -30,7 +31,8 @@ from ctrzoo.training.options import TrainingOptions
 from ctrzoo.training.progress import TrainingProgress
 from ctrzoo.training.run_state import RunState, RunStore, describe_run, random_states
 from ctrzoo.training.schedules import relative_rate
-from ctrzoo.training.strategy import ReplicatedStep, is_chief
+from ctrzoo.training.steps import Step, step_of
+from ctrzoo.training.strategy import is_chief, strategy_of
 from ctrzoo.types import Path
 from ctrzoo.validation import check_ids, check_schema
 
@@ -156,7 +158,7 @@ class _Run:
         _check_callbacks(callbacks)
         self.model, self.data, self.options = model, data, options
         self.folder = None if folder is None else pathlib.Path(folder)
-        strategy, parts = model.distribute_strategy, _num_parts(model, options)
+        strategy, parts = strategy_of(model), _num_parts(model, options)
         with strategy.scope():
             model.compile(optimizers.build(options.optimizer, options.learning_rate))
             model.optimizer.build(model.trainable_variables)
@@ -171,7 +173,7 @@ class _Run:
             self.state, self.best = restored
         elif start is not None:
             start.apply(model)
-        self.step = ReplicatedStep(model, options.jit_compile, options.cpu_replicas, options.positive_weight)
+        self.step = step_of(model, options.jit_compile, options.cpu_replicas, options.positive_weight)
         if self.step.agree(self.state.steps) != self.state.steps:
             raise ValueError(
                 "The workers would resume from different checkpoints. Give them all the same folder (--workdir) on a "
@@ -266,7 +268,7 @@ class _Run:
         self.progress.end_epoch(row)
         is_best = state.best_epoch == state.epoch
         if is_best:
-            self.best = model.get_weights()
+            self.best = [stored(weight) for weight in model.weights]
             state.random = [keras.ops.convert_to_numpy(variable).tolist() for variable in random_states(model)]
         if self.logs:
             self.logs.write_epoch(state.history, self.strengths and self.strengths(), self.data.schema.names)
@@ -300,7 +302,8 @@ class _Run:
 
     def result(self) -> dict[str, Any]:
         """Give the model its best weights, and return what `train` returns."""
-        self.model.set_weights(self.best)
+        for weight, array in zip(self.model.weights, self.best, strict=True):
+            restore(weight, array)
         if self.writes and self.folder and not (self.folder / MODEL_FILE).is_file():  # it was deleted
             _save_model(self.model, self.folder)
         seconds = statistics.median(row["seconds"] for row in self.state.history)
@@ -363,7 +366,7 @@ def _check_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> None:
 
 def _num_parts(model: CTRModel, options: TrainingOptions) -> int:
     """Return the number of parts that each batch is divided into."""
-    parts = model.distribute_strategy.num_replicas_in_sync * options.cpu_replicas
+    parts = strategy_of(model).num_replicas_in_sync * options.cpu_replicas
     if options.batch_size % parts:
         what = "CPU replicas" if options.cpu_replicas > 1 else "devices"
         raise ValueError(f"The batch size must be a multiple of the {parts} {what}. Received: {options.batch_size}.")
@@ -383,7 +386,7 @@ def _save_model(model: CTRModel, folder: pathlib.Path) -> None:
 
 
 def _checked_steps(
-    step: ReplicatedStep,
+    step: Step,
     batches: Iterable[Any],
     state: RunState,
     schema: Schema,

@@ -177,8 +177,9 @@ def test_with_all_rows_in_each_batch_it_is_the_dense_optimizer_of_keras(name, op
     steps = [(np.asarray(ids, "int32"), values) for _, values in batches(ids=ids)]
     optimizer = MAKERS[name](**options)
     config = {key: value for key, value in optimizer.get_config().items() if key != "lazy"}
-    dense = type(optimizer).__mro__[2].from_config(config)  # the class of Keras
-    assert type(dense).__module__.startswith("keras.")
+    of_keras = next(kind for kind in type(optimizer).__mro__ if kind.__module__.startswith("keras."))
+    dense = of_keras.from_config(config)
+    assert type(dense).__name__ in ("SGD", "Adagrad", "Adam", "Ftrl")
     ours, theirs = run(optimizer, steps), run(dense, steps, dense=True)
     np.testing.assert_allclose(ours[0], theirs[0], atol=2e-6)
     np.testing.assert_array_equal(ours[1], theirs[1])

@@ -1,0 +1,107 @@
+"""The training step and the prediction on the JAX backend, on one device or with tables divided over several.
+
+A row-wise optimizer reads, changes and writes only the rows of the batch, in place, because a step gives the buffers of
+its variables away. So a step costs the same however large the tables are, as on TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import keras
+import numpy as np
+from jax import numpy as jnp
+
+from ctrzoo.model import CTRModel
+from ctrzoo.training.jax_gradients import Gradients
+from ctrzoo.types import Features, Tensor
+
+
+class JaxStep:
+    """The training step and the prediction of a compiled model, with the interface of `ReplicatedStep`.
+
+    After each step, the variables of the model and its optimizer hold its result. If a `keras.distribution` divides
+    the tables, they stay divided. Every device computes the whole batch.
+
+    Args:
+        model: A compiled `CTRModel` whose optimizer is built.
+        positive_weight: Multiplies the weight of rows with a label above 0 in training.
+    """
+
+    num_replicas = 1
+
+    def __init__(self, model: CTRModel, positive_weight: float = 1.0) -> None:
+        self._model, self._positive_weight = model, float(positive_weight)
+        shardings = [variable.value.sharding for variable in model.variables]
+        meshes = [each.mesh for each in shardings if isinstance(each, jax.sharding.NamedSharding)]
+        self._everywhere = jax.sharding.NamedSharding(meshes[0], jax.sharding.PartitionSpec()) if meshes else None
+        self._step, self._forward = None, jax.jit(self._predict)
+
+    def train(self, batch: tuple[Any, ...]) -> Tensor:
+        """Train on a batch of host tensors; return its loss, a number on the devices.
+
+        Args:
+            batch: `(features, labels)`, or `(features, labels, weights)`: a row of weight 2 counts as two rows.
+        """
+        batch = self._on_devices(batch)
+        variables = self._variables()
+        state = [[variable.value for variable in group] for group in variables]
+        if self._step is None:
+            self._gradients = Gradients(self._model, state[0], state[1], self._weighted(batch))
+            self._step = jax.jit(self._train, donate_argnums=0, out_shardings=self._places(state))
+        loss, state = self._step(state, batch)
+        for group, values in zip(variables, state, strict=True):
+            for variable, value in zip(group, values, strict=True):
+                variable._value = value  # `assign` would check each one, which takes as long as a small step
+        return loss
+
+    def predict(self, features: Features) -> np.ndarray:
+        """Return the probabilities `(rows, 1)` of a batch of host tensors."""
+        trainable, others = ([variable.value for variable in group] for group in self._variables()[:2])
+        (features,) = self._on_devices((features,))
+        return np.asarray(self._forward(trainable, others, features))
+
+    def agree(self, number: float) -> float:
+        """Return the mean of a number over all processes. There is one, so it is the number."""
+        return number
+
+    def _variables(self) -> tuple[Sequence[keras.Variable], ...]:
+        """Return the variables that a step reads and writes: trained ones, others, those of the optimizer."""
+        model = self._model
+        optimizer = getattr(model, "optimizer", None)
+        return model.trainable_variables, model.non_trainable_variables, optimizer.variables if optimizer else []
+
+    def _on_devices(self, batch):
+        """Copy a batch to every device."""
+        return jax.device_put(jax.tree.map(np.asarray, batch), self._everywhere)
+
+    def _places(self, state):
+        """Return where the results of a step belong: where the variables are."""
+        if self._everywhere is None:
+            return None
+        divided = jax.sharding.NamedSharding
+        places = jax.tree.map(
+            lambda value: value.sharding if isinstance(value.sharding, divided) else self._everywhere, state
+        )
+        return self._everywhere, places
+
+    def _predict(self, trainable, others, features):
+        return self._model.stateless_call(trainable, others, features, training=False)[0]
+
+    def _train(self, state, batch):
+        trainable, others, of_optimizer = state
+        loss, others, gradients = self._gradients(trainable, others, self._weighted(batch))
+        trainable, of_optimizer = self._model.optimizer.stateless_apply(of_optimizer, gradients, trainable)
+        return loss, [trainable, others, of_optimizer]
+
+    def _weighted(self, batch):
+        """Return a batch whose weights have the mean 1."""
+        features, labels, *weights = batch
+        if self._positive_weight != 1:
+            own = jnp.where(labels[:, 0] > 0, self._positive_weight, 1.0)
+            weights = [own * weights[0] if weights else own]
+        means = [jnp.mean(part) for part in weights]
+        shares = [jnp.where(mean == 0, 1.0, mean) for mean in means]
+        return features, labels, *(part / share for part, share in zip(weights, shares, strict=True))

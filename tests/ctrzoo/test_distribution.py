@@ -1,0 +1,132 @@
+"""Tables divided over devices: their parts, training that equals one device, and files that do not tell."""
+
+import os
+
+import numpy as np
+import pytest
+
+from ctrzoo.distribution import padded_rows, table_layout, table_mesh
+from tests.ctrzoo.on_jax import needs_jax, run_on_jax
+
+# 359 ids, which 2, 4 and 8 devices divide only as 360 rows.
+START = """
+import contextlib, pathlib, sys
+import keras, numpy as np
+import ctrzoo.models as models
+from ctrzoo import optimizers
+from ctrzoo.distribution import stored, table_layout, table_mesh
+from ctrzoo.schema import Field, Schema
+
+schema = Schema([Field("a", vocabulary_size=50), Field("b", vocabulary_size=300), Field("n", kind="numerical"),
+                 Field("c", vocabulary_size=7)])
+assert schema.num_ids == 359
+
+def batches(num, rows=256):
+    random = np.random.default_rng(1)
+    for _ in range(num):
+        ids = np.stack([random.integers(1, 51, rows), random.integers(51, 351, rows), np.full(rows, 351),
+                        random.integers(352, 359, rows)], axis=1).astype("int32")
+        values = np.ones(ids.shape, "float32")
+        values[:, 2] = random.random(rows)
+        labels = (random.random((rows, 1)) < 0.1 + 0.6 * (ids[:, :1] % 2)).astype("float32")
+        yield {"ids": ids, "values": values}, labels
+
+def place(num):
+    if num == 1:
+        return contextlib.nullcontext()
+    mesh = table_mesh(keras.distribution.list_devices()[:num])
+    return keras.distribution.ModelParallel(layout_map=table_layout(mesh)).scope()
+
+def build(name, num, **options):
+    keras.utils.set_random_seed(1)
+    with place(num):
+        model = models.build(name, schema, **options)
+        model.compile(optimizers.build("lazy_adam", 0.01))
+        model.optimizer.build(model.trainable_variables)
+    return model
+"""
+EQUAL = (
+    START
+    + """
+from ctrzoo.metrics import Scored, evaluate_scores
+from ctrzoo.training.jax_step import JaxStep
+
+def trained(name, num):
+    model = build(name, num)
+    step = JaxStep(model)
+    losses = [float(step.train(batch)) for batch in batches(int(sys.argv[3]))]
+    labels, scores = zip(*((labels, step.predict(features)) for features, labels in batches(2)))
+    scored = Scored(np.concatenate(labels)[:, 0], np.concatenate(scores)[:, 0])
+    return model, losses, [stored(weight) for weight in model.weights], evaluate_scores(scored, ["auc"])["auc"]
+
+for name in sys.argv[1].split(","):
+    one, *expected = trained(name, 1)
+    for num in map(int, sys.argv[2].split(",")):
+        model, losses, weights, auc = trained(name, num)
+        assert losses[-1] < losses[0]
+        np.testing.assert_allclose(losses, expected[0], rtol=1e-6, atol=0)
+        for found, wanted in zip(weights, expected[1], strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6)
+        assert abs(auc - expected[2]) < 1e-6 and auc > 0.6
+        variables = [*model.weights, *model.optimizer.variables]
+        tables = [each for each in variables if len(each.shape) == 2 and each.shape[0] == 360]
+        assert len(tables) >= 3  # a table and its two moments
+        for each in tables:
+            shards = each.value.addressable_shards
+            rows = sorted((shard.index[0].start or 0, shard.data.shape[0]) for shard in shards)
+            assert rows == [(part * 360 // num, 360 // num) for part in range(num)]
+            assert {shard.data.nbytes for shard in shards} == {360 * each.shape[1] * 4 // num}
+        print(name, num)
+"""
+)
+FILES = (
+    START
+    + """
+folder = pathlib.Path(sys.argv[1])
+(features, labels), = batches(1)
+for num in (1, 2):
+    model = build("deepfm", num)
+    with place(num):
+        model.fit(features, labels, batch_size=64, shuffle=False, verbose=0)
+        np.save(folder / f"{num}.npy", model.predict(features, verbose=0))
+    model.save(folder / f"{num}.keras")
+for num in (1, 4):
+    for written in (1, 2):
+        with place(num):
+            model = keras.models.load_model(folder / f"{written}.keras")
+            found = model.predict(features, verbose=0)
+        np.testing.assert_allclose(found, np.load(folder / f"{written}.npy"), rtol=0, atol=1e-6)
+        table = model.get_layer("embedding").table
+        assert table.shape[0] == (359 if num == 1 else 360) and len(table.value.sharding.device_set) == num
+        moments = [stored(each, table) for each in model.optimizer._momentums if each.shape == table.shape]
+        assert len(moments) == 1 and abs(moments[0]).max() > 0
+        print(num, written)
+"""
+)
+
+
+@needs_jax
+def test_losses_weights_and_auc_equal_those_of_one_device():
+    devices = os.environ.get("CTRZOO_DEVICES", "")
+    names, steps = ("lr,fm,deepfm,dcn_v2,graphfm", 50) if devices else ("lr,deepfm", 10)
+    found = run_on_jax(EQUAL, names, devices or "4", steps, num_devices=8)
+    expected = [f"{name} {num}" for name in names.split(",") for num in (devices or "4").split(",")]
+    assert found == expected
+
+
+@needs_jax
+def test_fit_save_load_and_predict_with_any_number_of_devices(tmp_path):
+    found = run_on_jax(FILES, tmp_path, num_devices=4)
+    assert len(found) == 4, found
+    one, two = (np.load(tmp_path / f"{num}.npy") for num in (1, 2))
+    np.testing.assert_allclose(two, one, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("call", [table_mesh, lambda: table_layout(None)])
+def test_other_backends_are_refused(call):
+    with pytest.raises(ValueError, match="Set KERAS_BACKEND=jax"):
+        call()
+
+
+def test_a_table_has_its_own_rows_without_a_distribution():
+    assert padded_rows(359, "embedding/table") == 359
