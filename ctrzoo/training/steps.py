@@ -17,9 +17,7 @@ else:
     Step = ReplicatedStep
 
 
-def step_of(
-    model: CTRModel, jit_compile: bool = False, cpu_replicas: int = 1, positive_weight: float = 1.0
-) -> Step:
+def step_of(model: CTRModel, jit_compile: bool = False, cpu_replicas: int = 1, positive_weight: float = 1.0) -> Step:
     """Return the training step and prediction of a model: a `ReplicatedStep`, or on JAX a `JaxStep`.
 
     Args:
