@@ -11,6 +11,7 @@ from ctrzoo import models
 from ctrzoo.experiments import experiment as experiment
 from ctrzoo.experiments.experiment import _explain
 from ctrzoo.experiments.settings import Settings
+from ctrzoo.explanation.explainer import mean_strengths
 from ctrzoo.schema import Field, Schema
 from ctrzoo.training import TrainingOptions, set_seed, train
 from tests.small_data import SmallData
@@ -52,6 +53,19 @@ def test_field_names_with_dollars_commas_and_quotes(console, tmp_path):
     with open(tmp_path / "interactions.csv", newline="") as file:
         (pair,) = csv.DictReader(file)
     assert {pair["field"], pair["other_field"]} == set(schema.names)
+
+
+def test_pairs_of_many_rows_are_those_of_the_first_ones(data, tmp_path, monkeypatch):
+    titles, asked = [], []
+    monkeypatch.setattr(experiment, "EVALUATION_BATCH", 8)
+    monkeypatch.setattr(experiment, "EXPLAINED_BATCHES", 2)
+    monkeypatch.setattr(experiment, "plot_interactions", lambda *arguments: titles.append(arguments[3]))
+    monkeypatch.setattr(
+        experiment, "mean_strengths", lambda model, rows: asked.append(len(list(rows))) or mean(model, rows)
+    )
+    mean = mean_strengths
+    _explain(fresh_model(data), data, tmp_path)
+    assert asked == [2] and titles == ["fm: mean strength of pairs, first 16 test rows"]
 
 
 @pytest.mark.parametrize(("task", "rate"), [("classification", 0.2), ("ranking", 1)])
