@@ -44,10 +44,14 @@ def test_two_models_are_measured_and_what_is_not_installed_is_named(tmp_path):
     [
         (["--suites=tain"], "Unknown suite 'tain'. Did you mean 'train'?"),
         (["--peers_python=absent"], "--peers_python: absent is not a program."),
+        (
+            ["--suites=vocabulary,reading", f"--peers_python={sys.executable}"],
+            "--peers_python has no effect on vocabulary and reading",
+        ),
         (["--cores=one"], "--cores must be whole numbers"),
         (["--model=fm"], "Unknown flag --model. Did you mean --models=fm?"),
     ],
-    ids=["suite", "python", "cores", "flag"],
+    ids=["suite", "python", "no peers", "cores", "flag"],
 )
 def test_failures_are_one_line_and_leave_nothing(arguments, message, tmp_path):
     run = ctrzoo_bench(*arguments, "--workdir=out", folder=tmp_path)
