@@ -57,8 +57,10 @@ def history_frame(movies: pd.DataFrame, ratings: pd.DataFrame) -> pl.DataFrame:
     >>> history_frame(movies, ratings).select("movie", "liked", "split").rows()
     [(2, True, 'train'), (3, True, 'valid'), (1, False, 'test')]
     """
-    frame = pl.from_pandas(ratings[["user", "movie", "rating", "timestamp"]]).sort("user", "timestamp", "movie")
-    frame = frame.join(pl.from_pandas(movies[["movie", "genres"]]), on="movie", how="left", maintain_order="left")
+    columns = ("user", "movie", "rating", "timestamp")
+    frame = pl.DataFrame({name: ratings[name].to_numpy() for name in columns}).sort("user", "timestamp", "movie")
+    genres = pl.DataFrame({"movie": movies["movie"].to_numpy(), "genres": movies["genres"].to_list()})
+    frame = frame.join(genres, on="movie", how="left", maintain_order="left")
     _, starts, counts = np.unique(frame["user"].to_numpy(), return_index=True, return_counts=True)
     tenths = np.maximum(1, np.rint(counts / 10).astype(int))
     # How many ratings of the user follow, in tenths of all.

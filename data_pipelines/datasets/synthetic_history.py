@@ -112,7 +112,7 @@ class HistoryClickModel:
         """
         base, events, random = self._draw(split, index)
         places, numbers, matches = _place_and_counts(base, events)
-        logits = self.bias + self._base(base)
+        logits = np.asarray(self.bias + self._base(base))
         likely = {
             "full": np.eye(FARTHEST + 1)[places],
             "order_free": _PLACES[numbers, matches],

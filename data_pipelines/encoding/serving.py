@@ -226,7 +226,7 @@ class ServingEncoder(keras.layers.Layer):
             are_equal = tf.reduce_all([(each == most) | (each == 0) for each in lengths])
             with tf.control_dependencies([tf.debugging.Assert(are_equal, [message])]):
                 width = tf.reduce_max([1, *(tf.shape(table)[1] for table in tables)])
-            tables = [tf.pad(table, [[0, 0], [0, width - tf.shape(table)[1]]]) for table in tables]
+            tables = [tf.pad(table, tf.stack([[0, 0], [0, width - tf.shape(table)[1]]])) for table in tables]
             present, slots = tf.reduce_any(tf.stack(tables) > 0, axis=0), fields[0].max_values or 1
             newest = [tf.ragged.boolean_mask(table, present)[:, -slots:] for table in tables]
             found |= {place: each.to_tensor(shape=[None, slots]) for place, each in zip(places, newest, strict=True)}

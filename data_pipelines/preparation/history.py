@@ -134,10 +134,10 @@ class History:
             if name in read:
                 continue
             owner = next((field for field in given if field.column == column and _can_share(field)), None)
-            taken = {key: getattr(owner, key) for key in SAME} if owner else {"type": AUTO}
-            shared = {"share": owner.share or owner.name} if owner else {}
-            of = {} if name == self.name else {"events": self.name}
-            fields.append(FieldEncoding(name, "sequence", max_values=self.length, **of, **shared, **taken))
+            config: Config = {key: getattr(owner, key) for key in SAME} if owner else {"type": AUTO}
+            config |= {"share": owner.share or owner.name} if owner else {}
+            config |= {} if name == self.name else {"events": self.name}
+            fields.append(FieldEncoding(name, "sequence", max_values=self.length, **config))
         return fields
 
     def read(self, cells: Mapping[str, pl.Series]) -> tuple[pl.DataFrame, str]:

@@ -24,7 +24,10 @@ def test_an_unknown_transform_is_refused(kind):
     [
         ({"name": ""}, "A field's name must be a non-empty text. Received: ''"),
         ({"name": 3}, "A field's name must be a non-empty text. Received: 3"),
-        ({"kind": "number"}, "`kind` must be one of categorical, numerical, multivalued, vector. Got 'number'"),
+        (
+            {"kind": "number"},
+            "`kind` must be one of categorical, numerical, multivalued, vector, sequence. Got 'number'",
+        ),
         ({"missing": "zero"}, "`missing` must be one of absent, category, reserved. Got 'zero'"),
         ({"pooling": "min"}, "`pooling` must be one of mean, sum, max. Got 'min'"),
         ({"keep": "all"}, "`keep` must be one of first, last. Got 'all'"),
