@@ -86,6 +86,7 @@ def arrays(kind, rows=5, fields=FIELDS):
         "flat": lambda: [normal(fields + 1)],
         "flat twice": lambda: [normal(fields + 1), normal(fields + 1)],
         "embedded twice": lambda: [normal(fields, DIM), normal(fields, DIM)],
+        "even twice": lambda: [normal(2 * fields), normal(4 * fields)],
         "heads twice": lambda: [normal(2, fields * DIM), normal(2, fields * DIM)],
         "embedded and gates": lambda: [normal(fields, DIM), _gates(normal(fields, fields))],
     }
@@ -197,7 +198,7 @@ CASES = [
         inputs="features",
     ),
     Case("HeadHalves", {"num_heads": 2}),
-    _cross("HeadProducts", {"num_heads": 2, **KERNEL}),
+    Case("HeadProducts", {"num_heads": 2, **KERNEL}, inputs="even twice"),
     Case(
         "HighOrderCross",
         {"num_layers": 2, "sum_orders": False, "negative_slope": 0.1, "dropout": 0.2, **KERNEL, **EXPLAINED},
