@@ -172,8 +172,8 @@ class SelfDistillation(keras.layers.Layer):
     Output shape: `(batch, 1)`.
 
     >>> layer = SelfDistillation()
-    >>> float(layer(np.array([[1.0, -1.0]]))[0, 0]), float(layer.losses[0])  # 2 H(1/2, sigmoid(1))
-    (0.0, 1.6265233755111694)
+    >>> float(layer(np.array([[1.0, -1.0]]))[0, 0]), round(float(layer.losses[0]), 4)  # ln(1 + e) + ln(1 + 1/e)
+    (0.0, 1.6265)
     """
 
     def __init__(self, probabilities: bool = True, strength: float = 1.0, **kwargs: Any) -> None:

@@ -103,6 +103,7 @@ def arrays(kind, rows=5, fields=FIELDS):
         "events": lambda: [normal(4, DIM), normal(4)],
         "candidate and events": lambda: [normal(DIM), normal(4, DIM), present(4)],
         "states and events": lambda: [normal(4, DIM), normal(4, DIM), present(4)],
+        "even twice": lambda: [normal(2 * fields), normal(4 * fields)],
         "heads twice": lambda: [normal(2, fields * DIM), normal(2, fields * DIM)],
         "embedded and gates": lambda: [normal(fields, DIM), _gates(normal(fields, fields))],
     }
@@ -256,7 +257,7 @@ CASES = [
         inputs="features",
     ),
     Case("HeadHalves", {"num_heads": 2}),
-    _cross("HeadProducts", {"num_heads": 2, **KERNEL}),
+    Case("HeadProducts", {"num_heads": 2, **KERNEL}, inputs="even twice"),
     Case(
         "HighOrderCross",
         {"num_layers": 2, "sum_orders": False, "negative_slope": 0.1, "dropout": 0.2, **KERNEL, **EXPLAINED},
