@@ -161,7 +161,7 @@ class _Rows:
 
     def __init__(self, optimizer: keras.optimizers.Optimizer, variable: keras.Variable, ids: Tensor) -> None:
         self.optimizer, self.variable, self.ids = optimizer, variable, ids
-        self.index = optimizer._get_variable_index(variable)
+        self.index: int = optimizer._get_variable_index(variable)
 
     def of(self, states: Sequence[keras.Variable]) -> Tensor:
         """Return the rows of this variable's entry in a list of state variables."""

@@ -58,7 +58,8 @@ class Gradients:
             return optimizer.scale_loss(loss), (loss, now, [ids for _, ids, _ in lookups])
 
         differentiate = jax.value_and_grad(scaled_loss, argnums=(0, 1), has_aux=True)
-        (_, (loss, others, ids)), (gradients, of_rows) = differentiate(weights, zeros)
+        (_, (loss, others, ids)), (dense, of_rows) = differentiate(weights, zeros)
+        gradients: list[Tensor] = list(dense)
         for index, variable in enumerate(variables):
             places = [place for place, (table, *_) in enumerate(sites) if table is variable]
             if places:
