@@ -43,7 +43,7 @@ class Gradients:
         found = {id(table) for table, *_ in self._lookups(wanted, trainable, others, batch)}
         self.tables = found - self._read_otherwise(found, trainable, others, batch)
 
-    def __call__(self, trainable: Values, others: Values, batch: Batch) -> tuple[Tensor, list[Tensor], list[Any]]:
+    def __call__(self, trainable: Values, others: Values, batch: Batch) -> tuple[Tensor, Values, list[Any]]:
         """Return the loss, the new values of the other variables, and a gradient for each trainable variable."""
         variables, optimizer = self._model.trainable_variables, self._model.optimizer
         sites = self._lookups(self.tables, trainable, others, batch)
@@ -59,7 +59,7 @@ class Gradients:
 
         differentiate = jax.value_and_grad(scaled_loss, argnums=(0, 1), has_aux=True)
         (_, (loss, others, ids)), (dense, of_rows) = differentiate(weights, zeros)
-        gradients: list[Tensor] = list(dense)
+        gradients: list[Any] = list(dense)
         for index, variable in enumerate(variables):
             places = [place for place, (table, *_) in enumerate(sites) if table is variable]
             if places:
