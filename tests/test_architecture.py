@@ -51,7 +51,7 @@ FLOORS = {
     ),
 }
 # The rooms of the library that may use TensorFlow itself. The others run on every Keras backend.
-TENSORFLOW = ("ctrzoo/training", "ctrzoo/explanation", "ctrzoo/optimizers", "ctrzoo/lookup.py")
+TENSORFLOW = ("ctrzoo/startup.py", "ctrzoo/training", "ctrzoo/explanation", "ctrzoo/optimizers", "ctrzoo/lookup.py")
 # The folders of whose code files each has a test file of its own, at the same place within `tests/`. Folders within
 # them have lines of their own.
 MIRRORED = (

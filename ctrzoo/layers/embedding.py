@@ -214,8 +214,17 @@ class FieldEmbedding(TableLayer):
         kept = [field for field in self.pooled.fields if field.name not in self.apart]
         if not kept:
             return None, events
+        cuts = sorted((slots[name] for name in self.apart), key=lambda cut: cut.start)
+        runs = [
+            slice(before, after)  # the slots between two sequences
+            for before, after in zip(
+                [0, *(cut.stop for cut in cuts)], [*(cut.start for cut in cuts), None], strict=True
+            )
+            if before != after and before < ends[-1]
+        ]
         embedded, values = (
-            ops.concatenate([each[:, slots[field.name]] for field in kept], axis=1) for each in (embedded, values)
+            ops.concatenate([each[:, run] for run in runs], axis=1) if len(runs) > 1 else each[:, runs[0]]
+            for each in (embedded, values)
         )
         return self._pool(embedded, values, kept), events
 

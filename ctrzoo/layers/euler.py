@@ -101,7 +101,7 @@ class EulerInteraction(BiasedLayer):
         self.units, self.layer_norm = units, layer_norm
         self.explicit_dropout, self.implicit_dropout = explicit_dropout, implicit_dropout
         wide = keras.backend.result_type(self.compute_dtype, "float32")
-        self.drop_explicit = keras.layers.Dropout(explicit_dropout, dtype=wide)
+        self.drop_explicit = keras.layers.Dropout(explicit_dropout, dtype=wide, name="drop_explicit")
         self.drop_implicit = keras.layers.Dropout(implicit_dropout, dtype=self.dtype_policy)
 
     def build(self, real_shape: Shape, imaginary_shape: Shape) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]

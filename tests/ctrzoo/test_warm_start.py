@@ -28,6 +28,7 @@ def encoding_of(cities, tags, users=("u", "v", "w", "z"), room=0):
             FieldEncoding("user", values=list(users), compositional=2),
             FieldEncoding("size", transform="quantile", num_buckets=3, boundaries=(0.0, 1.0)),
             FieldEncoding("both", cross=("city", "page"), values=["Bonn & p", "Rome & q"]),
+            FieldEncoding("seen", "sequence", share="city", max_values=3, **city),
         ]
     )
 
@@ -45,6 +46,7 @@ ROWS = pl.DataFrame(
         "page": ["p", "q", "p", "r", None],
         "user": ["u", "v", "w", None, "z"],
         "size": [-1.0, 0.5, 2.0, None, 0.0],
+        "seen": ["Rome|Bonn", "nowhere", "Bonn|Rome|Bonn", None, "Rome"],
     }
 )
 

@@ -85,7 +85,7 @@ def test_help_lists_models_settings_and_hyperparameters(start):
         (["--set=lr=0.1"], "Unknown setting 'lr'. Did you mean 'learning_rate'?"),
         (["--zzzz"], "Unknown flag --zzzz. --help lists all flags."),
         (["--protocol=clean"], "The data set 'synthetic' has no choice of protocol. Leave out --protocol;"),
-        (["--protocol=dirty"], "flag --protocol=dirty: value should be one of <reference|clean|next_movie>"),
+        (["--protocol=dirty"], "flag --protocol=dirty: value should be one of <reference|clean|next_movie|history>"),
     ],
 )
 def test_names_that_are_near(start, arguments, message):

@@ -25,6 +25,9 @@ def operations(case, num_fields):
         others["schema"] = Schema([Field(f"field_{number}", vocabulary_size=9) for number in range(num_fields)])
     if case.name == "NumericalValues":
         others["schema"] = Schema([Field(f"field_{number}", "numerical") for number in range(num_fields)])
+    if "apart" in case.arguments:
+        history = Field("seen", "sequence", vocabulary_size=9, num_slots=4)
+        others["schema"] = Schema([*others["schema"].fields, history])
     if "pairs" in case.arguments:
         others["pairs"] = None
     layer = case.layer(**others)
