@@ -26,13 +26,13 @@ MLFLOW = ["mlflow-skinny>=3.1"]
 SKLEARN = ["scikit-learn>=1.6"]
 ONNX = ["tf2onnx>=1.17", "onnx>=1.20", "onnxruntime>=1.23"]
 DOCS = [
-    "sphinx>=8.2",
+    "sphinx>=9.0",
     "furo>=2025.12",
-    "myst-nb>=1.3",
+    "myst-nb>=1.4",
     "sphinx-copybutton>=0.5.2",
-    "sphinx-design>=0.6.1",
-    "ipykernel>=6.29",
-    "nbclient>=0.10",
+    "sphinx-design>=0.8",
+    "ipykernel>=7.4",
+    "nbclient>=0.11",
 ]
 SPARK = ["pyspark>=4.0"]
 DEV = ["pyright[nodejs]>=1.1.414", "pre-commit>=4.0"]
