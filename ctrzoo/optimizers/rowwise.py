@@ -1,9 +1,10 @@
 """Row-wise optimizers: a step updates only the embedding rows that its batch used.
 
-Use Adam, Adagrad, FTRL and SGD as `compile(optimizer=...)` of any Keras model on the TensorFlow backend. The gradient
-of a table that is looked up by id covers only a few rows (`tf.IndexedSlices`). Keras expands it to all rows and updates
-the whole table, so the cost of a step grows with the vocabulary. Here it depends only on the batch. All other weights,
-and their optimizer state, are updated exactly as in Keras.
+Use Adam, Adagrad, FTRL and SGD as `compile(optimizer=...)` of any Keras model on the TensorFlow backend. On JAX, they
+need the step of `ctrzoo.training`, because in Keras' `fit` all gradients are dense there. The gradient of a table that
+is looked up by id covers only a few rows (`tf.IndexedSlices`; on JAX a `RowGradient`). Keras expands it to all rows and
+updates the whole table, so the cost of a step grows with the vocabulary. Here it depends only on the batch. All other
+weights, and their optimizer state, are updated exactly as in Keras.
 
 | | rows of the batch | other rows of the table |
 |---|---|---|
