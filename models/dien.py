@@ -155,6 +155,11 @@ class DIEN(CTRModel):
         self.deep_batch_norm, self.deep_batch_norm_momentum = deep_batch_norm, deep_batch_norm_momentum
         self.deep_l2, self.use_fm, self.linear_l2, self.embedding_l2 = deep_l2, use_fm, linear_l2, embedding_l2
 
+    @property
+    def needs_whole_batches(self) -> bool:
+        # Between the layers of a step that normalizes the whole batch, replicas would mix up the losses that they add.
+        return self.auxiliary_weight > 0
+
     def get_config(self) -> Config:
         return {
             **super().get_config(),

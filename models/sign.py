@@ -95,6 +95,11 @@ class SIGN(CTRModel):
         self.deep_batch_norm, self.deep_batch_norm_momentum = deep_batch_norm, deep_batch_norm_momentum
         self.deep_l2 = deep_l2
 
+    @property
+    def needs_whole_batches(self) -> bool:
+        # Between the layers of a step that normalizes the whole batch, replicas would mix up the losses that they add.
+        return self.deep_batch_norm
+
     def get_config(self) -> Config:
         return {
             **super().get_config(),

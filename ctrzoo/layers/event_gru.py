@@ -133,7 +133,8 @@ class NextEventLoss(BiasedLayer):
 
     def call(self, states: Tensor, events: Tensor, present: Tensor, training: bool | None = None) -> Tensor:
         if training and states.shape[1] > 1:
-            self.add_loss(self.weight * ops.mean(self.loss_of_rows(states, events, present)))
+            loss = self.weight * ops.mean(self.loss_of_rows(states, events, present))
+            self.add_loss(ops.cast(loss, keras.config.floatx()))  # the type of Keras' losses, to which it is added
         return states
 
     def loss_of_rows(self, states: Tensor, events: Tensor, present: Tensor) -> Tensor:

@@ -55,7 +55,8 @@ class HardConcrete(keras.layers.Layer):
     def call(self, loc: Tensor, training: bool | None = None) -> Tensor:
         loc = ops.cast(loc, keras.backend.result_type(self.compute_dtype, "float32"))
         if self.l0:
-            self.add_loss(self.l0 * ops.mean(self.probability(loc)))
+            loss = self.l0 * ops.mean(self.probability(loc))
+            self.add_loss(ops.cast(loss, keras.config.floatx()))  # the type of Keras' losses, to which it is added
         if training:
             noise = keras.random.uniform(ops.shape(loc), 1e-6, 1 - 1e-6, dtype=loc.dtype, seed=self.seed_generator)
             gates = ops.sigmoid((loc + ops.log(noise) - ops.log(1 - noise)) / self.temperature)
@@ -186,7 +187,7 @@ class InteractionGraph(BiasedLayer):
         if self.activation_l2:
             dtype = keras.backend.result_type(self.compute_dtype, "float32")
             squares = ops.sum(ops.square(ops.cast(interactions, dtype)), axis=(0, 2))
-            self.add_loss(self.activation_l2 * ops.mean(squares))
+            self.add_loss(ops.cast(self.activation_l2 * ops.mean(squares), keras.config.floatx()))
         num_edges = ops.sum(ops.cast(gates > 0, self.compute_dtype), axis=1)
         share = 1 / (ops.maximum(num_edges, 1) * num_fields)
         both_ends = ops.cast(ops.expand_dims(first != second, -1), self.compute_dtype)

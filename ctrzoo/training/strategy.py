@@ -195,7 +195,7 @@ class ReplicatedStep:
             self._train_replica = tf.function(self._train_replica, jit_compile=True)
         elif jit_compile:
             self._loss_and_gradients = tf.function(self._loss_and_gradients, jit_compile=True)
-        self._steps = {}
+        self._steps, self._added_losses = {}, {}
 
     def train(self, batch: tuple[Any, ...]) -> Tensor:
         """Train on a global batch of host tensors; return its loss, a tensor on the device.
@@ -235,7 +235,7 @@ class ReplicatedStep:
                 layer.synchronized = False
 
     def _train_all(self, batch, divided):
-        batch = self._weighted(batch)
+        batch, self._added_losses = self._weighted(batch), {}
         losses = self._strategy.run(self._train_replica, args=(batch, divided))
         return self._strategy.reduce("SUM", losses, axis=None)
 
@@ -287,10 +287,21 @@ class ReplicatedStep:
     def _loss_and_gradients(self, features, labels, sample_weight=None, *, weight):
         with tf.GradientTape() as tape:
             probabilities = self._model(features, training=True)
+            self._check_added_losses()
             # Keras divides the loss by the number of replicas, so their sum is the mean over the batch.
             loss = self._model.compute_loss(features, labels, probabilities, sample_weight, training=True) * weight
             scaled = self._model.optimizer.scale_loss(loss)
         return loss, tape.gradient(scaled, self._model.trainable_variables)
+
+    def _check_added_losses(self):
+        """Raise an error if another replica has called the model in between, as batch normalization allows."""
+        added = {id(loss): loss for layer in self._model._flatten_layers() for loss in layer._losses}
+        if self._batch_norms and added.keys() & self._added_losses.keys():
+            raise ValueError(
+                "With batch normalization on several devices, the losses that layers add are those of one device only. "
+                f"Let {type(self._model).__name__}.needs_whole_batches return True, or use one device."
+            )
+        self._added_losses |= added
 
 
 def _sum(gradient, other):

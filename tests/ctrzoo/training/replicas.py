@@ -33,6 +33,9 @@ HYPERPARAMETERS = {
     "din": {"embedding_dim": 4, "attention_units": (6,), "deep_units": (8,), "deep_activation": "dice"},
     "finalnet": {"embedding_dim": 4, "first_units": (8,), "second_units": (6,)},
     "fcn": {"embedding_dim": 4, "num_exponential_layers": 2, "num_linear_layers": 2},
+    # Layers add losses, and batch normalization lets another device run in between.
+    "sign_batch_norm": {"embedding_dim": 4, "use_selection": False, "deep_units": (8,), "deep_batch_norm": True},
+    "dien_batch_norm": {"embedding_dim": 4, "auxiliary_weight": 1.0, "deep_units": (8,), "deep_batch_norm": True},
 }
 # Models of histories read the items seen before, of which the events of a row may be the same.
 HISTORY = Schema([*SCHEMA.fields, Field("seen", "sequence", vocabulary_size=20, num_slots=6, share="item")])
@@ -43,7 +46,7 @@ def train_model(case, strategy):
     name, *options = case.split(":")
     keras.utils.set_random_seed(1)
     keras.mixed_precision.set_dtype_policy(next((word for word in options if word in POLICIES), "float32"))
-    schema = HISTORY if name in models.MODELS_OF_HISTORIES else SCHEMA
+    schema = HISTORY if name.removesuffix("_batch_norm") in models.MODELS_OF_HISTORIES else SCHEMA
     data = SmallData(schema, num_rows=7 * BATCH + 27)
     with strategy.scope():
         hyperparameters = HYPERPARAMETERS.get(name, {})

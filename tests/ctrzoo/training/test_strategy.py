@@ -32,7 +32,7 @@ CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 DEVICES = [int(number) for number in os.environ.get("CTRZOO_DEVICES", "2").split(",")]
 CASES = ["lr", "fm:rowwise", "fm:rowwise:weighted", "fm:mixed_bfloat16", "deepfm_batch_norm:float64", "graphfm:float64"]
 CASES += ["din:float64", "din:rowwise:float64"]
-CASES += ["finalnet:float64", "fcn:weighted:float64"]
+CASES += ["finalnet:float64", "fcn:weighted:float64", "sign_batch_norm:float64"]
 if len(DEVICES) > 1:
     CASES += ["lr:rowwise", "fm", "fm:jit", "deepfm", "deepfm:rowwise", "deepfm:weighted", "graphfm:rowwise:float64"]
 HAS_GPUS = len(tf.config.list_physical_devices("GPU")) >= max(2, *DEVICES)
@@ -175,6 +175,19 @@ def test_batch_normalisation_is_not_trained_in_branches():
     model.compile("adam")
     with pytest.raises(ValueError, match="Set cpu_replicas=1"):
         ReplicatedStep(model, cpu_replicas=2)
+
+
+def test_losses_that_another_device_replaced_are_an_error():
+    """Where a model says that batches may be divided though its layers add losses around batch normalization."""
+    model = models.build("sign", SCHEMA, units=4, edge_embedding_dim=2, deep_units=(4,), deep_batch_norm=True)
+    assert model.needs_whole_batches
+    model.compile("adam")
+    step = ReplicatedStep(model)
+    model(SmallData(SCHEMA, num_rows=8).arrays("test")[0], training=True)
+    step._batch_norms = [layer for layer in model.layers if "batch_norm" in layer.name] or [model]
+    step._check_added_losses()
+    with pytest.raises(ValueError, match=r"SIGN\.needs_whole_batches"):
+        step._check_added_losses()
 
 
 def test_loss_scaling_on_several_devices_learns(tmp_path):
