@@ -204,7 +204,9 @@ class ServingEncoder(keras.layers.Layer):
             weights = tf.strings.to_number(parts[:, 1:2].to_tensor("1", shape=[None, 1])[:, 0], tf.float64)
             weights = tf.debugging.check_numerics(tf.cast(weights, tf.float32), _must_be_finite(field))
         ids = tokens.with_flat_values(self._local_ids(field, texts, empty_is_missing=False))
-        known, slots = ids > 0, field.schema_field().values_per_row
+        # A marker of missing cells is no value, not even an unknown one.
+        is_value = tokens.with_flat_values((_without_markers(field, texts) != "") | (texts == ""))
+        known, slots = (ids > 0) & is_value, field.schema_field().values_per_row
         columns = [ids, *([] if weights is None else [tokens.with_flat_values(weights)])]
         columns = [tf.ragged.boolean_mask(column, known) for column in columns]
         if field.keep == "last":

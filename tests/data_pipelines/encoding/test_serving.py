@@ -118,6 +118,29 @@ def test_fields_that_were_missing_in_all_training_rows_are_served():
     np.testing.assert_array_equal(ServingEncoder(encoding)(tensors(table))["ids"], expected)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"values": ["a", "b"], "min_count": 2},
+        {"hash_buckets": 5},
+        {"values": ["a", "b"], "min_count": 2, "weight_separator": ":"},
+        {"values": ["1", "2"], "min_count": 2, "type": "integer"},
+    ],
+    ids=["rare", "hashed", "weighted", "numbers"],
+)
+def test_a_marker_among_the_values_of_a_cell_is_no_value(options):
+    encoding = TableEncoding(
+        [FieldEncoding("tags", "multivalued", max_values=3, missing_texts=("NULL", "-1"), **options)]
+    )
+    cells = ["a|NULL|b", "NULL", "q|NULL", "NULL|NULL", "1|-1|2", "7|-1", "NULL|a|b|q", ""]
+    ids, _ = encoding.encode(pl.DataFrame({"tags": cells}))
+    alone, _ = encoding.encode(pl.DataFrame({"tags": ["a|b", "", "q", "", "1|2", "7", "a|b|q", ""]}))
+    np.testing.assert_array_equal(ids, alone)
+    lists = tf.ragged.constant([cell.split("|") for cell in cells])
+    for served in (tf.constant(cells), lists):
+        np.testing.assert_array_equal(ServingEncoder(encoding)({"tags": served})["ids"], ids)
+
+
 def test_log_squared_is_the_same_for_all_counts():
     encoding = TableEncoding([FieldEncoding("count", "numerical", transform="log_squared")])
     counts = np.concatenate([np.arange(-3, 1_000_000), np.random.default_rng(0).integers(0, 2**40, 100_000)])
