@@ -15,7 +15,7 @@ RESULTS = CHECKOUT / "experiments" / "results"
 # Runs of each committed sweep, and how many of them are finished.
 FINISHED = {
     "ablation": (20, 20),
-    "heads_and_layers": (18, 13),
+    "heads_and_layers": (18, 18),
     "neighborhood": (147, 114),
     "optimizers": (20, 20),
     "precision": (19, 19),
