@@ -31,6 +31,7 @@ from .sweeps.leaders import (
 from .sweeps.leaders import score_title as title_of
 from .sweeps.leaders_plot import plot_leaders
 
+SPACE = "\N{NO-BREAK SPACE}"  # keeps a number and its spread on one line
 NOTE = "Times are wall times on the machine of the runs, which may have done other work."
 
 
@@ -57,19 +58,19 @@ def markdown(leaders: Sequence[Leader], score: str = "test_auc", note: str = NOT
         "`min per run` is the median time of a whole run."
         + (f" A star marks equal runs whose times differ by a factor of more than {NOISY}." if _noisy(leaders) else ""),
         "",
-        *table_lines([_row(each, leaders, fronts, score) for each in ordered(leaders, higher)]),
+        "![Scores next to costs](leaderboard.png)",
         "",
-        "![Leaderboard](leaderboard.png)",
+        *table_lines([_row(each, leaders, fronts, score) for each in ordered(leaders, higher)]),
     ]
     return "\n".join(lines) + "\n"
 
 
 def _row(each, leaders, fronts, score):
-    spread = "" if each.deviation is None else f" ± {score_text(each.deviation, score)}"
+    spread = "" if each.deviation is None else f"{SPACE}±{SPACE}{score_text(each.deviation, score)}"
     row = {"data set": each.dataset} if len({other.dataset for other in leaders}) > 1 else {}
     row |= {"model": each.name, "seeds": each.seeds, title_of(score): score_text(each.score, score) + spread}
     row |= {"s per epoch": f"{each.seconds:.1f}{'*' if each.is_noisy else ''}"}
-    row |= {"fastest to slowest run": f"{each.seconds_fastest:.1f} to {each.seconds_slowest:.1f}"}
+    row |= {"fastest to slowest run": f"{each.seconds_fastest:.1f}{SPACE}to{SPACE}{each.seconds_slowest:.1f}"}
     row |= {"min per run": f"{each.minutes:.1f}", "weights": f"{each.parameters:,}"}
     row |= {"device": each.device} if len({other.device for other in leaders}) > 1 else {}
     names = {"seconds": "epoch", "minutes": "run", "parameters": "weights"}

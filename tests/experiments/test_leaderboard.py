@@ -16,7 +16,7 @@ def test_the_table_by_hand():
         leader("fm", 0.81237, 2.0, 1234, seeds=3, deviation=0.00126, unfinished=2, seconds_slowest=4.0),
         leader("lr", 0.7, 1.0, 10),
     ]
-    text = markdown(leaders, note="On a busy machine.")
+    text = markdown(leaders, note="On a busy machine.").replace("\N{NO-BREAK SPACE}", " ")
     assert "| fm | 3 | 0.8124 ± 0.0013 | 2.0* | 2.0 to 4.0 | 2.0 | 1,234 | epoch, run, weights |\n" in text
     assert "| lr | 1 | 0.7000 | 1.0 | 1.0 to 1.0 | 1.0 | 10 | epoch, run, weights |\n" in text
     assert "2 unfinished runs are left out" in text and "On a busy machine." in text and "A star" in text
