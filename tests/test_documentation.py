@@ -94,3 +94,11 @@ def test_commands_are_the_ones_of_setup_and_ci():
     assert "ctrzoo-train = ctrzoo.experiments.train:run" in (CHECKOUT / "setup.py").read_text(encoding="utf-8")
     ci = (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8")
     assert "python -m pytest" in ci and commands[2].partition(" && ")[2] in ci
+
+
+@pytest.mark.parametrize(
+    ("name", "cards"),
+    [("README.md", "models/README.md"), ("docs/understand/others.md", "../look_up/generated/models.md")],
+)
+def test_the_number_of_models_is_that_of_the_zoo(name, cards):
+    assert f"[{len(list(catalog.model_names()))}]({cards})" in TEXTS[name]

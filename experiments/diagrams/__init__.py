@@ -1,0 +1,1 @@
+"""Diagrams of models as SVG, drawn from the built models: `python -m ctrzoo.experiments.diagrams`."""

@@ -1,0 +1,57 @@
+"""The leaderboard program: its table by hand, and the committed leaderboards follow from the committed results."""
+
+import csv
+import pathlib
+
+import pytest
+
+from ctrzoo.experiments.leaderboard import main, markdown
+from tests.experiments.sweeps.test_leaders import HEADER, ROWS, leader
+
+RESULTS = pathlib.Path(__file__).resolve().parents[2] / "experiments" / "results"
+
+
+def test_the_table_by_hand():
+    leaders = [
+        leader("fm", 0.81237, 2.0, 1234, seeds=3, deviation=0.00126, unfinished=2, seconds_slowest=4.0),
+        leader("lr", 0.7, 1.0, 10),
+    ]
+    text = markdown(leaders, note="On a busy machine.").replace("\N{NO-BREAK SPACE}", " ")
+    assert "| fm | 3 | 0.8124 ± 0.0013 | 2.0* | 2.0 to 4.0 | 2.0 | 1,234 | epoch, run, weights |\n" in text
+    assert "| lr | 1 | 0.7000 | 1.0 | 1.0 to 1.0 | 1.0 | 10 | epoch, run, weights |\n" in text
+    assert "2 unfinished runs are left out" in text and "On a busy machine." in text and "A star" in text
+    assert "A star" not in markdown(leaders[1:]) and "unfinished" not in markdown(leaders[1:])
+    assert "| device |" in markdown([leaders[1], leader("fm", 0.8, device="GPU")])
+
+
+def test_files_are_written(tmp_path, capsys):
+    (tmp_path / "results.csv").write_text(HEADER + ROWS, encoding="utf-8")
+    main([f"--folder={tmp_path}", "--costs", "minutes"])
+    assert "2 models" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.glob("leaderboard.*")} == {
+        f"leaderboard.{end}" for end in ("md", "csv", "png")
+    }
+    with open(tmp_path / "leaderboard.csv", newline="", encoding="utf-8") as file:
+        assert [row["name"] for row in csv.DictReader(file)] == ["fm", "afm size=2"]
+
+
+def test_a_score_without_direction_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main([f"--folder={tmp_path}", "--score=test_calibration"])
+    assert "neither better high nor low" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("sweep", "score"), [("table2", "test_auc"), ("next_movie", "mean_rank")])
+def test_committed_leaderboards_are_up_to_date(sweep, score, tmp_path):
+    """The order of the committed table is that of the means of the sweep's own report."""
+    with open(RESULTS / sweep / "leaderboard.csv", newline="", encoding="utf-8") as file:
+        board = {row["name"]: row for row in csv.DictReader(file)}
+    name, key = ("comparison.csv", "auc") if sweep == "table2" else ("next_movie.csv", "mean rank")
+    with open(RESULTS / sweep / name, newline="", encoding="utf-8") as file:
+        reported = [row for row in csv.DictReader(file) if row["seeds"]]
+    expected = {row.get("label") or row["model"]: (float(row[key]), row["seeds"]) for row in reported}
+    assert set(board) == set(expected)
+    for model, (mean, seeds) in expected.items():
+        assert float(board[model]["score"]) == pytest.approx(mean) and board[model]["seeds"] == seeds
+    scores = [float(row["score"]) for row in board.values()]
+    assert scores == sorted(scores, reverse=score == "test_auc")
