@@ -2,7 +2,7 @@
 
 import html.parser
 
-EMPTY = ("img", "meta", "br", "rect", "polyline", "line", "path", "circle")
+EMPTY = ("img", "meta", "br")
 
 
 class ParsedPage(html.parser.HTMLParser):
