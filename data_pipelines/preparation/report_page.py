@@ -104,7 +104,9 @@ def page_of_data(data: PreparedData, report: Config, encoding: TableEncoding | N
 def _warnings(data: PreparedData, report: Config) -> Iterator[str]:
     yield from report.get("warnings", ())
     if report.get("bad_rows"):
-        yield f"{report['bad_rows']:,} rows could not be used and were skipped. The first: {report['first_bad_row']}."
+        bad = report["bad_rows"]
+        could = f"{bad:,} rows could not be used and were" if bad > 1 else "1 row could not be used and was"
+        yield f"{could} skipped. The first: {report['first_bad_row']}."
     for split, rows in data.num_rows.items() if data.label_kind == "binary" else ():
         if data.num_positives[split] in (0, rows):
             label = int(data.num_positives[split] > 0)
@@ -180,7 +182,10 @@ def _field(field: Field, fact: Config, encodings: Mapping[str, FieldEncoding]) -
     ids = f"{field.vocabulary_size:,} id{'s' * (field.vocabulary_size != 1)}"
     parts = paragraphs([f"{field.kind}, {ids}{slots}{_asked(encoding)}"])
     if fact:
-        parts.append(_by_split(fact, numbers))
+        has_unknown = field.kind not in ("numerical", "vector") and not (
+            numbers or (encoding and encoding.hash_buckets)
+        )
+        parts.append(_by_split(fact, numbers, has_unknown))
     if "histogram" in numbers:
         parts += _histogram(field, numbers["histogram"])
     if encoding is not None and not field.kind == "vector":
@@ -197,11 +202,11 @@ def _asked(encoding):
     return f". {'; '.join(asked)}." if asked else "."
 
 
-def _by_split(fact, numbers):
+def _by_split(fact, numbers, has_unknown):
     rows = []
     for split, shares in fact["splits"].items():
         row = {"split": split, "missing": f"{shares['missing_share']:.2%}"}
-        if not numbers and fact["kind"] not in ("numerical", "vector"):
+        if has_unknown:
             row |= {"rare": f"{shares['rare_share']:.2%}", "unseen": f"{shares['unseen_share']:.2%}"}
         if numbers:
             found = numbers["splits"].get(split, {})
@@ -264,8 +269,13 @@ def _values(encoding, encodings):
     if len(counts) > TOP_VALUES:
         parts.append(f"<div>{coverage_curve(sorted_counts, f'coverage of {encoding.name}')}</div>")
         needed = np.searchsorted(np.cumsum(sorted_counts), np.array(COVERED) * total) + 1
-        said = ", ".join(f"{number:,} for {share:.0%}" for number, share in zip(needed, COVERED, strict=True))
-        parts += paragraphs([f"So many values make up so much of the occurrences: {said}."])
+        said = ", ".join(f"{number:,} make up {share:.0%}" for number, share in zip(needed, COVERED, strict=True))
+        parts += paragraphs(
+            [
+                "The curve is the share of all occurrences that the most frequent values make up, with their number on "
+                f"a log scale. Of {len(counts):,} values, {said}."
+            ]
+        )
     return parts
 
 
