@@ -2,7 +2,8 @@
 
 For a benchmark: `ctrzoo-prepare --dataset=criteo --raw=train.txt --data_dir=data`. For your own table, draft a schema
 with `ctrzoo-prepare --table=clicks.csv --schema=schema.yaml --infer_schema`, edit it, and rerun the command without
-`--infer_schema`. Rerun an interrupted command to resume it.
+`--infer_schema`. Rerun an interrupted command to resume it. `--report=FOLDER` writes the page `report.html` for a
+folder that has none.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from rich.console import Console
 
 from .. import data_pipelines
 from ..data_pipelines.preparation.report import REPORT_FILE, tables_of
+from ..data_pipelines.preparation.report_page import write_page
 from ..data_pipelines.preparation.schema_draft import check_absent, draft_table, write_draft
 from ..data_pipelines.preparation.table import name_of_table, prepare_own_table
 from ..data_pipelines.spark.files import prepare_files, source_and_plan
 from ..data_pipelines.spark.session import session_of
+from ..data_pipelines.storage.checksums import PAGE_FILE
 from .cli import DATA_DIR_HELP, data_dir, program_flags, run_command
 from .settings import parse_assignment
 
@@ -90,6 +93,12 @@ flags.DEFINE_multi_string(
     "With --engine=spark, a setting of Spark, such as spark.executor.memory=4g; repeatable.",
     flag_values=FLAGS,
 )
+flags.DEFINE_string(
+    "report",
+    None,
+    "A prepared folder, by its path or name, to write report.html for; nothing is prepared.",
+    flag_values=FLAGS,
+)
 flags.DEFINE_string("data_dir", None, f"Where to write prepared data, {DATA_DIR_HELP}", flag_values=FLAGS)
 flags.DEFINE_bool(
     "overwrite", False, "Replace an earlier preparation, which stays until the new one is complete.", flag_values=FLAGS
@@ -100,16 +109,31 @@ def main(argv: list[str]) -> None:
     """Prepare what the flags request."""
     if len(argv) > 1:
         raise ValueError(f"Unknown argument '{argv[1]}'. Pass everything as flags, such as --dataset=criteo.")
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    if FLAGS.report is not None:
+        _refuse("--report, which prepares nothing", [name for name in FLAGS if name not in ("report", "data_dir")])
+        console.print(f"Open {write_page(_folder_of(FLAGS.report))}")
+        return
     if (FLAGS.dataset is None) == (FLAGS.table is None):
         raise ValueError("Pass either --dataset for a benchmark or --table for your own table. See --help.")
-    console = Console(highlight=False, markup=False, soft_wrap=True)
     folder = _prepare_benchmark() if FLAGS.dataset else _prepare_table(console)
     if folder is None:
         return
     report = folder / REPORT_FILE
     for table in tables_of(json.loads(report.read_text(encoding="utf-8"))) if report.is_file() else ():
         console.print(table)
+    if _has_page(folder, console):
+        console.print(f"The report to read is {folder / PAGE_FILE}")
     console.print(f"The data are in {folder}: {_next_command(folder)}")
+
+
+def _has_page(folder, console):
+    """Return whether a folder has its page; a folder of an earlier version or of synthetic data gets it now."""
+    try:
+        return (folder / PAGE_FILE).is_file() or write_page(folder).is_file()
+    except OSError as error:  # such as on a disk that cannot be written to; the data are fine
+        console.print(f"The page {folder / PAGE_FILE} could not be written: {error.strerror}")
+        return False
 
 
 def _next_command(folder):
@@ -172,15 +196,15 @@ def _prepare_table(console):
         "seed": FLAGS.seed,
         "overwrite": FLAGS.overwrite,
         "keep_counts": FLAGS.keep_counts,
-        "extend": FLAGS.extend and _folder_to_extend(FLAGS.extend),
+        "extend": FLAGS.extend and _folder_of(FLAGS.extend),
         "expire": FLAGS.expire,
     }
     prepare_own_table(folder, name, tables if len(tables) > 1 else FLAGS.table, FLAGS.schema, **arguments)
     return folder
 
 
-def _folder_to_extend(given):
-    """Return the path of a folder that is given as such, or by its name among the prepared data."""
+def _folder_of(given):
+    """Return the path of a prepared folder that is given as such, or by its name among the prepared data."""
     named = data_dir(FLAGS.data_dir) / given
     return named if not pathlib.Path(given).exists() and named.is_dir() else pathlib.Path(given)
 

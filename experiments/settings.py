@@ -296,10 +296,19 @@ def _names(value):
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """Return key and value of a text `key=value`; the value is parsed as Python if possible, otherwise kept as text."""
+    """Return key and value of a text `key=value`.
+
+    The value is read as Python if possible, otherwise kept as text. `true` and `false` are truth values, as in JSON and
+    YAML: as texts, both would count as true.
+
+    >>> parse_assignment("histories=true"), parse_assignment("units=(8, 4)"), parse_assignment("model=fm")
+    (('histories', True), ('units', (8, 4)), ('model', 'fm'))
+    """
     key, sign, value = text.partition("=")
     if not sign or not key:
         raise ValueError(f"--set needs key=value. Received: {text!r}.")
+    if value.strip() in ("true", "false"):
+        return key.strip(), value.strip() == "true"
     try:
         return key.strip(), ast.literal_eval(value)
     except (ValueError, SyntaxError, TypeError):  # TypeError: such as from {[1]: 2}

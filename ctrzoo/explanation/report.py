@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import inspect
 import itertools
@@ -27,18 +26,11 @@ from ctrzoo.explanation.measure import lost_in_words, with_words_of
 from ctrzoo.files import write_csv, write_text
 from ctrzoo.metrics import metric_of
 from ctrzoo.model import CTRModel, output_name
+from ctrzoo.page import image_of, page_of, table_of_cells
 from ctrzoo.types import Features, Path
 
 WORDS = 5
 SHOWN_EDGES = 20
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1180px; margin: 2em auto; padding: 0 1.2em; }
-h1 { font-size: 1.6em; } h2 { margin-top: 2em; border-bottom: 1px solid #ccc; } h3 { margin-top: 1.6em; }
-img { max-width: 100%; height: auto; } p { max-width: 50em; }
-table { border-collapse: collapse; font-size: 0.9em; margin: 1em 0; display: block; overflow-x: auto; }
-th, td { padding: 0.25em 0.8em; border-bottom: 1px solid #ddd; text-align: right; }
-th:first-child, td:first-child { text-align: left; } th { background: #f4f4f4; vertical-align: bottom; }
-"""
 READING = """<p>The test shuffles the two fields of a pair over rows: each one separately, then both together.
 <b>{metric} interaction</b> is the {lost} by shuffling each one, added, minus the {lost} by shuffling both. What only
 the two fields together say is lost with either one, so it counts twice. {additive} <b>{logit} difference</b> is the
@@ -127,7 +119,7 @@ def write_explanations(
             earlier.unlink()
     rows = list(range(len(labels))) if rows is None else rows
     title = title or f"What {model.name} says of its fields"
-    parts = [f"<h1>{html.escape(title)}</h1>", *_about(model, analysis)]
+    parts = _about(model, analysis)
     parts += _fields(folder, analysis)
     parts += _edges(folder, analysis)
     parts += _check(folder, analysis)
@@ -135,9 +127,7 @@ def write_explanations(
         parts += ["<h2>Runs</h2>", _html_table(comparison)]
         write_csv(folder / "comparison.csv", comparison)
     parts += _instances(folder, model, analysis, features, np.ravel(labels), texts, rows, base_rate, notes)
-    page = f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-    page += f"<style>{STYLE}</style></head>\n<body>\n" + "\n".join(parts) + "\n</body></html>\n"
-    write_text(folder / "report.html", page)
+    write_text(folder / "report.html", page_of(title, parts))
     return folder / "report.html"
 
 
@@ -329,14 +319,11 @@ def _cell(name, value):
 
 def _picture(path, figure, words):
     plots.save_figure(figure, path)
-    data = base64.b64encode(path.with_name(f"{path.name}.png").read_bytes()).decode("ascii")
-    return f'<div><img alt="{html.escape(words)}" src="data:image/png;base64,{data}"></div>'
+    return image_of(path.with_name(f"{path.name}.png").read_bytes(), words)
 
 
 def _html_table(rows):
-    head = "".join(f"<th>{html.escape(key)}</th>" for key in rows[0])
-    body = "".join(f"<tr>{''.join(f'<td>{_number(value)}</td>' for value in row.values())}</tr>\n" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
+    return table_of_cells(list(rows[0]), [[_number(value) for value in row.values()] for row in rows])
 
 
 def _number(value):

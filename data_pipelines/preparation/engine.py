@@ -54,8 +54,10 @@ from .extension import report_of
 from .first_pass import ChunkFiles, column, compact
 from .fitted_field import FittedField
 from .history_log import HistoryLog, with_smaller_chunks
+from .numbers import numbers_of_chunk
 from .parallel import ARRAY_LOCK, in_order
 from .report import write_report
+from .report_page import write_page
 from .second_pass import EncodedFiles, encode_chunk
 from .splits import ByColumn
 from .state import kept_state
@@ -246,7 +248,9 @@ def _prepare(job: _Job, folder: pathlib.Path, options: Config) -> Config:
     counts = np.sum([chunk.stats["counts"] for chunk in encoded], axis=0)
     stats = [chunk.stats for chunk in chunks]
     growth = _write_growth(job, encoding, fitted) if job.extension else None
-    report = write_report(prepared, job.name, encoding, splits, stats, counts, seconds, start, rate, growth)
+    numbers = [chunk.stats["numbers"] for chunk in encoded if "numbers" in chunk.stats]
+    report = write_report(prepared, job.name, encoding, splits, stats, counts, seconds, start, rate, growth, numbers)
+    write_page(prepared, encoding)
     publish(prepared, folder)
     return report
 
@@ -432,11 +436,12 @@ def _encode(
                 try:
                     splits = division.splits[number] if division.splits else arrays["split"]
                     block, counts = encode_chunk(arrays, number, encoding, fitted, splits)
+                    numbers_of_fields = numbers_of_chunk(arrays, number, encoding, splits)
                 except RowError as error:  # the fitted scale makes a number too large
                     raise ValueError(f"{job.name}: {error.reason}. Choose another `transform`.") from None
             groups = block.columns["group"] if job.plan.roles.keep_groups else None
             shards = _shards(job.seed, number, splits, before[number], division, groups)
-            files[number].save(block, shards, num_shards, counts)
+            files[number].save(block, shards, num_shards, counts, numbers_of_fields)
             stats = files[number].stats()
         chunks[number].files.delete()
         return stats

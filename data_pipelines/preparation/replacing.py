@@ -19,7 +19,7 @@ if typing.TYPE_CHECKING:
 # The files that a preparation writes, and what file managers leave.
 _WRITTEN = re.compile(
     r".+\.tfrecord-\d{5}-of-\d{5}|(preparation|schema|encoding|report|truth|growth|dataset_info|features|checksums)\.json"
-    r"|(vocabulary|counts)\.parquet|fields\.png|\.lock|\.DS_Store"
+    r"|(vocabulary|counts)\.parquet|fields\.png|report\.html|\.lock|\.DS_Store"
 )
 
 

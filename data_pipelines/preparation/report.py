@@ -17,6 +17,7 @@ from ctrzoo.plot_text import FONTS, plain
 
 from ..storage.writing import SPLITS
 from .extension import lines_of
+from .numbers import summary_of
 
 if typing.TYPE_CHECKING:
     import pathlib
@@ -49,6 +50,7 @@ def write_report(
     start: float,
     negative_rate: float = 1.0,
     growth: Config | None = None,
+    numbers: Sequence[Mapping[str, Sequence[Config]]] = (),
 ) -> Config:
     """Write `report.json` and `fields.png` into a folder.
 
@@ -63,6 +65,7 @@ def write_report(
         start: When this process began, from `time.monotonic`.
         negative_rate: The share of the negative training rows that were kept.
         growth: What `ctrzoo.data_pipelines.preparation.extension.report_of` returned, if the folder keeps all counts.
+        numbers: What `numbers_of_chunk` returned of each chunk; empty if numbers were not counted.
 
     Returns:
         The report, as written to the file.
@@ -84,6 +87,8 @@ def write_report(
             config["cross"] = list(field.cross)
         if description.holds_several:
             config["cut_values"] = int(of_splits[:, 5].sum())
+        if field.name in (numbers[0] if numbers else ()):
+            config["numbers"] = summary_of([chunk[field.name] for chunk in numbers])
         fields.append(
             {
                 "name": field.name,

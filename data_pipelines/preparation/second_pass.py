@@ -186,7 +186,14 @@ class EncodedFiles:
         label = "u1" if self._roles.the_label.kind == "binary" else "<f4"
         self._widths = (("<i4", len(stored_slots(schema))), ("<f4", len(number_slots(schema))), (label, None))
 
-    def save(self, block: Block, shards: np.ndarray, num_shards: int, counts: list[list[list[int]]]) -> None:
+    def save(
+        self,
+        block: Block,
+        shards: np.ndarray,
+        num_shards: int,
+        counts: list[list[list[int]]],
+        numbers: Mapping[str, list[Config]] | None = None,
+    ) -> None:
         """Write a block.
 
         Args:
@@ -194,6 +201,7 @@ class EncodedFiles:
             shards: The shard of each row.
             num_shards: The number of shards.
             counts: What `encode_chunk` counted.
+            numbers: What `numbers_of_chunk` returned.
 
         Raises:
             ValueError: If an array is not of the stored type, or a label is not 0 or 1.
@@ -209,7 +217,8 @@ class EncodedFiles:
                 file.write(np.ascontiguousarray(array[order]).data)
         ends = np.cumsum(np.bincount(shards, minlength=num_shards))
         columns = {role: array.dtype.str for role, array in block.columns.items()}
-        write_json(self._stats, {"ends": ends.tolist(), "counts": counts, "columns": columns})
+        stats = {"ends": ends.tolist(), "counts": counts, "columns": columns, "numbers": numbers or {}}
+        write_json(self._stats, stats)
 
     def stats(self) -> Config | None:
         """Return where each shard's rows end, and the counts; None if the chunk is not complete."""

@@ -17,6 +17,7 @@ from ..encoding.fields import TableEncoding
 from ..preparation.engine import BAD_ROWS, check_read, check_share, check_splits, shard_rows
 from ..preparation.replacing import replacing
 from ..preparation.report import write_report
+from ..preparation.report_page import write_page
 from ..preparation.splits import ByColumn, ByHash, ByName
 from ..preparation.state import kept_state
 from ..preparation.table import read_schema, table_plan
@@ -192,6 +193,7 @@ class _Job(typing.NamedTuple):
         self._check_rows(stats, {split: one.rows for split, one in splits.items()})
         write_metadata(prepared, self.name, encoding.schema, splits, {}, encoding)
         report = write_report(prepared, self.name, encoding, splits, stats, counts_of(written), seconds, start)
+        write_page(prepared, encoding)
         most = max(written["peak"].to_pylist())
         console.print(f"{self.name}: a Python worker of an executor took at most {most / 2**20:,.0f} MiB")
         publish(prepared, folder)

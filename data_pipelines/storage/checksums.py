@@ -15,10 +15,12 @@ if typing.TYPE_CHECKING:
     from ctrzoo.types import Path
 
 CHECKSUM_FILE = "checksums.json"
+# A page for people, which can be written again at any time.
+PAGE_FILE = "report.html"
 
 
 def write_checksums(folder: Path) -> None:
-    r"""Write `checksums.json`: the CRC-32C of each file of a folder, except shards and hidden files.
+    r"""Write `checksums.json`: the CRC-32C of each file of a folder, except shards, `report.html` and hidden files.
 
     >>> import tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -29,7 +31,8 @@ def write_checksums(folder: Path) -> None:
     """
     folder = pathlib.Path(folder)
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
-    kept = [name for name in names if not (name.startswith(".") or ".tfrecord-" in name or name == CHECKSUM_FILE)]
+    left_out = (CHECKSUM_FILE, PAGE_FILE)
+    kept = [name for name in names if not (name.startswith(".") or ".tfrecord-" in name or name in left_out)]
     text = json.dumps({name: _checksum(folder / name) for name in kept}, indent=2)
     (folder / CHECKSUM_FILE).write_text(text, encoding="utf-8")
 

@@ -1,5 +1,6 @@
 """`ctrzoo-prepare` from end to end on few rows, and its failures in one line."""
 
+import errno
 import json
 import os
 import pathlib
@@ -43,6 +44,11 @@ def test_a_table_is_drafted_prepared_reported_and_trained_on(clicks):
     report = json.loads((folder / "report.json").read_text())
     assert report["rows"] == 600 and report["fields"][0]["vocabulary_size"] == 7  # 6 sites and the rare id
     assert (folder / "fields.png").read_bytes().startswith(b"\x89PNG")
+    page = (folder / "report.html").read_bytes()
+    assert f"The report to read is {folder / 'report.html'}" in prepared.stdout
+    (folder / "report.html").write_text("edited")
+    again = run("prepare", "--report=clicks", folder=clicks)
+    assert again.stdout.endswith(f"Open {folder / 'report.html'}\n") and (folder / "report.html").read_bytes() == page
     again = run("prepare", "--table=clicks.csv", "--schema=schema.yaml", folder=clicks)
     assert again.returncode == 1 and "To replace it, pass --overwrite" in again.stderr
     options = ("--model=lr", "--epochs=1", "--config=none", "--workdir=work")
@@ -78,6 +84,8 @@ def test_a_table_is_drafted_prepared_reported_and_trained_on(clicks):
         (["--table=clicks.csv", "--schema=schema.json", "--expire=3"], "`expire` drops values of the folder to"),
         (["--dataset=criteo", "--extend=x"], "--extend cannot be used with --dataset"),
         (["--table=clicks.csv", "--schema=a.json", "--infer_schema", "--keep_counts"], "--keep_counts cannot be used"),
+        (["--report=absent"], "There is no folder"),
+        (["--report=.", "--seed=3"], "--seed cannot be used with --report, which prepares nothing"),
         (["--tabel=clicks.csv"], "Unknown flag --tabel. Did you mean --table=clicks.csv?"),
         (["clicks.csv"], "Unknown argument 'clicks.csv'"),
     ],
@@ -96,6 +104,10 @@ def test_failures_are_one_line_and_leave_nothing(clicks, arguments, message, mon
     assert not (clicks / "data" / "criteo").exists() and not (clicks / "data" / "clicks").exists()
 
 
+def refuse(folder):
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
 def test_the_next_command_trains_on_what_was_prepared(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     arguments = ["--dataset=synthetic", "--set=num_rows=600", "--set", "data_seed=5", "--data_dir=my data"]
@@ -103,8 +115,14 @@ def test_the_next_command_trains_on_what_was_prepared(tmp_path, monkeypatch, cap
     for flag in prepare.FLAGS:
         prepare.FLAGS[flag].unparse()
     prepare.run()
-    last = capsys.readouterr().out.splitlines()[-1]
+    page, last = capsys.readouterr().out.splitlines()[-2:]
     assert last.endswith(": ctrzoo-train --dataset=synthetic '--data_dir=my data' --set=num_rows=600 --set=data_seed=5")
+    assert pathlib.Path(page.removeprefix("The report to read is ")).is_file()
+    monkeypatch.setattr(prepare, "write_page", refuse)  # as on a disk that cannot be written to
+    pathlib.Path(page.removeprefix("The report to read is ")).unlink()
+    prepare.run()
+    page, again = capsys.readouterr().out.splitlines()[-2:]
+    assert again == last and page.endswith("report.html could not be written: Read-only file system")
 
 
 def test_names_and_paths_with_square_brackets_are_shown(clicks):

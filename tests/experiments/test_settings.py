@@ -2,7 +2,8 @@
 
 import pytest
 
-from ctrzoo.experiments.settings import Settings, find_dataset, resolve, upgraded
+from ctrzoo.data_pipelines import prepare
+from ctrzoo.experiments.settings import Settings, find_dataset, parse_assignment, resolve, upgraded
 
 
 @pytest.fixture
@@ -143,3 +144,18 @@ def test_the_protocol_is_an_option_of_benchmarks(prepared):
     assert settings.dataset_options == {"protocol": "clean"}
     with pytest.raises(ValueError, match="clicks' has no choice of protocol. Leave out --protocol; it is for criteo"):
         resolve({"dataset": "clicks", "model": "lr", "protocol": "clean"}, data_dir="data")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("true", True), (" false", False), ("True", True), ("False", False), ("truely", "truely")]
+)
+def test_truth_values_may_be_written_as_in_yaml(text, value):
+    assert parse_assignment(f"histories={text}") == ("histories", value)
+
+
+def test_an_option_written_as_in_yaml_names_the_same_folder(tmp_path):
+    written = dict(parse_assignment(text) for text in ("histories=true", "num_rows=500"))
+    assert prepare("synthetic", tmp_path, **written) == prepare("synthetic", tmp_path, histories=True, num_rows=500)
+    plain = prepare("synthetic", tmp_path, num_rows=500)
+    written = dict(parse_assignment(text) for text in ("histories=false", "num_rows=500"))
+    assert prepare("synthetic", tmp_path, **written) == plain  # no histories, which the text 'false' would plant

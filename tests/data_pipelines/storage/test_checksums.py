@@ -43,7 +43,7 @@ def content(folder):
 def test_a_folder_of_every_small_file(whole):
     names = {path.name for path in whole.iterdir() if ".tfrecord-" not in path.name}
     small = {"preparation.json", "schema.json", "encoding.json", "vocabulary.parquet", "dataset_info.json"}
-    assert names == small | {"features.json", "report.json", "fields.png", "checksums.json"}
+    assert names == small | {"features.json", "report.json", "report.html", "fields.png", "checksums.json"}
 
 
 FILES = ["preparation.json", "schema.json", "encoding.json", "vocabulary.parquet", "checksums.json", "report.json"]
