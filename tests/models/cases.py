@@ -111,3 +111,6 @@ def arguments_of(docstring):
 
 
 CASES = [Case(*case) for case in FORMULATIONS]
+# Models with all kinds of layers between them, for what takes long: the others are tried each night.
+DIVERSE = ("lr", "ffm", "poly2", "xdeepfm", "afm", "autoint", "graphfm-reference", "graphfm-paper", "fignn", "dcn_v2")
+DIVERSE += ("din", "dien", "eulernet", "wukong")
