@@ -62,7 +62,7 @@ def table_of(folder, name):
     ("kind", "loss", "monitor", "metric", "lost", "terms"),
     [
         ("regression", None, None, "MSE", "mse_rise", "prediction"),
-        ("poisson", "poisson", "mae", "MAE", "mae_rise", "log prediction"),
+        pytest.param("poisson", "poisson", "mae", "MAE", "mae_rise", "log prediction", marks=pytest.mark.nightly),
         ("ranking", None, "grouped_auc", "grouped AUC", "grouped_auc_lost", "score"),
     ],
 )

@@ -11,7 +11,7 @@ import tensorflow as tf
 from ctrzoo.layers import AnovaKernel
 from ctrzoo.models import MODELS_OF_HISTORIES
 from ctrzoo.schema import Field, Schema
-from tests.models.cases import CASES, DIVERSE, predict, randomize, rows, with_history
+from tests.models.cases import CASES, DIVERSE, EACH, predict, randomize, rows, with_history
 
 SIZES = (6, 1, 4)
 BUILT_IN = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
@@ -103,9 +103,7 @@ def test_saved_model(case, schema_of, tmp_path):
     exported(case, schema_of(case), tmp_path)
 
 
-@pytest.mark.parametrize(
-    "case", [pytest.param(case, marks=[] if case.id in DIVERSE else pytest.mark.nightly) for case in CASES], ids=repr
-)
+@pytest.mark.parametrize("case", EACH)
 def test_saved_model_and_litert(case, schema_of, tmp_path):
     model = exported(case, schema_of(case), tmp_path)
     check(converted(tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "model"))), model)
