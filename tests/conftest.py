@@ -1,7 +1,10 @@
 """What several tests need: the optional folder of real data, and schemas of every field kind."""
 
+import contextlib
 import os
 import pathlib
+import sys
+from unittest import mock
 
 import pytest
 
@@ -11,6 +14,17 @@ os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # expected values are those of full fl
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
 DATA = pathlib.Path(os.environ.get("CTRZOO_DATA", CHECKOUT.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def without_pictures_of_tables():
+    """Leave out the picture of a prepared table, which takes longer than the preparation of a small one.
+
+    A test of the picture puts `draw_fields` back.
+    """
+    report = sys.modules.get("ctrzoo.data_pipelines.preparation.report")
+    with mock.patch.object(report, "draw_fields") if report else contextlib.nullcontext():
+        yield
 
 
 @pytest.fixture

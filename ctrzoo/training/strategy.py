@@ -192,9 +192,9 @@ class ReplicatedStep:
         self._sum_first = self.num_replicas > 1 and isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
         whole = self._num_parts == 1 and not tf.config.list_physical_devices("GPU")
         if jit_compile and whole:
-            self._train_replica = tf.function(self._train_replica, jit_compile=True)
+            self._train_replica = tf.function(self._train_replica, jit_compile=True, autograph=False)
         elif jit_compile:
-            self._loss_and_gradients = tf.function(self._loss_and_gradients, jit_compile=True)
+            self._loss_and_gradients = tf.function(self._loss_and_gradients, jit_compile=True, autograph=False)
         self._steps, self._added_losses = {}, {}
 
     def train(self, batch: tuple[Any, ...]) -> Tensor:
@@ -225,7 +225,10 @@ class ReplicatedStep:
             specification = tf.nest.map_structure(
                 lambda tensor: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype), batch
             )
-            self._steps[step, divided] = tf.function(lambda *batch: step(batch, divided), input_signature=specification)
+            # No condition in a step depends on tensors, so AutoGraph need not rewrite the source of its functions.
+            self._steps[step, divided] = tf.function(
+                lambda *batch: step(batch, divided), input_signature=specification, autograph=False
+            )
         for layer in self._batch_norms:  # statistics of the global batch, not of each part
             layer.synchronized = divided
         try:

@@ -11,6 +11,7 @@ import os
 import struct
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -204,6 +205,17 @@ def blocks_of_epoch(index: BlockIndex, seed: Tensor | None, start: Tensor, stop:
     return tf.boolean_mask(tf.stack([order, begins, ends], axis=1), begins < ends)
 
 
+def as_written(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that graphs are traced from as it is.
+
+    Otherwise, AutoGraph rewrites its source first, in case conditions depend on tensors. Here none do, and rewriting
+    takes as long as all else when a dataset is made.
+    """
+    import tensorflow as tf
+
+    return tf.autograph.experimental.do_not_convert(function)
+
+
 def read_blocks(index: BlockIndex, decode: Callable[[tf.Tensor], dict[str, Tensor]], parts: Tensor) -> tf.data.Dataset:
     """Return a `tf.data.Dataset` of parts of blocks, each read directly from its place in a shard.
 
@@ -226,8 +238,8 @@ def read_blocks(index: BlockIndex, decode: Callable[[tf.Tensor], dict[str, Tenso
 
     paths, offsets = (tf.gather(column, parts[:, 0]) for column in (index.paths, index.offsets))
     located = tf.data.Dataset.from_tensor_slices((paths, offsets, parts))
-    records = located.flat_map(read).prefetch(2)  # pyright: ignore[reportArgumentType]
-    return records.map(lambda block, part: _slice(decode(block), part[1], part[2]))
+    records = located.flat_map(as_written(read)).prefetch(2)
+    return records.map(as_written(lambda block, part: _slice(decode(block), part[1], part[2])))
 
 
 def number_blocks(index: BlockIndex, parts: Tensor) -> tf.data.Dataset:

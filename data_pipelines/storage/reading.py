@@ -24,6 +24,7 @@ from ..encoding.roles import COLUMNS
 from .checksums import check_checksums
 from .epochs import (
     ShardPlan,
+    as_written,
     blocks_of_epoch,
     index_blocks,
     number_blocks,
@@ -247,9 +248,9 @@ class PreparedData:
         batches_of_epoch = functools.partial(
             _batches_of_epoch, share, rows_of_epoch, to_features, (start_epoch, skip_batches)
         )
-        batches = _epoch_numbers(start_epoch, repeat, shuffle).flat_map(batches_of_epoch)
+        batches = _epoch_numbers(start_epoch, repeat, shuffle).flat_map(as_written(batches_of_epoch))
         if by_group:
-            batches = batches.map(functools.partial(_number_groups, tuple(columns)))
+            batches = batches.map(as_written(functools.partial(_number_groups, tuple(columns))))
         if repeat or skip_batches == 0:
             batches = _with_length(batches, None if repeat else share.num_batches)
         return batches.prefetch(8).with_options(_options(is_sharded=num_shards > 1))
@@ -298,7 +299,7 @@ class PreparedData:
         """
         decode = functools.partial(_decode, stored_widths(self.schema), {"label": self._label_type, **_types(stored)})
         read = functools.partial(read_blocks, self._index(split), decode)
-        return read, functools.partial(_to_features, self.schema, stored, returned)
+        return read, as_written(functools.partial(_to_features, self.schema, stored, returned))
 
     def _from_memory(self, split, stored, returned):
         """Return the same two, with the numbers of rows for the rows."""

@@ -56,11 +56,14 @@ def features_of(encoding, rows=ROWS):
 
 
 def trained(case, encoding, optimizer="lazy_adam", steps=3):
-    """A model that has made a few steps from random weights, so that weights and states are no zeros."""
+    """A model that has made a few steps from random weights, so that weights and states are no zeros.
+
+    It computes eagerly, as the new one does: tracing graphs would take longer than these few batches.
+    """
     keras.utils.set_random_seed(4)
     model = case.new(encoding.schema)
     randomize(model)
-    model.compile(optimizers.build(optimizer, 0.01))
+    model.compile(optimizers.build(optimizer, 0.01), run_eagerly=True)
     labels = np.array([[1], [0], [1], [0], [1]], np.float32)
     for _ in range(steps):
         model.train_on_batch(features_of(encoding), labels)
@@ -70,7 +73,7 @@ def trained(case, encoding, optimizer="lazy_adam", steps=3):
 def fresh(case, encoding, optimizer="lazy_adam"):
     keras.utils.set_random_seed(9)
     model = case.new(encoding.schema)
-    model.compile(optimizers.build(optimizer, 0.01))
+    model.compile(optimizers.build(optimizer, 0.01), run_eagerly=True)
     model.optimizer.build(model.trainable_variables)
     return model
 

@@ -28,13 +28,7 @@ def write(tmp_path):
 
 
 @pytest.fixture
-def without_pictures(monkeypatch):
-    """Leave out the picture of the fields, which takes longer than the preparation of a small table."""
-    monkeypatch.setattr("ctrzoo.data_pipelines.preparation.report.draw_fields", lambda report, path: None)
-
-
-@pytest.fixture
-def prepared(tmp_path, without_pictures):
+def prepared(tmp_path):
     """Return a function that writes a table and prepares it."""
 
     def prepare(content, schema=clicks_table.SCHEMA, suffix=".csv", **options):
@@ -47,7 +41,7 @@ def prepared(tmp_path, without_pictures):
 
 
 @pytest.fixture
-def typed(tmp_path, without_pictures):
+def typed(tmp_path):
     """Return the path of a Parquet file of unusual types, the label last."""
     label = pl.Series(["0", "1"] * 50, dtype=pl.Categorical)
     pl.DataFrame({**clicks_table.TYPED, "click": label}).write_parquet(tmp_path / "typed.parquet")

@@ -23,6 +23,7 @@ from ctrzoo.experiments.settings import Settings
 from tests.experiments.evaluated_runs import evaluate, evaluated
 from tests.experiments.planted_tables import planted_frame, prepared
 from tests.experiments.scored_table import FIRST_TEST_ROW, SCHEMA, clicks_frame, prepared_run, run_of
+from tests.programs import run_program
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -370,15 +371,7 @@ def test_a_killed_evaluation_leaves_no_half_folder(module, function, before, cli
         output.mkdir()
         (output / "metrics.json").write_text("an earlier one")
     code = STOPPED.format(module=module, function=function, signal=int(signal.SIGKILL))
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
-    stopped = subprocess.run(
-        [sys.executable, "-c", code, *options],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=environment,
-        timeout=300,
-    )
+    stopped = run_program(code, *options, folder=tmp_path)
     assert stopped.returncode == -9, stopped.stderr
     assert output.exists() == before
     assert not before or [path.read_text() for path in output.iterdir()] == ["an earlier one"]
@@ -391,9 +384,8 @@ def test_an_interrupted_evaluation_leaves_nothing(clicks, tmp_path):
     run, rows = clicks
     with_labels(rows, tmp_path / "new.csv")
     code = STOPPED.format(module="output", function="synchronize", signal=int(signal.SIGTERM))
-    command = [sys.executable, "-c", code, f"--workdir={run}", "--table=new.csv", "--bootstrap=100", "--output=out"]
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
-    stopped = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=300)
+    options = (f"--workdir={run}", "--table=new.csv", "--bootstrap=100", "--output=out")
+    stopped = run_program(code, *options, folder=tmp_path)
     assert stopped.returncode == 143
     assert stopped.stderr.splitlines()[-1].startswith("ctrzoo-evaluate: interrupted")
     assert [path.name for path in tmp_path.iterdir()] == ["new.csv"]

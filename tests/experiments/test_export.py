@@ -23,7 +23,7 @@ from tests.models.cases import small_hyperparameters
 HAS_ONNX = all(importlib.util.find_spec(name) for name in onnx_file.NEEDED)
 # Random weights of these must be larger, lest all rows have one prediction.
 SCALES = {"autoint": 0.2, "pnn": 0.1}
-MODELS = ("fm", "deepfm", "dcn_v2", "autoint", "pnn")
+EACH = ["fm", "deepfm", "autoint", *(pytest.param(name, marks=pytest.mark.nightly) for name in ("dcn_v2", "pnn"))]
 FORMS = ("savedmodel", "onnx", "litert", "embeddings") if HAS_ONNX else ("savedmodel", "litert", "embeddings")
 
 
@@ -69,7 +69,7 @@ def cells(folder):
     return rows
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EACH)
 def test_all_ways_agree_on_every_row(name, folder, data, exported, ask, cells, tmp_path):
     model, _ = exported(name)
     features, labels = data.arrays("test")
@@ -92,7 +92,7 @@ def test_all_ways_agree_on_every_row(name, folder, data, exported, ask, cells, t
     assert auc(np.asarray(labels), np.array(found["SavedModel"])) == pytest.approx(evaluated["auc"], abs=1e-4)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EACH)
 def test_the_program_says_the_largest_difference(name, folder, exported):
     said = exported(name)[1]
     assert said.endswith(f"The exports are in {folder / name / 'out'}")
@@ -101,7 +101,7 @@ def test_the_program_says_the_largest_difference(name, folder, exported):
     assert sorted(path.name for path in (folder / name / "out").iterdir()) == sorted(FORMS)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EACH)
 def test_the_request_of_the_page_has_its_answer(name, folder, exported, ask):
     exported(name)
     page = (folder / name / "out" / "savedmodel" / "README.md").read_text()

@@ -20,6 +20,7 @@ from ctrzoo.experiments.scoring import rows as scored_rows
 from ctrzoo.explanation.explainer import explain_rows
 from tests.experiments.planted_tables import LABELS, planted_frame
 from tests.experiments.scored_table import FIRST_TEST_ROW, SCHEMA, cells_of, clicks_frame, prepared_run, score
+from tests.programs import run_program
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 # CTRZOO_KILLS=12 pytest tests/experiments/test_predict.py -k killed
@@ -284,10 +285,8 @@ def test_an_interrupted_run_leaves_no_half_file(number, code, before, clicks, tm
     new.to_csv(tmp_path / "new.csv", index=False)
     if before:
         (tmp_path / "out.csv").write_text(before)
-    command = [sys.executable, "-c", STOPPED.format(signal=int(number)), f"--workdir={run}", "--table=new.csv"]
-    command += ["--output=out.csv", "--overwrite"]
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
-    stopped = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=300)
+    options = (f"--workdir={run}", "--table=new.csv", "--output=out.csv", "--overwrite")
+    stopped = run_program(STOPPED.format(signal=int(number)), *options, folder=tmp_path)
     assert stopped.returncode == code, stopped.stderr
     assert (tmp_path / "out.csv").exists() == bool(before)
     assert not before or (tmp_path / "out.csv").read_text() == before
@@ -300,7 +299,7 @@ def test_an_interrupted_run_leaves_no_half_file(number, code, before, clicks, tm
 
 # Chunks of some rows each; killed at one of them.
 KILLED = """
-import atexit, itertools, os, sys
+import itertools, os, sys
 from ctrzoo.experiments import predict
 from ctrzoo.experiments.scoring import rows, score
 rows.CHUNK_ROWS = 20
@@ -310,8 +309,10 @@ def advance(*arguments):
         os.kill(os.getpid(), {signal})
     return real(*arguments)
 score.StepProgress.advance = advance
-atexit.register(lambda: print(next(calls), file=sys.stderr))
-predict.run()
+try:
+    predict.run()
+finally:
+    print(next(calls), file=sys.stderr)
 """
 
 
@@ -320,12 +321,11 @@ def test_killed_anywhere_the_next_run_leaves_only_its_output(clicks, tmp_path):
     table, folder = new.to_parquet(), tmp_path / "temporary"
     folder.mkdir()
     options = [f"--workdir={run}", "--table=-", f"--output={tmp_path / 'out.csv'}", "--overwrite", "--id=key"]
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "TMPDIR": str(folder)}
+    streams = {"standard_input": table, "TMPDIR": str(folder)}
     whole, chance, moments, never = None, random.Random(3), 0, 10**6
     for number in range(KILLS + 2):
         moment = chance.randrange(moments) if 0 < number <= KILLS else never
-        command = [sys.executable, "-c", KILLED.format(signal=int(signal.SIGKILL)), *options, str(moment)]
-        ended = subprocess.run(command, input=table, capture_output=True, cwd=tmp_path, env=environment, timeout=300)
+        ended = run_program(KILLED.format(signal=int(signal.SIGKILL)), *options, moment, folder=tmp_path, **streams)
         assert ended.returncode == (0 if moment == never else -9), ended.stderr
         if whole is None:
             whole, moments = (tmp_path / "out.csv").read_bytes(), int(ended.stderr.split()[-1])

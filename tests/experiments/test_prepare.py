@@ -5,8 +5,6 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
-import sys
 import tarfile
 
 import pytest
@@ -14,15 +12,13 @@ import pytest
 from ctrzoo.data_pipelines import load
 from ctrzoo.data_pipelines.encoding.fields import TableEncoding
 from ctrzoo.experiments import prepare
+from tests.programs import run_program
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def run(module, *arguments, folder):
-    paths = os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, "PYTHONPATH": paths}
-    command = [sys.executable, "-m", f"ctrzoo.experiments.{module}", f"--data_dir={folder / 'data'}", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=300)
+    return run_program(f"ctrzoo.experiments.{module}", f"--data_dir={folder / 'data'}", *arguments, folder=folder)
 
 
 @pytest.fixture

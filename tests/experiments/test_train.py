@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import keras
 import pytest
@@ -17,6 +18,7 @@ import tensorflow as tf
 from ctrzoo.experiments import experiment as experiment
 from ctrzoo.experiments import train
 from ctrzoo.experiments.settings import Settings
+from tests.programs import Program, run_program
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "ctrzoo.experiments.train")
@@ -24,15 +26,16 @@ SMALL = ("--epochs=2", "--set", "num_rows=3000", "--set", "units=(8, 8)", "--bat
 
 
 def ctrzoo_train(*arguments, folder):
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
-    command = [*COMMAND, f"--data_dir={folder / 'data'}", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=300)
+    return run_program("ctrzoo.experiments.train", f"--data_dir={folder / 'data'}", *arguments, folder=folder)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    return folder, ctrzoo_train(*SMALL, "--workdir=work", folder=folder)
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    command = [*COMMAND, f"--data_dir={folder / 'data'}", *SMALL, "--workdir=work"]
+    # A fresh interpreter, whose startup messages would be seen.
+    return folder, subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=300)
 
 
 def test_no_model_named_trains_graphfm_beside_lr_and_fm(finished):
@@ -149,23 +152,21 @@ def test_failures_are_one_line_and_leave_nothing(arguments, message, tmp_path):
 
 
 def test_a_signal_saves_a_checkpoint_and_the_message_tells_how_to_resume(tmp_path):
-    command = [*COMMAND, f"--data_dir={tmp_path / 'data'}", "--model=lr", "--set=num_rows=3000", "--config=none"]
-    command += ["--epochs=9999", "--set=patience=9999", "--batch_size=128"]
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path, "env": environment}
-    options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it
+    flags = [f"--data_dir={tmp_path / 'data'}", "--model=lr", "--set=num_rows=3000", "--config=none"]
+    flags += ["--epochs=9999", "--set=patience=9999", "--batch_size=128"]
     for number, awaited in ((signal.SIGTERM, "epoch 1/9999: loss"), (signal.SIGINT, "lr: resuming at")):
-        with subprocess.Popen(command, **options) as run:
-            assert any(awaited in line for line in run.stderr)
-            run.send_signal(number)
-            output, errors = run.communicate(timeout=60)
-        assert run.returncode == 128 + number and "Traceback" not in errors
-        *_, saved, told = errors.splitlines()
+        run = Program("ctrzoo.experiments.train", *flags, folder=tmp_path)
+        while awaited not in run.errors:
+            assert run.poll() is None, run.errors
+            time.sleep(0.05)
+        run.send_signal(number)
+        assert run.wait() == 128 + number and "Traceback" not in run.errors
+        *_, saved, told = run.errors.splitlines()
         assert saved.startswith("lr: interrupted; saved a checkpoint at ")
         (workdir,) = (tmp_path / "runs").iterdir()
-        command = [*command, f"--workdir=runs/{workdir.name}"] if number == signal.SIGTERM else command
+        flags = [*flags, f"--workdir=runs/{workdir.name}"] if number == signal.SIGTERM else flags
         start = "ctrzoo-train: interrupted. To resume from the last checkpoint, run: ctrzoo-train "
-        assert told == start + shlex.join(command[len(COMMAND) :])
+        assert told == start + shlex.join(flags)
 
 
 def test_an_interruption_before_the_first_checkpoint_promises_nothing(tmp_path, monkeypatch):

@@ -5,8 +5,6 @@ import json
 import os
 import pathlib
 import random
-import subprocess
-import sys
 import time
 
 import keras
@@ -21,6 +19,7 @@ from ctrzoo.experiments.experiment import run_experiment
 from ctrzoo.experiments.settings import Settings
 from ctrzoo.experiments.warm import start_from
 from ctrzoo.training import TrainingOptions, set_seed, train
+from tests.programs import Program, run_program
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 # CTRZOO_KILLS=12 pytest tests/experiments/test_warm.py -k killed
@@ -90,7 +89,9 @@ class BothDays:
         return first.concatenate(last) if split == "train" and shuffle is None else last
 
 
-@pytest.mark.parametrize("optimizer", ["lazy_adam", "adam", "ftrl"])
+@pytest.mark.parametrize(
+    "optimizer", ["lazy_adam", *(pytest.param(name, marks=pytest.mark.nightly) for name in ("adam", "ftrl"))]
+)
 def test_day_by_day_is_one_run_in_that_order_bit_for_bit(days, tmp_path, optimizer):
     run_experiment(settings_of(days / "day0", optimizer), tmp_path, None, tmp_path / "run0")
     second = settings_of(days / "day1", optimizer, warm_start=str(tmp_path / "run0"))
@@ -181,7 +182,7 @@ def command(growing_days, first_run, workdir):
     flags = [f"--{key}={value}" for key, value in {**OPTIONS, "epochs": 12}.items()]
     flags += [f"--set={key}={value}" for key, value in {**MODEL, "patience": 12}.items()]
     flags += ["--model=deepfm", f"--dataset={growing_days / 'day1'}", f"--warm_start={first_run}"]
-    return [*(sys.executable, "-m", "ctrzoo.experiments.train"), *flags, "--checkpoint_steps=3", f"--workdir={workdir}"]
+    return ["ctrzoo.experiments.train", *flags, "--checkpoint_steps=3", f"--workdir={workdir}"]
 
 
 def newest(folder):
@@ -189,21 +190,18 @@ def newest(folder):
 
 
 def test_a_killed_warm_started_training_equals_the_undisturbed_one(growing_days, first_run, tmp_path):
-    environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
-    quiet = {"cwd": CHECKOUT, "env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    whole = subprocess.run(command(growing_days, first_run, tmp_path / "whole"), **quiet, timeout=600)
+    whole = run_program(*command(growing_days, first_run, tmp_path / "whole"), folder=tmp_path)
     assert whole.returncode == 0, whole.stderr
     chance, killed = random.Random(5), tmp_path / "killed"
     for kill in range(KILLS):
-        process, before = subprocess.Popen(command(growing_days, first_run, killed), **quiet), newest(killed)
+        process, before = Program(*command(growing_days, first_run, killed), folder=tmp_path), newest(killed)
         while process.poll() is None and newest(killed) == before and kill % 4:
             time.sleep(0.005)
         # Every fourth is killed while it starts, maybe before the first checkpoint.
-        time.sleep(chance.uniform(0, 0.2) if kill % 4 else chance.uniform(1, 8))
+        time.sleep(chance.uniform(0, 0.2) if kill % 4 else chance.uniform(0, 3))
         assert process.poll() is None, "the run was over before it could be killed"
         process.kill()
-        process.communicate()
-    last = subprocess.run(command(growing_days, first_run, killed), **quiet, timeout=600)
+    last = run_program(*command(growing_days, first_run, killed), folder=tmp_path)
     assert last.returncode == 0, last.stderr
     for mine, expected in zip(weights_of(killed), weights_of(tmp_path / "whole"), strict=True):
         np.testing.assert_array_equal(mine, expected)

@@ -148,7 +148,7 @@ def same(row, other):
     [(".csv", ",", '"'), (".tsv", "\t", None), (".csv", ";", '"'), (".tsv", "\t", '"'), (".csv", "^", None)],
     ids=["csv", "tsv", "semicolons", "quoted tsv", "carets"],
 )
-def test_text_tables_hold_what_python_reads(tmp_path, without_pictures, monkeypatch, suffix, separator, quote):
+def test_text_tables_hold_what_python_reads(tmp_path, monkeypatch, suffix, separator, quote):
     monkeypatch.setattr("ctrzoo.data_pipelines.preparation.engine.MOST_SKIPPED", 1.0)  # small tables, many bad rows
     schema = {**SCHEMA, "separator": separator, "quote": quote}
     compared = number = 0

@@ -10,7 +10,7 @@ from tests.fuzz.mutations import judged, mutated, seeds
 
 
 @pytest.mark.parametrize("has_checksums", [True, False], ids=["with checksums", "as version 0.1 wrote it"])
-def test_folders(tmp_path, without_pictures, has_checksums):
+def test_folders(tmp_path, has_checksums):
     (tmp_path / "clicks.csv").write_text(TEXT)
     folder = tmp_path / "clicks"
     prepare_own_table(folder, "clicks", tmp_path / "clicks.csv", SCHEMA)

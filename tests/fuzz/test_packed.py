@@ -55,7 +55,7 @@ PACKED = {
 
 
 @pytest.mark.parametrize("ending", PACKED)
-def test_packed_tables_hold_what_python_unpacks(tmp_path, without_pictures, ending):
+def test_packed_tables_hold_what_python_unpacks(tmp_path, ending):
     pack, unpack = PACKED[ending]
     original = pack(TEXT.encode())
     schema = {"label": "click", "fields": [{"name": "site", "type": "text"}], "fit_on": "all"}

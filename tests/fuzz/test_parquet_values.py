@@ -168,7 +168,7 @@ SCHEMA = {
 
 
 @pytest.mark.parametrize("bad_rows", ["error", "skip"])
-def test_parquet_files_hold_what_pyarrow_reads(tmp_path, without_pictures, monkeypatch, bad_rows):
+def test_parquet_files_hold_what_pyarrow_reads(tmp_path, monkeypatch, bad_rows):
     monkeypatch.setattr("ctrzoo.data_pipelines.preparation.engine.MOST_SKIPPED", 1.0)
     compared = place = 0
     for place, source in enumerate(seeds(f"values of parquet {bad_rows}")):

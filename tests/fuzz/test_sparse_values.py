@@ -123,7 +123,7 @@ def found(folder, split, suffix):
 
 
 @pytest.mark.parametrize("suffix", SCHEMAS)
-def test_sparse_text_holds_what_its_lines_say(tmp_path, without_pictures, monkeypatch, suffix):
+def test_sparse_text_holds_what_its_lines_say(tmp_path, monkeypatch, suffix):
     monkeypatch.setattr("ctrzoo.data_pipelines.preparation.engine.MOST_SKIPPED", 1.0)
     compared = place = 0
     for place, source in enumerate(seeds(f"values of {suffix}")):

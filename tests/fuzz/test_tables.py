@@ -25,9 +25,8 @@ SPARSE_SCHEMA = {
 
 
 @pytest.fixture
-def prepare(tmp_path, monkeypatch):
+def prepare(tmp_path):
     """Return a function that prepares a table and reads it back, and drafts a schema of it."""
-    monkeypatch.setattr("ctrzoo.data_pipelines.preparation.report.draw_fields", lambda report, path: None)
     numbers = iter(range(1_000_000))
 
     def prepare(name, content, schema, what, bad_rows):
@@ -102,8 +101,7 @@ def test_parquet_files_of_all_types(prepare):
 
 
 @pytest.mark.parametrize("suffix", [".yaml", ".json"])
-def test_schema_files(tmp_path, monkeypatch, suffix):
-    monkeypatch.setattr("ctrzoo.data_pipelines.preparation.report.draw_fields", lambda report, path: None)
+def test_schema_files(tmp_path, suffix):
     (tmp_path / "clicks.csv").write_text(TEXT)
     split = {"train": 0.8, "valid": 0.1, "test": 0.1}
     schema = {**json.loads(json.dumps(SCHEMA)), "split": split, "fit_on": "train", "missing": ["NULL"]}

@@ -5,6 +5,7 @@ import inspect
 
 import keras
 import numpy as np
+import pytest
 
 from ctrzoo.models import MODELS, build, hyperparameters_of
 from ctrzoo.schema import Field, Schema
@@ -111,3 +112,7 @@ def arguments_of(docstring):
 
 
 CASES = [Case(*case) for case in FORMULATIONS]
+# Models with all kinds of layers between them, for what takes long; the others are tried each night.
+DIVERSE = ("lr", "ffm", "poly2", "xdeepfm", "afm", "autoint-paper", "graphfm-reference", "graphfm-paper", "dcn_v2")
+DIVERSE += ("fignn-reference", "din", "dien", "eulernet", "wukong")
+EACH = [pytest.param(case, marks=[] if case.id in DIVERSE else pytest.mark.nightly, id=case.id) for case in CASES]

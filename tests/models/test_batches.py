@@ -7,7 +7,7 @@ import pytest
 from ctrzoo.layers import graphfm
 from ctrzoo.layers.pair_networks import scores_of_pairs
 from ctrzoo.schema import Field, Schema
-from tests.models.cases import CASES
+from tests.models.cases import EACH
 
 SCHEMA = Schema(
     [
@@ -37,7 +37,7 @@ def rows_with_gaps():
     return {"ids": ids, "values": values}
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", EACH)
 def test_a_row_has_the_same_score_in_every_batch(case):
     features, model = rows_with_gaps(), case.random(SCHEMA)
     explainer = model.explainer()

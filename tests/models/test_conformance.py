@@ -22,6 +22,7 @@ from tests.models.cases import CASES, arguments_of, predict, randomize, rows, wi
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 
 SYMMETRIC = ("pairs", "gates")
+STEPS = 12  # FinalNet starts slowly: its loss falls by a tenth in ten steps, by half in sixteen
 # The reference HoAFM starts on a plateau, the longer the more layers.
 # Three narrow layers of WuKong on a narrow MLP may die at the learning rate of these tests; one layer learns.
 LEARNABLE = {"hoafm-reference": {"num_layers": 1}, "wukong": {"num_layers": 1}}
@@ -59,7 +60,7 @@ def model(case, mixed_schema):
     return case.random(mixed_schema)
 
 
-@pytest.fixture(params=["mixed_float16", "mixed_bfloat16"])
+@pytest.fixture(params=["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.nightly)])
 def mixed_precision(request):
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(request.param)
@@ -75,6 +76,12 @@ def learnable(schema, count=192):
     """Rows whose label says whether the first field's id is odd."""
     features, _ = rows(schema, count, seed=3)
     return features, (features["ids"][:, :1] % 2).astype("float32")
+
+
+def fit(model, optimizer, features, labels, steps):
+    """Train for a few steps on all rows; return the losses before each. A graph would take longer to trace."""
+    model.compile(optimizer, model.default_loss, run_eagerly=True)
+    return [float(model.train_on_batch(features, labels)) for _ in range(steps)]
 
 
 def test_output_is_a_probability(model):
@@ -116,15 +123,13 @@ def test_fitting_lowers_the_loss(case, mixed_schema):
     model = case.new(mixed_schema, **LEARNABLE.get(case.id, {}))
     features, labels = learnable(mixed_schema)
     before = cross_entropy(predict(model, features), labels)
-    # Tracing a graph would take longer than these few steps.
-    model.compile(keras.optimizers.Adam(0.05), model.default_loss, run_eagerly=True)
-    model.fit(features, labels, batch_size=64, epochs=6, verbose=0)
+    fit(model, keras.optimizers.Adam(0.05), features, labels, STEPS)
     assert cross_entropy(predict(model, features), labels) < 0.9 * before
 
 
 def test_the_trainer_takes_batches_of_any_size(case, mixed_schema):
     model = case.new(mixed_schema)
-    model.compile("adam")
+    model.compile("sgd")
     step = ReplicatedStep(model)  # its graph does not know the number of rows
     for size in (5, 3):
         features, labels = rows(mixed_schema, size)
@@ -152,8 +157,7 @@ def test_models_learn_from_the_other_kinds_of_field(case):
     before = cross_entropy(predict(model, features), labels)
     table = next(weight for weight in model.trainable_weights if weight.shape[0] == schema.num_ids)
     old = keras.ops.convert_to_numpy(table)
-    model.compile(keras.optimizers.Adam(0.05), model.default_loss, run_eagerly=True)
-    model.fit(features, labels, batch_size=64, epochs=6, verbose=0)
+    fit(model, keras.optimizers.Adam(0.05), features, labels, STEPS)
     assert cross_entropy(predict(model, features), labels) < 0.9 * before
     for field in (emb, item):
         own = schema.first_ids[field] + np.arange(schema.fields[field].vocabulary_size)
@@ -282,10 +286,9 @@ def test_mixed_precision(case, mixed_schema, mixed_precision):
     keras.utils.set_random_seed(4)
     model = case.new(mixed_schema)
     features, labels = rows(mixed_schema, 16)
-    model.compile("adam", model.default_loss, run_eagerly=True)
-    history = model.fit(features, labels, batch_size=16, verbose=0)
+    losses = fit(model, "sgd", features, labels, 1)
     outputs = predict(model, features)
-    assert outputs.dtype == np.float32 and np.all(np.isfinite(outputs)) and np.all(np.isfinite(history.history["loss"]))
+    assert outputs.dtype == np.float32 and np.all(np.isfinite(outputs)) and np.all(np.isfinite(losses))
     assert all(np.all(np.isfinite(keras.ops.convert_to_numpy(weight))) for weight in model.weights)
 
 
@@ -298,9 +301,8 @@ def test_regression(case, mixed_schema):
     features, labels = rows(mixed_schema, 32)
     assert model.default_loss.name == "mean_squared_error"
     targets = 3 + 2 * labels
-    model.compile(keras.optimizers.Adam(0.01), model.default_loss, run_eagerly=True)
     before = np.mean((predict(model, features) - targets) ** 2)
-    model.fit(features, targets, batch_size=32, epochs=3, verbose=0)
+    fit(model, keras.optimizers.Adam(0.01), features, targets, 3)
     assert np.mean((predict(model, features) - targets) ** 2) < before
     randomize(model, scale=1.0)
     outputs = model.explainer()(features)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from ctrzoo.layers import AnovaKernel
 from ctrzoo.models import MODELS_OF_HISTORIES
 from ctrzoo.schema import Field, Schema
-from tests.models.cases import CASES, randomize, rows, with_history
+from tests.models.cases import CASES, DIVERSE, EACH, predict, randomize, rows, with_history
 
 SIZES = (6, 1, 4)
 BUILT_IN = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
@@ -74,7 +74,7 @@ def run_lite(lite):
 def check(run, model):
     """Compare with what the model predicts, in batches of several sizes."""
     features, _ = rows(model.schema)
-    expected = model.predict(features, verbose=0)
+    expected = predict(model, features)
     assert np.ptp(expected) > 1e-3
     for size in SIZES:
         found = run({name: array[:size] for name, array in features.items()})
@@ -89,11 +89,23 @@ def check_onnx(model, folder):
     check(lambda features: session.run(None, features)[0], model)
 
 
-def test_saved_model_and_litert(case, schema_of, tmp_path):
-    model = uncalled(case, schema_of(case))
-    model.export(tmp_path / "model", verbose=False)
-    loaded: Any = tf.saved_model.load(tmp_path / "model")
+def exported(case, schema, folder):
+    """Export a model before its first call; compare what is loaded again, and return the model."""
+    model = uncalled(case, schema)
+    model.export(folder / "model", verbose=False)
+    loaded: Any = tf.saved_model.load(folder / "model")
     check(lambda features: loaded.serve({name: tf.constant(array) for name, array in features.items()}), model)
+    return model
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.id not in DIVERSE], ids=repr)
+def test_saved_model(case, schema_of, tmp_path):
+    exported(case, schema_of(case), tmp_path)
+
+
+@pytest.mark.parametrize("case", EACH)
+def test_saved_model_and_litert(case, schema_of, tmp_path):
+    model = exported(case, schema_of(case), tmp_path)
     check(converted(tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "model"))), model)
 
 
@@ -101,7 +113,7 @@ def test_keras_file(case, schema_of, tmp_path):
     model = uncalled(case, schema_of(case))
     model.save(tmp_path / "model.keras")
     loaded: Any = keras.saving.load_model(tmp_path / "model.keras")
-    check(lambda features: loaded.predict(features, verbose=0), model)
+    check(lambda features: predict(loaded, features), model)
 
 
 def test_onnx(case, schema_of, tmp_path):

@@ -207,8 +207,19 @@ def test_not_lazy_is_the_dense_optimizer_of_keras_also_with_repeated_ids(name):
         assert np.abs(sparse[0] - run(MAKERS[name](), batches())[0])[5].max() > 1e-3
 
 
-@every_optimizer
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "".join(options) or "plain")
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        pytest.param(
+            name,
+            options,
+            marks=[] if name == "adam" or not options else pytest.mark.nightly,
+            id=f"{name}-{''.join(options) or 'plain'}",
+        )
+        for name in MAKERS
+        for options in OPTIONS
+    ],
+)
 def test_xla_computes_the_same(name, options):
     ours, compiled = (run(MAKERS[name](**options), batches(), jit_compile=jit) for jit in (False, True))
     np.testing.assert_allclose(ours[0], compiled[0], atol=2e-6)

@@ -7,8 +7,6 @@ import pathlib
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 import zipfile
 
@@ -18,6 +16,7 @@ from rich.console import Console
 
 from ctrzoo.training.checkpoints import Checkpoints
 from tests.ctrzoo.training.interrupted import SCHEMA, run
+from tests.programs import Program
 from tests.small_data import SmallData
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
@@ -104,7 +103,6 @@ def test_a_killed_run_equals_the_undisturbed_one(undisturbed, tmp_path):
         time.sleep(chance.uniform(0, 0.1))
         assert process.poll() is None, "the run was over before it could be killed"
         process.kill()
-        process.wait()
         for path in (tmp_path / "checkpoints").glob("[0-9]*.zip"):
             assert zipfile.ZipFile(path).testzip() is None
     assert start(tmp_path).wait(timeout=600) == 0
@@ -113,8 +111,7 @@ def test_a_killed_run_equals_the_undisturbed_one(undisturbed, tmp_path):
 
 
 def start(folder):
-    command = [sys.executable, "-m", "tests.ctrzoo.training.interrupted", str(folder), "0.5"]
-    return subprocess.Popen(command, cwd=CHECKOUT, stderr=subprocess.DEVNULL)
+    return Program("tests.ctrzoo.training.interrupted", folder, 0.5, folder=CHECKOUT)
 
 
 def newest(folder):

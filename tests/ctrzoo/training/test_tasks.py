@@ -92,8 +92,16 @@ def test_training_improves_the_watched_metric_and_keeps_the_best_epoch(case, fol
         assert grouped.grouped_auc > 0.75
 
 
-def test_an_interrupted_run_resumes_bit_for_bit(case, folders, console, tmp_path):
-    task, loss = case
+@pytest.mark.parametrize(
+    ("task", "loss"),
+    # The loss changes nothing in how a run goes on; each task has others metrics, and each night all losses are tried.
+    [
+        pytest.param(task, loss, marks=[pytest.mark.nightly] if number else [], id=f"{task}:{loss}")
+        for task in TASKS
+        for number, loss in enumerate(TASKS[task].losses)
+    ],
+)
+def test_an_interrupted_run_resumes_bit_for_bit(task, loss, folders, console, tmp_path):
     data = load(folders / task)
     options = TrainingOptions(epochs=2, batch_size=128, checkpoint_steps=3, monitor=None)
     whole = train(new_model(data, task, loss), data, options, console=console)

@@ -76,6 +76,7 @@ def test_other_targets_are_refused(tmp_path, raw, options):
         prepare("movielens_1m", tmp_path / "data", raw=raw, protocol="histories")
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(not (DATA / "ml-1m.zip").is_file(), reason="set CTRZOO_DATA to a folder with ml-1m.zip")
 def test_the_real_table(tmp_path):
     data = load(prepare("movielens_1m", tmp_path, raw=DATA / "ml-1m.zip", protocol="history"))

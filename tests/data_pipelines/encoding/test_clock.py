@@ -70,7 +70,7 @@ def table_of(folder, cells):
 
 @pytest.mark.parametrize(("way", "is_aware", "cells", "format"), WAYS, ids=[way for way, *_ in WAYS])
 @pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
-def test_every_entry_point_gives_the_parts(way, is_aware, cells, format, zone, tmp_path, without_pictures):
+def test_every_entry_point_gives_the_parts(way, is_aware, cells, format, zone, tmp_path):
     shown = [moment.astimezone(BERLIN) for moment in aware(UTC)] if is_aware and zone else UTC
     expected = {part: [str(function(moment)) for moment in shown] for part, function in PARTS.items()}
     options = {key: value for key, value in (("time_zone", zone), ("time_format", format)) if value}
@@ -169,7 +169,7 @@ def test_cells_that_are_no_times_are_refused(cell):
         clock.graph(tf.constant(["2024-06-01", cell]))
 
 
-def test_a_row_without_a_time_is_named_skipped_or_missing(tmp_path, without_pictures):
+def test_a_row_without_a_time_is_named_skipped_or_missing(tmp_path):
     lines = "".join(f"{row % 2},2024-06-01 {row % 24:02d}:00\n" for row in range(96))
     (tmp_path / "t.csv").write_text("click,at\n" + lines + "1,soon\n")
     field = {"name": "hour", "column": "at", "part": "hour"}
@@ -224,7 +224,7 @@ def test_columns_without_times_have_no_parts():
 
 
 @pytest.mark.parametrize("format", ["%d.%m.%Y", "%m/%d/%Y"])
-def test_dates_in_any_order_are_the_categories_of_times(format, tmp_path, without_pictures):
+def test_dates_in_any_order_are_the_categories_of_times(format, tmp_path):
     """What pandas reads as times gives the ids of the text."""
     days = [datetime.datetime(2024, 1 + row % 12, 1 + row % 7) for row in range(84)]
     texts = [day.strftime(format) for day in days]

@@ -56,7 +56,7 @@ def check_everywhere(data, prepared, frame=FRAME):
 
 
 @pytest.mark.parametrize(("remainders", "min_count"), [(4, 1), (7, 8), ("auto", 1), (1, 1)])
-def test_a_value_has_the_ids_of_its_quotient_and_its_remainder(remainders, min_count, tmp_path, without_pictures):
+def test_a_value_has_the_ids_of_its_quotient_and_its_remainder(remainders, min_count, tmp_path):
     field = {"name": "user", "compositional": remainders, "min_count": min_count}
     data, prepared, report = prepare(tmp_path, [field])
     # Count the values with Python, and number them from 0; rare ones are the first.
@@ -90,7 +90,7 @@ def test_a_value_has_the_ids_of_its_quotient_and_its_remainder(remainders, min_c
 @pytest.mark.parametrize(
     ("buckets", "remainders"), [(1000, "auto"), (2**31, 7**5), (10**12, "auto"), (2**58, 2**29 - 5)]
 )
-def test_more_hash_buckets_than_a_table_has_rows(buckets, remainders, tmp_path, without_pictures):
+def test_more_hash_buckets_than_a_table_has_rows(buckets, remainders, tmp_path):
     field = {"name": "user", "hash_buckets": buckets, "compositional": remainders}
     data, prepared, report = prepare(tmp_path, [field])
     above, below = rows_of(buckets, remainders)
@@ -107,7 +107,7 @@ def test_more_hash_buckets_than_a_table_has_rows(buckets, remainders, tmp_path, 
 
 @pytest.mark.parametrize("pooling", ["mean", "sum"])
 @pytest.mark.parametrize("column", ["seen", "weights"])
-def test_several_values_are_pooled_as_whole_embeddings(pooling, column, tmp_path, without_pictures):
+def test_several_values_are_pooled_as_whole_embeddings(pooling, column, tmp_path):
     field = {"name": column, "kind": "multivalued", "compositional": 4, "pooling": pooling}
     data, prepared, _ = prepare(tmp_path, [{**field, "weight_separator": ":"} if column == "weights" else field])
     check_everywhere(data, prepared)
@@ -131,7 +131,7 @@ def test_several_values_are_pooled_as_whole_embeddings(pooling, column, tmp_path
     assert decoded == [[one.split(":")[0] for one in cell.split("|") if one] for cell in FRAME[column]]
 
 
-def test_a_served_model_predicts_what_the_model_does(tmp_path, without_pictures):
+def test_a_served_model_predicts_what_the_model_does(tmp_path):
     fields = [{"name": "user", "compositional": "auto"}, {"name": "seen", "kind": "multivalued", "compositional": 4}]
     data, prepared, _ = prepare(tmp_path, fields)
     model = models.build("lr", data.schema)
@@ -174,7 +174,7 @@ def test_too_many_rows_are_refused():
         TableEncoding([FieldEncoding("user", hash_buckets=2**62, compositional="auto")])
 
 
-def test_the_report_says_that_small_tables_save_nothing(tmp_path, without_pictures):
+def test_the_report_says_that_small_tables_save_nothing(tmp_path):
     frame = FRAME.assign(user=FRAME["user"].where(FRAME["user"] < "d", "d"))
     *_, report = prepare(tmp_path, [{"name": "user", "compositional": "auto"}], frame)
     assert report["warnings"] == ["Field 'user': `compositional` saves nothing, as 4 values have 4 rows. Remove it."]
@@ -182,7 +182,7 @@ def test_the_report_says_that_small_tables_save_nothing(tmp_path, without_pictur
         FrameEncoder("click", ["user"], compositional={"user": 4}).fit(frame)
 
 
-def test_fields_that_share_ids_are_composed_alike(tmp_path, without_pictures):
+def test_fields_that_share_ids_are_composed_alike(tmp_path):
     seen = {"name": "seen", "kind": "multivalued", "share": "user"}
     user = {"name": "user", "compositional": 4}
     with pytest.raises(ValueError, match="so `compositional` must be the same. Received: None and 4"):
@@ -196,7 +196,7 @@ def test_fields_that_share_ids_are_composed_alike(tmp_path, without_pictures):
             assert all((prepared["ids"][others, 1:3] == pair).all(axis=1))
 
 
-def test_pretrained_vectors_are_refused(tmp_path, without_pictures):
+def test_pretrained_vectors_are_refused(tmp_path):
     data, *_ = prepare(tmp_path, [{"name": "user", "compositional": 4}])
     model = models.build("fm", data.schema, embedding_dim=2)
     with pytest.raises(ValueError, match="Field 'user' is compositional.*Remove `compositional`") as error:
@@ -214,7 +214,7 @@ def test_pretrained_vectors_are_refused(tmp_path, without_pictures):
         {"type": "text", "missing_texts": ["a", "b"]},
     ],
 )
-def test_pairs_are_those_of_the_ids_that_a_table_would_have(options, tmp_path, without_pictures):
+def test_pairs_are_those_of_the_ids_that_a_table_would_have(options, tmp_path):
     (tmp_path / "plain").mkdir()
     (tmp_path / "composed").mkdir()
     plain, of_table, _ = prepare(tmp_path / "plain", [{"name": "user", **options}])

@@ -52,7 +52,7 @@ def prepare(path, folder, fields=FIELDS, **options):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_every_entry_point_reads_the_same_numbers(way, tmp_path, without_pictures):
+def test_every_entry_point_reads_the_same_numbers(way, tmp_path):
     frame = table_of(WAYS[way])
     path = tmp_path / ("t.csv" if isinstance(frame.emb[0], str) else "t.parquet")
     frame.to_csv(path, index=False) if path.suffix == ".csv" else frame.to_parquet(path)
@@ -94,7 +94,7 @@ def test_an_exported_model_takes_a_matrix(tmp_path):
     np.testing.assert_allclose(served.predict({"emb": matrix, "price": price}, verbose=0), expected, rtol=1e-6)
 
 
-def test_several_columns_are_one_vector(tmp_path, without_pictures):
+def test_several_columns_are_one_vector(tmp_path):
     names = ["c", "a", "d", "b"]
     frame = pd.DataFrame(np.where(MISSING[:, None], np.nan, NUMBERS), columns=names)
     frame = frame.assign(click=np.arange(ROWS) % 2, row=np.arange(ROWS))
@@ -127,7 +127,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_cell_is_refused_everywhere_in_one_line(name, tmp_path, without_pictures):
+def test_a_bad_cell_is_refused_everywhere_in_one_line(name, tmp_path):
     cell, message = BAD[name]
     cells = ["1;2;3", "4;5;6", cell, *["7;8;9"] * 57]
     with open(tmp_path / "t.csv", "w", newline="") as file:
@@ -167,7 +167,7 @@ def test_a_bad_list_is_refused(name):
         FrameEncoder("click", vector=["emb"]).fit(frame)
 
 
-def test_a_vector_without_some_of_its_columns_is_refused(tmp_path, without_pictures):
+def test_a_vector_without_some_of_its_columns_is_refused(tmp_path):
     (tmp_path / "t.csv").write_text("click,a,b\n" + "0,1,2\n1,,\n" * 20 + "0,3,\n")
     fields = [{"name": "emb", "kind": "vector", "columns": ["a", "b"]}]
     with pytest.raises(ValueError, match="row 42: column 'b' is empty, but other `columns` of field 'emb' are not"):
@@ -181,7 +181,7 @@ def test_a_vector_without_some_of_its_columns_is_refused(tmp_path, without_pictu
         prepare(tmp_path / "t.csv", tmp_path, [{"name": "emb", "kind": "vector", "columns": ["a", "B"]}])
 
 
-def test_chunks_of_two_lengths_name_the_row(tmp_path, monkeypatch, without_pictures):
+def test_chunks_of_two_lengths_name_the_row(tmp_path, monkeypatch):
     small = functools.partial(table.ParquetSource, chunk_rows=10)
     monkeypatch.setattr(table, "ParquetSource", small)
     frame = pl.DataFrame({"click": [0, 1] * 15, "emb": [None] * 12 + [[0.5, 1.0]] * 8 + [[1.0, 2.0, 3.0]] * 10})
@@ -206,7 +206,7 @@ def test_a_tensor_of_another_width_is_refused():
         encoder({"emb": tf.ragged.constant([[1.0, 2.0], [1.0]]), "one": tf.zeros(2)})
 
 
-def test_a_column_without_vectors_needs_a_length(tmp_path, without_pictures):
+def test_a_column_without_vectors_needs_a_length(tmp_path):
     frame = pd.DataFrame({"click": [0, 1] * 9, "emb": [None] * 18})
     frame.to_csv(tmp_path / "t.csv", index=False)
     for fit in (
@@ -232,7 +232,7 @@ def test_vectors_of_a_frame_are_named_by_lists():
         encoder.features(frame[["user"]])
 
 
-def test_vectors_of_negative_rows_are_left_out_too(tmp_path, without_pictures):
+def test_vectors_of_negative_rows_are_left_out_too(tmp_path):
     frame = table_of(WAYS["lists"]).assign(click=[1, 0, 0, 0, 0] * 10)
     frame.to_parquet(tmp_path / "t.parquet")
     schema = {"label": "click", "fields": FIELDS, "split": SPLIT, "negatives": 0.5}

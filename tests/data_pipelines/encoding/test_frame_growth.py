@@ -56,7 +56,6 @@ def encoder():
     )
 
 
-@pytest.mark.usefixtures("without_pictures")
 @pytest.mark.parametrize("expire", [None, 1])
 def test_an_encoder_grows_like_a_folder(tmp_path, expire):
     grown = None

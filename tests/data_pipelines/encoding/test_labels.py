@@ -103,7 +103,7 @@ CELLS = [("1", "-1"), ("yes", "no"), ("True", "False"), ("click", "no click"), (
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 @pytest.mark.parametrize(("positive", "negative"), CELLS)
-def test_both_classes_of_a_table_are_kept(tmp_path, without_pictures, suffix, positive, negative):
+def test_both_classes_of_a_table_are_kept(tmp_path, suffix, positive, negative):
     frame = pl.DataFrame({"click": [positive, negative, negative] * 20, "site": list("abc") * 20})
     path = tmp_path / f"clicks{suffix}"
     getattr(frame, f"write_{suffix[1:]}")(path)
@@ -120,7 +120,7 @@ def test_both_classes_of_a_table_are_kept(tmp_path, without_pictures, suffix, po
     assert data.encoding.positive == ((positive,) if label != "click" else ())
 
 
-def test_empty_cells_of_a_label(tmp_path, without_pictures):
+def test_empty_cells_of_a_label(tmp_path):
     path = tmp_path / "clicks.csv"
     path.write_text("site,click\n" + "a,1\nb,\nc,\n" * 20)
     with pytest.raises(
@@ -132,14 +132,14 @@ def test_empty_cells_of_a_label(tmp_path, without_pictures):
 
 @pytest.mark.parametrize("suffix", [".svm", ".ffm"])
 @pytest.mark.parametrize("label", ["-1", "-1.0", "-1.000000e+00", "0"])
-def test_negative_labels_of_sparse_text(tmp_path, without_pictures, suffix, label):
+def test_negative_labels_of_sparse_text(tmp_path, suffix, label):
     cells = "1:0.5 3:1" if suffix == ".svm" else "0:1:1"
     path = tmp_path / f"clicks{suffix}"
     path.write_text(f"1.0 {cells}\n{label} {cells}\n" * 20)
     assert prepare(path, "label")[:2] == (40, 20)
 
 
-def test_a_rare_class_is_not_skipped(tmp_path, without_pictures):
+def test_a_rare_class_is_not_skipped(tmp_path):
     path = tmp_path / "clicks.csv"
     path.write_text("site,click\n" + "a,0\n" * 99 + "b,yes\n")
     with pytest.raises(ValueError, match="row 101: .* not 'yes'. Values found: '0', 'yes'. .*positive: \"yes\""):
@@ -148,7 +148,7 @@ def test_a_rare_class_is_not_skipped(tmp_path, without_pictures):
         prepare(path, bad_rows="skip")
 
 
-def test_a_few_bad_labels_may_be_skipped(tmp_path, without_pictures):
+def test_a_few_bad_labels_may_be_skipped(tmp_path):
     path = tmp_path / "clicks.csv"
     path.write_text("site,click\n" + "a,0\nb,1\n" * 50 + "b,yes\n")
     with pytest.raises(ValueError, match="not 'yes'. Pass --bad_rows=skip"):
@@ -156,7 +156,7 @@ def test_a_few_bad_labels_may_be_skipped(tmp_path, without_pictures):
     assert prepare(path, bad_rows="skip")[:2] == (100, 50)
 
 
-def test_values_that_do_not_occur_or_contradict(tmp_path, without_pictures):
+def test_values_that_do_not_occur_or_contradict(tmp_path):
     path = tmp_path / "clicks.csv"
     path.write_text("site,click\n" + "a,Yes\nb,No\n" * 50)
     with pytest.raises(ValueError, match="No cell of the label 'click' is yes|'yes'. Values found: 'No', 'Yes'"):

@@ -183,10 +183,9 @@ def write(path, cells):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def small_chunks_without_pictures():
+def small_chunks():
     table = "ctrzoo.data_pipelines.preparation.table"
     with (
-        mock.patch("ctrzoo.data_pipelines.preparation.report.draw_fields"),
         mock.patch(f"{table}.ParquetSource", functools.partial(ParquetSource, chunk_rows=7)),
         mock.patch(f"{table}.TextSource", functools.partial(TextSource, chunk_bytes=600)),
     ):

@@ -2,10 +2,8 @@
 
 import csv
 import tempfile
-from unittest import mock
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,12 +70,6 @@ def as_cell(kind, value):
     if kind == "weighted":
         return "|".join(f"{token}:{weight}" for token, weight in value)
     return "" if value is None else value
-
-
-@pytest.fixture(scope="module", autouse=True)
-def without_pictures():
-    with mock.patch("ctrzoo.data_pipelines.preparation.report.draw_fields"):
-        yield
 
 
 @settings(max_examples=40, deadline=None)

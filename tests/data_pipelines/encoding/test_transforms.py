@@ -23,9 +23,8 @@ NUMBERS = np.array([float(cell or "nan") for cell in CELLS])
 
 
 @pytest.fixture
-def prepare(tmp_path, monkeypatch):
+def prepare(tmp_path):
     """Return a function that prepares `CELLS` as one field and returns the data, rows in the order of `CELLS`."""
-    monkeypatch.setattr("ctrzoo.data_pipelines.preparation.report.draw_fields", lambda report, path: None)
 
     def prepare(kind, name, **options):
         table = pl.DataFrame({"click": [0, 1] * (len(CELLS) // 2), "row": range(len(CELLS)), "x": CELLS})

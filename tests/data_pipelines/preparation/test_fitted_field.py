@@ -89,7 +89,6 @@ def test_the_disk_is_awaited_once_for_all_fields_and_before_chunks_are_deleted(t
         steps.append((fields, len(list((state / "chunks").glob("*.arrow")))))
 
     monkeypatch.setattr("os.sync", sync)
-    monkeypatch.setattr("ctrzoo.data_pipelines.preparation.report.draw_fields", lambda report, path: None)
     schema = {"label": "click", "fields": ["site", {"name": "price", "kind": "numerical"}, "tag"]}
     prepare_own_table(tmp_path / "clicks", "clicks", tmp_path / "clicks.csv", schema)
     assert steps == [(["0000", "0001", "0002"], 1)]

@@ -146,7 +146,7 @@ TABLES = {
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_the_draft_of_an_odd_table_prepares_it(tmp_path, without_pictures, name):
+def test_the_draft_of_an_odd_table_prepares_it(tmp_path, name):
     suffix, content, (column, kind) = TABLES[name]
     path = tmp_path / f"table{suffix}"
     path.write_bytes(content)

@@ -26,7 +26,8 @@ BAD = {"bad": 2, "first_bad": "clicks.csv, row 3: 1 columns, expected 4"}
 
 
 @pytest.fixture
-def report(tmp_path):
+def report(tmp_path, monkeypatch):
+    monkeypatch.setattr("ctrzoo.data_pipelines.preparation.report.draw_fields", draw_fields)
     chunks = [{"bad": 0, "first_bad": None}, BAD, {"bad": 1, "first_bad": "clicks.csv, row 9: the same"}]
     # Of train, valid and test: missing, rows, rare, unseen, values, values cut.
     none = [0, 0, 0, 0, 0, 0]

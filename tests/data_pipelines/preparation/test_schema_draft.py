@@ -144,7 +144,7 @@ def test_tables_of_which_nothing_can_be_a_field(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 @pytest.mark.parametrize("unit", ["day", "time", "second"])
-def test_the_proposed_split_by_time_prepares_the_table(tmp_path, without_pictures, suffix, unit):
+def test_the_proposed_split_by_time_prepares_the_table(tmp_path, suffix, unit):
     first = datetime.datetime(2024, 6, 1)
     times = [first + datetime.timedelta(hours=row) for row in range(500)]
     cells = {
@@ -174,7 +174,7 @@ def test_rows_of_another_encoding_are_named(tmp_path):
         draft_schema(tmp_path / "t.csv", tmp_path / "schema.yaml")
 
 
-def test_places_of_libsvm_text_are_drafted_as_fields(tmp_path, without_pictures):
+def test_places_of_libsvm_text_are_drafted_as_fields(tmp_path):
     random = np.random.default_rng(0)
     rows = [(row % 2, random.integers(0, 5), random.integers(5, 9), random.random()) for row in range(200)]
     lines = [f"{label} {user}:1 {item}:1 9:{price:.3f}\n" for label, user, item, price in rows]

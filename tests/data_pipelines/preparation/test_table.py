@@ -14,8 +14,6 @@ from tests.data_pipelines.small_table import stored_block
 
 TAGS = SCHEMA["fields"][2]
 
-pytestmark = pytest.mark.usefixtures("without_pictures")
-
 
 def test_a_text_table_becomes_the_features_of_the_design(prepared):
     data, report = prepared(HEADER + "".join(ROWS))

@@ -22,8 +22,6 @@ from ctrzoo.data_pipelines.raw import sources
 from ctrzoo.data_pipelines.raw.sources import ParquetSource, TextSource, open_raw, readable
 from tests.data_pipelines.clicks_table import HEADER, IDS, NUMBERS, ROWS, SCHEMA, TEXT, all_rows
 
-pytestmark = pytest.mark.usefixtures("without_pictures")
-
 
 def zipped(text, tmp_path):
     with zipfile.ZipFile(tmp_path / "other.zip", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -167,7 +165,7 @@ def test_an_odd_column_matters_only_if_it_is_needed(tmp_path, name):
     assert "\n" not in str(caught.value) and "damaged" not in str(caught.value)
 
 
-def test_times_with_an_offset_are_read_in_utc(tmp_path, monkeypatch):
+def test_times_with_an_offset_are_read_in_utc(tmp_path):
     times = pa.array([hour * HOUR for hour in range(40)], pa.timestamp("us", "+05:30"))
     table = pa.table({"time": times, "click": [0, 1] * 20})
     parquet.write_table(table, tmp_path / "times.parquet", row_group_size=7)

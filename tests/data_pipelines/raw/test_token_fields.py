@@ -52,7 +52,7 @@ def mapping_file(folder, ending):
 
 @pytest.mark.parametrize("kind", ["libsvm", "libfm"])
 @pytest.mark.parametrize("way", ["positions", "names", "ranges", "numbers", ".csv", ".tsv", ".txt", ".json"])
-def test_each_way_gives_the_ids_and_labels_of_libffm_text(way, kind, tmp_path, without_pictures):
+def test_each_way_gives_the_ids_and_labels_of_libffm_text(way, kind, tmp_path):
     format = {
         "positions": {"positions": 3},
         "names": {"positions": ["user", "item", "place"]},
@@ -114,7 +114,7 @@ def test_tokens_without_a_field_make_a_bad_row(format, line, reason, tmp_path):
     assert rows.bad == [(2, reason)] and table["label"] == ["0", "1"] and rows.row_numbers.tolist() == [1, 3]
 
 
-def test_tokens_without_a_field_are_refused_or_counted(tmp_path, without_pictures):
+def test_tokens_without_a_field_are_refused_or_counted(tmp_path):
     path = written(tmp_path, "libsvm")
     path.write_text(path.read_text() + "1 99:1\n")
     with pytest.raises(ValueError, match=r"t.libsvm, row 401: the id of '99:1' is in no field .* Pass --bad_rows=skip"):
@@ -174,7 +174,7 @@ def test_mappings_that_are_none_are_refused(name, content, message, tmp_path):
         declared_format({"mapping": str(tmp_path / name)})
 
 
-def test_fields_of_other_text_are_refused(tmp_path, without_pictures):
+def test_fields_of_other_text_are_refused(tmp_path):
     (tmp_path / "t.csv").write_text("label,a\n0,1\n1,2\n")
     with pytest.raises(ValueError, match="`format` names fields of libsvm text. Received: csv"):
         prepared(tmp_path, tmp_path / "t.csv", {"positions": 2}, ["a"])

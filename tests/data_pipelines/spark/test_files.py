@@ -67,7 +67,7 @@ def clicks(tmp_path):
     return str(tmp_path / "part*.csv*")
 
 
-def test_text_becomes_the_folder_of_a_single_machine(spark, clicks, tmp_path, without_pictures):
+def test_text_becomes_the_folder_of_a_single_machine(spark, clicks, tmp_path):
     from ctrzoo.data_pipelines import load
 
     prepare_own_table(tmp_path / "one", "part", clicks, SCHEMA)

@@ -25,7 +25,7 @@ def raw(tmp_path_factory):
 
 
 @pytest.fixture
-def shards_of(monkeypatch, without_pictures):
+def shards_of(monkeypatch):
     """Write shards of so many rows."""
     return lambda rows: monkeypatch.setattr(preparing, "shard_rows", lambda: rows)
 
@@ -105,7 +105,7 @@ def test_a_task_killed_while_it_writes_changes_nothing(spark, raw, tmp_path, sha
     assert sorted(path.name for path in tmp_path.iterdir()) == ["calm", "killed", "retried"]
 
 
-def test_rows_that_cannot_be_used_are_skipped_alike(spark, tmp_path, without_pictures):
+def test_rows_that_cannot_be_used_are_skipped_alike(spark, tmp_path):
     rows = [(row % 2, f"s{row % 7}", "high" if row % 100 == 7 else str(row), f"u{row % 90}") for row in range(500)]
     columns = ["click", "site", "price", "user"]
     dataframe = spark.createDataFrame(rows, columns).repartition(3)
@@ -127,7 +127,7 @@ def with_random_users(batches):
         yield pa.record_batch({"click": batch["click"], "site": batch["site"], "user": users})
 
 
-def test_a_table_that_changes_between_the_passes_is_refused(spark, tmp_path, without_pictures):
+def test_a_table_that_changes_between_the_passes_is_refused(spark, tmp_path):
     rows = spark.createDataFrame([(row % 2, row % 5) for row in range(2000)], ["click", "site"])
     dataframe = rows.mapInArrow(with_random_users, "click long, site long, user string")
     schema = {"label": "click", "fields": ["site"], "split": {"hash": "user"}}

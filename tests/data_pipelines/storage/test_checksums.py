@@ -3,11 +3,13 @@
 import os
 import random
 import shutil
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from ctrzoo.data_pipelines import load
+from ctrzoo.data_pipelines.preparation.report import draw_fields
 from ctrzoo.data_pipelines.preparation.table import prepare_own_table
 from ctrzoo.data_pipelines.storage.checksums import check_checksums, write_checksums
 from tests.data_pipelines.clicks_table import SCHEMA, TEXT
@@ -20,7 +22,8 @@ FLIPS = int(os.environ.get("CTRZOO_FUZZ", 60))
 def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     (folder / "clicks.csv").write_text(TEXT)
-    prepare_own_table(folder / "clicks", "clicks", folder / "clicks.csv", SCHEMA)
+    with mock.patch("ctrzoo.data_pipelines.preparation.report.draw_fields", draw_fields):
+        prepare_own_table(folder / "clicks", "clicks", folder / "clicks.csv", SCHEMA)
     return folder / "clicks"
 
 

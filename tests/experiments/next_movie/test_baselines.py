@@ -73,7 +73,9 @@ ANCHORS = {
 }
 
 
-@pytest.mark.parametrize("split_by", ANCHORS)
+@pytest.mark.parametrize(
+    "split_by", [pytest.param(name, marks=[] if name == "time" else pytest.mark.nightly) for name in ANCHORS]
+)
 def test_measured_mean_ranks_of_movielens(split_by):
     if not (DATA / "ml-100k.zip").is_file():
         pytest.skip(f"needs ml-100k.zip in {DATA}; set CTRZOO_DATA to a folder that has it")
