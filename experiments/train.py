@@ -17,6 +17,7 @@ from absl import flags
 from rich.console import Console
 from rich.table import Table
 
+from ctrzoo.cluster import name_hosts
 from ctrzoo.metrics import METRICS, cell_of, main_metrics
 from ctrzoo.startup import choose_backend, load_keras_quietly
 from ctrzoo.suggest import unknown
@@ -101,6 +102,20 @@ flags.DEFINE_integer(
     lower_bound=1,
     flag_values=FLAGS,
 )
+flags.DEFINE_string(
+    "hosts",
+    None,
+    "The hosts that train together, as addresses with ports by commas, such as a:12345,b:12345; the same command runs "
+    "on each of them. By default those of TF_CONFIG, otherwise this host.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_integer(
+    "host_index",
+    None,
+    "The number of this host in --hosts, from 0. By default that of Slurm or of an Indexed Job of Kubernetes.",
+    lower_bound=0,
+    flag_values=FLAGS,
+)
 flags.DEFINE_enum(
     "backend",
     None,
@@ -134,6 +149,7 @@ def main(argv: list[str]) -> None:
         console.print(f"Using the settings of {config} (--config=none uses the defaults).")
     if settings.dataset != FLAGS.dataset and settings.dataset not in data_pipelines.DATASETS:
         console.print(f"Using the data in {settings.dataset}")
+    name_hosts(FLAGS.hosts, FLAGS.host_index)
     choose_backend(FLAGS.backend, FLAGS.num_devices)
     load_keras_quietly()
     from .experiment import run_experiment  # slow: loads TensorFlow

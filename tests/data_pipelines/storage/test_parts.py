@@ -78,7 +78,9 @@ def test_a_part_opens_only_its_own_files(data):
     stored, _ = rows_and_labels(data.dataset("train", 64, shuffle=False))
     files = sorted(path.name for path in data.folder.glob("*train*"))
     assert len(files) == FILES and len(opened) == 5
-    own = np.concatenate([stored[112 * files.index(path) :][:112] for path in files if str(data.folder / path) in opened])
+    own = np.concatenate(
+        [stored[112 * files.index(path) :][:112] for path in files if str(data.folder / path) in opened]
+    )
     np.testing.assert_array_equal(rows, own)
 
 
