@@ -113,7 +113,7 @@ class Reading:
             if rows.sum() != self._data.num_rows[split]:
                 raise ValueError(
                     f"The hosts have {rows.sum():,} rows in '{split}', preparation.json says "
-                    f"{self._data.num_rows[split]:,}. Give them all the same data on a shared disk, or prepare it again."
+                    f"{self._data.num_rows[split]:,}. Give them all the same data, or prepare it again."
                 )
             self._rows[split] = rows
         return self._rows[split]

@@ -87,6 +87,7 @@ def join_hosts() -> None:
         return
     addresses, index = named
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    jax.config.update("jax_enable_preemption_service", False)  # it would take SIGTERM, after which training saves
     try:
         jax.distributed.initialize(
             addresses[0],

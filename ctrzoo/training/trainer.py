@@ -96,14 +96,15 @@ def train(
     `set_seed`, its result is bit-identical to that of an uninterrupted run.
 
     SIGINT (Ctrl-C) and SIGTERM first save a checkpoint, after the current step, and then act as they would without
-    `train`. A second one acts at once.
+    `train`. A second one acts at once. On several hosts, a signal to one of them ends all.
 
     Args:
         model: A `CTRModel`.
         data: The data: `schema`, `num_rows` by split and `dataset(split, batch_size, shuffle=..., seed=...,
             start_epoch=..., skip_batches=...)`, as `ctrzoo.data_pipelines.load` returns it, with the splits
             train, valid and test. The order of an epoch must depend only on its number and the seed. Groups need
-            `columns`, `keep_groups` and the arguments `columns=` and `by_group=` of `PreparedData.dataset`.
+            `columns`, `keep_groups` and the arguments `columns=` and `by_group=` of `PreparedData.dataset`. Several
+            hosts read only their own parts of data that have `part_rows`, as prepared data have, otherwise all rows.
         options: The `TrainingOptions`; by default those of `TrainingOptions()`.
         folder: An existing folder for `history.csv`, TensorBoard events, `checkpoints` and the best
             `model.keras`; `None` writes nothing. Several hosts need a shared folder.
