@@ -7,9 +7,16 @@ which consists of equally many rows of each part, is the same whether one proces
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+
+if typing.TYPE_CHECKING:
+    import tensorflow as tf
+
+    from ctrzoo.types import Tensor
 
 # The files are divided only if no part becomes larger than this times the mean; otherwise the rows are.
 MOST_ABOVE_MEAN = 1.1
@@ -71,3 +78,55 @@ def row_range(rows: int, num_parts: int, part: int) -> tuple[int, int]:
 def seed_of_part(seed: int, part: int) -> int:
     """Return the seed of the order within a part: independent of those of other parts."""
     return int(np.random.SeedSequence((seed, part)).generate_state(1)[0])
+
+
+def batches_of_parts(
+    functions: Sequence[Callable[[Tensor, Tensor], tf.data.Dataset]], steps: int, start: tuple[int, int], number: Tensor
+) -> tf.data.Dataset:
+    """Return the batches of an epoch as a dataset, each of rows of some parts, one part after the other.
+
+    Args:
+        functions: For each part, `batches_of_part` with its first arguments given.
+        steps: Number of batches until all these parts have ended.
+        start: The first epoch, and how many of its batches are left out.
+        number: The number of the epoch, an int64 tensor.
+    """
+    import tensorflow as tf
+
+    start_epoch, skip_batches = start
+    skipped = tf.where(number == start_epoch, np.int64(skip_batches), np.int64(0))
+    parts = [batches_of_part(number, skipped) for batches_of_part in functions]
+
+    def joined(_, *batches):
+        return tf.nest.map_structure(lambda *columns: tf.concat(columns, axis=0), *batches)
+
+    return tf.data.Dataset.zip(tf.data.Dataset.range(skipped, steps), *parts).map(joined)
+
+
+def batches_of_part(
+    part: Part,
+    rows_of_epoch: Callable[..., tf.data.Dataset],
+    to_features: Callable[[dict[str, Tensor]], Any],
+    numbered: Callable[..., Any] | None,
+    share: int,
+    number: Tensor,
+    skipped: Tensor,
+) -> tf.data.Dataset:
+    """Return the batches of one part as a dataset; batches without rows follow without end.
+
+    Args:
+        part: The part.
+        rows_of_epoch: `shuffled_rows` or another order with its first arguments given.
+        to_features: Function from rows to features and labels.
+        numbered: Function that numbers the groups of a batch, or None.
+        share: Rows of a batch.
+        number: The number of the epoch, an int64 tensor.
+        skipped: How many batches are left out, an int64 tensor.
+    """
+    import tensorflow as tf
+
+    rows = rows_of_epoch(number, part.start, part.stop, tf.minimum(skipped * share, part.rows))
+    batches = rows.map(to_features).prefetch(1).rebatch(share)
+    batches = batches.map(numbered) if numbered else batches
+    empty = tf.nest.map_structure(lambda spec: tf.zeros([0, *spec.shape[1:]], spec.dtype), batches.element_spec)
+    return batches.concatenate(tf.data.Dataset.from_tensors(empty).repeat())

@@ -31,7 +31,7 @@ from .epochs import (
     read_blocks,
     stored_rows,
 )
-from .parts import Part, divided_shards, row_range, seed_of_part
+from .parts import Part, batches_of_part, batches_of_parts, divided_shards, row_range, seed_of_part
 from .shuffling import shuffled_groups, shuffled_rows
 from .tfrecord import check_records
 from .writing import FORMAT_VERSION, READABLE_VERSIONS, SPLITS
@@ -254,8 +254,8 @@ class PreparedData:
                 order, to_features = self._source(*source, seed_of_part(seed, number) if by_files else seed, part)
                 # Two parts of a batch have no group in common.
                 numbered = functools.partial(_number_groups, tuple(columns), number * share) if by_group else None
-                functions.append(functools.partial(_batches_of_part, part, order, to_features, numbered, share))
-            batches_of_epoch = functools.partial(_batches_of_parts, functions, steps, start)
+                functions.append(functools.partial(batches_of_part, part, order, to_features, numbered, share))
+            batches_of_epoch = functools.partial(batches_of_parts, functions, steps, start)
         else:
             share = ShardPlan(self.num_rows[split], batch_size, drop_remainder, num_shards, shard_index)
             _check_start(*start, share.num_batches)
@@ -509,38 +509,6 @@ def _batches_of_epoch(share, rows_of_epoch, to_features, start, number):
     rows = rows_of_epoch(number, share.start, share.stop, skipped * share.batch_size)
     sizes = share.batch_size if share.drop_remainder else tf.constant(share.batch_sizes)[skipped:]
     return rows.map(to_features).prefetch(1).rebatch(sizes, drop_remainder=share.drop_remainder)
-
-
-def _batches_of_parts(functions, steps, start, number):
-    """Return the batches of an epoch as a dataset, each of rows of some parts, one part after the other.
-
-    Args:
-        functions: For each part, `_batches_of_part` with its first arguments given.
-        steps: Number of batches until all these parts have ended.
-        start: The first epoch, and how many of its batches are left out.
-        number: The number of the epoch, an int64 tensor.
-    """
-    import tensorflow as tf
-
-    start_epoch, skip_batches = start
-    skipped = tf.where(number == start_epoch, np.int64(skip_batches), np.int64(0))
-    parts = [batches_of_part(number, skipped) for batches_of_part in functions]
-
-    def joined(_, *batches):
-        return tf.nest.map_structure(lambda *columns: tf.concat(columns, axis=0), *batches)
-
-    return tf.data.Dataset.zip(tf.data.Dataset.range(skipped, steps), *parts).map(joined)
-
-
-def _batches_of_part(part, rows_of_epoch, to_features, numbered, share, number, skipped):
-    """Return the batches of one part, of `share` rows, as a dataset; batches without rows follow without end."""
-    import tensorflow as tf
-
-    rows = rows_of_epoch(number, part.start, part.stop, tf.minimum(skipped * share, part.rows))
-    batches = rows.map(to_features).prefetch(1).rebatch(share)
-    batches = batches.map(numbered) if numbered else batches
-    empty = tf.nest.map_structure(lambda spec: tf.zeros([0, *spec.shape[1:]], spec.dtype), batches.element_spec)
-    return batches.concatenate(tf.data.Dataset.from_tensors(empty).repeat())
 
 
 def _with_length(batches, num_batches):
