@@ -4,8 +4,10 @@ Without flags, it trains GraphFM, LR and FM on synthetic clicks, where the truth
 the hyperparameters of a model.
 """
 
+import atexit
 import dataclasses
 import datetime
+import os
 import pathlib
 import re
 import shlex
@@ -157,7 +159,11 @@ def main(argv: list[str]) -> None:
     workdir = FLAGS.workdir = FLAGS.workdir or _new_workdir(settings)
     console.print(f"Results go to {workdir}")
     running: dict[str, Any] = {name: FLAGS[name].value for name in RUNNING_FLAGS}
-    results = run_experiment(settings, prepared, FLAGS.raw, pathlib.Path(workdir), **running)
+    try:
+        results = run_experiment(settings, prepared, FLAGS.raw, pathlib.Path(workdir), **running)
+    except ConnectionError:  # another host was lost, for which JAX would wait when this process ends, and then abort
+        atexit.register(_end_at_once)
+        raise
     if results is None:  # another worker reports
         return
     console.print(table_of(results))
@@ -191,6 +197,12 @@ def table_of(results: Mapping[str, Any]) -> Table:
 
 def _gap(best: float | None, reached: float) -> str:
     return cell_of(METRICS["auc"], {"auc": best and best - reached}, "auc")
+
+
+def _end_at_once() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _new_workdir(settings: Settings) -> str:
