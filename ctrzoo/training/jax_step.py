@@ -71,12 +71,13 @@ class JaxStep:
 
     def _on_devices(self, batch):
         """Copy a batch to every device."""
-        if self._everywhere is None or self._everywhere.is_fully_addressable:
-            return jax.device_put(jax.tree.map(np.asarray, batch), self._everywhere)
+        everywhere = self._everywhere
+        if everywhere is None or everywhere.is_fully_addressable:
+            return jax.device_put(jax.tree.map(np.asarray, batch), everywhere)
 
         def copied(column):  # all processes have it, which `device_put` would compare
             column = np.asarray(column)
-            return jax.make_array_from_callback(column.shape, self._everywhere, lambda index: column[index])
+            return jax.make_array_from_callback(column.shape, everywhere, lambda index: column[index])
 
         return jax.tree.map(copied, batch)
 

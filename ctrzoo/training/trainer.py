@@ -309,7 +309,7 @@ class _Run:
             saved = f"{self.model.name}: interrupted; saved a checkpoint at {_place(self.state)}"
             self.progress.console.print(saved, markup=False)
 
-    def _evaluate(self, dataset: tf.data.Dataset) -> Iterable[tuple[str, float]]:
+    def _evaluate(self, dataset: Iterable[Any]) -> Iterable[tuple[str, float]]:
         return self.evaluator.evaluate(self.signals.checked(dataset), self.metrics).items()
 
     def _save(self) -> None:
@@ -454,7 +454,7 @@ def _counted(pending: list[Any], start: float, state: RunState, folder: pathlib.
     return losses
 
 
-def _strengths(model: CTRModel, dataset: tf.data.Dataset) -> Callable[[], dict[str, np.ndarray]] | None:
+def _strengths(model: CTRModel, dataset: Iterable[Any]) -> Callable[[], dict[str, np.ndarray]] | None:
     """Return a function that computes the mean explanations of pairs, or None if the model has none."""
     if not any(kind.is_of_pairs for kind in kinds_of(model).values()):
         return None

@@ -1,6 +1,7 @@
 """Hosts that exchange the rows of their parts get the batches of a process that reads all parts."""
 
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,8 @@ class Thread(Hosts):
 
 def on_hosts(number, function):
     """Return what a function of a host returns on each of several."""
-    barrier, board, found = threading.Barrier(number), [None] * number, [None] * number
+    barrier, board = threading.Barrier(number), [None] * number
+    found: list[Any] = [None] * number
 
     def run(index):
         found[index] = function(Thread(index, barrier, board))
@@ -80,6 +82,7 @@ def test_hosts_get_the_batches_of_one_process(folder, number, num_parts, skipped
 
 def test_an_evaluation_has_every_row_once(folder):
     (first, second) = on_hosts(2, lambda host: as_arrays(Reading(load(folder), host).batches("valid", 16)))
+    assert first and second
     for found, other in zip(first, second, strict=True):
         for column, same in zip(found, other, strict=True):
             np.testing.assert_array_equal(column, same)
