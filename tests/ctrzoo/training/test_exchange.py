@@ -86,7 +86,7 @@ def test_an_evaluation_has_every_row_once(folder):
     for found, other in zip(first, second, strict=True):
         for column, same in zip(found, other, strict=True):
             np.testing.assert_array_equal(column, same)
-    prices = np.concatenate([batch[2 if batch[0].dtype == np.float32 else 1][:, 3] for batch in first])
+    prices = np.concatenate([values[:, 3] for _, values, _ in first])
     stored = np.concatenate([features["values"][:, 3] for features, _ in load(folder).dataset("valid", 16)])
     np.testing.assert_array_equal(np.sort(prices), np.sort(stored))
 
