@@ -17,6 +17,7 @@ import numpy as np
 from ctrzoo.types import Tensor
 
 AXIS = "rows"
+GATHERED_BYTES = 2**26
 TABLES = r"(.*/)?(table|fixed|is_fixed)"  # the paths of the tables of `FieldEmbedding` and `HashedPairs`
 
 
@@ -87,12 +88,14 @@ def mark_rows(table: keras.Variable, num_rows: int) -> None:
 def stored(variable: keras.Variable, owner: keras.Variable | None = None) -> np.ndarray:
     """Return what a file holds of a variable: its array without padding.
 
+    If its rows are divided over several hosts, all of them must call this at the same point.
+
     Args:
         variable: The variable.
         owner: The table whose state the variable is, if it is that of an optimizer.
     """
     num_rows = _rows_in_use(variable if owner is None else owner)
-    array = keras.ops.convert_to_numpy(variable)
+    array = _gathered(variable.value) if is_on_several_hosts(variable) else keras.ops.convert_to_numpy(variable)
     return array if num_rows is None else array[:num_rows]
 
 
@@ -109,6 +112,26 @@ def restore(variable: keras.Variable, array: Tensor, owner: keras.Variable | Non
         array = np.asarray(array)
         array = np.concatenate([array, np.zeros((variable.shape[0] - num_rows, *array.shape[1:]), array.dtype)])
     variable.assign(array)
+
+
+def is_on_several_hosts(variable: keras.Variable) -> bool:
+    """Return whether the rows of a variable are divided over several processes, on the JAX backend."""
+    value = variable.value
+    return not getattr(value, "is_fully_addressable", True) and not value.is_fully_replicated
+
+
+def _gathered(value):
+    """Return an array whose rows are divided over several processes, some rows at a time: devices may lack memory."""
+    import jax
+
+    everywhere = jax.sharding.NamedSharding(value.sharding.mesh, jax.sharding.PartitionSpec())
+    size = min(len(value), max(1, GATHERED_BYTES // (value.nbytes // max(len(value), 1) or 1)))
+    cut = jax.jit(lambda value, first: jax.lax.dynamic_slice_in_dim(value, first, size), out_shardings=everywhere)
+    found = np.empty(value.shape, value.dtype)
+    for first in range(0, len(value), size):
+        first = min(first, len(value) - size)
+        found[first : first + size] = np.asarray(cut(value, np.int32(first)))
+    return found
 
 
 def _rows_in_use(table):

@@ -13,13 +13,15 @@ import tensorflow as tf
 from rich.console import Console
 
 import ctrzoo
+from ctrzoo.distribution import is_on_several_hosts
 from ctrzoo.explanation.explainer import mean_strengths
 from ctrzoo.files import write_csv, write_json, write_text
 from ctrzoo.lookup import for_this_process
 from ctrzoo.plots import plot_calibration, plot_interactions, plot_learning_curves
 from ctrzoo.startup import keep_loops_rolled
 from ctrzoo.tasks import DEFAULT_TASKS, loss_name, task_of
-from ctrzoo.training import EVALUATION_BATCH, set_seed, train
+from ctrzoo.training import EVALUATION_BATCH, MODEL_FILE, set_seed, train
+from ctrzoo.training.hosts import host_is_lost, hosts_of
 from ctrzoo.training.steps import step_of
 from ctrzoo.training.strategy import (
     device_kind,
@@ -132,6 +134,8 @@ def run_experiment(
                 record.log_files()
         if not chief:
             return None
+        if any(map(is_on_several_hosts, model.weights)):  # pyright: ignore[reportPossiblyUnboundVariable]
+            model = keras.saving.load_model(workdir / MODEL_FILE)  # whole: the other hosts have ended
         bayes = data.truth["bayes"] if data.truth else None
         notes = _explain(model, data, workdir)  # pyright: ignore[reportPossiblyUnboundVariable] (one at least)
         if "weight" in data.columns:
@@ -169,13 +173,13 @@ def _train(model, data, settings, folder, console, checkpoint_options, start, wa
             **checkpoint_options,
         )
         return train(model, data, options, folder=folder, console=console, start=start, **watching)
-    except tf.errors.OpError as error:
-        if strategy.cluster_resolver is None:
+    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+        if not host_is_lost(error, hosts_of(strategy)):
             raise
         _check_data(data)
         raise ConnectionError(
-            f"A worker was lost ({type(error).__name__}). Rerun the command on all workers to resume "
-            "from the last checkpoint."
+            f"Another host was lost ({type(error).__name__}). Run the same command on all hosts to resume from the "
+            "last checkpoint."
         ) from error
 
 

@@ -70,6 +70,7 @@ class Settings:
     )
     jit_compile: bool = shared("jit_compile")
     cpu_replicas: int = shared("cpu_replicas")
+    data_parts: int | None = shared("data_parts")
     patience: int = shared("patience")
     monitor: str | None = shared("monitor")
     positive_weight: float = shared("positive_weight")

@@ -4,8 +4,10 @@ Without flags, it trains GraphFM, LR and FM on synthetic clicks, where the truth
 the hyperparameters of a model.
 """
 
+import atexit
 import dataclasses
 import datetime
+import os
 import pathlib
 import re
 import shlex
@@ -17,6 +19,7 @@ from absl import flags
 from rich.console import Console
 from rich.table import Table
 
+from ctrzoo.cluster import name_hosts
 from ctrzoo.metrics import METRICS, cell_of, main_metrics
 from ctrzoo.startup import choose_backend, load_keras_quietly
 from ctrzoo.suggest import unknown
@@ -101,6 +104,20 @@ flags.DEFINE_integer(
     lower_bound=1,
     flag_values=FLAGS,
 )
+flags.DEFINE_string(
+    "hosts",
+    None,
+    "The hosts that train together, as addresses with ports by commas, such as a:12345,b:12345; the same command runs "
+    "on each of them. By default those of TF_CONFIG, otherwise this host.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_integer(
+    "host_index",
+    None,
+    "The number of this host in --hosts, from 0. By default that of Slurm or of an Indexed Job of Kubernetes.",
+    lower_bound=0,
+    flag_values=FLAGS,
+)
 flags.DEFINE_enum(
     "backend",
     None,
@@ -134,6 +151,7 @@ def main(argv: list[str]) -> None:
         console.print(f"Using the settings of {config} (--config=none uses the defaults).")
     if settings.dataset != FLAGS.dataset and settings.dataset not in data_pipelines.DATASETS:
         console.print(f"Using the data in {settings.dataset}")
+    name_hosts(FLAGS.hosts, FLAGS.host_index)
     choose_backend(FLAGS.backend, FLAGS.num_devices)
     load_keras_quietly()
     from .experiment import run_experiment  # slow: loads TensorFlow
@@ -141,7 +159,11 @@ def main(argv: list[str]) -> None:
     workdir = FLAGS.workdir = FLAGS.workdir or _new_workdir(settings)
     console.print(f"Results go to {workdir}")
     running: dict[str, Any] = {name: FLAGS[name].value for name in RUNNING_FLAGS}
-    results = run_experiment(settings, prepared, FLAGS.raw, pathlib.Path(workdir), **running)
+    try:
+        results = run_experiment(settings, prepared, FLAGS.raw, pathlib.Path(workdir), **running)
+    except ConnectionError:  # another host was lost, for which JAX would wait when this process ends, and then abort
+        atexit.register(_end_at_once)
+        raise
     if results is None:  # another worker reports
         return
     console.print(table_of(results))
@@ -175,6 +197,12 @@ def table_of(results: Mapping[str, Any]) -> Table:
 
 def _gap(best: float | None, reached: float) -> str:
     return cell_of(METRICS["auc"], {"auc": best and best - reached}, "auc")
+
+
+def _end_at_once() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _new_workdir(settings: Settings) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -25,12 +25,15 @@ class DelayedSignals:
 
     Args:
         active: Whether to delay signals at all.
+        highest: Returns the highest of the numbers that all processes of a run pass, so that a signal to one of them
+            ends all. They must call `check` equally often.
 
     >>> with DelayedSignals() as signals:
     ...     signals.check()
     """
 
-    def __init__(self, active: bool = True) -> None:
+    def __init__(self, active: bool = True, highest: Callable[[float], float] | None = None) -> None:
+        self._highest = highest
         self.received: int | None = None
         self._active = active and threading.current_thread() is threading.main_thread()
         self._handlers: dict[int, Any] = {}
@@ -52,7 +55,10 @@ class DelayedSignals:
 
     def check(self) -> None:
         """Raise `Interrupted` if a signal has arrived."""
-        if self.received is not None:
+        received = self.received or 0
+        received = int(self._highest(received)) if self._highest else received
+        if received:
+            self.received = received
             raise Interrupted
 
     def checked(self, items: Iterable[Any]) -> Iterator[Any]:

@@ -8,7 +8,11 @@ from typing import Any
 import jax
 import keras
 
+from ctrzoo.cluster import named_hosts
 from ctrzoo.distribution import table_layout, table_mesh
+
+# A host that stays silent for so long counts as lost. One whose connection breaks is noticed at once.
+HEARTBEAT_SECONDS = 60
 
 
 class OneDevice:
@@ -50,9 +54,15 @@ def make_jax_strategy(name: str = "auto", num_devices: int | None = None) -> One
     """
     if name not in ("auto", "one_device", "model_parallel"):
         raise ValueError(f"The strategy '{name}' needs TensorFlow. With JAX, choose model_parallel or one_device.")
-    devices = keras.distribution.list_devices()
+    join_hosts()
+    devices, num_hosts = keras.distribution.list_devices(), jax.process_count()
+    if num_hosts > 1 and (name == "one_device" or num_devices is not None):
+        raise ValueError(
+            f"The {num_hosts} hosts train with all their devices and the strategy 'model_parallel'. Leave out "
+            "`num_devices` and the strategy."
+        )
     if name == "auto":
-        several = num_devices is not None or (jax.default_backend() != "cpu" and len(devices) > 1)
+        several = num_hosts > 1 or num_devices is not None or (jax.default_backend() != "cpu" and len(devices) > 1)
         name = "model_parallel" if several else "one_device"
     if name == "one_device":
         if num_devices is not None:
@@ -64,6 +74,37 @@ def make_jax_strategy(name: str = "auto", num_devices: int | None = None) -> One
             f"XLA_FLAGS=--xla_force_host_platform_device_count={num_devices} before JAX is imported."
         )
     return ModelParallel(devices[:num_devices])
+
+
+def join_hosts() -> None:
+    """Connect this process with the other hosts that `ctrzoo.cluster` names, if there are any.
+
+    Raises:
+        ConnectionError: If the first host does not answer.
+    """
+    named = named_hosts()
+    if named is None or len(named[0]) < 2 or jax.distributed.is_initialized():
+        return
+    addresses, index = named
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    jax.config.update("jax_enable_preemption_service", False)  # it would take SIGTERM, after which training saves
+    try:
+        jax.distributed.initialize(
+            addresses[0],
+            len(addresses),
+            index,
+            cluster_detection_method="deactivate",
+            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+        )
+    except jax.errors.JaxRuntimeError as error:
+        raise ConnectionError(
+            f"The hosts {', '.join(addresses)} did not find each other: {error}. Start the command on all of them."
+        ) from error
+
+
+def is_first_process() -> bool:
+    """Return whether this is the first process of `jax.distributed`, or the only one."""
+    return jax.process_index() == 0
 
 
 def jax_device_kind() -> str:

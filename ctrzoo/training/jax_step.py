@@ -37,7 +37,7 @@ class JaxStep:
         shardings = [variable.value.sharding for variable in model.variables]
         meshes = [each.mesh for each in shardings if isinstance(each, jax.sharding.NamedSharding)]
         self._everywhere = jax.sharding.NamedSharding(meshes[0], jax.sharding.PartitionSpec()) if meshes else None
-        self._step, self._forward = None, jax.jit(self._predict)
+        self._step, self._forward = None, jax.jit(self._predict, out_shardings=self._everywhere)
 
     def train(self, batch: tuple[Any, ...]) -> Tensor:
         """Train on a batch of host tensors; return its loss, a number on the devices.
@@ -63,10 +63,6 @@ class JaxStep:
         (features,) = self._on_devices((features,))
         return np.asarray(self._forward(trainable, others, features))
 
-    def agree(self, number: float) -> float:
-        """Return the mean of a number over all processes. There is one, so it is the number."""
-        return number
-
     def _variables(self) -> tuple[Sequence[keras.Variable], ...]:
         """Return the variables that a step reads and writes: trained ones, others, those of the optimizer."""
         model = self._model
@@ -75,7 +71,15 @@ class JaxStep:
 
     def _on_devices(self, batch):
         """Copy a batch to every device."""
-        return jax.device_put(jax.tree.map(np.asarray, batch), self._everywhere)
+        everywhere = self._everywhere
+        if everywhere is None or everywhere.is_fully_addressable:
+            return jax.device_put(jax.tree.map(np.asarray, batch), everywhere)
+
+        def copied(column):  # all processes have it, which `device_put` would compare
+            column = np.asarray(column)
+            return jax.make_array_from_callback(column.shape, everywhere, lambda index: column[index])
+
+        return jax.tree.map(copied, batch)
 
     def _places(self, state):
         """Return where the results of a step belong: where the variables are."""

@@ -173,6 +173,14 @@ class TrainingOptions:
         "Number of parts of a batch that a CPU computes in parallel. Helps models with many small operations. Has no "
         "effect on GPUs, on several devices or with JAX.",
     )
+    data_parts: int | None = option(
+        None,
+        "Parts into which the files of prepared data are divided, each read by one of several hosts. The rows of a "
+        "batch depend on it, so a run resumes with the same number. By default the number of hosts.",
+        int,
+        wanted="a whole number of at least 1, or None",
+        allow=lambda number: number >= 1,
+    )
     checkpoint_steps: int | None = option(
         None,
         "Steps between checkpoints within an epoch, in addition to `checkpoint_minutes`. By default, only the minutes "

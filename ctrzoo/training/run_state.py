@@ -24,7 +24,7 @@ import keras
 import numpy as np
 
 import ctrzoo
-from ctrzoo.distribution import restore, stored, stored_shape
+from ctrzoo.distribution import is_on_several_hosts, restore, stored, stored_shape
 from ctrzoo.files import remove_leftovers
 from ctrzoo.model import CTRModel
 from ctrzoo.optimizers.owners import owners_of
@@ -108,11 +108,12 @@ class RunStore:
     def __init__(self, model: CTRModel, folder: Path, keep: int, description: Config) -> None:
         self.model, self.description = model, description
         self.checkpoints = Checkpoints(pathlib.Path(folder) / FOLDER, keep)
-        if is_chief(strategy_of(model)):
+        self.writes = is_chief(strategy_of(model))
+        if self.writes:
             remove_leftovers(folder)
 
     def save(self, state: RunState, best: list[np.ndarray]) -> None:
-        """Write a checkpoint.
+        """Write a checkpoint; processes that do not write files only take part in gathering divided tables.
 
         Args:
             state: The progress of the run.
@@ -123,6 +124,11 @@ class RunStore:
             self.checkpoints.keep = 1  # from now on, only the best weights are needed
         else:
             arrays |= {name: functools.partial(stored, *variable) for name, *variable in self._variables()}
+        if not self.writes:
+            for variable, owner in [] if state.finished else [each[1:] for each in self._variables()]:
+                if is_on_several_hosts(variable):
+                    stored(variable, owner)
+            return
         content = {"ctrzoo_version": ctrzoo.__version__, "run": self.description, "state": dataclasses.asdict(state)}
         self.checkpoints.save(state.steps, content, arrays)
 
@@ -206,7 +212,9 @@ def _upgraded(run: Config) -> Config:
     return {**renamed, "optimizer": "LazyAdam"} if run.get("optimizer") == "Adam" else renamed
 
 
-def describe_run(model: CTRModel, data: Any, options: TrainingOptions, start: str | None = None) -> Config:
+def describe_run(
+    model: CTRModel, data: Any, options: TrainingOptions, start: str | None = None, num_parts: int = 1
+) -> Config:
     """Return everything that determines the outcome of a run, as a flat JSON-serializable dictionary.
 
     Args:
@@ -214,6 +222,7 @@ def describe_run(model: CTRModel, data: Any, options: TrainingOptions, start: st
         data: The data of `ctrzoo.training.train`.
         options: The options of the run.
         start: What tells the start of the run from others; None if it starts from the model as it is built.
+        num_parts: Parts that the files of the data are divided into.
     """
     optimizer = _without_names(keras.saving.serialize_keras_object(model.optimizer))
     config = model.get_config()
@@ -233,6 +242,7 @@ def describe_run(model: CTRModel, data: Any, options: TrainingOptions, start: st
         "monitor": options.monitor,
         "positive_weight": options.positive_weight if options.positive_weight != 1 else None,
         "seed": options.seed,
+        "data_parts": num_parts if num_parts != 1 else None,
         "num_rows": data.num_rows,
         "data fingerprint": getattr(data, "fingerprint", None),
         "start": start,

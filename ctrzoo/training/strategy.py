@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from ctrzoo.cluster import named_hosts
 from ctrzoo.lookup import for_this_process
 from ctrzoo.model import CTRModel
 from ctrzoo.tasks import task_of
@@ -120,6 +121,10 @@ def strategy_of(model: CTRModel) -> tf.distribute.Strategy:
 
 def is_chief(strategy: Any) -> bool:
     """Return whether this process writes the files of the run: the first worker, or the only process."""
+    if keras.backend.backend() == "jax":
+        from ctrzoo.training.jax_devices import is_first_process
+
+        return is_first_process()
     resolver = strategy.cluster_resolver
     if resolver is None or not resolver.task_type:
         return True
@@ -208,16 +213,6 @@ class ReplicatedStep:
     def predict(self, features: Features) -> Tensor:
         """Return the probabilities `(rows, 1)` of a global batch of host tensors."""
         return self._call(self._predict_all, (features,))[: len(features["ids"])]
-
-    def agree(self, number: float) -> float:
-        """Return the mean of a number over all replicas; every worker must call it at the same point."""
-
-        @tf.function
-        def mean():
-            numbers = self._strategy.run(lambda: tf.constant(number, tf.float64))
-            return self._strategy.reduce("MEAN", numbers, axis=None)
-
-        return float(mean())
 
     def _call(self, step, batch, divisible=True):
         divided = divisible and self._num_parts > 1 and len(batch[0]["ids"]) % self._num_parts == 0
@@ -331,4 +326,4 @@ def _check_optimizer(optimizer):
 
 
 def _has_cluster():
-    return bool(tf.distribute.cluster_resolver.TFConfigClusterResolver().cluster_spec().jobs)
+    return named_hosts() is not None

@@ -2,9 +2,11 @@
 
 import contextlib
 import dataclasses
+import functools
 import math
 import pathlib
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -15,7 +17,7 @@ import tensorflow as tf
 from rich.console import Console
 
 from ctrzoo import optimizers
-from ctrzoo.distribution import restore, stored
+from ctrzoo.distribution import is_on_several_hosts, restore, stored
 from ctrzoo.explanation.explainer import MeanExplanations, kinds_of, matrices_of
 from ctrzoo.files import replaced, seal_zip
 from ctrzoo.metrics import metric_of
@@ -24,6 +26,8 @@ from ctrzoo.schema import Schema
 from ctrzoo.tasks import TASKS, Task, task_of
 from ctrzoo.training.divergence import check_loss, diverged
 from ctrzoo.training.evaluation import Evaluator
+from ctrzoo.training.exchange import Reading
+from ctrzoo.training.hosts import Hosts, hosts_of
 from ctrzoo.training.interruption import DelayedSignals, Interrupted
 from ctrzoo.training.logging import RunLogs
 from ctrzoo.training.negative_rows import check_negative_rate, weighted_as_all_rows
@@ -92,14 +96,15 @@ def train(
     `set_seed`, its result is bit-identical to that of an uninterrupted run.
 
     SIGINT (Ctrl-C) and SIGTERM first save a checkpoint, after the current step, and then act as they would without
-    `train`. A second one acts at once.
+    `train`. A second one acts at once. On several hosts, a signal to one of them ends all.
 
     Args:
         model: A `CTRModel`.
         data: The data: `schema`, `num_rows` by split and `dataset(split, batch_size, shuffle=..., seed=...,
             start_epoch=..., skip_batches=...)`, as `ctrzoo.data_pipelines.load` returns it, with the splits
             train, valid and test. The order of an epoch must depend only on its number and the seed. Groups need
-            `columns`, `keep_groups` and the arguments `columns=` and `by_group=` of `PreparedData.dataset`.
+            `columns`, `keep_groups` and the arguments `columns=` and `by_group=` of `PreparedData.dataset`. Several
+            hosts read only their own parts of data that have `part_rows`, as prepared data have, otherwise all rows.
         options: The `TrainingOptions`; by default those of `TrainingOptions()`.
         folder: An existing folder for `history.csv`, TensorBoard events, `checkpoints` and the best
             `model.keras`; `None` writes nothing. Several hosts need a shared folder.
@@ -126,7 +131,8 @@ def train(
         OSError: If a file cannot be written. Earlier checkpoints stay.
     """
     run = _Run(model, data, options or TrainingOptions(), folder, callbacks, start)
-    with DelayedSignals(active=run.writes) as run.signals, run.watched(console):
+    agreed = run.hosts.highest if run.hosts.number > 1 else None
+    with DelayedSignals(run.folder is not None, agreed) as run.signals, run.watched(console):
         while not run.state.finished:
             try:
                 run.start_epoch()
@@ -162,11 +168,19 @@ class _Run:
         with strategy.scope():
             model.compile(optimizers.build(options.optimizer, options.learning_rate))
             model.optimizer.build(model.trainable_variables)
+        self.hosts = hosts_of(strategy)
+        self.reading = Reading(data, self.hosts, options.data_parts)
+        parts = math.lcm(parts, self.reading.num_parts)
+        if options.batch_size % parts:
+            raise ValueError(
+                f"The batch size must be a multiple of {parts}, for {self.reading.num_parts} parts of the data and all "
+                f"devices. Received: {options.batch_size}."
+            )
         self.writes = self.folder is not None and is_chief(strategy)
         self.store, self.state, self.best = None, RunState(), []
         restored = None
         if self.folder is not None:
-            description = describe_run(model, data, options, start and start.name)
+            description = describe_run(model, data, options, start and start.name, self.reading.num_parts)
             self.store = RunStore(model, self.folder, options.keep_checkpoints, description)
             restored = self.store.restore()
         if restored is not None:
@@ -174,7 +188,7 @@ class _Run:
         elif start is not None:
             start.apply(model)
         self.step = step_of(model, options.jit_compile, options.cpu_replicas, options.positive_weight)
-        if self.step.agree(self.state.steps) != self.state.steps:
+        if not self.hosts.all_have(self.state.steps):
             raise ValueError(
                 "The workers would resume from different checkpoints. Give them all the same folder (--workdir) on a "
                 "shared disk."
@@ -186,15 +200,18 @@ class _Run:
         grouped = self.task.metrics_of_groups if groups else ()
         self.metrics = tuple(dict.fromkeys([*self.task.metrics, *grouped, self.monitor]))
         _check_metrics(self.monitor, self.task, bool(groups))
-        self.valid, self.test = (data.dataset(split, rows, shuffle=False, **groups) for split in ("valid", "test"))
+        batches = functools.partial(self.reading.batches, batch_size=rows, shuffle=False, **groups)
+        self.valid, self.test = batches("valid"), batches("test")
         # As many training rows as validation rows, so that the two can be compared.
-        seen = data.dataset("train", rows, shuffle=False, **groups)
-        seen = seen.take(math.ceil(data.num_rows["valid"] / rows))
-        self.seen = weighted_as_all_rows(seen, data)
-        self.strengths = _strengths(model, self.valid.take(1)) if self.folder is not None else None
+        most = math.ceil(data.num_rows["valid"] / rows)
+        self.seen = batches("train", most=most, change=lambda seen: weighted_as_all_rows(seen, data))
+        self.strengths = _strengths(model, batches("valid", most=1)) if self.folder is not None else None
         self.num_rows = data.num_rows["train"]
         self.callbacks = keras.callbacks.CallbackList(
-            list(callbacks), model=model, epochs=options.epochs, steps=math.ceil(self.num_rows / options.batch_size)
+            list(callbacks),
+            model=model,
+            epochs=options.epochs,
+            steps=self.reading.num_steps("train", options.batch_size),
         )
 
     @contextlib.contextmanager
@@ -205,6 +222,8 @@ class _Run:
         if self.writes and self.folder:
             logs = RunLogs(self.folder, self.progress.console)
         with self.progress, logs as self.logs:
+            for note in self.reading.notes():
+                self.progress.console.print(note, markup=False)
             if self.state.steps and not self.state.finished:
                 self.progress.console.print(f"{self.model.name}: resuming at {_place(self.state)}", markup=False)
             self.model.stop_training = False
@@ -234,10 +253,10 @@ class _Run:
             return
         position: Any = {"start_epoch": self.state.epoch, "skip_batches": self.state.step}
         position |= {"by_group": True} if self.task.by_group else {}
-        batches = self.data.dataset("train", self.options.batch_size, seed=self.options.seed, **position)
+        batches = self.reading.batches("train", self.options.batch_size, seed=self.options.seed, **position)
         stop_every = self.options.checkpoint_steps
         yield from _checked_steps(
-            self.step, batches, self.state, self.data.schema, self.folder, stop_every, self.signals
+            self.step, batches, self.state, self.data.schema, self.folder, stop_every, self.signals, self.hosts
         )
 
     def after_steps(self, losses: list[float]) -> None:
@@ -249,7 +268,8 @@ class _Run:
         if self.logs and state.step // LOGGED_STEPS > (state.step - len(losses)) // LOGGED_STEPS:
             self.logs.write_steps(state.steps, float(np.mean(losses)), state.rows / state.seconds)
         by_steps = options.checkpoint_steps and state.step % options.checkpoint_steps == 0
-        if self.writes and (by_steps or time.monotonic() - self.saved > 60 * options.checkpoint_minutes):
+        by_time = time.monotonic() - self.saved > 60 * options.checkpoint_minutes
+        if self.folder is not None and (by_steps or self.hosts.highest(self.writes and by_time)):
             self._save()
 
     def end_epoch(self) -> None:
@@ -270,30 +290,31 @@ class _Run:
         if is_best:
             self.best = [stored(weight) for weight in model.weights]
             state.random = [keras.ops.convert_to_numpy(variable).tolist() for variable in random_states(model)]
+        strengths = self.strengths and self.strengths()
         if self.logs:
-            self.logs.write_epoch(state.history, self.strengths and self.strengths(), self.data.schema.names)
-        if self.writes and self.folder and is_best:
-            _save_model(model, self.folder)
+            self.logs.write_epoch(state.history, strengths, self.data.schema.names)
+        if self.folder and is_best:
+            _save_model(model, self.folder, self.writes)
         # Keras passes the epoch number separately.
         self.callbacks.on_epoch_end(state.epoch - 1, {key: row[key] for key in row if key != "epoch"})
-        if self.callbacks.callbacks and self.step.agree(float(model.stop_training)) > 0:
+        if self.callbacks.callbacks and self.hosts.highest(float(model.stop_training)):
             state.finished = True
-        if self.writes:
+        if self.folder is not None:
             self._save()
 
     def save_interrupted(self) -> None:
         """Save a checkpoint within the epoch and say so."""
         if self.state.steps:
-            self._save()
+            self._save()  # on all hosts, which all stop here
             saved = f"{self.model.name}: interrupted; saved a checkpoint at {_place(self.state)}"
             self.progress.console.print(saved, markup=False)
 
-    def _evaluate(self, dataset: tf.data.Dataset) -> Iterable[tuple[str, float]]:
+    def _evaluate(self, dataset: Iterable[Any]) -> Iterable[tuple[str, float]]:
         return self.evaluator.evaluate(self.signals.checked(dataset), self.metrics).items()
 
     def _save(self) -> None:
         assert self.store is not None and self.folder is not None  # a process that writes has a folder
-        if not self.folder.is_dir():
+        if self.writes and not self.folder.is_dir():
             raise FileNotFoundError(
                 f"{self.folder} was deleted during training, with its checkpoints. Rerun the command to start again."
             )
@@ -304,8 +325,9 @@ class _Run:
         """Give the model its best weights, and return what `train` returns."""
         for weight, array in zip(self.model.weights, self.best, strict=True):
             restore(weight, array)
-        if self.writes and self.folder and not (self.folder / MODEL_FILE).is_file():  # it was deleted
-            _save_model(self.model, self.folder)
+        is_missing = self.writes and self.folder is not None and not (self.folder / MODEL_FILE).is_file()
+        if self.folder is not None and self.hosts.highest(is_missing):  # it was deleted
+            _save_model(self.model, self.folder, self.writes)
         seconds = statistics.median(row["seconds"] for row in self.state.history)
         metrics = (*self.metrics, *self.task.final_metrics)
         return {
@@ -379,7 +401,13 @@ def _place(state: RunState) -> str:
     return f"step {state.step:,} of {epoch}" if state.step else f"the beginning of {epoch}"
 
 
-def _save_model(model: CTRModel, folder: pathlib.Path) -> None:
+def _save_model(model: CTRModel, folder: pathlib.Path, writes: bool) -> None:
+    """Save a model; a process that does not write it only takes part in gathering tables divided over hosts."""
+    if not writes:
+        if any(map(is_on_several_hosts, model.weights)):
+            with tempfile.TemporaryDirectory() as nowhere:
+                model.save(pathlib.Path(nowhere) / MODEL_FILE)
+        return
     with replaced(folder / MODEL_FILE) as temporary:
         model.save(temporary)
         seal_zip(temporary)
@@ -393,14 +421,19 @@ def _checked_steps(
     folder: pathlib.Path | None,
     stop_every: int | None,
     signals: DelayedSignals,
+    hosts: Hosts,
 ) -> Iterator[list[float]]:
-    """Train on batches; yield the losses of some steps at a time, after checking them."""
+    """Train on batches; yield the losses of some steps at a time, after checking them.
+
+    Several hosts stop after the same steps, so that they can agree there.
+    """
     pending, start = [], time.monotonic()
     for batch in batches:
         check_ids(batch[0], schema)
         pending.append((batch, step.train(batch)))
         at_stop = stop_every and (state.step + len(pending)) % stop_every == 0
-        if at_stop or signals.received or len(pending) >= CHECKED_STEPS or time.monotonic() - start > CHECKED_SECONDS:
+        by_itself = signals.received or time.monotonic() - start > CHECKED_SECONDS
+        if at_stop or len(pending) >= CHECKED_STEPS or (by_itself and hosts.number == 1):
             yield _counted(pending, start, state, folder)
             pending, start = [], time.monotonic()
     if pending:
@@ -421,7 +454,7 @@ def _counted(pending: list[Any], start: float, state: RunState, folder: pathlib.
     return losses
 
 
-def _strengths(model: CTRModel, dataset: tf.data.Dataset) -> Callable[[], dict[str, np.ndarray]] | None:
+def _strengths(model: CTRModel, dataset: Iterable[Any]) -> Callable[[], dict[str, np.ndarray]] | None:
     """Return a function that computes the mean explanations of pairs, or None if the model has none."""
     if not any(kind.is_of_pairs for kind in kinds_of(model).values()):
         return None

@@ -32,6 +32,7 @@ from .epochs import (
     read_blocks,
     stored_rows,
 )
+from .parts import Part, batches_of_part, batches_of_parts, divided_shards, row_range, seed_of_part
 from .shuffling import shuffled_groups, shuffled_rows
 from .tfrecord import check_records
 from .writing import FORMAT_VERSION, READABLE_VERSIONS, SPLITS
@@ -121,7 +122,7 @@ class PreparedData:
         self.num_rows = {split: splits[split]["rows"] for split in SPLITS if split in splits}
         self.num_positives = {split: splits[split]["positives"] for split in self.num_rows}
         self._indices, self._cached = {}, {}
-        self._shards = {split: list(splits[split]["shards"]) for split in self.num_rows}
+        self._shards = {split: dict(splits[split]["shards"]) for split in self.num_rows}
         self._block_rows = {split: splits[split].get("block_rows") for split in self.num_rows}
         for split in self.num_rows:
             for shard, size in splits[split]["shards"].items():
@@ -182,6 +183,8 @@ class PreparedData:
         skip_batches: int = 0,
         num_shards: int = 1,
         shard_index: int = 0,
+        num_parts: int = 1,
+        parts: Sequence[int] | None = None,
         cache: bool | None = None,
         columns: Sequence[str] = (),
         by_group: bool = False,
@@ -215,6 +218,11 @@ class PreparedData:
             num_shards: Parts that each epoch is divided into: every row is in one, their sizes differ by
                 at most one row, and all have the same number of batches.
             shard_index: Which part to read, from 0.
+            num_parts: Parts that the files are divided into, for several hosts. Each batch has `batch_size / num_parts`
+                rows of each part, one part after the other; those of a part that has ended are missing. Every row is
+                in one batch of an epoch. If the files cannot be divided about equally, the rows of all files are.
+            parts: The parts that this process reads, by default all. It opens only their files (`divides_files`). Its
+                batches have no rows of other parts, and end with the last row of its own.
             cache: Whether to keep the rows of the split in memory, `8 * slots + 4` bytes each, as long as this
                 object lives; by default if they take no more than its `cache_bytes`.
             columns: Further columns to return, of `PreparedData.columns`.
@@ -235,25 +243,73 @@ class PreparedData:
         self._check_split(split)
         shuffle = split == "train" if shuffle is None else shuffle
         self._check_columns(columns, by_group, shuffle)
-        share = ShardPlan(self.num_rows[split], batch_size, drop_remainder, num_shards, shard_index)
-        _check_start(start_epoch, skip_batches, share.num_batches)
+        start, source = (start_epoch, skip_batches), (split, shuffle, cache, tuple(columns), by_group)
+        if num_parts > 1:
+            _check_parts(batch_size, num_parts, drop_remainder or num_shards > 1)
+            chosen = range(num_parts) if parts is None else parts
+            own = [self._part(split, num_parts, part) for part in chosen]
+            share, functions = batch_size // num_parts, []
+            steps = -(-max(part.rows for part in own) // share)
+            for number, part in zip(chosen, own, strict=True):
+                by_files = len(part.shards) < len(self._shards[split])
+                order, to_features = self._source(*source, seed_of_part(seed, number) if by_files else seed, part)
+                # Two parts of a batch have no group in common.
+                numbered = as_written(functools.partial(_number_groups, tuple(columns), number * share))
+                numbered = numbered if by_group else None
+                functions.append(functools.partial(batches_of_part, part, order, to_features, numbered, share))
+            batches_of_epoch = functools.partial(batches_of_parts, functions, steps, start)
+        else:
+            share = ShardPlan(self.num_rows[split], batch_size, drop_remainder, num_shards, shard_index)
+            _check_start(*start, share.num_batches)
+            steps = share.num_batches
+            batches_of_epoch = functools.partial(_batches_of_epoch, share, *self._source(*source, seed), start)
+        batches = _epoch_numbers(start_epoch, repeat, shuffle).flat_map(as_written(batches_of_epoch))
+        if by_group and num_parts == 1:
+            batches = batches.map(as_written(functools.partial(_number_groups, tuple(columns), 0)))
+        if repeat or skip_batches == 0:
+            batches = _with_length(batches, None if repeat else steps)
+        return batches.prefetch(8).with_options(_options(is_sharded=num_shards > 1 or num_parts > 1))
+
+    def part_rows(self, split: str, num_parts: int, parts: Sequence[int] | None = None) -> list[int]:
+        """Return the number of rows of parts of a split, see `dataset`; it opens only their files.
+
+        Args:
+            split: The split.
+            num_parts: Parts that the split is divided into.
+            parts: The parts, by default all.
+
+        Raises:
+            ValueError: If the split is unknown.
+        """
+        self._check_split(split)
+        return [self._part(split, num_parts, part).rows for part in (range(num_parts) if parts is None else parts)]
+
+    def divides_files(self, split: str, num_parts: int) -> bool:
+        """Return whether parts of a split have files of their own; otherwise they have rows of all files.
+
+        Raises:
+            ValueError: If the split is unknown.
+        """
+        self._check_split(split)
+        return divided_shards(self._shards[split], num_parts) is not None
+
+    def _part(self, split, num_parts, part):
+        divided = divided_shards(self._shards[split], num_parts)
+        if divided is None:
+            return Part(tuple(self._shards[split]), *row_range(self.num_rows[split], num_parts, part))
+        return Part(divided[part], 0, int(self._index(split, divided[part]).rows.sum()))
+
+    def _source(self, split, shuffle, cache, columns, by_group, seed, part=None):
+        """Return a function from an epoch and a range of rows to these rows, and one from rows to what a batch has."""
+        shards = tuple(self._shards[split]) if part is None else part.shards
         stored = tuple(column for column in self.columns if column in ("weight", *columns, *["group"] * by_group))
         # Groups are shuffled by a column, of which rows in memory know only the number.
         from_memory = self._is_cached(split, cache) and not (by_group and shuffle)
         source = self._from_memory if from_memory else self._from_files
         returned = (*columns, *["group"] * (by_group and "group" not in columns)) if columns or by_group else None
-        read, to_features = source(split, stored, returned)
+        read, to_features = source(split, shards, stored, returned)
         in_order = (shuffled_groups if by_group else shuffled_rows) if shuffle else stored_rows
-        rows_of_epoch = functools.partial(in_order, self._index(split), read, seed)
-        batches_of_epoch = functools.partial(
-            _batches_of_epoch, share, rows_of_epoch, to_features, (start_epoch, skip_batches)
-        )
-        batches = _epoch_numbers(start_epoch, repeat, shuffle).flat_map(as_written(batches_of_epoch))
-        if by_group:
-            batches = batches.map(as_written(functools.partial(_number_groups, tuple(columns))))
-        if repeat or skip_batches == 0:
-            batches = _with_length(batches, None if repeat else share.num_batches)
-        return batches.prefetch(8).with_options(_options(is_sharded=num_shards > 1))
+        return functools.partial(in_order, self._index(split, shards), read, seed), to_features
 
     def _check_columns(self, columns, by_group, shuffle):
         for column in columns:
@@ -274,49 +330,50 @@ class PreparedData:
         fits = self.num_rows[split] * (8 * self.schema.num_slots + 4) <= self.cache_bytes
         return fits if cache is None else cache
 
-    def _index(self, split):
-        if split not in self._indices:
-            paths = [str(self.folder / shard) for shard in self._shards[split]]
-            self._indices[split] = index_blocks(
-                paths, functools.partial(_count_rows, self._label_type), self._block_rows[split]
-            )
-            found = int(self._indices[split].rows.sum())
-            if found != self.num_rows[split]:
+    def _index(self, split, shards):
+        """Return where the blocks of some shards of a split are; those of all must have the split's rows."""
+        if (split, shards) not in self._indices:
+            paths = [str(self.folder / shard) for shard in shards]
+            index = index_blocks(paths, functools.partial(_count_rows, self._label_type), self._block_rows[split])
+            found = int(index.rows.sum())
+            if len(shards) == len(self._shards[split]) and found != self.num_rows[split]:
                 raise ValueError(
                     f"{self.folder} has {found:,} rows in '{split}', preparation.json says {self.num_rows[split]:,}. "
                     "Delete the folder and prepare it again."
                 )
-        return self._indices[split]
+            self._indices[split, shards] = index
+        return self._indices[split, shards]
 
-    def _from_files(self, split, stored, returned):
+    def _from_files(self, split, shards, stored, returned):
         """Return functions from blocks to a `tf.data.Dataset` of their rows, and from rows to what a batch has.
 
         Args:
             split: The split.
+            shards: The shards of the rows.
             stored: The further columns to read.
             returned: The columns of the dictionary that a batch has after its weights; None for batches without it,
                 which have weights only if rows have them.
         """
         decode = functools.partial(_decode, stored_widths(self.schema), {"label": self._label_type, **_types(stored)})
-        read = functools.partial(read_blocks, self._index(split), decode)
+        read = functools.partial(read_blocks, self._index(split, shards), decode)
         return read, as_written(functools.partial(_to_features, self.schema, stored, returned))
 
-    def _from_memory(self, split, stored, returned):
+    def _from_memory(self, split, shards, stored, returned):
         """Return the same two, with the numbers of rows for the rows."""
         import tensorflow as tf
 
-        key = split, stored, returned
+        key, index = (split, shards, stored, returned), self._index(split, shards)
         if key not in self._cached:
-            read, to_features = self._from_files(split, stored, returned)
+            read, to_features = self._from_files(split, shards, stored, returned)
             with tf.device("CPU:0"), self._naming_damage():
-                pieces = list(read(blocks_of_epoch(self._index(split), None, 0, self.num_rows[split])).map(to_features))
+                pieces = list(read(blocks_of_epoch(index, None, 0, index.rows.sum())).map(to_features))
                 self._cached[key] = tf.nest.map_structure(lambda *columns: tf.concat(columns, axis=0), *pieces)
         whole = self._cached[key]
 
         def to_features_of(rows):
             return tf.nest.map_structure(lambda column: pick(column, rows["row"]), whole)
 
-        return functools.partial(number_blocks, self._index(split)), to_features_of
+        return functools.partial(number_blocks, index), to_features_of
 
     def arrays(self, split: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Return a whole split as `({"ids": ..., "values": ...}, labels)` of NumPy arrays, in stored order.
@@ -416,6 +473,13 @@ def _check_start(start_epoch, skip_batches, num_batches):
             f"`start_epoch` must be at least 0, `skip_batches` at least 0 and less than the {num_batches} "
             f"batches of an epoch. Received: {start_epoch}, {skip_batches}."
         )
+
+
+def _check_parts(batch_size, num_parts, other_division):
+    if batch_size % num_parts:
+        raise ValueError(f"The batch size must be a multiple of the {num_parts} parts. Received: {batch_size}.")
+    if other_division:
+        raise ValueError("`num_parts` divides an epoch itself. Leave out `drop_remainder` and `num_shards`.")
 
 
 def _epoch_numbers(start_epoch, repeat, shuffle):
@@ -560,11 +624,11 @@ def _to_features(schema, stored, returned, rows):
     return features, labels, tf.ones_like(labels[:, 0]) if weights is None else weights, columns
 
 
-def _number_groups(requested, features, labels, weights, columns):
-    """Return a batch with the number of the row's group within the batch as the second column of the labels."""
+def _number_groups(requested, first, features, labels, weights, columns):
+    """Return a batch with the number of the row's group, counted from `first`, as the second column of the labels."""
     import tensorflow as tf
 
-    numbers = tf.cast(tf.unique(columns["group"]).idx, tf.float32)
+    numbers = tf.cast(tf.unique(columns["group"]).idx + first, tf.float32)
     labels = tf.concat([labels, numbers[:, None]], axis=1)
     columns = {name: columns[name] for name in requested}
     return (features, labels, weights, columns) if requested else (features, labels, weights)

@@ -67,3 +67,17 @@ def test_ignored_signals_and_inactive_contexts_change_nothing(number):
 
 def test_the_reason_to_stop_is_no_error_that_training_could_handle():
     assert not issubclass(Interrupted, Exception)
+
+
+def test_a_signal_to_another_host_ends_this_one_too(number):
+    passed = []
+
+    def highest(own):
+        passed.append(own)
+        return max(own, number if len(passed) == 2 else 0)
+
+    with pytest.raises(KeyboardInterrupt, match=str(int(number))), DelayedSignals(highest=highest) as signals:
+        signals.check()
+        signals.check()
+        raise AssertionError("the second check must stop")
+    assert passed == [0, 0]

@@ -1,10 +1,7 @@
 """Several devices and several workers train to what one device does."""
 
-import json
 import os
 import pathlib
-import socket
-import time
 import types
 
 import keras
@@ -21,7 +18,6 @@ from ctrzoo.training.strategy import (
     scaled_learning_rate,
     usable_cpu_replicas,
 )
-from tests.ctrzoo.training.interrupted import run
 from tests.ctrzoo.training.replicas import SCHEMA, weighted
 from tests.programs import Program
 from tests.small_data import SmallData
@@ -192,35 +188,6 @@ def test_loss_scaling_on_several_devices_learns(tmp_path):
     assert process.wait(timeout=300) == 0, process.errors
     losses = np.load(tmp_path / "scaled.npz")["lr:mixed_float16/losses"]
     assert np.isfinite(losses).all() and losses[-8:].mean() < losses[:8].mean() - 0.01
-
-
-def test_two_workers_give_what_one_process_gives_also_after_one_was_killed(tmp_path):
-    one = run(None, dropout=0.0)[0]
-    workers = start_workers(tmp_path)
-    while not list((tmp_path / "checkpoints").glob("[0-9]*.zip")):
-        assert all(worker.poll() is None for worker in workers), workers[0].errors
-        time.sleep(0.05)
-    workers[1].kill()
-    assert workers[0].wait(timeout=120) != 0  # it does not go on alone, and does not hang
-    workers = start_workers(tmp_path)
-    assert [worker.wait(timeout=300) for worker in workers] == [0, 0], workers[0].errors
-    two = json.loads((tmp_path / "result.json").read_text())
-    for key in ("valid", "test"):
-        np.testing.assert_allclose(list(two[key].values()), list(one[key].values()), rtol=1e-5)
-    for found, expected in zip(two["weights"], one["weights"], strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
-
-
-def start_workers(folder):
-    hosts = [f"127.0.0.1:{free_port()}" for _ in range(2)]
-    tasks = [{"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}} for index in range(2)]
-    return [python("tests.ctrzoo.training.interrupted", folder, 0, TF_CONFIG=json.dumps(task)) for task in tasks]
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def test_the_learning_rate_grows_as_chosen():
