@@ -32,7 +32,7 @@ FLOORS = {
         ("ctrzoo/unfinished.py",),
         ("ctrzoo/__init__.py", "ctrzoo/startup.py", "ctrzoo/suggest.py", "ctrzoo/files.py"),
         ("ctrzoo/memory.py",),
-        ("ctrzoo/plot_text.py", "ctrzoo/metrics", "ctrzoo/schema.py", "ctrzoo/tasks.py"),
+        ("ctrzoo/plot_text.py", "ctrzoo/idle.py", "ctrzoo/metrics", "ctrzoo/schema.py", "ctrzoo/tasks.py"),
         ("ctrzoo/validation.py", "ctrzoo/lookup.py", "ctrzoo/distribution.py", "ctrzoo/losses.py", "ctrzoo/plots.py"),
         ("ctrzoo/layers", "ctrzoo/optimizers"),
         ("ctrzoo/model.py",),
