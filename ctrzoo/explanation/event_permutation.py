@@ -40,7 +40,7 @@ def history_importance(
     """Measure what a history is worth to a model, whatever it says of itself.
 
     An event is left out as if it had not happened: older events move one place up. Cost: `2 * repeats` predictions of
-    all rows, and one of the rows that have the event for each place.
+    all rows, and one for each place.
 
     Args:
         scorer: A `Scorer` of the rows.
@@ -64,14 +64,13 @@ def history_importance(
         order_logit[repeat] = _root_mean_square(mixed - scorer.base, scorer.weights)
     events, event_logits = np.zeros(places), np.full(places, np.nan)
     for place in range(places):
-        rows = np.flatnonzero(lengths > place)
-        if not len(rows):
+        rows = lengths > place
+        if not rows.any():
             continue
-        left_out = lengths[rows, None] - 1 - place
-        some = {name: np.asarray(array)[rows] for name, array in features.items()}
-        sources = np.arange(places) + (np.arange(places) >= left_out)
-        logits = scorer.base.copy()
-        logits[rows] = scorer.logits(_with(some, slots, _taken(sources)))
+        left_out = np.where(rows, lengths - 1 - place, places)
+        # All rows, because batches of other sizes would be compiled anew.
+        sources = np.arange(places) + (np.arange(places) >= left_out[:, None])
+        logits = scorer.logits(_with(features, slots, _taken(sources)))
         events[place] = scorer.lost(logits)
         weights = None if scorer.weights is None else scorer.weights[rows]
         event_logits[place] = _root_mean_square(logits[rows] - scorer.base[rows], weights)
