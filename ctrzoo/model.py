@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 import ctrzoo
+from ctrzoo.idle import idle_allowed
 from ctrzoo.layers import MLP, NegativeSamplingCorrection
 from ctrzoo.lookup import for_this_process
 from ctrzoo.losses import loss_of
@@ -375,7 +376,9 @@ class CTRModel(keras.Model):
         dtype = config.pop("dtype", None)
         dtype = config.pop("precision", dtype)  # as version 0.1.0 called it
         try:
-            model = cls(Schema.from_dict(config.pop("schema")), dtype=keras.dtype_policies.get(dtype), **config)
+            schema = Schema.from_dict(config.pop("schema"))
+            with idle_allowed():
+                model = cls(schema, dtype=keras.dtype_policies.get(dtype), **config)
         except (ValueError, TypeError) as error:
             if version == ctrzoo.__version__:
                 raise

@@ -29,7 +29,7 @@ from .tables import frame_of
 if typing.TYPE_CHECKING:
     from sklearn.utils import Tags
 
-KINDS = ("categorical", "numerical", "multivalued")
+KINDS = ("categorical", "numerical", "multivalued", "sequence")
 # What these arguments of FrameEncoder say is said by `fit(X, y, sample_weight)`.
 ROLES = ("label", "positive", "negative", "label_kind", "weight", "group", "time", "id")
 ENCODING = tuple(name for name in inspect.signature(FrameEncoder).parameters if name not in (*KINDS, *ROLES))
@@ -52,6 +52,7 @@ class CTREstimator(BaseEstimator):
         categorical: Sequence[str] | None = None,
         numerical: Sequence[str] | None = None,
         multivalued: Sequence[str] | None = None,
+        sequence: Sequence[str] | Mapping[str, int] | None = None,
         encoding: Mapping[str, Any] | None = None,
         hyperparameters: Mapping[str, Any] | None = None,
         epochs: int = 50,
@@ -69,6 +70,7 @@ class CTREstimator(BaseEstimator):
         self.categorical = categorical
         self.numerical = numerical
         self.multivalued = multivalued
+        self.sequence = sequence
         self.encoding = encoding
         self.hyperparameters = hyperparameters
         self.epochs = epochs
@@ -135,6 +137,8 @@ class CTREstimator(BaseEstimator):
     def _columns(self, frame):
         encoding = dict(self.encoding or {})
         for option in encoding:
+            if option in KINDS:
+                raise ValueError(f"`encoding` names no columns. Pass `{option}` to {type(self).__name__} itself.")
             if option not in ENCODING:
                 raise ValueError(unknown("key in `encoding`", option, ENCODING))
         given = {kind: getattr(self, kind) for kind in KINDS if getattr(self, kind) is not None}

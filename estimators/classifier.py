@@ -31,7 +31,11 @@ class CTRClassifier(ClassifierMixin, CTREstimator):
         categorical: Names of columns with one value per cell. If any of the columns are named, all others are unused.
         numerical: Names of columns with numbers.
         multivalued: Names of columns whose cells are lists, or text with separators.
-        encoding: Other arguments of `FrameEncoder`, such as `{"min_count": 5, "crosses": {...}}`.
+        sequence: Names of columns whose cells list events, the oldest first, such as the items that a user has seen,
+            written as those of `multivalued`. Or `{column: the most events}`, of which the newest are kept.
+        encoding: Other arguments of `FrameEncoder`, such as `{"min_count": 5, "crosses": {...}}`. Models that compare
+            events with a candidate, such as DIN, need `{"share": {"seen": "item"}}`; `events` names the columns of one
+            history.
         hyperparameters: Those of the model, such as `{"embedding_dim": 8}`.
         epochs: Maximum number of passes over the training rows.
         batch_size: Rows per step.

@@ -10,7 +10,8 @@ import keras
 import numpy as np
 from rich.console import Console
 
-from ctrzoo.explanation.analysis import EXPLANATION, METHODS, Analysis, analyse, correlation
+from ctrzoo.explanation.analysis import EXPLANATION, METHODS, Analysis, analyse
+from ctrzoo.explanation.correlation import correlation
 from ctrzoo.explanation.measure import default_metric
 from ctrzoo.explanation.report import write_explanations
 from ctrzoo.files import seal_is_intact
@@ -105,6 +106,7 @@ def explain_run(
         comparison,
         base_rate=data.num_positives[split] / data.num_rows[split],
         notes=places_in_words(model, data, split, numbers, of_groups) if task == "ranking" else None,
+        event_texts=data.event_texts(shown.features) if data.schema.histories else None,
     )
 
 

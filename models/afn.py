@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from ctrzoo.idle import refuse_idle_hidden
 from ctrzoo.layers import MLP, FieldEmbedding, LogarithmicNeurons
 from ctrzoo.model import CTRModel, deep_logit, feature_inputs
 from ctrzoo.schema import Schema
@@ -67,6 +68,8 @@ class AFN(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        refuse_idle_hidden(AFN, locals(), "hidden")
+        refuse_idle_hidden(AFN, locals(), "deep")
         features = feature_inputs(schema)
         options: dict[str, Any] = {"l2": embedding_l2, "dtype": dtype}
         embedded = FieldEmbedding(schema, embedding_dim, name="embedding", **options)(features)

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from ctrzoo.idle import refuse_idle_hidden
 from ctrzoo.layers import FieldEmbedding, GatedPairs, LinearLogit
 from ctrzoo.model import CTRModel, deep_logit, feature_inputs
 from ctrzoo.optimizers import GRDA, CompositeOptimizer
@@ -71,6 +72,7 @@ class AutoFIS(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        refuse_idle_hidden(AutoFIS, locals())
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
         embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)

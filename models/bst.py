@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from ctrzoo.histories import embed_histories, head
+from ctrzoo.idle import refuse_idle, refuse_idle_hidden
 from ctrzoo.layers import EventTransformer, JoinPositions
 from ctrzoo.layers.recency import by_recency
 from ctrzoo.model import CTRModel, feature_inputs
@@ -15,6 +16,9 @@ from ctrzoo.types import Config, DType
 
 POOLINGS = ("mean", "sum", "target", "concat")
 POSITIONS = ("newest", "oldest", "none")
+
+# Options that need hidden layers of the MLP; its penalty is for other layers too.
+HIDDEN = ("dropout", "batch_norm", "batch_norm_momentum", "activation")
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -88,6 +92,12 @@ class BST(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        if num_blocks < 1:
+            raise ValueError(f"`num_blocks` must be at least 1. Received: {num_blocks}.")
+        refuse_idle_hidden(BST, locals(), "deep", HIDDEN)
+        if num_blocks == 1 and pooling == "target":
+            why = "on the candidate, which is the newest and the only one that is read"
+            refuse_idle(BST, locals(), ["causal"], why, "choose another pooling or more blocks")
         for name, value, known in (("positions", positions, POSITIONS), ("pooling", pooling, POOLINGS)):
             if value not in known:
                 raise ValueError(f"`{name}` must be one of {', '.join(known)}. Received: {value!r}.")

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from ctrzoo.idle import refuse_idle_hidden
 from ctrzoo.layers import MLP, CrossV2, FieldEmbedding, MixtureCrossLayer
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Schema
@@ -66,6 +67,7 @@ class DCNv2(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        refuse_idle_hidden(DCNv2, locals())
         kinds = {
             "full": (CrossV2, {}),
             "low_rank": (CrossV2, {"rank": rank}),

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from ctrzoo.histories import embed_histories, head
+from ctrzoo.idle import refuse_idle, refuse_idle_hidden
 from ctrzoo.layers import EventAttention, EventGRU, NextEventLoss
 from ctrzoo.layers.recency import by_recency
 from ctrzoo.model import CTRModel, feature_inputs
@@ -14,6 +15,9 @@ from ctrzoo.schema import Schema
 from ctrzoo.types import Config, DType
 
 GRUS = ("gru", "aigru", "agru", "augru")
+
+# Options that need hidden layers of the MLP; its penalty is for other layers too.
+HIDDEN = ("dropout", "batch_norm", "batch_norm_momentum", "activation")
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -95,6 +99,19 @@ class DIEN(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        has_network = gru != "gru" and attention == "network"
+        has_dice = has_network and bool(attention_units) and attention_activation == "dice"
+        of_network = ["attention_units", "attention_activation", "attention_dropout"]
+        if gru == "gru":
+            idle = ["attention", "use_softmax", *of_network]
+            refuse_idle(DIEN, locals(), idle, "on a GRU without attention", "choose another `gru`")
+        elif not has_network:
+            refuse_idle(DIEN, locals(), of_network, f"on {attention} attention", "set attention='network'")
+        else:
+            refuse_idle_hidden(DIEN, locals(), "attention")
+        if not auxiliary_weight:
+            refuse_idle(DIEN, locals(), ["auxiliary_units"], "without the auxiliary loss", "set `auxiliary_weight`")
+        refuse_idle_hidden(DIEN, locals(), "deep", HIDDEN, has_dice)
         if gru not in GRUS:
             raise ValueError(f"`gru` must be one of {', '.join(GRUS)}. Received: {gru!r}.")
         features = feature_inputs(schema)

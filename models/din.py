@@ -7,11 +7,15 @@ import keras
 from keras import ops
 
 from ctrzoo.histories import embed_histories, head
+from ctrzoo.idle import refuse_idle_hidden
 from ctrzoo.layers import EventAttention
 from ctrzoo.layers.recency import by_recency
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Schema
 from ctrzoo.types import Config, DType
+
+# Options that need hidden layers of the MLP; its penalty is for other layers too.
+HIDDEN = ("dropout", "batch_norm", "batch_norm_momentum", "activation")
 
 
 @keras.saving.register_keras_serializable("ctrzoo")
@@ -75,6 +79,9 @@ class DIN(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        has_dice = bool(attention_units) and attention_activation == "dice"
+        refuse_idle_hidden(DIN, locals(), "attention")
+        refuse_idle_hidden(DIN, locals(), "deep", HIDDEN if attention_units else (*HIDDEN, "l2"), has_dice)
         features = feature_inputs(schema)
         embedded, histories = embed_histories(schema, features, embedding_dim, embedding_l2, dtype)
         parts, explanations = [], {}

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from ctrzoo.idle import refuse_idle
 from ctrzoo.layers import MLP, DotInteraction, FieldEmbedding, NumericalValues, PairProducts
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Schema
@@ -68,6 +69,9 @@ class DLRM(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        if not deep_batch_norm:
+            momentum = ["deep_batch_norm_momentum"]
+            refuse_idle(DLRM, locals(), momentum, "without batch normalization", "set deep_batch_norm=True")
         if interaction not in ("dot", "concat"):
             raise ValueError(f"The interaction must be 'dot' or 'concat'. Received: {interaction!r}.")
         mlp = {

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from ctrzoo.idle import refuse_idle_hidden
 from ctrzoo.layers import FieldEmbedding
 from ctrzoo.model import CTRModel, deep_logit, feature_inputs
 from ctrzoo.schema import Schema
@@ -53,6 +54,7 @@ class DNN(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        refuse_idle_hidden(DNN, locals())
         if not deep_units:
             raise ValueError("`deep_units` must name at least one hidden layer. Received: none.")
         features = feature_inputs(schema)

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from ctrzoo.idle import refuse_idle
 from ctrzoo.layers import ComplexFields, EulerInteraction, FieldEmbedding
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Schema
@@ -56,6 +57,9 @@ class EulerNet(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        if not units:
+            idle = ["layer_norm", "explicit_dropout", "implicit_dropout", "interaction_l2"]
+            refuse_idle(EulerNet, locals(), idle, "without layers", "name their widths in `units`")
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
         embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)

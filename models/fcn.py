@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from ctrzoo.idle import refuse_idle
 from ctrzoo.layers import FieldEmbedding, HeadHalves, MaskedCross, NetworkMean
 from ctrzoo.losses import FusedLoss
 from ctrzoo.model import CTRModel, feature_inputs, output_name
@@ -69,6 +70,12 @@ class FCN(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        if not use_linear:
+            idle = ["num_linear_layers", "linear_dropout"]
+            refuse_idle(FCN, locals(), idle, "without the linear network", "set use_linear=True")
+        if not batch_norm:
+            momentum = ["batch_norm_momentum"]
+            refuse_idle(FCN, locals(), momentum, "without batch normalization", "set batch_norm=True")
         if embedding_dim % 2:
             raise ValueError(f"`embedding_dim` must be even, because vectors are halved. Received: {embedding_dim}.")
         features = feature_inputs(schema)

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from ctrzoo.idle import refuse_idle_hidden
 from ctrzoo.layers import MLP, BilinearInteraction, FieldEmbedding, LinearLogit, SqueezeExcitation
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Schema
@@ -65,6 +66,7 @@ class FiBiNET(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        refuse_idle_hidden(FiBiNET, locals())
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
         embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)

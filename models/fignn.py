@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from ctrzoo.idle import refuse_idle_hidden
 from ctrzoo.layers import MLP, REFERENCE_ATTENTION, FieldAttention, FieldEmbedding, FieldGraph
 from ctrzoo.model import CTRModel, check_formulation, deep_logit, feature_inputs
 from ctrzoo.schema import Schema
@@ -74,6 +75,7 @@ class FiGNN(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        refuse_idle_hidden(FiGNN, locals())
         check_formulation(formulation)
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from ctrzoo.idle import refuse_idle, refuse_idle_hidden
 from ctrzoo.layers import MLP, FeatureGate, FieldEmbedding, HeadProducts
 from ctrzoo.model import CTRModel, feature_inputs, features_of
 from ctrzoo.schema import Schema
@@ -78,6 +79,10 @@ class FinalMLP(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        for stream in ("first", "second"):
+            refuse_idle_hidden(FinalMLP, locals(), stream)
+        if not use_gates:
+            refuse_idle(FinalMLP, locals(), ["gate_units"], "without gates", "set use_gates=True")
         contexts = (tuple(first_context), tuple(second_context))
         _check_contexts(schema, contexts, use_gates)
         features = feature_inputs(schema)

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from ctrzoo.idle import refuse_idle
 from ctrzoo.layers import FactorizedMLP, FieldEmbedding, FieldMixing, SelfDistillation
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Schema
@@ -74,6 +75,12 @@ class FinalNet(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        if num_blocks == 1:
+            idle = ["second_units", "second_activation", "second_dropout", "distillation"]
+            refuse_idle(FinalNet, locals(), idle, "with one block", "set num_blocks=2")
+        if not batch_norm:
+            momentum = ["batch_norm_momentum"]
+            refuse_idle(FinalNet, locals(), momentum, "without batch normalization", "set batch_norm=True")
         if num_blocks not in (1, 2):
             raise ValueError(f"`num_blocks` must be 1 or 2. Received: {num_blocks}.")
         features = feature_inputs(schema)

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from ctrzoo.idle import refuse_idle_hidden
 from ctrzoo.layers import FieldEmbedding
 from ctrzoo.model import CTRModel, deep_logit, feature_inputs
 from ctrzoo.schema import Schema
@@ -56,6 +57,7 @@ class FNN(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        refuse_idle_hidden(FNN, locals())
         if not deep_units:
             raise ValueError("`deep_units` must name at least one hidden layer. Received: none.")
         features = feature_inputs(schema)

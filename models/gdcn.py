@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from ctrzoo.idle import refuse_idle, refuse_idle_hidden
 from ctrzoo.layers import MLP, FieldEmbedding, GatedCross
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Schema
@@ -63,6 +64,11 @@ class GDCN(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        refuse_idle_hidden(GDCN, locals())
+        if not deep_units:
+            refuse_idle(GDCN, locals(), ["structure"], "without hidden layers", "name their widths in `deep_units`")
+        if not num_layers:
+            refuse_idle(GDCN, locals(), ["cross_l2"], "without cross layers", "set `num_layers`")
         if structure not in ("stacked", "parallel"):
             raise ValueError(f"The structure must be 'stacked' or 'parallel'. Received: {structure!r}.")
         features = feature_inputs(schema)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from ctrzoo.idle import refuse_idle_hidden
 from ctrzoo.layers import FieldEmbedding, GraphInteraction, ReferenceGraphInteraction
 from ctrzoo.model import CTRModel, deep_logit, feature_inputs
 from ctrzoo.schema import Schema
@@ -95,6 +96,7 @@ class GraphFM(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        refuse_idle_hidden(GraphFM, locals())
         common = {
             "num_heads": num_heads,
             "selector_units": selector_units,

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from ctrzoo.idle import refuse_idle_hidden
 from ctrzoo.layers import (
     MLP,
     REFERENCE_ATTENTION,
@@ -86,6 +87,7 @@ class InterHAt(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        refuse_idle_hidden(InterHAt, locals())
         check_formulation(formulation)
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)

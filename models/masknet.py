@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from ctrzoo.idle import refuse_idle_hidden
 from ctrzoo.layers import MLP, FieldEmbedding, FieldNormalization, MaskBlock
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Schema
@@ -75,6 +76,7 @@ class MaskNet(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        refuse_idle_hidden(MaskNet, locals())
         if structure not in STRUCTURES:
             raise ValueError(f"The structure must be 'serial' or 'parallel'. Received: {structure!r}.")
         features = feature_inputs(schema)

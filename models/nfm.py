@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from ctrzoo.idle import refuse_idle
 from ctrzoo.layers import MLP, BiInteraction, FieldEmbedding, LinearLogit
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Schema
@@ -55,6 +56,9 @@ class NFM(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        if not deep_batch_norm:
+            momentum = ["deep_batch_norm_momentum"]
+            refuse_idle(NFM, locals(), momentum, "without batch normalization", "set deep_batch_norm=True")
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
         embedded = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from ctrzoo.idle import refuse_idle
 from ctrzoo.layers import (
     MLP,
     FactorizedInnerProducts,
@@ -70,6 +71,9 @@ class PNN(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        if not deep_batch_norm:
+            momentum = ["deep_batch_norm_momentum"]
+            refuse_idle(PNN, locals(), momentum, "without batch normalization", "set deep_batch_norm=True")
         known = (*PAIR_PRODUCTS, *FACTORIZED_PRODUCTS)
         if variant not in known:
             raise ValueError(f"The variant must be one of {', '.join(known)}. Received: {variant!r}.")

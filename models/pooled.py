@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from ctrzoo.histories import head
+from ctrzoo.idle import refuse_idle_hidden
 from ctrzoo.layers import FieldEmbedding
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Schema
@@ -63,6 +64,7 @@ class Pooled(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        refuse_idle_hidden(Pooled, locals())
         sequences = [index for index, field in enumerate(schema.fields) if field.kind == "sequence"]
         shared = [index for index in sequences if schema.fields[index].share is not None]
         if not sequences or (candidate_product and not shared):

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from ctrzoo.idle import refuse_idle_hidden
 from ctrzoo.layers import FieldEmbedding, HashedPairs, LinearLogit
 from ctrzoo.model import CTRModel, deep_logit, feature_inputs, features_of
 from ctrzoo.schema import Schema
@@ -61,6 +62,7 @@ class WideDeep(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        refuse_idle_hidden(WideDeep, locals())
         features = feature_inputs(schema)
         plain = [field.name for field in schema.fields if not field.cross]
         deep_schema, deep_features = features_of(schema, features, plain)

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from ctrzoo.idle import refuse_idle, refuse_idle_hidden
 from ctrzoo.layers import FieldEmbedding, WukongLayer
 from ctrzoo.model import CTRModel, deep_logit, feature_inputs
 from ctrzoo.schema import Schema
@@ -71,6 +72,10 @@ class WuKong(CTRModel):
         dtype: DType = None,
         **kwargs: Any,
     ) -> None:
+        refuse_idle_hidden(WuKong, locals())
+        if not fm_units or not num_layers:
+            idle = ["fm_dropout"] if num_layers else ["fm_units", "fm_dropout", "layer_norm", "interaction_l2"]
+            refuse_idle(WuKong, locals(), idle, "without such layers", "set `fm_units` and `num_layers`")
         features = feature_inputs(schema)
         embedded = FieldEmbedding(schema, embedding_dim, l2=embedding_l2, dtype=dtype, name="embedding")(features)
         states = keras.layers.Dropout(embedding_dropout, dtype=dtype, name="embedding_dropout")(embedded)

@@ -33,7 +33,7 @@ FLOORS = {
         ("ctrzoo/unfinished.py",),
         ("ctrzoo/__init__.py", "ctrzoo/startup.py", "ctrzoo/suggest.py", "ctrzoo/files.py", "ctrzoo/cluster.py"),
         ("ctrzoo/memory.py", "ctrzoo/page.py"),
-        ("ctrzoo/plot_text.py", "ctrzoo/metrics", "ctrzoo/schema.py", "ctrzoo/tasks.py"),
+        ("ctrzoo/plot_text.py", "ctrzoo/idle.py", "ctrzoo/metrics", "ctrzoo/schema.py", "ctrzoo/tasks.py"),
         ("ctrzoo/validation.py", "ctrzoo/lookup.py", "ctrzoo/distribution.py", "ctrzoo/losses.py", "ctrzoo/plots.py"),
         ("ctrzoo/layers", "ctrzoo/optimizers"),
         ("ctrzoo/model.py",),

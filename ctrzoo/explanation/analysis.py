@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from ctrzoo.explanation.correlation import correlation, rank_correlation
 from ctrzoo.explanation.explainer import EdgeStatistics, edge_statistics
+from ctrzoo.explanation.histories import HistoryAnalysis, analyse_histories
 from ctrzoo.explanation.measure import logit_in_words, lost_key
 from ctrzoo.explanation.permutation import PermutationImportance, permutation_importance
 from ctrzoo.metrics import metric_of
@@ -32,6 +33,7 @@ class Analysis(typing.NamedTuple):
         importance: The `PermutationImportance`.
         planted: Pairs `(i, j)`, i < j, that truly interact; empty where that is not known.
         logit: What contributions add up to, see `ctrzoo.explanation.measure.logit_in_words`.
+        histories: The `HistoryAnalysis` of each history.
     """
 
     names: tuple[str, ...]
@@ -39,6 +41,7 @@ class Analysis(typing.NamedTuple):
     importance: PermutationImportance
     planted: tuple[tuple[int, int], ...]
     logit: str = "logit"
+    histories: tuple[HistoryAnalysis, ...] = ()
 
     def called(self, method: str) -> str:
         """Return what a method of `METHODS` is called, such as `"AUC interaction"`."""
@@ -199,34 +202,12 @@ def analyse(
             strongest = np.argsort(strength)[::-1][: most_pairs // 2]
             order = [*strongest, *(index for index in order if index not in set(strongest))]
         pairs = sorted({pairs[index] for index in order[:most_pairs]} | set(known))
-    importance = permutation_importance(
-        model, features, labels, pairs, repeats, seed, weights=weights, groups=groups, metric=metric
-    )
-    return Analysis(names, edges, importance, known, logit_in_words(model))
+    rows: dict[str, Any] = {"weights": weights, "groups": groups, "metric": metric}
+    importance = permutation_importance(model, features, labels, pairs, repeats, seed, **rows)
+    histories = analyse_histories(model, features, labels, repeats, seed, **rows)
+    return Analysis(names, edges, importance, known, logit_in_words(model), histories)
 
 
 def _sorted_pair(fields: Iterable[int]) -> tuple[int, int]:
     first, second = sorted(fields)
     return first, second
-
-
-def correlation(first: ArrayLike, second: ArrayLike) -> float:
-    """Return Pearson's correlation; NaN if all numbers of one are equal."""
-    centred = np.stack([first, second]).astype(np.float64)
-    centred -= centred.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(centred, axis=1)
-    return float(centred[0] @ centred[1] / lengths.prod()) if lengths.all() else float("nan")
-
-
-def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
-    """Return Spearman's rank correlation, ties with their mean rank; NaN if all numbers of one are equal.
-
-    >>> round(rank_correlation([1, 2, 3], [2, 5, 4]), 6)
-    0.5
-    """
-    return correlation(_ranks(first), _ranks(second))
-
-
-def _ranks(scores):
-    _, distinct, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[distinct]

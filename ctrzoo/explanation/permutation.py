@@ -5,14 +5,11 @@ from __future__ import annotations
 import itertools
 import typing
 from collections.abc import Sequence
-from typing import Any
 
-import keras
 import numpy as np
 
-from ctrzoo.explanation.measure import default_metric, lost, measured
-from ctrzoo.metrics import Scored, metric_of
-from ctrzoo.model import CTRModel, predict_slices
+from ctrzoo.explanation.scorer import Scorer
+from ctrzoo.model import CTRModel
 from ctrzoo.types import Features
 
 
@@ -83,64 +80,27 @@ def permutation_importance(
         ValueError: If `repeats` is less than 1, the metric has no better direction, needs groups or is not defined on
             these rows, or if the labels of classification are all equal or not 0 or 1.
     """
-    labels, metric = np.ravel(labels), metric or default_metric(model.task)
-    weights = None if weights is None else np.ravel(weights)
     if repeats < 1:
         raise ValueError(f"`repeats` must be at least 1. Received: {repeats}.")
-    title = metric_of(metric).title
-    if metric_of(metric).higher_is_better is None:
-        raise ValueError(f"Shuffling needs a metric that is better high or better low. Received: {metric}.")
-    if metric_of(metric).needs_groups and groups is None:
-        raise ValueError(f"{title} needs the group of each row. Pass them as `groups`.")
-    if model.task == "classification":
-        _check_clicks(labels, title)
+    scorer = Scorer(model, features, labels, batch_size, weights, groups, metric)
     schema, random = model.schema, np.random.default_rng(seed)
     chosen = list(itertools.combinations(range(schema.num_fields), 2)) if pairs is None else [(i, j) for i, j in pairs]
-    outputs: Any = model.explainer().output
-    scorer = keras.Model(model.input, outputs["logit"])
 
-    def logits(order=None, fields=()):
+    def logits(order, fields):
         slots = np.isin(schema.slot_fields, fields)
-        shuffled = {name: np.where(slots, array[order], array) if fields else array for name, array in features.items()}
-        return predict_slices(scorer, shuffled, batch_size)[:, 0].astype(np.float64)
-
-    rows = Scored(labels, labels, weights, groups)
-    base = logits()
-    value = measured(model, base, rows, metric)
-    if np.isnan(value):
-        raise ValueError(f"{title} is not defined on these {len(labels):,} rows{_reason(metric)}. Take more rows.")
-
-    def loss(scores):
-        return lost(metric, value, measured(model, scores, rows, metric))
+        return scorer.logits({name: np.where(slots, array[order], array) for name, array in features.items()})
 
     losses, together = np.zeros((repeats, schema.num_fields)), np.zeros((repeats, len(chosen)))
     interaction, logit_interaction = np.zeros_like(together), np.zeros_like(together)
     for repeat in range(repeats):
-        order = random.permutation(len(labels))
+        order = random.permutation(len(scorer.base))
         alone = [logits(order, (field,)) for field in range(schema.num_fields)]
-        losses[repeat] = [loss(scores) for scores in alone]
+        losses[repeat] = [scorer.lost(scores) for scores in alone]
         for index, (i, j) in enumerate(chosen):
             both = logits(order, (i, j))
-            together[repeat, index] = loss(both)
+            together[repeat, index] = scorer.lost(both)
             interaction[repeat, index] = losses[repeat, i] + losses[repeat, j] - together[repeat, index]
             logit_interaction[repeat, index] = np.sqrt(
-                np.average((base - alone[i] - alone[j] + both) ** 2, weights=weights)
+                np.average((scorer.base - alone[i] - alone[j] + both) ** 2, weights=scorer.weights)
             )
-    return PermutationImportance(value, losses, chosen, together, interaction, logit_interaction, metric)
-
-
-def _check_clicks(labels, title):
-    other = labels[(labels != 0) & (labels != 1)]
-    if len(other):
-        raise ValueError(
-            f"Shuffling is measured by {title}, which needs clicks, 0 or 1. Received: the label {other[0]:g}. Models "
-            "of numbers have the task regression, models of grades the task ranking."
-        )
-    if len(np.unique(labels)) < 2:
-        raise ValueError(f"{title} needs rows with and without a click. Received: {len(labels):,} rows of one kind.")
-
-
-def _reason(metric):
-    if metric == "grouped_auc":
-        return ": no group has rows of different labels"
-    return ": no group has a row with a label above 0" if metric_of(metric).needs_groups else ""
+    return PermutationImportance(scorer.value, losses, chosen, together, interaction, logit_interaction, scorer.metric)

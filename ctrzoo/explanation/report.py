@@ -14,6 +14,7 @@ import numpy as np
 
 from ctrzoo.explanation import plots as plots
 from ctrzoo.explanation.analysis import EXPLANATION, LOGIT_DIFFERENCE, Analysis
+from ctrzoo.explanation.event_report import event_lines, event_sentences, history_sections, shown_events
 from ctrzoo.explanation.explainer import (
     explain_rows,
     kinds_of,
@@ -23,13 +24,18 @@ from ctrzoo.explanation.explainer import (
     weights_of,
 )
 from ctrzoo.explanation.measure import lost_in_words, with_words_of
+from ctrzoo.explanation.page_parts import html_table, picture
 from ctrzoo.files import write_csv, write_text
 from ctrzoo.metrics import metric_of
 from ctrzoo.model import CTRModel, output_name
-from ctrzoo.page import image_of, page_of, table_of_cells
+from ctrzoo.page import page_of
 from ctrzoo.types import Features, Path
 
 WORDS = 5
+# Files of a report that another report of the same folder may not have.
+OF_EARLIER = (
+    r"(row_\d+|graph|matrices|check|events_\d+)\.(png|svg)|(rows|row_terms|row_events|events_\d+|comparison)\.csv"
+)
 SHOWN_EDGES = 20
 READING = """<p>The test shuffles the two fields of a pair over rows: each one separately, then both together.
 <b>{metric} interaction</b> is the {lost} by shuffling each one, added, minus the {lost} by shuffling both. What only
@@ -92,6 +98,7 @@ def write_explanations(
     comparison: Sequence[Mapping[str, Any]] = (),
     base_rate: float | None = None,
     notes: Sequence[str] | None = None,
+    event_texts: Mapping[str, Sequence[Sequence[str | None]]] | None = None,
 ) -> pathlib.Path:
     """Write `report.html`, and the pictures (PNG, SVG) and tables (CSV) that it is made of.
 
@@ -107,6 +114,7 @@ def write_explanations(
         comparison: Rows of a further table, such as of other models; dictionaries with the same keys.
         base_rate: The share of positive rows in the data, with which probabilities of single rows are compared.
         notes: What else to say of each row in its heading, such as its place within its group.
+        event_texts: The texts of events by sequence, see `PreparedData.event_texts`; None shows only places.
 
     Returns:
         The path of `report.html`.
@@ -115,7 +123,7 @@ def write_explanations(
     folder.mkdir(parents=True, exist_ok=True)
     earlier_files = folder.iterdir() if (folder / "report.html").is_file() else ()
     for earlier in earlier_files:  # what its report had and this one may not have
-        if re.fullmatch(r"(row_\d+|graph|matrices|check)\.(png|svg)|(rows|row_terms|comparison)\.csv", earlier.name):
+        if re.fullmatch(OF_EARLIER, earlier.name):
             earlier.unlink()
     rows = list(range(len(labels))) if rows is None else rows
     title = title or f"What {model.name} says of its fields"
@@ -123,10 +131,12 @@ def write_explanations(
     parts += _fields(folder, analysis)
     parts += _edges(folder, analysis)
     parts += _check(folder, analysis)
+    parts += history_sections(folder, analysis.histories, analysis.importance.metric, analysis.logit)
     if comparison:
-        parts += ["<h2>Runs</h2>", _html_table(comparison)]
+        parts += ["<h2>Runs</h2>", html_table(comparison)]
         write_csv(folder / "comparison.csv", comparison)
-    parts += _instances(folder, model, analysis, features, np.ravel(labels), texts, rows, base_rate, notes)
+    events = shown_events(model, analysis.histories, features, event_texts, WORDS)
+    parts += _instances(folder, model, analysis, features, np.ravel(labels), texts, rows, base_rate, notes, events)
     write_text(folder / "report.html", page_of(title, parts))
     return folder / "report.html"
 
@@ -156,8 +166,8 @@ def _fields(folder, analysis):
     ]
     table.sort(key=lambda row: -row[analysis.lost])
     write_csv(folder / "fields.csv", table)
-    picture = _picture(folder / "fields", plots.fields_figure(losses, analysis.names, lost), f"{lost} by field")
-    return ["<h2>What each field is worth</h2>", picture]
+    drawn = picture(folder / "fields", plots.fields_figure(losses, analysis.names, lost), f"{lost} by field")
+    return ["<h2>What each field is worth</h2>", drawn]
 
 
 def _edges(folder, analysis):
@@ -173,11 +183,11 @@ def _edges(folder, analysis):
         parts += [
             "<p>Lines: mean strength of the strongest edges. "
             f"Dots: {lost_in_words(importance.metric)} without the field.{red}</p>",
-            _picture(folder / "graph", graph, "graph of fields"),
-            _picture(folder / "matrices", matrices, "mean strength and stability of edges"),
+            picture(folder / "graph", graph, "graph of fields"),
+            picture(folder / "matrices", matrices, "mean strength and stability of edges"),
         ]
     parts.append(f"<p>The first {min(SHOWN_EDGES, len(table))} of {len(table)} pairs; all are in edges.csv.</p>")
-    return [*parts, _html_table([_shown(row, analysis) for row in table[:SHOWN_EDGES]])]
+    return [*parts, html_table([_shown(row, analysis) for row in table[:SHOWN_EDGES]])]
 
 
 def _shown(row, analysis):
@@ -215,7 +225,7 @@ def _check(folder, analysis):
     parts = [
         "<h2>Does shuffling agree?</h2>",
         _reading(analysis),
-        _picture(folder / "check", figure, "strength against shuffling"),
+        picture(folder / "check", figure, "strength against shuffling"),
     ]
     if analysis.planted:
         found = ", ".join(f"{method} {share:.0%}" for method, share in analysis.precision().items())
@@ -238,27 +248,30 @@ def _reading(analysis):
     )
 
 
-def _instances(folder, model, analysis, features, labels, texts, rows, base_rate, notes):
+def _instances(folder, model, analysis, features, labels, texts, rows, base_rate, notes, events):
     if not len(labels):
         return []
     explained, output = explain_rows(model, features), output_name(model.task)
     if not vectors_of(explained, len(analysis.names)) and analysis.edges is None:
         return []
-    parts, terms, pairs = ["<h2>Row by row</h2>"], [], []
+    of_events = [shown.explanation for shown in events]
+    parts, terms, pairs, event_table = ["<h2>Row by row</h2>"], [], [], []
     for index, (row, label, predicted) in enumerate(zip(rows, labels, explained[output], strict=True)):
-        explained_row = {name: array[[index]] for name, array in explained.items()}
+        explained_row = {name: array[[index]] for name, array in explained.items() if name not in of_events}
         cells = texts[index] if texts else None
         heading = _heading(model, row, label, predicted, base_rate) + (f", {notes[index]}" if notes else "")
         first_columns = {"row": row, "label": float(label) if label % 1 else int(label), output: float(predicted)}
         parts.append(f"<h3>{heading}</h3>")
         sentences, table = _terms(explained_row, analysis.names, cells)
         parts += sentences
+        parts += event_sentences(events, index)
+        event_table += [first_columns | line for line in event_lines(events, index)]
         terms += [first_columns | line for line in table]
         if analysis.edges is not None:
             sentences, table = _pairs(explained_row, analysis, cells)
             parts += [*sentences, _heat_maps(folder / f"row_{row}", explained_row, analysis.names, cells, heading)]
             pairs += [first_columns | line for line in table]
-    for name, table in (("row_terms", terms), ("rows", pairs)):
+    for name, table in (("row_terms", terms), ("rows", pairs), ("row_events", event_table)):
         if table:
             write_csv(folder / f"{name}.csv", table)
     return parts
@@ -310,23 +323,8 @@ def _pairs(explained_row, analysis, cells):
 
 def _heat_maps(path, explained_row, names, cells, heading):
     matrices = {name: matrix for name, (matrix,) in matrices_of(explained_row, len(names)).items()}
-    return _picture(path, plots.instance_figure(matrices, names, cells, heading), heading)
+    return picture(path, plots.instance_figure(matrices, names, cells, heading), heading)
 
 
 def _cell(name, value):
     return f"<b>{html.escape(name)}</b>" + ("" if value is None else f" = {html.escape(value)}")
-
-
-def _picture(path, figure, words):
-    plots.save_figure(figure, path)
-    return image_of(path.with_name(f"{path.name}.png").read_bytes(), words)
-
-
-def _html_table(rows):
-    return table_of_cells(list(rows[0]), [[_number(value) for value in row.values()] for row in rows])
-
-
-def _number(value):
-    if isinstance(value, float):
-        return "–" if np.isnan(value) else f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"
-    return "" if value is None else html.escape(str(value))

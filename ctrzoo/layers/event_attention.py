@@ -92,7 +92,9 @@ class EventAttention(BiasedLayer):
             return
         if self.position_dim:
             self.positions = self.add_weight(
-                name="positions", shape=(slots, self.position_dim), initializer=keras.initializers.RandomNormal(0.01)
+                name="positions",
+                shape=(slots, self.position_dim),
+                initializer=keras.initializers.RandomNormal(stddev=0.01),
             )
         self.network = MLP(
             self.units,

@@ -28,8 +28,7 @@ from .click_truth import (
 )
 from .synthetic_history import LOGIT_DEVIATIONS as HISTORY_DEVIATIONS
 from .synthetic_history import PAIRS as HISTORY_PAIRS
-from .synthetic_history import SCHEMA as HISTORY_SCHEMA
-from .synthetic_history import Ceilings, HistoryClickModel
+from .synthetic_history import SHOWN, Ceilings, HistoryClickModel
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Path
@@ -162,7 +161,13 @@ class ClickModel:
 
 
 def prepare_synthetic(
-    folder: Path, raw: None = None, *, num_rows: int = 300_000, data_seed: int = 0, histories: bool = False
+    folder: Path,
+    raw: None = None,
+    *,
+    num_rows: int = 300_000,
+    data_seed: int = 0,
+    histories: bool = False,
+    shown: str = "events",
 ) -> None:
     """Prepare synthetic clicks into a folder, with `truth.json` next to the rows.
 
@@ -178,9 +183,11 @@ def prepare_synthetic(
         histories: Whether to plant a history in place of these effects, see
             `ctrzoo.data_pipelines.datasets.synthetic_history`. The truth then also has the ceilings without the order
             of events and without events.
+        shown: What the rows show of the history: `"events"`, the events; `"place"`, the place of the newest event of
+            the candidate's category, which is the true feature; `"nothing"`. All else of the rows is the same.
 
     Raises:
-        ValueError: If `raw` is given or an option is out of range.
+        ValueError: If `raw` is given, an option is out of range, or `shown` is given without `histories`.
     """
     if raw is not None:
         raise ValueError("The data set 'synthetic' is generated and reads no file. Leave out `raw` (--raw).")
@@ -188,8 +195,10 @@ def prepare_synthetic(
         raise ValueError(f"`num_rows` must be at least 10. Received: {num_rows}.")
     options = {"num_rows": num_rows, "data_seed": data_seed}
     if histories:
-        _prepare_histories(folder, num_rows, data_seed, {**options, "histories": True})
+        _prepare_histories(folder, num_rows, data_seed, shown, {**options, "histories": True, "shown": shown})
         return
+    if shown != "events":
+        raise ValueError(f"`shown` is for rows with histories. Received: {shown!r}. Set histories=true, or remove it.")
     model = ClickModel(data_seed)
     tenth = num_rows // 10
     bayes = {}
@@ -217,10 +226,10 @@ def prepare_synthetic(
         writer.add_json("truth.json", truth)
 
 
-def _prepare_histories(folder, num_rows, data_seed, options):
-    model, tenth, ceilings = HistoryClickModel(data_seed), num_rows // 10, {}
+def _prepare_histories(folder, num_rows, data_seed, shown, options):
+    model, tenth, ceilings = HistoryClickModel(data_seed, shown), num_rows // 10, {}
     with (
-        PreparedWriter(folder, "synthetic", HISTORY_SCHEMA, options=options, shuffle_seed=data_seed) as writer,
+        PreparedWriter(folder, "synthetic", SHOWN[shown], options=options, shuffle_seed=data_seed) as writer,
         rows_progress("synthetic", num_rows) as advance,
     ):
         for split, rows in zip(SPLITS, (num_rows - 2 * tenth, tenth, tenth), strict=True):

@@ -50,8 +50,14 @@ SCHEMA = Schema(
     ),
     label="click",
 )
-_FIRST_IDS = dict(zip(SCHEMA.names, SCHEMA.first_ids, strict=True))
 _BASE = tuple(SIZES)
+_BASE_FIELDS = SCHEMA.fields[: len(_BASE)]
+# What rows show of the history: the events, the place of the newest match (the true feature), or nothing.
+SHOWN = {
+    "events": SCHEMA,
+    "place": Schema((*_BASE_FIELDS, Field("place", vocabulary_size=FARTHEST + 1)), label="click"),
+    "nothing": Schema(_BASE_FIELDS, label="click"),
+}
 # What a match at each place counts; 0 stands for none.
 _GAINS = np.array([0.0, *(DECAY ** np.arange(FARTHEST))])
 
@@ -61,6 +67,7 @@ class HistoryClickModel:
 
     Args:
         data_seed: Non-negative seed for the effects and the rows.
+        shown: What the rows show of the history, of `SHOWN`. Their base fields and labels are the same.
 
     Attributes:
         gains: What the newest match adds to the logit, by its place; 0 stands for none, `(FARTHEST + 1,)`.
@@ -71,10 +78,12 @@ class HistoryClickModel:
     (16384, 45)
     """
 
-    def __init__(self, data_seed: int = 0):
+    def __init__(self, data_seed: int = 0, shown: str = "events"):
         if not 0 <= data_seed < 2**63:
             raise ValueError(f"`data_seed` must be a whole number of at least 0. Received: {data_seed}.")
-        self.data_seed = data_seed
+        if shown not in SHOWN:
+            raise ValueError(f"`shown` must be one of {', '.join(SHOWN)}. Received: {shown!r}.")
+        self.data_seed, self.shown = data_seed, shown
         self._inverse = {name: inverse_distribution(*zipf) for name, zipf in ZIPF.items()}
         drawn = [self._draw("calibration", index)[:2] for index in range(CALIBRATION_BLOCKS)]
         rows = {name: np.concatenate([base[name] for base, _ in drawn]) for name in _BASE}
@@ -121,7 +130,8 @@ class HistoryClickModel:
         by_place = 1 / (1 + np.exp(-(logits[:, None] + self.gains)))
         truths = {name: (shares * by_place).sum(axis=1) for name, shares in likely.items()}
         labels = (random.random(BLOCK_ROWS) < truths["full"]).astype(np.uint8)
-        return Block(_ids_of(base, events), np.empty((BLOCK_ROWS, 0), np.float32), labels), truths
+        ids = _ids_of(base, {"events": events, "place": [places]}.get(self.shown, []), SHOWN[self.shown])
+        return Block(ids, np.empty((BLOCK_ROWS, 0), np.float32), labels), truths
 
     def _random(self, stream, index):
         # The key differs from that of the rows without histories.
@@ -232,9 +242,10 @@ def _centred(vectors, ids):
     return vectors - vectors[:, ids].mean(axis=1, keepdims=True)
 
 
-def _ids_of(base, events):
-    columns = [base[name][:, None] + _FIRST_IDS[name] for name in _BASE]
-    columns += [
-        np.where(ids >= 0, ids + _FIRST_IDS[name], 0) for name, ids in zip(("item", "category"), events, strict=True)
-    ]
-    return np.concatenate(columns, axis=1).astype(np.int32)
+def _ids_of(base, columns, schema):
+    """Return the ids of the base fields and of further columns, `(rows,)` or `(rows, slots)`, -1 where absent."""
+    first_ids = dict(zip(schema.names, schema.first_ids, strict=True))
+    owners = [field.share or field.name for field in schema.fields]
+    local = [*(base[name] for name in _BASE), *columns]
+    ids = [np.where(ids >= 0, ids + first_ids[owner], 0) for ids, owner in zip(local, owners, strict=True)]
+    return np.concatenate([each.reshape(len(each), -1) for each in ids], axis=1).astype(np.int32)

@@ -457,6 +457,20 @@ class PreparedData:
             [_text(cell) for cell in row] for row in _raw_cells(self.encoding or _unnamed(self.schema), features).rows()
         ]
 
+    def event_texts(self, features: Features) -> dict[str, list[list[str | None]]]:
+        """Return the events of rows as texts to read: for each sequence a list of rows, each a list of its events.
+
+        Args:
+            features: `{"ids": (rows, num_slots), "values": (rows, num_slots)}`.
+
+        Returns:
+            The events by field, the oldest first; None for a value that is not known. Such values of the newest events
+            are left out.
+        """
+        sequences = [field.name for field in self.schema.fields if field.kind == "sequence"]
+        frame = _raw_cells(self.encoding or _unnamed(self.schema), features).select(sequences)
+        return {name: frame[name].to_list() for name in sequences}
+
     def _check_split(self, split):
         if split not in self.num_rows:
             raise ValueError(f"{self.name}: {unknown('split', split, self.num_rows)}")
@@ -570,7 +584,7 @@ def _text(cell):
         numbers = ", ".join(f"{number:.3g}" for number in cell[:MOST_SHOWN])
         return f"[{numbers}{f', ... ({len(cell)} numbers)' if len(cell) > MOST_SHOWN else ''}]"
     if isinstance(cell, list):
-        return ", ".join(cell) or "(none)"
+        return ", ".join("(unknown)" if value is None else value for value in cell) or "(none)"
     return "(absent)" if cell is None else cell or "(empty)"
 
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from ctrzoo.explanation.analysis import correlation, rank_correlation
+from ctrzoo.explanation.correlation import correlation, rank_correlation
 from ctrzoo.explanation.permutation import PermutationImportance, permutation_importance
 from ctrzoo.files import write_json, write_text
 from ctrzoo.model import CTRModel

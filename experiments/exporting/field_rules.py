@@ -59,6 +59,20 @@ def rule_of(field: FieldEncoding, shape: Field, first_id: int) -> Rule:
     return Rule(_cells(field), _ids(field, shape, first_id), _values(field, shape))
 
 
+def events_in_words(field: FieldEncoding) -> str:
+    """Return what a caller sends as the cell of a sequence: the order, the separator, the length.
+
+    >>> from ctrzoo.data_pipelines.encoding.fields import FieldEncoding
+    >>> events_in_words(FieldEncoding("seen", "sequence", values=["a"], max_values=20))[:69]
+    "events of the history 'seen', the oldest first, between `|`; empty if"
+    """
+    return (
+        f"events of the history '{field.events or field.name}', the oldest first, between `{field.separator}`; empty "
+        "if there are none. The columns of one history have equally many events, or an empty cell. An event without an "
+        f"id in all of its columns is left out, and of the others the newest {field.max_values or 1} are kept"
+    )
+
+
 def _column(field):
     return f"`{field.column}`"
 
@@ -91,9 +105,7 @@ def _cells(field):
         kept = f", the {field.keep} {field.max_values} that have an id" if field.max_values else ""
         return f"{_column(field)}: values between `{field.separator}`{weights}{kept} ({kind})"
     if field.kind == "sequence":
-        kept = f", the newest {field.max_values}" if field.max_values else ""
-        events = f"events of the history '{field.events or field.name}', the oldest first, between `{field.separator}`"
-        return f"{_column(field)}: {events}{kept}; an event without an id in all columns is left out ({kind})"
+        return f"{_column(field)}: {events_in_words(field)} ({kind})"
     return f"{_column(field)} ({kind})"
 
 
@@ -108,6 +120,9 @@ def _ids(field, shape, first_id):
         rule = f"the `id` of the text in `vocabulary.parquet`, rows of '{owner}'; without one {unknown}"
     if field.compositional is not None:
         rule = _two_ids(field, shape, first_id)
+    if field.kind == "sequence":
+        slots = f"{shape.num_slots} slot{'' if shape.num_slots == 1 else 's'}"
+        return f"of each event, from the first slot on, {rule}{_missing(field, first_id)}. The rest of the {slots} is 0"
     return rule + _missing(field, first_id)
 
 

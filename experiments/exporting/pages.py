@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,12 @@ import numpy as np
 from ctrzoo import __version__
 from ctrzoo.model import output_name
 
-from .field_rules import rule_of
+from .field_rules import events_in_words, rule_of
 
 if typing.TYPE_CHECKING:
     from ctrzoo.model import CTRModel
 
-    from ...data_pipelines.encoding.fields import TableEncoding
+    from ...data_pipelines.encoding.fields import FieldEncoding, TableEncoding
     from .rows import CheckedRows
 
 
@@ -80,7 +80,11 @@ def _row_of(model, encoding, index):
     where = str(slots[0]) if len(slots) == 1 else f"{slots[0]} to {slots[-1]}"
     if encoding is None:
         last = first + field.vocabulary_size - 1
-        rule = ("–", f"{first} to {last}", "the number" if field.holds_numbers else "1, or 1/n of n ids")
+        values = "the number" if field.holds_numbers else "1, or 1/n of n ids"
+        ids = f"{first} to {last}"
+        if field.kind == "sequence":
+            ids, values = f"{ids}: those of the newest events, the oldest first, then 0", "1; 0 where the id is 0"
+        rule = ("–", ids, values)
     else:
         rule = rule_of(encoding.fields[index], field, first)
     cells = " | ".join(text.replace("|", "\\|") for text in (field.name, field.kind, *rule))
@@ -99,7 +103,12 @@ def _numbers(features):
 
 
 def page_of_saved_model(
-    model: CTRModel, cells: dict[str, np.ndarray] | None, features: dict[str, np.ndarray], predictions: Any, note: str
+    model: CTRModel,
+    cells: dict[str, np.ndarray] | None,
+    features: dict[str, np.ndarray],
+    predictions: Any,
+    note: str,
+    sequences: Mapping[str, FieldEncoding] | None = None,
 ) -> str:
     """Return the page of a SavedModel, with a request of TensorFlow Serving.
 
@@ -109,11 +118,13 @@ def page_of_saved_model(
         features: `{"ids", "values"}`, each `(rows, slots)`.
         predictions: What the default signature returns, `(rows,)`.
         note: What `checked` returned.
+        sequences: The inputs that list events, with their fields.
     """
     name, inputs = output_name(model.task), features if cells is None else cells
     lines = ["# SavedModel", note, "", "## Inputs and output", "| input | type | shape |", "|---|---|---|"]
     lines += [f"| `{key}` | {_type_of(array)} | ({_shape(array)}) |" for key, array in inputs.items()]
     lines += ["", f"The output is `{name}`, float32 (rows)."]
+    lines += [f"`{key}` is text: {events_in_words(field)}." for key, field in (sequences or {}).items()]
     if cells is not None:
         lines += [
             "A missing text is empty, a missing number is NaN, and so are all numbers of a missing vector. The "

@@ -19,7 +19,7 @@ if typing.TYPE_CHECKING:
 
     from ctrzoo.model import CTRModel
 
-    from ...data_pipelines.encoding.fields import TableEncoding
+    from ...data_pipelines.encoding.fields import FieldEncoding, TableEncoding
 
 # The signature of raw cells is also the default one.
 CELLS, IDS, DEFAULT = "cells", "ids", "serving_default"
@@ -87,6 +87,16 @@ def cells_of_frame(encoding: TableEncoding, frame: pl.DataFrame) -> dict[str, np
         short: np.asarray(cells[column]) if widths[column] > 1 else np.asarray(cells[column])[:, 0]
         for column, short in names.items()
     }
+
+
+def sequence_inputs(encoding: TableEncoding) -> dict[str, FieldEncoding]:
+    """Return the inputs of the signature of raw cells that list events, with their fields.
+
+    Args:
+        encoding: The encoding.
+    """
+    names = input_names(ServingEncoder(encoding).input_columns())
+    return {names[str(field.column)]: field for field in encoding.fields if field.kind == "sequence"}
 
 
 class LoadedModel:

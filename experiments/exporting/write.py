@@ -96,14 +96,14 @@ def _saved_model(task: Task, folder: pathlib.Path) -> Iterator[str]:
     saved_model.save_model(task.model, task.encoding, folder / VERSION)
     loaded = saved_model.LoadedModel(folder / VERSION)
     by_ids = loaded.predict(task.rows.features, saved_model.IDS)
-    compared, cells, found = _compared(task, by_ids), None, by_ids
+    compared, cells, found, sequences = _compared(task, by_ids), None, by_ids, {}
     if task.encoding is not None:
         assert task.rows.frame is not None, "the program asks for raw rows"
         cells = saved_model.cells_of_frame(task.encoding, task.rows.frame)
         found = loaded.predict(cells)
-        compared = worse(compared, _compared(task, found))
+        compared, sequences = worse(compared, _compared(task, found)), saved_model.sequence_inputs(task.encoding)
     note = yield from _checked(task, "The SavedModel", compared)
-    page = page_of_saved_model(task.model, cells, task.rows.features, found, note)
+    page = page_of_saved_model(task.model, cells, task.rows.features, found, note, sequences)
     write_text(folder / "README.md", page)
 
 

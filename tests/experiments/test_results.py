@@ -16,6 +16,7 @@ RESULTS = CHECKOUT / "experiments" / "results"
 FINISHED = {
     "ablation": (20, 20),
     "heads_and_layers": (18, 18),
+    "histories": (18, 18),
     "neighborhood": (147, 114),
     "optimizers": (20, 20),
     "precision": (19, 19),

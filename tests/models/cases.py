@@ -54,6 +54,8 @@ def small_hyperparameters(name):
     for key, width in (("units", 8), ("deep_units", 8), ("attention_units", 4), ("auxiliary_units", 4)):
         if defaults.get(key):
             small[key] = (width, width) if isinstance(defaults[key], tuple) else width
+    if name == "dien":  # by default, nothing has these layers
+        del small["attention_units"], small["auxiliary_units"]
     return small
 
 

@@ -8,6 +8,7 @@ import re
 import keras
 import numpy as np
 
+from ctrzoo.idle import idle_allowed
 from ctrzoo.layers import Dice
 from ctrzoo.models import build
 from ctrzoo.schema import Field, Schema
@@ -26,7 +27,8 @@ class Case:
             self.arrays = dict(arrays)
         self.name, self.config = name, json.loads(str(self.arrays["config"]))
         self.training = self.config["mode"] == "train"
-        self.model = build(*self._model(), **self._hyperparameters())
+        with idle_allowed():  # the originals name all options of all variants
+            self.model = build(*self._model(), **self._hyperparameters())
         self.explainer = self.model.explainer()
         for layer in self.model._flatten_layers():
             if isinstance(layer, keras.layers.BatchNormalization):

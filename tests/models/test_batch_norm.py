@@ -19,7 +19,8 @@ def norms(model):
 @pytest.mark.parametrize("name", WITH)
 def test_the_momentum_reaches_every_batch_normalization(name, mixed_schema):
     mixed_schema = with_history(mixed_schema)
-    sizes = {**small_hyperparameters(name), "deep_units": (8, 6), "deep_batch_norm": True}
+    switches = {option: True for option in hyperparameters_of(name) if option.endswith("batch_norm")}
+    sizes = {**small_hyperparameters(name), "deep_units": (8, 6), **switches}
     momenta = {option: 0.7 for option in hyperparameters_of(name) if option.endswith("batch_norm_momentum")}
     model = build(name, mixed_schema, **sizes, **momenta)
     assert len(norms(model)) >= 2 and {layer.momentum for layer in norms(model)} == {0.7}

@@ -74,7 +74,8 @@ def dien(gru="augru", attention="bilinear", use_softmax=True, sum_pooling=False)
     ids=str,
 )
 def test_dien_is_what_its_equations_say(options, float64):
-    sizes = {"embedding_dim": 2, "attention_units": (4,), "deep_units": (6, 5), "deep_batch_norm": False}
+    sizes = {"embedding_dim": 2, "deep_units": (6, 5), "deep_batch_norm": False}
+    sizes |= {"attention_units": (4,)} if options.get("attention") == "network" else {}
     check_model(build("dien", SCHEMA, **sizes, **options), dien(**options), rows=6, samples=2)
 
 
@@ -128,7 +129,8 @@ def test_the_trainer_adds_the_auxiliary_loss(policy):
     found = []
     for weight in (0.0, 1.0):
         keras.utils.set_random_seed(1)
-        sizes = {"embedding_dim": 2, "deep_units": (4,), "deep_batch_norm": False, "auxiliary_units": (4,)}
+        sizes = {"embedding_dim": 2, "deep_units": (4,), "deep_batch_norm": False}
+        sizes |= {"auxiliary_units": (4,)} if weight else {}
         model = build("dien", SCHEMA, auxiliary_weight=weight, dtype=policy, **sizes)
         model.compile(keras.optimizers.SGD(0.1))
         step = ReplicatedStep(model)

@@ -8,6 +8,7 @@ from ctrzoo.training.strategy import ReplicatedStep
 from tests.models.rowwise import check_rows, dense, embed, random_rows
 
 SIZES = {"embedding_dim": 2, "num_exponential_layers": 2, "num_linear_layers": 2}
+ECN = {"use_linear": False, "num_linear_layers": 4}  # the default, as there is none
 
 
 def network(weights, name, x0, options):
@@ -58,7 +59,7 @@ def logits_of(weights, schema, ids, values, num_heads=1):
         {},
         {"num_heads": 2, "embedding_dim": 4},
         {"num_heads": 2, "batch_norm": True, "layer_norm": False},
-        {"use_linear": False, "layer_norm": False},
+        {**ECN, "layer_norm": False},
     ],
     ids=["fcn", "heads", "batch_norm", "ecn"],
 )
@@ -133,7 +134,7 @@ def test_the_loss_of_other_tasks_and_models(mixed_schema):
     ):
         loss = build("fcn", mixed_schema, task=task, **SIZES, **options).default_loss
         assert isinstance(loss, FusedLoss) and loss.name == name
-        alone = build("fcn", mixed_schema, task=task, use_linear=False, **SIZES, **options)
+        alone = build("fcn", mixed_schema, task=task, **{**SIZES, **ECN}, **options)
         assert not isinstance(alone.default_loss, FusedLoss) and alone.default_loss.name == name
         assert not alone.needs_whole_batches
     assert build("fcn", mixed_schema, task="ranking", **SIZES).default_loss.name == "pairwise_logistic"
@@ -167,7 +168,7 @@ def test_explanations_are_the_parts_of_the_logit(float64, mixed_schema):
     found = np.asarray(model.explainer()(batch)["parts"])
     expected = [logits_of(weights, mixed_schema, *row) / 2 for row in rows]
     np.testing.assert_allclose(found, expected, rtol=1e-9)
-    assert build("fcn", mixed_schema, use_linear=False, **SIZES).explanation_names == []
+    assert build("fcn", mixed_schema, **{**SIZES, **ECN}).explanation_names == []
 
 
 def test_parameters(mixed_schema):

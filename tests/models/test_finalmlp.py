@@ -6,6 +6,7 @@ from ctrzoo.schema import Field, Schema
 from tests.models.rowwise import check_rows, dense, embed, mlp, random_rows
 
 SIZES = {"embedding_dim": 2, "first_units": (5, 4), "second_units": (6, 2), "gate_units": (3,)}
+PLAIN = {"use_gates": False, "gate_units": (64,)}  # the default, as there are none
 # The slots, the first id and the vocabulary of each field of `mixed_schema`: user, age, item, tags.
 SLOTS, FIRST = {"user": [0], "age": [1], "item": [2], "tags": [3, 4, 5]}, {"user": 1, "age": 10, "item": 11, "tags": 16}
 
@@ -50,7 +51,7 @@ def logit_parts(weights, schema, ids, values, num_heads=1, contexts=((), ())):
     "options",
     [
         {},
-        {"use_gates": False, "num_heads": 2},
+        {**PLAIN, "num_heads": 2},
         {"num_heads": 2, "gate_units": ()},
         {"first_context": ("user",), "second_context": ("tags", "item")},
         {"second_context": ("age", "user")},
@@ -80,7 +81,7 @@ def test_explanations_are_gates_and_parts_of_the_logit(float64, mixed_schema):
             entries = gate(weights, number, contexts[number - 1], ids, values)
             means = [entries[2 * field : 2 * field + 2].mean() for field in range(4)]
             np.testing.assert_allclose(found[f"field_gates_{number}"][row], means, rtol=1e-9)
-    assert build("finalmlp", mixed_schema, use_gates=False, **SIZES).explanation_names == ["parts"]
+    assert build("finalmlp", mixed_schema, **{**SIZES, **PLAIN}).explanation_names == ["parts"]
 
 
 def test_a_context_that_shares_the_ids_of_a_field_outside_it_has_rows_of_its_own():
@@ -106,7 +107,7 @@ def test_penalties(mixed_schema):
     [
         ({"first_context": ("users",)}, "`first_context`: Unknown field 'users'. Did you mean 'user'?"),
         ({"second_context": ("user", "user")}, "`second_context` must name a field once. Received: user, user"),
-        ({"use_gates": False, "first_context": ("user",)}, "Received: .* with use_gates=False. Leave one out"),
+        ({**PLAIN, "first_context": ("user",)}, "Received: .* with use_gates=False. Leave one out"),
         ({"first_units": ()}, "Each of the two MLPs needs at least one layer"),
         ({"num_heads": 3}, "3 heads, sizes 4 and 2"),
     ],

@@ -6,6 +6,7 @@ from ctrzoo.models import build
 from tests.models.rowwise import check_rows, dense, embed, random_rows
 
 SIZES = {"embedding_dim": 2, "first_units": (6, 4), "second_units": (4,), "batch_norm": False}
+ONE = {"num_blocks": 1, "second_units": (400, 400)}  # the default, as there is none
 
 
 def sigmoid(x):
@@ -42,7 +43,7 @@ def logits_of(weights, schema, ids, values, options):
     [
         {},
         {"use_gate": True, "first_activation": "linear"},
-        {"num_blocks": 1, "use_gate": True},
+        {**ONE, "use_gate": True},
         {"residual": "sum", "first_units": (3, 5)},
     ],
     ids=["two", "gate", "one", "sum"],
@@ -80,7 +81,7 @@ def test_other_tasks_compare_the_logits(float64, mixed_schema, task):
 
 
 def test_one_block_has_no_loss_of_its_own_and_no_explanations(mixed_schema):
-    model = build("finalnet", mixed_schema, num_blocks=1, **SIZES)
+    model = build("finalnet", mixed_schema, **{**SIZES, **ONE})
     model(random_rows(model)[1])
     assert model.losses == [] and model.explanation_names == [] and not model.needs_whole_batches
     assert build("finalnet", mixed_schema, **SIZES).needs_whole_batches

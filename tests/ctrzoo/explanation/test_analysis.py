@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ctrzoo import models
-from ctrzoo.explanation.analysis import METHODS, Analysis, analyse, correlation, rank_correlation
+from ctrzoo.explanation.analysis import METHODS, Analysis, analyse
 from ctrzoo.explanation.explainer import EdgeStatistics
 from ctrzoo.explanation.permutation import PermutationImportance
 from tests.ctrzoo.explanation.planted import AD, HOUR, SCHEMA, SITE, USER, logits_by_hand, planted_model
@@ -130,13 +130,6 @@ def test_a_model_that_adds_up_its_fields_finds_no_pair(planted):
     every = list(itertools.combinations(SCHEMA.names, 2))
     analysis = analyse(model, features, labels, planted=every, repeats=1)
     assert analysis.precision()["logit difference"] == 0
-
-
-def test_correlations_with_ties():
-    # Ranks of the first: 1, 2.5, 2.5, 4; of the second: 4, 1, 2, 3.
-    ranks = np.corrcoef([1, 2.5, 2.5, 4], [4, 1, 2, 3])[0, 1]
-    np.testing.assert_allclose(rank_correlation([0, 5, 5, 9], [9, 1, 2, 3]), ranks)
-    assert np.isnan(correlation([1, 1], [1, 2]))
 
 
 @pytest.mark.parametrize(

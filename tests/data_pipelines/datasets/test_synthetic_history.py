@@ -10,6 +10,7 @@ from ctrzoo.data_pipelines.datasets.synthetic_history import (
     FARTHEST,
     LENGTH,
     SCHEMA,
+    SHOWN,
     Ceilings,
     HistoryClickModel,
     places_of_newest,
@@ -103,6 +104,39 @@ def test_ceilings(rows):
     before = np.cumsum(1 - clicks) - (1 - clicks) / 2
     exact = (clicks * before).sum() / (clicks.sum() * (1 - clicks).sum())
     assert some.results()["order_free"]["expected_auc"] == pytest.approx(exact, abs=1e-4)
+
+
+def test_what_is_shown_of_a_history_changes_nothing_else(tmp_path):
+    """The same rows, labels and ceilings; the place of the newest match, by a loop, or nothing."""
+    prepared = {
+        shown: load(prepare("synthetic", tmp_path, num_rows=1000, data_seed=3, histories=True, shown=shown))
+        for shown in SHOWN
+    }
+    (events, labels), truth = prepared["events"].arrays("train"), prepared["events"].truth
+    for shown in ("place", "nothing"):
+        data = prepared[shown]
+        features, own_labels = data.arrays("train")
+        check_ids(features, data.schema)
+        np.testing.assert_array_equal(features["ids"][:, :5], events["ids"][:, :5])
+        np.testing.assert_array_equal(own_labels, labels)
+        assert data.truth == truth and not data.schema.histories
+    assert prepared["nothing"].schema.names == ("device", "hour", "site", "category", "item")
+    schema, places = prepared["place"].schema, prepared["place"].arrays("train")[0]["ids"][:, 5]
+    assert schema.names[5] == "place" and schema.first_ids[5] + FARTHEST + 1 == schema.num_ids
+    first = SCHEMA.first_ids[SCHEMA.names.index("category")]
+    for row in range(len(labels)):
+        candidate, seen = events["ids"][row, 3] - first, events["ids"][row, -LENGTH:]
+        local = {"category": [candidate], "seen_category": [[one - first if one else -1 for one in seen]]}
+        place = newest_match(local, 0)
+        assert places[row] - schema.first_ids[5] == (place if place <= FARTHEST else 0)
+    assert len(set(places.tolist())) == FARTHEST + 1
+
+
+def test_what_is_shown_must_be_known_and_have_a_history(tmp_path):
+    with pytest.raises(ValueError, match="`shown` must be one of events, place, nothing. Received: 'all'"):
+        prepare("synthetic", tmp_path, num_rows=100, histories=True, shown="all")
+    with pytest.raises(ValueError, match="`shown` is for rows with histories. Received: 'place'. Set histories=true"):
+        prepare("synthetic", tmp_path, num_rows=100, shown="place")
 
 
 def test_prepared_rows_and_their_truth(tmp_path):

@@ -17,6 +17,26 @@ from tests.data_pipelines.small_table import random_block
 from tests.data_pipelines.storage.batches import assert_same_batches, batches_of, rows_and_labels
 
 
+def test_texts_of_events_and_of_one_that_is_not_known(tmp_path):
+    """The third event has no kind, and the last row no event; an item is in one column only."""
+    lines = ["click,item,seen,kinds,day", "1,a,b|a,x|y,0", "0,b,a,x,1", "1,a,b|a|b,x|nothing|y,2", "0,b,,,2"]
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    options = {"kind": "sequence", "events": "seen", "max_values": 3}
+    fields = ["item", {"name": "seen", "kind": "sequence", "share": "item", "max_values": 3}]
+    fields.append({"name": "kinds", **options, "oov": False})
+    split = {"column": "day", "valid_from": 1, "test_from": 2}
+    schema = {"label": "click", "fields": fields, "split": split}
+    prepare_own_table(tmp_path / "data", "rows", tmp_path / "rows.csv", schema)
+    data = load(tmp_path / "data")
+    features = data.arrays("test")[0]
+    found = data.event_texts(features)
+    order = sorted(range(2), key=lambda row: -len(found["seen"][row]))
+    assert [found["seen"][row] for row in order] == [["b", "a", "b"], []]
+    assert [found["kinds"][row] for row in order] == [["x", None, "y"], []]
+    texts = data.texts(features)
+    assert [texts[row][1:] for row in order] == [["b, a, b", "x, (unknown), y"], ["(none)", "(none)"]]
+
+
 @pytest.mark.parametrize(
     "options", [{}, {"skip_batches": 2}, {"shuffle": False}, {"num_shards": 2, "shard_index": 1}], ids=str
 )
