@@ -23,14 +23,7 @@ def test_cells_were_run_in_order_without_errors(path):
     assert any("image/png" in output.get("data", {}) or "text/html" in output.get("data", {}) for output in outputs)
 
 
-# Each takes 15 to 25 s, most of it for what other tests do too: two of them run on each change, and all each night.
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(path, id=path.stem, marks=[] if path.stem in ("first_model", "own_frame") else pytest.mark.nightly)
-        for path in NOTEBOOKS
-    ],
-)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_runs(path, tmp_path):
     pytest.importorskip("ipykernel", reason='needs pip install -e ".[docs]"')
     nbformat = pytest.importorskip("nbformat", reason='needs pip install -e ".[docs]"')
