@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import typing
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -136,6 +137,20 @@ def _frame(field, kinds, values, ids, vectors):
             "vector": pl.Series(np.asarray(vectors, np.float32), dtype=pl.Array(pl.Float32, vectors.shape[1])),
         }
     )
+
+
+def pooling_all(layer: Any) -> Any:
+    """Return a layer that pools every field: the layer itself, or a copy of one that returns sequences apart.
+
+    Args:
+        layer: An embedding layer.
+    """
+    if not getattr(layer, "apart", ()):
+        return layer
+    copy = type(layer).from_config({**layer.get_config(), "apart": ()})
+    copy.build({name: (None, layer.schema.num_slots) for name in ("ids", "values")})
+    copy.set_weights(layer.get_weights())
+    return copy
 
 
 def embed(path: pathlib.Path, schema: Schema, whole: Schema, features: dict[str, np.ndarray]) -> np.ndarray:

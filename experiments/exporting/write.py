@@ -142,7 +142,7 @@ def _embeddings(task: Task, folder: pathlib.Path) -> Iterator[str]:
         embeddings.save_embeddings(layer, task.encoding, path)
         own = embeddings.features_of_part(layer.schema, schema, task.rows.features)
         found = embeddings.embed(path, layer.schema, schema, task.rows.features)
-        largest = max(largest, largest_difference(found, np.asarray(layer(own))))
+        largest = max(largest, largest_difference(found, np.asarray(embeddings.pooling_all(layer)(own))))
         files.append(path.name)
     note = yield from _checked(task, "The embeddings", Comparison(largest, len(task.rows)))
     others = embeddings.other_tables(task.model)
