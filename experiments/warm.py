@@ -36,11 +36,14 @@ def start_from(run: pathlib.Path, name: str, data: Any, console: Console) -> Sta
         FileNotFoundError: If the run is missing or unfinished.
         ValueError: If one of the two has no encoding.
     """
-    folder = run if _model_of(run) in (name, None) else run / "baselines" / name
+    own = _model_of(run)
+    folder = run if own in (name, None) else run / "baselines" / name
     for path in (folder / MODEL_FILE, folder / "metrics.json"):
         if not path.is_file():
+            finished = own not in (name, None)
+            what_to_do = f"Its own model is '{own}': --model={own}." if finished else "Finish that run first."
             raise FileNotFoundError(
-                f"--warm_start needs the folder of a finished run of '{name}': {path} not found. Finish that run first."
+                f"--warm_start needs the folder of a finished run of '{name}': {path} not found. {what_to_do}"
             )
     encoding = getattr(data, "encoding", None)
     if encoding is None or not (run / ENCODING).is_dir():

@@ -153,7 +153,10 @@ class FieldSpecification:
             self._check_cross(where)
         for key, allowed in (("kind", KINDS), ("missing", MISSING), ("pooling", POOLINGS), ("keep", KEPT)):
             if getattr(self, key) not in allowed:
-                raise ValueError(f"{where}: `{key}` must be one of {', '.join(allowed)}. Got {getattr(self, key)!r}.")
+                texts = " For texts that mark a missing cell, write `missing_texts`." if key == "missing" else ""
+                raise ValueError(
+                    f"{where}: `{key}` must be one of {', '.join(allowed)}. Got {getattr(self, key)!r}.{texts}"
+                )
         self._check_vector(where)
         allowed = transforms_of(self.kind)
         if self.transform not in allowed:

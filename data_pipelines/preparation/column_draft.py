@@ -111,7 +111,10 @@ def draft_column(cells: pl.Series, is_complete: bool = True) -> ColumnDraft:
         if formats:
             either = " or ".join(repr(format) for format in formats)
             return ColumnDraft(None, f"times in more than one possible order; to use them, write time_format: {either}")
-        return _of_texts(name, present, len(cells), is_complete)
+        draft = _of_texts(name, present, len(cells), is_complete)
+        if draft.field is not None and draft.field["kind"] == "categorical":
+            return draft._replace(reason=draft.reason + _but_numbers(name, values, numbers, len(cells), is_complete))
+        return draft
     numbers = present.cast(pl.Float64, strict=False)
     if numbers.null_count():
         return _of_texts(name, present.cast(pl.String), len(cells), is_complete)
@@ -251,6 +254,21 @@ def _of_texts(name, texts, rows, is_complete):
                 {**name, "kind": "multivalued", "separator": separator}, f"{share:.0%} of the cells have '{separator}'"
             )
     return _category(name, texts, rows, is_complete, f"{texts.n_unique():,} different texts")
+
+
+def _but_numbers(name, texts, numbers, rows, is_complete):
+    """Return a hint if nearly all texts are numbers to compute with; the others hide that."""
+    is_number = numbers.is_not_null()
+    if not is_number.any() or is_number.mean() < 0.95:
+        return ""
+    draft = _of_numbers(name, texts.filter(is_number), numbers.filter(is_number), rows, is_complete)
+    if draft.field is None or draft.field["kind"] != "numerical":
+        return ""
+    other = texts.filter(~is_number)[0]
+    return (
+        f", nearly all of them numbers, but {other!r} is none: to use numbers, list such texts in missing_texts and "
+        "write kind: numerical"
+    )
 
 
 def _category(name, cells, rows, is_complete, reason):

@@ -167,7 +167,7 @@ def _fields(data, facts):
         bar = bar_of({"own": 1 - missing - unknown, "rare": unknown, "missing": missing}, f"cells of {field.name}")
         cells += [f"{missing:.2%}", *(_unknown(fact["splits"].get(split)) for split in splits)]
         rows.append([*cells, f"{fact['cut_values']:,}" if fact.get("cut_values") else "", bar])
-    said = "“Unknown” is the share of the values that are rare or unseen. “Cut” counts values beyond `max_values`."
+    said = "“Unknown” is the share of the values that are rare or unseen. “Cut” counts values beyond “max_values”."
     return [LEGEND, table_of_cells(names, rows), *paragraphs([said])]
 
 
@@ -287,4 +287,6 @@ def _bidi(text):
 def _shortened(text: str) -> str:
     if not text:
         return "(empty)"
+    if text != text.strip():
+        text = f"'{text}'"  # a page does not show spaces at the ends
     return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"

@@ -110,7 +110,7 @@ def page_of_saved_model(
     note: str,
     sequences: Mapping[str, FieldEncoding] | None = None,
 ) -> str:
-    """Return the page of a SavedModel, with a request of TensorFlow Serving.
+    """Return the page of a SavedModel, with a request of TensorFlow Serving and a program that computes it.
 
     Args:
         model: The model.
@@ -136,7 +136,23 @@ def page_of_saved_model(
     lines += ["docker run -p 8501:8501 -v $PWD:/models/ctr -e MODEL_NAME=ctr tensorflow/serving:2.19.0"]
     lines += ["curl http://localhost:8501/v1/models/ctr:predict -d @request.json", "```"]
     lines += ["where `request.json` is", *_json_block(request), "The answer is"]
-    return "\n".join([*lines, *_json_block({"predictions": [float(each) for each in predictions[:2]]})]) + "\n"
+    lines += _json_block({"predictions": [float(each) for each in predictions[:2]]})
+    return "\n".join([*lines, "", _IN_PYTHON]) + "\n"
+
+
+_IN_PYTHON = """## In Python
+These lines need TensorFlow only, and compute the same rows:
+```python
+import json
+
+import tensorflow as tf
+
+predict = tf.saved_model.load("1").signatures["serving_default"]
+with open("request.json", encoding="utf-8") as file:
+    rows = json.load(file)["instances"]
+inputs = predict.structured_input_signature[1]
+print(predict(**{name: tf.constant([row[name] for row in rows], spec.dtype) for name, spec in inputs.items()}))
+```"""
 
 
 def request_of(inputs: dict[str, np.ndarray], count: int) -> dict[str, list[dict[str, Any]]]:

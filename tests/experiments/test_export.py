@@ -110,6 +110,19 @@ def test_the_request_of_the_page_has_its_answer(name, folder, exported, ask):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
+def test_the_program_of_the_page_computes_its_answer(folder, exported, tmp_path, monkeypatch, capsys):
+    exported("fm")
+    written = folder / "fm" / "out" / "savedmodel"
+    page = (written / "README.md").read_text()
+    request, response = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "1").symlink_to(written / "1")
+    (tmp_path / "request.json").write_text(request, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    exec(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1], {})
+    found = re.search(r"array\(\[(.*?)\]", capsys.readouterr().out)[1].split(",")
+    np.testing.assert_allclose([float(each) for each in found], json.loads(response)["predictions"], atol=1e-6)
+
+
 def test_a_request_without_a_column_is_an_error(exported, ask, cells):
     exported("fm")
     assert "expected" in ask("fm", {"instances": [{"site": "a"}]})["error"]

@@ -155,7 +155,7 @@ def _stored(data, features):
         ({"optimizer": "sgd"}, "The earlier optimizer was"),
         ({"warm_start": "nowhere"}, "--warm_start needs the folder of a finished run of 'deepfm': nowhere"),
         ({"dataset": "synthetic", "dataset_options": {"num_rows": 300}}, "does not say which value each id stands for"),
-        ({"baselines": ("lr",)}, "a finished run of 'lr': .*baselines/lr/model.keras not found"),
+        ({"baselines": ("lr",)}, "a finished run of 'lr': .*not found. Its own model is 'deepfm': --model=deepfm"),
     ],
 )
 def test_what_cannot_go_on_is_refused(growing_days, first_run, tmp_path, change, message):

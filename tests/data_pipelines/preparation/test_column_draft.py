@@ -109,6 +109,15 @@ def test_markers_of_a_time():
     assert odd.field is None and "dates, but 'soon' is none: list such texts in missing_texts" in odd.reason
 
 
+def test_a_few_texts_among_numbers_are_told_of():
+    numbers = [str(row / 7) for row in range(99)]
+    drafted = draft_column(pl.Series("price", ["1,25", "NULL", *numbers, *numbers]))
+    assert drafted.field["kind"] == "categorical"
+    assert "nearly all of them numbers, but '1,25' is none: to use numbers, list such texts" in drafted.reason
+    for name, cells in (("user_id", ["x", *map(str, range(50))] * 9), ("price", ["1,25", "x", *numbers[:20]] * 9)):
+        assert "numbers" not in draft_column(pl.Series(name, cells)).reason
+
+
 def test_numbers_with_marks_are_no_times():
     for cells in (
         [f"{row % 9}.{row % 7}" for row in range(300)],
