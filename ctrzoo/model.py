@@ -254,6 +254,10 @@ class CTRModel(keras.Model):
             **kwargs: All other arguments of `keras.Model.compile`.
         """
         super().compile(optimizer=optimizer, loss=loss or self.default_loss, jit_compile=jit_compile, **kwargs)
+        if keras.backend.backend() == "jax" and self.optimizer is not None:  # JAX may divide tables
+            from ctrzoo.optimizers.owners import store_by_rows
+
+            store_by_rows(self.optimizer)
 
     def predict(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,20 +34,36 @@ def parts_of(optimizer: keras.optimizers.Optimizer) -> Iterator[keras.optimizers
             yield from parts_of(part)
 
 
+def store_by_rows(optimizer: keras.optimizers.Optimizer) -> None:
+    """Let files of an optimizer, such as one of Keras, hold the state of a table without the rows that were added."""
+    for part in parts_of(optimizer):
+        if not isinstance(part, StoredByRows):
+            part.save_own_variables = functools.partial(_save, part)
+            part.load_own_variables = functools.partial(_load, part)
+
+
 class StoredByRows(keras.optimizers.Optimizer):
     """An optimizer whose files hold the state of a table without the rows that were added to divide it."""
 
     def save_own_variables(self, store: Any) -> None:
         """Save the state without the rows that were added."""
-        owners = owners_of(self)
-        for index, variable in enumerate(self.variables):
-            store[str(index)] = stored(variable, owners.get(id(variable)))
+        _save(self, store)
 
     def load_own_variables(self, store: Any) -> None:
         """Load the state, with any number of devices."""
-        owners = owners_of(self)
-        if len(store.keys()) != len(self.variables):
-            super().load_own_variables(store)  # warns
-            return
-        for index, variable in enumerate(self.variables):
-            restore(variable, store[str(index)], owners.get(id(variable)))
+        _load(self, store)
+
+
+def _save(optimizer, store):
+    owners = owners_of(optimizer)
+    for index, variable in enumerate(optimizer.variables):
+        store[str(index)] = stored(variable, owners.get(id(variable)))
+
+
+def _load(optimizer, store):
+    if len(store.keys()) != len(optimizer.variables):
+        keras.optimizers.Optimizer.load_own_variables(optimizer, store)  # warns
+        return
+    owners = owners_of(optimizer)
+    for index, variable in enumerate(optimizer.variables):
+        restore(variable, store[str(index)], owners.get(id(variable)))

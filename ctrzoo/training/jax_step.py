@@ -45,23 +45,36 @@ class JaxStep:
         Args:
             batch: `(features, labels)`, or `(features, labels, weights)`: a row of weight 2 counts as two rows.
         """
-        batch = self._on_devices(batch)
-        variables = self._variables()
-        state = [[variable.value for variable in group] for group in variables]
-        if self._step is None:
-            self._gradients = Gradients(self._model, state[0], state[1], self._weighted(batch))
-            self._step = jax.jit(self._train, donate_argnums=0, out_shardings=self._places(state))
-        loss, state = self._step(state, batch)
-        for group, values in zip(variables, state, strict=True):
+        step, state, batch = self._prepared(batch)
+        loss, state = step(state, batch)
+        for group, values in zip(self._variables(), state, strict=True):
             for variable, value in zip(group, values, strict=True):
                 variable._value = value  # `assign` would check each one, which takes as long as a small step
         return loss
+
+    def compiled(self, batch: tuple[Any, ...]) -> jax.stages.Compiled:
+        """Return the step as compiled for batches of this shape: its `memory_analysis()` is that of one device.
+
+        Args:
+            batch: As in `train`.
+        """
+        step, state, batch = self._prepared(batch)
+        return step.lower(state, batch).compile()
 
     def predict(self, features: Features) -> np.ndarray:
         """Return the probabilities `(rows, 1)` of a batch of host tensors."""
         trainable, others = ([variable.value for variable in group] for group in self._variables()[:2])
         (features,) = self._on_devices((features,))
         return np.asarray(self._forward(trainable, others, features))
+
+    def _prepared(self, batch):
+        """Return the step, the values of its variables, and a batch on the devices."""
+        batch = self._on_devices(batch)
+        state = [[variable.value for variable in group] for group in self._variables()]
+        if self._step is None:
+            self._gradients = Gradients(self._model, state[0], state[1], self._weighted(batch))
+            self._step = jax.jit(self._train, donate_argnums=0, out_shardings=self._places(state))
+        return self._step, state, batch
 
     def _variables(self) -> tuple[Sequence[keras.Variable], ...]:
         """Return the variables that a step reads and writes: trained ones, others, those of the optimizer."""

@@ -10,7 +10,7 @@
 | `best/<i>` | the weights of the best epoch |
 
 A finished run keeps only its best weights. The content does not depend on the strategy: a run can resume with another
-number of devices or CPU replicas.
+number of devices or CPU replicas, but not on another backend, which would draw other random numbers.
 """
 
 import dataclasses
@@ -188,6 +188,8 @@ def check_same_run(earlier: Config, now: Config, folder: Path, version: str = ct
     """
     if version.startswith("0.1."):
         earlier = _upgraded(earlier)
+    if "backend" in now:  # TensorFlow's runs did not always tell
+        earlier = {**earlier, "backend": earlier.get("backend") or "tensorflow"}
     differences = [
         f"{key} was {_short(earlier.get(key))}, is {_short(now.get(key))}"
         for key in {**earlier, **now}
@@ -246,7 +248,7 @@ def describe_run(
         "num_rows": data.num_rows,
         "data fingerprint": getattr(data, "fingerprint", None),
         "start": start,
-        "backend": None if keras.backend.backend() == "tensorflow" else keras.backend.backend(),
+        "backend": keras.backend.backend(),
     }
     return json.loads(json.dumps(description, default=str))
 

@@ -10,7 +10,7 @@ from tests.ctrzoo.on_jax import needs_jax, run_on_jax
 
 # 359 ids, which 2, 4 and 8 devices divide only as 360 rows.
 START = """
-import contextlib, pathlib, sys
+import contextlib, pathlib, re, sys
 import keras, numpy as np
 import ctrzoo.models as models
 from ctrzoo import optimizers
@@ -37,11 +37,11 @@ def place(num):
     mesh = table_mesh(keras.distribution.list_devices()[:num])
     return keras.distribution.ModelParallel(layout_map=table_layout(mesh)).scope()
 
-def build(name, num, **options):
+def build(name, num, optimizer="lazy_adam", schema=schema, **options):
     keras.utils.set_random_seed(1)
     with place(num):
         model = models.build(name, schema, **options)
-        model.compile(optimizers.build("lazy_adam", 0.01))
+        model.compile(optimizers.build(optimizer, 0.01) if isinstance(optimizer, str) else optimizer)
         model.optimizer.build(model.trainable_variables)
     return model
 """
@@ -101,6 +101,51 @@ for num in (1, 4):
         moments = [stored(each, table) for each in model.optimizer._momentums if each.shape == table.shape]
         assert len(moments) == 1 and abs(moments[0]).max() > 0
         print(num, written)
+
+# Keras' own optimizer, also where it scales losses.
+for scaled in (False, True):
+    written = {}
+    for num in (1, 2, 4):
+        optimizer = keras.optimizers.Adam(0.01)
+        model = build("fm", num, keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer)
+        if num > 1:
+            restored = {name: np.array(array) for name, array in written.items()}
+            model.optimizer.load_own_variables(restored)
+        else:
+            for place_of, each in enumerate(optimizer.variables[2:], start=1):
+                each.assign(np.full(each.shape, place_of))
+        own = {}
+        model.optimizer.save_own_variables(own)
+        written = written or own
+        assert own.keys() == written.keys()
+        for name in own:
+            np.testing.assert_array_equal(own[name], written[name])
+        assert sum(array.shape[:1] == (359,) for array in own.values()) == 4  # two tables, each with two moments
+    print("adam", scaled)
+"""
+)
+MEMORY = (
+    START
+    + """
+from ctrzoo.training.jax_step import JaxStep
+
+NUM_ROWS, WIDTH = 100_003, 16
+large = Schema([Field("a", vocabulary_size=NUM_ROWS), *schema.fields[1:]])
+(features, labels), = batches(1)
+for name, options in (("lazy_adam", {}), ("adam", {}), ("lazy_adam", {"embedding_l2": 0.1})):
+    needed = {}
+    for num in (1, 8):
+        model = build("deepfm", num, name, large, deep_units=(8,), **options)
+        compiled = JaxStep(model).compiled((features, labels))
+        memory = compiled.memory_analysis()
+        needed[num] = memory.argument_size_in_bytes + memory.temp_size_in_bytes
+        shapes = set(re.findall(r"f32\\[(\\d+),16\\]", compiled.as_text()))
+        rows = -(-large.num_ids // num)
+        assert str(rows) in shapes and all(int(each) <= max(rows, 4 * 256) for each in shapes), shapes
+    table = large.num_ids * WIDTH * 4
+    assert needed[1] > 3 * table, needed  # it and two moments
+    assert needed[8] < table, needed
+    print(name, len(options))
 """
 )
 
@@ -117,9 +162,14 @@ def test_losses_weights_and_auc_equal_those_of_one_device():
 @needs_jax
 def test_fit_save_load_and_predict_with_any_number_of_devices(tmp_path):
     found = run_on_jax(FILES, tmp_path, num_devices=4)
-    assert len(found) == 4, found
+    assert len(found) == 6, found
     one, two = (np.load(tmp_path / f"{num}.npy") for num in (1, 2))
     np.testing.assert_allclose(two, one, rtol=0, atol=1e-5)
+
+
+@needs_jax
+def test_no_device_of_eight_needs_as_many_bytes_as_one_table():
+    assert run_on_jax(MEMORY, num_devices=8) == ["lazy_adam 0", "adam 0", "lazy_adam 1"]
 
 
 @pytest.mark.parametrize("call", [table_mesh, lambda: table_layout(None)])

@@ -72,6 +72,14 @@ def test_another_run_is_refused_with_three_differences_at_most():
         check_same_run({"text": "x" * 99}, {}, "folder")
 
 
+def test_a_run_resumes_on_its_own_backend_only():
+    for earlier in ({}, {"backend": None}, {"backend": "tensorflow"}):  # as three versions wrote it
+        check_same_run(earlier, {"backend": "tensorflow"}, "folder")
+        with pytest.raises(ValueError, match=r"backend was 'tensorflow', is 'jax'\. Choose another folder"):
+            check_same_run(earlier, {"backend": "jax"}, "folder")
+    check_same_run({"backend": "jax"}, {"backend": "jax"}, "folder")
+
+
 @pytest.mark.parametrize("kept", [0, -1])
 def test_a_checkpoint_without_all_best_weights_is_refused(data, tmp_path, kept):
     model = fresh_model(data)
