@@ -152,12 +152,13 @@ def main(argv: list[str]) -> None:
 
 def table_of(results: Mapping[str, Any]) -> Table:
     """Return the final table: one row per model, then the best possible scores if they are known."""
-    bayes = results["bayes"]
+    test = next(iter(results["models"].values()))["test"]
+    bayes = results["bayes"] if "auc" in test else None  # regression has no AUC to compare
     chosen_by = metric_of(results["monitor"]).title
     title = f"{results['dataset']}: test split, epoch of the best validation {chosen_by}"
     caption = "Bayes: the true click probabilities; gap: AUC below theirs." if bayes else None
     table = Table(title=title, caption=caption)
-    main = main_metrics(next(iter(results["models"].values()))["test"])
+    main = main_metrics(test)
     titles = [metric.title for metric in main.values()]
     columns = ["model", *titles, "gap", "epoch", "s/epoch", "rows/s", "weights"]
     for column in columns if bayes else [name for name in columns if name != "gap"]:
