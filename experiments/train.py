@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ctrzoo.cluster import name_hosts
-from ctrzoo.metrics import METRICS, cell_of, main_metrics
+from ctrzoo.metrics import METRICS, cell_of, main_metrics, metric_of
 from ctrzoo.startup import choose_backend, load_keras_quietly
 from ctrzoo.suggest import unknown
 from ctrzoo.training.options import TrainingOptions
@@ -174,11 +174,13 @@ def main(argv: list[str]) -> None:
 
 def table_of(results: Mapping[str, Any]) -> Table:
     """Return the final table: one row per model, then the best possible scores if they are known."""
-    bayes = results["bayes"]
-    title = f"{results['dataset']}: test split, weights of the best epoch"
+    test = next(iter(results["models"].values()))["test"]
+    bayes = results["bayes"] if "auc" in test else None  # regression has no AUC to compare
+    chosen_by = metric_of(results["monitor"]).title
+    title = f"{results['dataset']}: test split, epoch of the best validation {chosen_by}"
     caption = "Bayes: the true click probabilities; gap: AUC below theirs." if bayes else None
     table = Table(title=title, caption=caption)
-    main = main_metrics(next(iter(results["models"].values()))["test"])
+    main = main_metrics(test)
     titles = [metric.title for metric in main.values()]
     columns = ["model", *titles, "gap", "epoch", "s/epoch", "rows/s", "weights"]
     for column in columns if bayes else [name for name in columns if name != "gap"]:

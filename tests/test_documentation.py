@@ -103,4 +103,5 @@ def test_commands_are_the_ones_of_setup_and_ci():
     [("README.md", "models/README.md"), ("docs/understand/others.md", "../look_up/generated/models.md")],
 )
 def test_the_number_of_models_is_that_of_the_zoo(name, cards):
-    assert f"[{len(list(catalog.model_names()))}]({cards})" in TEXTS[name]
+    link = f"[{len(list(catalog.model_names()))}]({cards})"
+    assert link in TEXTS[name], f"the zoo has another number of models: write {link} in {name}"

@@ -17,7 +17,9 @@ def cards():
 
 def test_every_model_has_a_card(cards):
     assert list(cards) == [model.__name__ for model in MODELS.values()]
-    assert all(card["cost"].startswith("O(") and "http" in card["source"] for card in cards.values())
+    for name, card in cards.items():
+        assert card["cost"].startswith("O("), f"begin the line `Cost:` in the docstring of {name} with `O(`"
+        assert "http" in card["source"], f"add a link to the line `Source:` in the docstring of {name}"
 
 
 def test_tables_with_a_row_for_each_id_are_not_counted(cards):
