@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from ctrzoo.files import replaced
 from ctrzoo.metrics import (
@@ -50,7 +51,8 @@ def plot_learning_curves(
     shown = {name: metric_of(name).title for name in (monitor, *others[:1])}
     panels = {"loss": "training loss", **{f"valid_{name}": f"validation {title}" for name, title in shown.items()}}
     figure = Figure(figsize=(11, 3.4), layout="constrained")
-    for index, (axes, (key, title)) in enumerate(zip(figure.subplots(1, len(panels)), panels.items(), strict=True)):
+    lines = {}
+    for axes, (key, title) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
         for name, history in histories.items():
             axes.plot([row["epoch"] for row in history], [row[key] for row in history], marker=".", label=name)
         metric = key.removeprefix("valid_")
@@ -59,8 +61,8 @@ def plot_learning_curves(
         axes.set(title=title, xlabel="epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
-        if index < 2:  # a legend in the last panel would cover rising curves
-            axes.legend(fontsize=8)
+        lines |= {line.get_label(): line for line in axes.get_lines()}
+    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=8, fontsize=8)
     _save(figure, path)
 
 
@@ -97,7 +99,13 @@ def plot_calibration(
     axes.plot(predicted, actual, marker=".", label=f"bins of about {len(labels) / len(curve.weight):,.0f} rows")
     hidden = int((~shown).sum())
     note = f" ({hidden} {'bin' if hidden == 1 else 'bins'} without a click not shown)" if hidden else ""
-    axes.set(xscale=scale, yscale=scale, xlabel="predicted probability", ylabel=f"share of clicks{note}")
+    axes.set(xscale=scale, yscale=scale)
+    if scale == "log":  # by default, labels such as 2 x 10^-2 cover each other
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5) if highest < 1000 * lowest else (1,)))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(NullFormatter())
+    axes.set(xlabel="predicted probability", ylabel=f"share of clicks{note}")
     axes.set_title(f"{title}\npredicted / actual {ratio:.3f}, calibration error {error:.2g}", fontsize=9)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)

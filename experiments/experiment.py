@@ -148,7 +148,7 @@ def run_experiment(
         monitor = settings.monitor or task_of(task).monitor
         plot_learning_curves(histories, workdir / "learning_curves.png", bayes and bayes["valid"], monitor)
         outcome = {"dataset": data.name, "models": results, "bayes": bayes and bayes["test"], "notes": notes}
-        outcome |= {"task": task, "monitor": monitor}
+        outcome |= {"task": task, "monitor": monitor, "has_interactions": (workdir / "interactions.png").is_file()}
         write_text(workdir / "report.md", report(settings, data, outcome, histories))
         write_json(workdir / "metrics.json", results[settings.model])  # last: with it a run counts as finished
         record.log_files()  # pyright: ignore[reportPossiblyUnboundVariable]

@@ -54,6 +54,8 @@ def report(
     pictures = ["![Learning curves](learning_curves.png)"]
     if results.get("task") == "classification":
         pictures.append("![Calibration on the test split](calibration.png)")
+    if results.get("has_interactions"):
+        pictures.insert(0, "![Mean strength of pairs of fields](interactions.png)")
     lines += ["", *(line for note in [*results["notes"], *pictures] for line in (note, ""))]
     main = main_metrics(metrics_of_row(histories[settings.model][0])).items()
     columns = [(f"{split}_{name}", f"{split} {metric.title}") for split in ("train", "valid") for name, metric in main]

@@ -169,7 +169,7 @@ def main(argv: list[str]) -> None:
     console.print(table_of(results))
     for note in results["notes"]:
         console.print(note)
-    console.print(f"Results are in {workdir}")
+    console.print(f"Results are in {workdir}: open report.md there")
 
 
 def table_of(results: Mapping[str, Any]) -> Table:

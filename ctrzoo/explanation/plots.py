@@ -200,7 +200,7 @@ def check_figure(
     ):
         axes.scatter(x, y, c=colors, s=22, alpha=0.8)
         labels = [f"{names[i]} × {names[j]}" for i, j in pairs]
-        _label_highest(axes, np.asarray(x), np.asarray(y), labels)
+        _label_highest(axes, np.asarray(x), np.asarray(y), labels, min(max(4, len(planted)), 8))
         axes.set(xlabel=x_label, ylabel=y_label)
         axes.set_title(title, fontsize=9)
         axes.grid(alpha=0.3)

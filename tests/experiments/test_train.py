@@ -78,7 +78,7 @@ def test_files_of_a_run(finished):
     report = (work / "report.md").read_text()
     assert f"| graphfm | {metrics['test']['auc']:.4f} |" in report and "## Epochs of graphfm" in report
     for picture in ("learning_curves.png", "interactions.png"):
-        assert (work / picture).read_bytes().startswith(b"\x89PNG")
+        assert (work / picture).read_bytes().startswith(b"\x89PNG") and f"]({picture})" in report
     assert list((work / "tensorboard").iterdir())
     assert {path.name for path in (work / "baselines").iterdir()} == {"lr", "fm"}
     import ctrzoo.models  # noqa: F401, the model's class
