@@ -14,7 +14,9 @@ def test_a_prepared_folder_is_used_again(tmp_path, monkeypatch):
     folder = prepare("synthetic", tmp_path, num_rows=100)
     monkeypatch.setitem(DATASETS, "synthetic", pytest.fail)
     monkeypatch.setattr(
-        data_pipelines, "options_of", lambda name: {"num_rows": 300_000, "data_seed": 0, "histories": False}
+        data_pipelines,
+        "options_of",
+        lambda name: {"num_rows": 300_000, "data_seed": 0, "histories": False, "shown": "events"},
     )
     assert prepare("synthetic", tmp_path, num_rows=100) == folder
 
@@ -27,7 +29,11 @@ def test_other_options_are_another_folder(tmp_path):
 
 
 def test_default_options_have_the_plain_name(tmp_path, monkeypatch):
-    monkeypatch.setattr(DATASETS["synthetic"], "__kwdefaults__", {"num_rows": 100, "data_seed": 0, "histories": False})
+    monkeypatch.setattr(
+        DATASETS["synthetic"],
+        "__kwdefaults__",
+        {"num_rows": 100, "data_seed": 0, "histories": False, "shown": "events"},
+    )
     assert prepare("synthetic", tmp_path).name == "synthetic"
     assert prepare("synthetic", tmp_path, data_seed=0).name == "synthetic"
 
