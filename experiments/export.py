@@ -1,7 +1,7 @@
 """Export a trained model for serving: `ctrzoo-export`, or `python -m ctrzoo.experiments.export`.
 
 `ctrzoo-export --workdir=runs/mine --to=savedmodel,onnx,litert,embeddings --table=clicks.csv --output=exported` writes
-a folder for each form. Each form is read back and compared with the model on rows of the data first.
+a folder for each form. Each form is read back and compared with the model before it is put there.
 """
 
 from __future__ import annotations
