@@ -1,6 +1,6 @@
 """What all command line programs share: flags, and failures in one line.
 
-An expected failure prints one line to standard error and ends with exit code 1, an interruption with 128 plus the
+An expected failure prints one line to standard error and ends with exit code 1. An interruption ends with 128 plus the
 number of the signal: 130 for Ctrl-C, 143 for SIGTERM.
 """
 

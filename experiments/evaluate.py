@@ -1,8 +1,8 @@
 """Evaluate trained models on labelled rows: `ctrzoo-evaluate`, or `python -m ctrzoo.experiments.evaluate`.
 
 `ctrzoo-evaluate --workdir=runs/mine` measures a run on the test split of its data: all metrics of its task with
-bootstrap intervals. `--table=new.csv` takes a labelled table instead. `--compare=runs/other` adds runs and tests how
-they differ, `--by=device` measures slices. It writes `report.html`, `metrics.json` and `slices.csv`.
+bootstrap intervals. `--table=new.csv` takes a labelled table instead. `--compare=runs/other` adds runs and tests
+whether they differ. `--by=device` measures slices. The command writes `report.html`, `metrics.json` and `slices.csv`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from .scoring.inputs import check_table_flags, define_table_flags
 
 FLAGS = program_flags()
 flags.DEFINE_string("workdir", None, "The folder of a finished ctrzoo-train run.", flag_values=FLAGS)
-flags.DEFINE_list("compare", [], "Folders of other runs of the same task, by commas.", flag_values=FLAGS)
+flags.DEFINE_list("compare", [], "Folders of other runs of the same task, separated by commas.", flag_values=FLAGS)
 flags.DEFINE_enum(
     "split",
     None,
     ("train", "valid", "validation", "test"),
-    "The rows: a split of the data of the runs; by default test.",
+    "The split of the runs' data to evaluate on; by default test.",
     flag_values=FLAGS,
 )
 flags.DEFINE_string(
@@ -39,22 +39,29 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "table",
     None,
-    "The rows: a labelled file, a folder or pattern of parts, or - for the standard input.",
+    "A labelled table to evaluate on: a file, a folder or pattern of files, or - for standard input.",
     flag_values=FLAGS,
 )
 flags.DEFINE_list(
-    "by", [], "Fields of the model, or columns of the table, whose values make slices, by commas.", flag_values=FLAGS
+    "by",
+    [],
+    "Fields of the model or columns of the table, separated by commas; each value is a slice.",
+    flag_values=FLAGS,
 )
 flags.DEFINE_integer(
-    "slices", None, "The most slices of each --by; smaller ones are pooled. By default 20.", 1, flag_values=FLAGS
+    "slices",
+    None,
+    "Maximum number of slices for each --by; smaller ones are pooled. By default 20.",
+    1,
+    flag_values=FLAGS,
 )
-flags.DEFINE_integer("bins", None, "The most slices of numbers, by default 10.", 2, flag_values=FLAGS)
-flags.DEFINE_integer("bootstrap", 1000, "Resamples behind intervals and p-values.", 100, flag_values=FLAGS)
+flags.DEFINE_integer("bins", None, "Maximum number of slices for numbers; by default 10.", 2, flag_values=FLAGS)
+flags.DEFINE_integer("bootstrap", 1000, "Number of resamples for intervals and p-values.", 100, flag_values=FLAGS)
 flags.DEFINE_integer("seed", 2018, "Seed of the resamples.", 0, flag_values=FLAGS)
 flags.DEFINE_string(
     "output",
     None,
-    "The folder to write; by default evaluation_test in --workdir, or the name of the split or table in place of test.",
+    "The folder to write; by default evaluation_NAME in --workdir, where NAME is that of the split or table.",
     flag_values=FLAGS,
 )
 flags.DEFINE_bool("overwrite", False, "Replace an earlier evaluation.", flag_values=FLAGS)
@@ -65,9 +72,9 @@ OF_TABLES = ("bad_rows", "most_skipped", "format", "schema")
 
 
 def main(argv: list[str]) -> None:
-    """Evaluate what the flags ask for."""
+    """Evaluate what the flags request."""
     if len(argv) > 1:
-        raise ValueError(f"Unknown argument '{argv[1]}'. Everything is given as flags, such as --workdir=runs/mine.")
+        raise ValueError(f"Unknown argument '{argv[1]}'. Pass everything as flags, such as --workdir=runs/mine.")
     _check_flags()
     folders = [pathlib.Path(FLAGS.workdir), *map(pathlib.Path, FLAGS.compare)]
     split = None if FLAGS.table else {"validation": "valid", None: "test"}.get(FLAGS.split, FLAGS.split)
@@ -200,8 +207,8 @@ def _table(rows):
 
 
 def run() -> None:
-    """Start `ctrzoo-evaluate`: an expected failure is one line on the standard error stream, exit code 1."""
-    run_command("ctrzoo-evaluate", main, FLAGS, __doc__, "interrupted; the same command starts again")
+    """Start `ctrzoo-evaluate`: an expected failure prints one line to standard error, with exit code 1."""
+    run_command("ctrzoo-evaluate", main, FLAGS, __doc__, "interrupted; rerun the command to start again")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Explain a trained model: `ctrzoo-explain`, or `python -m ctrzoo.experiments.explain`.
 
-Reads the folder of a `ctrzoo-train` run and writes `report.html`, pictures and tables: which pairs of fields the
-model says interact, in single rows and over a split, and whether shuffling these fields agrees.
+It reads the folder of a `ctrzoo-train` run and writes `report.html`, pictures and tables. They show which pairs of
+fields interact according to the model, in single rows and over a split, and whether shuffling these fields agrees.
 """
 
 import pathlib
@@ -18,32 +18,41 @@ flags.DEFINE_string("workdir", None, "The folder of a finished ctrzoo-train run.
 flags.DEFINE_string("output", None, "Where to write; by default WORKDIR/explanations.", flag_values=FLAGS)
 flags.DEFINE_string("data", None, "The prepared folder, if it is no longer where the run found it.", flag_values=FLAGS)
 flags.DEFINE_enum("split", "test", ("train", "valid", "test"), "The rows to explain.", flag_values=FLAGS)
-flags.DEFINE_integer("rows", 10_000, "How many rows of the split, chosen by chance.", lower_bound=2, flag_values=FLAGS)
-flags.DEFINE_integer("instances", 3, "Rows to show one by one, predicted best and worst.", 0, flag_values=FLAGS)
+flags.DEFINE_integer("rows", 10_000, "Number of rows of the split, chosen at random.", lower_bound=2, flag_values=FLAGS)
+flags.DEFINE_integer(
+    "instances", 3, "Number of rows to show one by one: those predicted best and worst.", 0, flag_values=FLAGS
+)
 flags.DEFINE_multi_integer(
-    "row", [], "Number of a row of the split to show instead, from 0; repeatable.", lower_bound=0, flag_values=FLAGS
+    "row", [], "A row of the split to show instead, by its number from 0; repeatable.", lower_bound=0, flag_values=FLAGS
 )
 flags.DEFINE_integer("repeats", 3, "Permutations of each field and pair of fields.", lower_bound=1, flag_values=FLAGS)
 flags.DEFINE_integer(
-    "pairs", 60, "The most pairs of fields to shuffle; half the strongest, half by chance.", 2, flag_values=FLAGS
+    "pairs",
+    60,
+    "Maximum number of pairs of fields to shuffle: half the strongest, half at random.",
+    2,
+    flag_values=FLAGS,
 )
-flags.DEFINE_integer("seed", 2018, "Seed of the choice of rows and of the permutations.", flag_values=FLAGS)
+flags.DEFINE_integer("seed", 2018, "Seed for the choice of rows and the permutations.", flag_values=FLAGS)
 flags.DEFINE_string(
     "metric",
     None,
-    "What shuffling is measured by, such as log_loss or grouped_auc; by default AUC, and what training watched if the "
-    "task is regression or ranking.",
+    "The metric that measures the effect of shuffling, such as log_loss or grouped_auc. By default AUC, or for "
+    "regression and ranking the monitored metric.",
     flag_values=FLAGS,
 )
 flags.DEFINE_list(
-    "compare", [], "Folders of other runs on the same data (other models, other seeds), by commas.", flag_values=FLAGS
+    "compare",
+    [],
+    "Folders of other runs on the same data (other models or seeds), separated by commas.",
+    flag_values=FLAGS,
 )
 
 
 def main(argv: list[str]) -> None:
-    """Run what the flags ask for."""
+    """Run what the flags request."""
     if len(argv) > 1:
-        raise ValueError(f"Unknown argument '{argv[1]}'. Everything is given as flags, such as --workdir=runs/mine.")
+        raise ValueError(f"Unknown argument '{argv[1]}'. Pass everything as flags, such as --workdir=runs/mine.")
     if FLAGS.workdir is None:
         raise ValueError("Which run? Give its folder as --workdir=runs/....")
     workdir = pathlib.Path(FLAGS.workdir)
@@ -78,8 +87,8 @@ def main(argv: list[str]) -> None:
 
 
 def run() -> None:
-    """Start `ctrzoo-explain`: an expected failure is one line on the standard error stream, exit code 1."""
-    run_command("ctrzoo-explain", main, FLAGS, __doc__, "interrupted; the same command starts again")
+    """Start `ctrzoo-explain`: an expected failure prints one line to standard error, with exit code 1."""
+    run_command("ctrzoo-explain", main, FLAGS, __doc__, "interrupted; rerun the command to start again")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Export a trained model for serving: `ctrzoo-export`, or `python -m ctrzoo.experiments.export`.
 
 `ctrzoo-export --workdir=runs/mine --to=savedmodel,onnx,litert,embeddings --table=clicks.csv --output=exported` writes
-a folder for each form. Each is read back and compared with the model on rows of the data before it gets its name.
+a folder for each form. Each form is read back and compared with the model before it is put there.
 """
 
 from __future__ import annotations
@@ -27,35 +27,43 @@ from .scoring.rows import table_to_score
 FORMS = ("savedmodel", "onnx", "litert", "embeddings")
 FLAGS = program_flags()
 define_model_flags(FLAGS)
-flags.DEFINE_list("to", None, f"What to write, by commas: {', '.join(FORMS)}.", flag_values=FLAGS)
+flags.DEFINE_list("to", None, f"The forms to write, separated by commas: {', '.join(FORMS)}.", flag_values=FLAGS)
 flags.DEFINE_string("output", None, "The folder to write; each form is a folder in it.", flag_values=FLAGS)
 flags.DEFINE_string(
     "table",
     None,
-    "Raw rows to check on: a file, or a folder or pattern of parts. A SavedModel, which reads raw cells, needs it; "
-    "the other forms are checked on test rows of the run's data by default.",
+    "Raw rows to check on: a file, or a folder or pattern of files. A SavedModel, which reads raw cells, needs it. "
+    "By default, other forms are checked on test rows of the run's data.",
     flag_values=FLAGS,
 )
 flags.DEFINE_enum(
-    "format", None, KINDS, "The kind of the table, if its name and the training table do not say it.", flag_values=FLAGS
+    "format",
+    None,
+    KINDS,
+    "The kind of the table, if neither its name nor the training table says it.",
+    flag_values=FLAGS,
 )
 flags.DEFINE_string(
     "schema",
     None,
-    "A schema that says how the table is written; by default it is like the training table.",
+    "A schema that says how the table is written; by default like the training table.",
     flag_values=FLAGS,
 )
-flags.DEFINE_integer("check_rows", 1000, "The most rows to check on.", 1, flag_values=FLAGS)
+flags.DEFINE_integer("check_rows", 1000, "Maximum number of rows to check on.", 1, flag_values=FLAGS)
 flags.DEFINE_float(
-    "tolerance", TOLERANCE, "The largest difference from the model, relative to outputs above 1.", 0, flag_values=FLAGS
+    "tolerance",
+    TOLERANCE,
+    "The largest allowed difference from the model; relative for outputs above 1.",
+    0,
+    flag_values=FLAGS,
 )
 flags.DEFINE_bool("overwrite", False, "Replace existing exports.", flag_values=FLAGS)
 
 
 def main(argv: list[str]) -> None:
-    """Export what the flags ask for."""
+    """Export what the flags request."""
     if len(argv) > 1:
-        raise ValueError(f"Unknown argument '{argv[1]}'. Everything is given as flags, such as --to=savedmodel.")
+        raise ValueError(f"Unknown argument '{argv[1]}'. Pass everything as flags, such as --to=savedmodel.")
     _check_flags()
     path, output = run_path(FLAGS.workdir, FLAGS.model), pathlib.Path(FLAGS.output)
     recover(output)
@@ -121,7 +129,7 @@ def _data_folder(path):
 
 
 def run() -> None:
-    """Start `ctrzoo-export`: an expected failure is one line on the standard error stream, exit code 1."""
+    """Start `ctrzoo-export`: an expected failure prints one line to standard error, with exit code 1."""
     run_command("ctrzoo-export", main, FLAGS, __doc__, "interrupted; nothing was written")
 
 

@@ -2,8 +2,8 @@
 
 Example: `python -m ctrzoo.experiments.leaderboard --folder=experiments/results/table2`. It reads the finished runs and
 writes `leaderboard.md`, `leaderboard.csv` and `leaderboard.png` into the folder. Costs are the wall time of an epoch
-(the median of a run, then the median over runs), that of a whole run, and the number of weights. `--note`
-says how the times were measured. `--score=mean_rank` reads the ranks of a next-movie sweep.
+(the median of a run, then the median over runs), that of a whole run, and the number of weights. `--note` says how the
+times were measured. `--score=mean_rank` reads the ranks of a next-movie sweep.
 """
 
 from __future__ import annotations
@@ -86,14 +86,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=pathlib.Path, required=True, help="The folder of a sweep.")
     parser.add_argument(
-        "--score", default="test_auc", help="A column of results.csv; or mean_rank, of a next-movie sweep."
+        "--score", default="test_auc", help="A column of results.csv, or mean_rank for a next-movie sweep."
     )
-    parser.add_argument("--note", default=NOTE, help="How the times were measured, for table and picture.")
+    parser.add_argument("--note", default=NOTE, help="How the times were measured, for the table and the picture.")
     parser.add_argument(
         "--device", default="not recorded", help="The device of runs that did not record its kind, such as CPU."
     )
     parser.add_argument(
-        "--costs", nargs="+", choices=COSTS, default=SHOWN, help="The costs in the picture; the tables have all."
+        "--costs", nargs="+", choices=COSTS, default=SHOWN, help="The costs in the picture; the tables have all costs."
     )
     options = parser.parse_args(arguments)
     with one_line_failures("leaderboard", "Interrupted."):

@@ -2,7 +2,7 @@
 
 `ctrzoo-predict --workdir=runs/mine --table=new.csv --output=scores.csv` writes the columns that name the rows and the
 prediction of each row, in the order of the table. The cells are read as the training rows were. The table needs no
-label. Tables are CSV, TSV, Parquet, libsvm or libffm, plain or compressed, in one file or many.
+label. It may be CSV, TSV, Parquet, libsvm or libffm, plain or compressed, in one file or many.
 """
 
 from __future__ import annotations
@@ -31,30 +31,34 @@ from .scoring.rows import encoded_chunks, table_to_score
 FLAGS = program_flags()
 define_model_flags(FLAGS)
 flags.DEFINE_string(
-    "table", None, "The rows: a file, a folder or pattern of parts, or - for the standard input.", flag_values=FLAGS
+    "table", None, "The rows: a file, a folder or pattern of files, or - for standard input.", flag_values=FLAGS
 )
 flags.DEFINE_string(
-    "output", None, "The file to write, .csv or .parquet, or - for CSV on the standard output.", flag_values=FLAGS
+    "output", None, "The file to write, .csv or .parquet, or - for CSV on standard output.", flag_values=FLAGS
 )
 flags.DEFINE_list(
     "id",
     None,
-    "Columns that name the rows, by commas, copied as they are written; by default the `id` of the schema. Without "
-    "any, rows are numbered from 1.",
+    "Columns that name the rows, separated by commas. They are copied unchanged. By default the `id` of the schema; "
+    "without one, rows are numbered from 1.",
     flag_values=FLAGS,
 )
 flags.DEFINE_integer(
-    "explain", None, "Add so many of the fields or pairs that add most to each logit.", 1, flag_values=FLAGS
+    "explain",
+    None,
+    "Number of fields or pairs to write for each row: those that add most to its logit.",
+    1,
+    flag_values=FLAGS,
 )
 define_table_flags(FLAGS)
-flags.DEFINE_integer("batch_size", None, "Rows predicted at once; by default 8,192.", 1, flag_values=FLAGS)
+flags.DEFINE_integer("batch_size", None, "Rows per batch; by default 8,192.", 1, flag_values=FLAGS)
 flags.DEFINE_bool("overwrite", False, "Replace an existing output.", flag_values=FLAGS)
 
 
 def main(argv: list[str]) -> None:
-    """Score what the flags ask for."""
+    """Score what the flags request."""
     if len(argv) > 1:
-        raise ValueError(f"Unknown argument '{argv[1]}'. Everything is given as flags, such as --table=new.csv.")
+        raise ValueError(f"Unknown argument '{argv[1]}'. Pass everything as flags, such as --table=new.csv.")
     _check_flags()
     path = run_path(FLAGS.workdir, FLAGS.model)
     encoding = TableEncoding.load(encoding_folder(path, FLAGS.encoding))
@@ -92,9 +96,9 @@ def main(argv: list[str]) -> None:
 
 def _check_flags():
     if FLAGS.table is None:
-        raise ValueError("Which rows? Pass --table=new.csv, a folder or pattern of parts, or - for the standard input.")
+        raise ValueError("Which rows? Pass --table=new.csv, a folder or pattern of files, or - for standard input.")
     if FLAGS.output is None:
-        raise ValueError("Where to? Pass --output=scores.csv or .parquet, or - for CSV on the standard output.")
+        raise ValueError("Where to? Pass --output=scores.csv or .parquet, or - for CSV on standard output.")
     check_table_flags(FLAGS)
     if FLAGS.explain and FLAGS.batch_size:
         raise ValueError("--batch_size has no effect with --explain, which has small batches. Leave one out.")
@@ -114,8 +118,8 @@ def _ids(source, encoding, console):
 
 
 def run() -> None:
-    """Start `ctrzoo-predict`: an expected failure is one line on the standard error stream, exit code 1."""
-    run_command("ctrzoo-predict", main, FLAGS, __doc__, "interrupted; the same command starts again")
+    """Start `ctrzoo-predict`: an expected failure prints one line to standard error, with exit code 1."""
+    run_command("ctrzoo-predict", main, FLAGS, __doc__, "interrupted; rerun the command to start again")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 For a benchmark: `ctrzoo-prepare --dataset=criteo --raw=train.txt --data_dir=data`. For your own table, draft a schema
 with `ctrzoo-prepare --table=clicks.csv --schema=schema.yaml --infer_schema`, edit it, and rerun the command without
-`--infer_schema`. Rerun an interrupted command to resume it. `--report=FOLDER` writes the page `report.html` for a
-folder that has none.
+`--infer_schema`. Rerun an interrupted command to resume it. `--report=FOLDER` writes the page `report.html` for an
+already prepared folder.
 """
 
 from __future__ import annotations
@@ -40,17 +40,24 @@ flags.DEFINE_enum(
     flag_values=FLAGS,
 )
 flags.DEFINE_multi_string("set", [], "key=value for an option of the benchmark; repeatable.", flag_values=FLAGS)
-flags.DEFINE_string("table", None, "Your own table: a file or a pattern such as 'logs/*.parquet'.", flag_values=FLAGS)
-flags.DEFINE_string("valid_table", None, "The table's validation rows, if in separate files.", flag_values=FLAGS)
-flags.DEFINE_string("test_table", None, "The table's test rows, if in separate files.", flag_values=FLAGS)
-flags.DEFINE_string("schema", None, "The schema of the table, JSON or YAML.", flag_values=FLAGS)
-flags.DEFINE_bool("infer_schema", False, "Draft the schema from the table and stop.", flag_values=FLAGS)
-flags.DEFINE_string("label", None, "The label column, if the draft is to use another than it finds.", flag_values=FLAGS)
+flags.DEFINE_string("table", None, "Your own table: a file, or a pattern such as 'logs/*.parquet'.", flag_values=FLAGS)
 flags.DEFINE_string(
-    "separator", None, "The character between columns, if the draft is to use another than it finds.", flag_values=FLAGS
+    "valid_table", None, "The table's validation rows, if they are in separate files.", flag_values=FLAGS
 )
-flags.DEFINE_string("name", None, "Name of the table's data set; by default the file's.", flag_values=FLAGS)
-flags.DEFINE_integer("seed", 0, "Seed for the table's split and order.", flag_values=FLAGS)
+flags.DEFINE_string("test_table", None, "The table's test rows, if they are in separate files.", flag_values=FLAGS)
+flags.DEFINE_string("schema", None, "The schema of the table, in JSON or YAML.", flag_values=FLAGS)
+flags.DEFINE_bool("infer_schema", False, "Draft the schema from the table and stop.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "label", None, "With --infer_schema, the label column, instead of the one that it finds.", flag_values=FLAGS
+)
+flags.DEFINE_string(
+    "separator",
+    None,
+    "With --infer_schema, the character between columns, instead of the one that it finds.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string("name", None, "Name of the table's data set; by default that of the file.", flag_values=FLAGS)
+flags.DEFINE_integer("seed", 0, "Seed for the split and the order of the table's rows.", flag_values=FLAGS)
 flags.DEFINE_enum("bad_rows", "error", ["error", "skip"], "What to do with malformed rows.", flag_values=FLAGS)
 flags.DEFINE_float(
     "most_skipped",
@@ -61,30 +68,30 @@ flags.DEFINE_float(
 flags.DEFINE_bool(
     "keep_counts",
     False,
-    "Keep the counts of the table's rare values too, so that --extend can go on.",
+    "Keep the counts of the table's rare values too, so that --extend can add to them.",
     flag_values=FLAGS,
 )
 flags.DEFINE_string(
     "extend",
     None,
-    "A prepared folder, by its path or name: the table's values keep the ids that they have there, counts go on, and "
-    "new values get new ids. The folder stays as it is.",
+    "The path or name of a prepared folder. Values keep the ids that they have there, counts are added to its counts, "
+    "and new values get new ids. The folder stays as it is.",
     flag_values=FLAGS,
 )
 flags.DEFINE_integer(
     "expire",
     None,
-    "With --extend, drop values that did not occur in so many extensions, this one among them.",
+    "With --extend, drop values that did not occur in this number of extensions, including this one.",
     1,
     flag_values=FLAGS,
 )
 flags.DEFINE_enum(
-    "engine", "local", ["local", "spark"], "What prepares a table: this machine, or Apache Spark.", flag_values=FLAGS
+    "engine", "local", ["local", "spark"], "What prepares the table: this machine, or Apache Spark.", flag_values=FLAGS
 )
 flags.DEFINE_string(
     "master",
     None,
-    "With --engine=spark, where it runs: local[4], spark://host:7077, yarn; by default local[*].",
+    "With --engine=spark, where it runs: such as local[4], spark://host:7077 or yarn; by default local[*].",
     flag_values=FLAGS,
 )
 flags.DEFINE_multi_string(
@@ -96,7 +103,7 @@ flags.DEFINE_multi_string(
 flags.DEFINE_string(
     "report",
     None,
-    "A prepared folder, by its path or name, to write report.html for; nothing is prepared.",
+    "The path or name of a prepared folder to write report.html for; nothing is prepared.",
     flag_values=FLAGS,
 )
 flags.DEFINE_string("data_dir", None, f"Where to write prepared data, {DATA_DIR_HELP}", flag_values=FLAGS)

@@ -1,9 +1,10 @@
 """Search hyperparameters with Optuna: `ctrzoo-search`, or `python -m ctrzoo.experiments.search`.
 
 Example: `ctrzoo-search --config=space.py --trials=40`. The configuration is a Python file whose `get_search()` returns
-settings, hyperparameters and data set options. Lists and `ctrzoo.experiments.sweeps.search.Between` are searched; all
-other values are fixed. Trials are compared by validation log loss. A trial whose loss is above the median after an
-epoch ends early. To speed up a study, run several processes at once with different seeds. Rerun the command to resume.
+settings, hyperparameters and data set options. Values that are lists or `ctrzoo.experiments.sweeps.search.Between` are
+searched; all others are fixed. Trials are compared by validation log loss. A trial whose loss is above the median after
+an epoch ends early. To speed up a study, run several processes at once with different seeds. Rerun the command to
+resume.
 """
 
 import pathlib
@@ -23,7 +24,7 @@ flags.DEFINE_multi_string(
     "raw", [], "dataset=path of the raw file or folder of a data set; repeatable.", flag_values=FLAGS
 )
 flags.DEFINE_integer("trials", 20, "Number of trials of the study, over all processes.", flag_values=FLAGS)
-flags.DEFINE_string("sampler", "tpe", "tpe, random or grid.", flag_values=FLAGS)
+flags.DEFINE_string("sampler", "tpe", "How hyperparameters are chosen: tpe, random or grid.", flag_values=FLAGS)
 flags.DEFINE_integer("seed", 0, "Seed for the sampler; give each process a different one.", flag_values=FLAGS)
 
 

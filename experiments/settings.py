@@ -61,12 +61,14 @@ class Settings:
     plateau_factor: float = shared("plateau_factor")
     learning_rate_scaling: str = option(
         "none",
-        "How the learning rate, tuned for one device, scales with the number of devices.",
+        "How the learning rate, tuned for one device, is scaled with the number of devices.",
         choices=LEARNING_RATE_SCALING,
     )
     optimizer: str = shared("optimizer")
     precision: str = option(
-        "float32", "Precision of computation; weights stay float32. mixed_float16 scales the loss.", choices=PRECISIONS
+        "float32",
+        "Precision of computation; weights stay float32. With mixed_float16, the loss is scaled.",
+        choices=PRECISIONS,
     )
     jit_compile: bool = shared("jit_compile")
     cpu_replicas: int = shared("cpu_replicas")
@@ -77,9 +79,8 @@ class Settings:
     seed: int = shared("seed")
     warm_start: str | None = option(
         None,
-        "The folder of a finished run whose model goes on: weights and optimizer state are carried over by field and "
-        "value, and rows of new values start as in a new model. Epochs, patience and the schedule of the learning rate "
-        "begin anew.",
+        "The folder of a finished run to start from: weights and optimizer state are carried over by field and value, "
+        "and new values start as in a new model. Epochs, patience and the learning rate schedule begin anew.",
         str,
         wanted="a text",
     )

@@ -2,8 +2,8 @@
 
 Example: `ctrzoo-sweep --config=table2 --raw=movielens_1m=ml-1m.zip --workers=2`. The configuration is a Python file
 whose `get_sweep()` returns a list with one dictionary of settings per run. `ctrzoo.experiments.sweeps.grid.grid` makes
-such lists. Several processes may run the same sweep at once, also on several hosts that share a disk. Rerun the command
-to resume.
+such lists. Several processes may run the same sweep at once, also on hosts that share a disk. Rerun the command to
+resume.
 """
 
 import pathlib
@@ -29,14 +29,16 @@ flags.DEFINE_string("data_dir", None, f"The folder of prepared data, {DATA_DIR_H
 flags.DEFINE_multi_string(
     "raw", [], "dataset=path of the raw file or folder of a data set; repeatable.", flag_values=FLAGS
 )
-flags.DEFINE_integer("workers", None, "Runs at a time; by default one, or one per GPU of --gpus.", flag_values=FLAGS)
+flags.DEFINE_integer(
+    "workers", None, "Number of runs at a time; by default one, or one per GPU of --gpus.", flag_values=FLAGS
+)
 flags.DEFINE_list("gpus", [], "GPU ids, separated by commas; each run gets one GPU.", flag_values=FLAGS)
 flags.DEFINE_bool("retry_failed", False, "Repeat failed runs.", flag_values=FLAGS)
 flags.DEFINE_enum("track", None, TRACKERS, TRACK_HELP, flag_values=FLAGS)
 flags.DEFINE_string(
     "tracking_uri", None, f"{URI_HELP} By default mlruns in the folder of the sweep.", flag_values=FLAGS
 )
-flags.DEFINE_multi_string("set", [], "key=value for all runs; overrides the sweep; repeatable.", flag_values=FLAGS)
+flags.DEFINE_multi_string("set", [], "key=value for all runs; it overrides the sweep; repeatable.", flag_values=FLAGS)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -68,7 +68,10 @@ RUNNING_FLAGS = ("strategy", "num_devices", "track", "tracking_uri", *CHECKPOINT
 _define(Settings, SETTING_FLAGS)
 _define(TrainingOptions, CHECKPOINT_FLAGS)
 flags.DEFINE_string(
-    "baselines", None, "More models to train, by commas. Without --model and --config: lr,fm.", flag_values=FLAGS
+    "baselines",
+    None,
+    "More models to train, separated by commas. Without --model and --config: lr,fm.",
+    flag_values=FLAGS,
 )
 flags.DEFINE_string("data_dir", None, f"The folder of prepared data, {DATA_DIR_HELP}", flag_values=FLAGS)
 flags.DEFINE_string("raw", None, "The raw file or folder of the data set.", flag_values=FLAGS)
@@ -80,12 +83,12 @@ flags.DEFINE_enum(
     flag_values=FLAGS,
 )
 flags.DEFINE_string(
-    "workdir", None, "Folder of the results, by default runs/...; rerun with it to resume.", flag_values=FLAGS
+    "workdir", None, "Folder of the results, by default a new one in runs/; rerun with it to resume.", flag_values=FLAGS
 )
 flags.DEFINE_string(
     "config",
     None,
-    "A Python file whose get_config() returns settings. By default the tuned file for data set and model, "
+    "A Python file whose get_config() returns settings. By default the file in configs/ for the data set and model, "
     "if it exists; 'none' uses no file.",
     flag_values=FLAGS,
 )
@@ -93,28 +96,29 @@ flags.DEFINE_enum(
     "strategy",
     "auto",
     ("auto", "one_device", "mirrored", "multi_worker", "model_parallel"),
-    "Where to train. auto uses all hosts of TF_CONFIG if it is set, otherwise all GPUs. model_parallel divides the "
-    "tables over devices and needs --backend=jax.",
+    "Where to train. auto uses all hosts of --hosts or TF_CONFIG if there are any, otherwise all GPUs. model_parallel "
+    "divides the tables over devices and needs --backend=jax.",
     flag_values=FLAGS,
 )
 flags.DEFINE_integer(
     "num_devices",
     None,
-    "Number of GPUs to use, or of parts of the CPU, with --strategy=mirrored or model_parallel; by default all GPUs.",
+    "Number of GPUs to use with --strategy=mirrored or model_parallel, or of devices that the CPU is divided into. By "
+    "default all GPUs.",
     lower_bound=1,
     flag_values=FLAGS,
 )
 flags.DEFINE_string(
     "hosts",
     None,
-    "The hosts that train together, as addresses with ports by commas, such as a:12345,b:12345; the same command runs "
-    "on each of them. By default those of TF_CONFIG, otherwise this host.",
+    "The hosts that train together: addresses with ports, separated by commas, such as a:12345,b:12345. The same "
+    "command runs on each of them. By default those of TF_CONFIG, otherwise only this host.",
     flag_values=FLAGS,
 )
 flags.DEFINE_integer(
     "host_index",
     None,
-    "The number of this host in --hosts, from 0. By default that of Slurm or of an Indexed Job of Kubernetes.",
+    "The number of this host in --hosts, from 0. By default the one that Slurm or an Indexed Job of Kubernetes gives.",
     lower_bound=0,
     flag_values=FLAGS,
 )
@@ -122,13 +126,12 @@ flags.DEFINE_enum(
     "backend",
     None,
     ("tensorflow", "jax"),
-    "What computes: TensorFlow, or JAX, which can divide tables over devices. By default that of KERAS_BACKEND, "
-    "otherwise TensorFlow.",
+    "The backend of Keras; jax can divide tables over devices. By default that of KERAS_BACKEND, otherwise tensorflow.",
     flag_values=FLAGS,
 )
 flags.DEFINE_enum("track", None, TRACKERS, TRACK_HELP, flag_values=FLAGS)
 flags.DEFINE_string(
-    "tracking_uri", None, f"{URI_HELP} By default the folder mlruns next to the workdir.", flag_values=FLAGS
+    "tracking_uri", None, f"{URI_HELP} By default the folder mlruns next to --workdir.", flag_values=FLAGS
 )
 flags.DEFINE_multi_string(
     "set", [], "key=value for any setting, hyperparameter or data set option; repeatable.", flag_values=FLAGS
@@ -213,7 +216,7 @@ def _new_workdir(settings: Settings) -> str:
 
 
 def _interrupted() -> str:
-    """Say how to go on after an interruption: resume if the run has a checkpoint."""
+    """Say how to continue after an interruption: resume if the run has a checkpoint."""
     if not FLAGS.workdir or not any(pathlib.Path(FLAGS.workdir).glob("**/checkpoints/[0-9]*.zip")):
         return "interrupted before the first checkpoint. Rerun the command to start again."
     workdir = f"--workdir={FLAGS.workdir}"

@@ -134,7 +134,7 @@ class TrainingOptions:
     )
     learning_rate_schedule: str = option(
         "constant",
-        "constant, or cosine: the learning rate falls each epoch along half a cosine and would reach zero after all "
+        "constant, or cosine: the learning rate falls after each epoch along half a cosine, and would be zero after "
         "`epochs`.",
         choices=tuple(SCHEDULES),
     )
@@ -156,8 +156,8 @@ class TrainingOptions:
     )
     positive_weight: float = option(
         1.0,
-        "Weight of rows with a label above 0 in the training loss, compared with other rows. Predicted probabilities "
-        "are then too high.",
+        "Weight in the training loss of rows with a label above 0, compared with other rows. Above 1, predicted "
+        "probabilities are too high.",
         wanted="a number above 0",
         allow=lambda number: 0 < number < math.inf,
     )
@@ -170,13 +170,13 @@ class TrainingOptions:
     jit_compile: bool = option(False, "Whether XLA compiles the training step.")
     cpu_replicas: int = whole(
         1,
-        "Number of parts of a batch that a CPU computes in parallel. Helps models with many small operations. Has no "
-        "effect on GPUs, on several devices or with JAX.",
+        "Number of parts of a batch that a CPU computes in parallel. It helps models with many small operations, and "
+        "has no effect on GPUs, on several devices or with JAX.",
     )
     data_parts: int | None = option(
         None,
-        "Parts into which the files of prepared data are divided, each read by one of several hosts. The rows of a "
-        "batch depend on it, so a run resumes with the same number. By default the number of hosts.",
+        "Number of parts into which the prepared data are divided; one host reads each part. The rows of a batch "
+        "depend on it, so a run resumes only with the same number. By default the number of hosts.",
         int,
         wanted="a whole number of at least 1, or None",
         allow=lambda number: number >= 1,

@@ -115,7 +115,7 @@ def source_of(
 def define_model_flags(values: flags.FlagValues) -> None:
     """Define the flags of programs that read a run or a saved model: --workdir, --model, --encoding."""
     flags.DEFINE_string("workdir", None, "The folder of a finished ctrzoo-train run.", flag_values=values)
-    flags.DEFINE_string("model", None, "A saved model (.keras) in place of --workdir.", flag_values=values)
+    flags.DEFINE_string("model", None, "A saved model (.keras) instead of --workdir.", flag_values=values)
     flags.DEFINE_string(
         "encoding",
         None,
@@ -144,7 +144,7 @@ def define_table_flags(values: flags.FlagValues) -> None:
         "schema",
         None,
         "A schema (JSON or YAML) whose separator, columns, quote, missing and format say how the table is written; by "
-        "default it is written like the training table.",
+        "default like the training table.",
         flag_values=values,
     )
 

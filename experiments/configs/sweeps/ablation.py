@@ -1,11 +1,11 @@
-"""GraphFM's Figure 2: without interaction selection (-S), interactions (-I), several heads (-M); five seeds.
+"""GraphFM's Figure 2: without interaction selection (-S), interactions (-I) or several heads (-M); five seeds.
 
 Command: `ctrzoo-sweep --config=ablation --raw=movielens_1m=ml-1m.zip --raw=criteo=train.txt --workers=2`
 
-`--set=dataset=movielens_1m` leaves Criteo out. That makes 20 runs of 16 minutes on one core next to another run: less
-than three hours on two cores. The paper's figure gives the order on both data sets as GraphFM, -S, then -I and -M,
-without numbers. Finished runs are in `experiments/results/ablation`. Pass `--folder=experiments/results/ablation` to
-resume from them.
+`--set=dataset=movielens_1m` leaves Criteo out. The remaining 20 runs take 16 minutes each on one core next to another
+run: less than three hours on two cores. The paper's figure gives the order on both data sets as GraphFM, -S, then -I
+and -M, without numbers. Finished runs are in `experiments/results/ablation`. Pass
+`--folder=experiments/results/ablation` to resume from them.
 """
 
 import pathlib

@@ -1,10 +1,11 @@
-"""Training day by day on synthetic clicks that drift, in three ways, three seeds each; on MovieLens-1M with --raw.
+"""Training day by day in three ways, on synthetic clicks that drift (three seeds) or on MovieLens-1M (one seed).
 
-Command: `ctrzoo-sweep --config=daily`, or with `--raw=movielens_1m=ml-1m.zip --folder=runs/daily_movielens`
+Command: `ctrzoo-sweep --config=daily`; for MovieLens-1M, add `--raw=movielens_1m=ml-1m.zip
+--folder=runs/daily_movielens`
 
-Each day is tested before it is trained on: by a model that goes on from the day before (`--extend`, `--warm_start`), by
-one trained from scratch on all days so far, and by one trained on the first day only. Days depend on each other, so
-they are trained one after the other in this process.
+Each day is scored before it is trained on, by three models: one that continues from the day before (`--extend`,
+`--warm_start`), one trained from scratch on all days so far, and one trained only on the first day. Days depend on each
+other, so they are trained one after the other in this process.
 """
 
 import pathlib

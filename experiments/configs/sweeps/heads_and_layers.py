@@ -2,9 +2,9 @@
 
 Command: `ctrzoo-sweep --config=heads_and_layers --raw=movielens_1m=ml-1m.zip --workers=2`
 
-The settings of `movielens_1m/graphfm.py` have 2 heads and 3 layers of 7, 4 and 2 neighbors. Fewer layers leave the last
-ones out, and a fourth has 1 neighbor. Only one number differs from those settings in each run. Finished runs are in
-`experiments/results/heads_and_layers`. Pass `--folder=experiments/results/heads_and_layers` to resume from them.
+The settings of `movielens_1m/graphfm.py` have 2 heads and 3 layers of 7, 4 and 2 neighbors. Each run changes either the
+number of heads or that of layers. With fewer layers, the last ones are left out; a fourth has 1 neighbor. Finished runs
+are in `experiments/results/heads_and_layers`. Pass `--folder=experiments/results/heads_and_layers` to resume from them.
 """
 
 import pathlib

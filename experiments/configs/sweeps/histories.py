@@ -1,9 +1,9 @@
-"""What models make of a history whose truth is planted: blind, order-free and aware of order; three seeds.
+"""Models on synthetic clicks with a planted history: without events, without their order, with it; three seeds.
 
 Command: `ctrzoo-sweep --config=histories --folder=experiments/results/histories`
 
-200,000 training rows of `synthetic` with `histories=true`. All models have the same fields, penalties and MLP. The
-first sees no event, the last the true feature in place of the events, so they bound the others from both sides.
+The data are 200,000 training rows of `synthetic` with `histories=true`. All models have the same fields and MLP. The
+first sees no event and the last sees the true feature instead of the events, so they bound the others from both sides.
 """
 
 import pathlib

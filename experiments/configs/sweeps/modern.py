@@ -3,8 +3,8 @@
 Command: `ctrzoo-sweep --config=modern --raw=movielens_1m=ml-1m.zip --workers=2`
 
 Hyperparameters come from `configs/movielens_1m/<model>.py`. GraphFM's and DCN-v2's runs are those of `table2`, and
-every model is compared with them. Finished runs are in `experiments/results/modern`. Pass
-`--folder=experiments/results/modern` to resume from them.
+every model is compared with them. To keep the runs next to those of the other sweeps, pass
+`--folder=experiments/results/modern`.
 """
 
 from ctrzoo.types import Config

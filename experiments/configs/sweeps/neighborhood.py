@@ -6,7 +6,7 @@ The sweep has 49 cells of 3 runs. The first 48 runs are the cells whose numbers 
 area. Cells are compared after ten epochs, half of those in `movielens_1m/graphfm.py`. A run takes 7 to 10 minutes on
 one core next to another run. Two cores take three to four hours for the first 48 runs and ten hours for all. An H200
 takes five minutes for 16 runs at a time (`--workers=16 --gpus=0`). Finished runs are in
-`experiments/results/neighborhood`.
+`experiments/results/neighborhood`. Pass `--folder=experiments/results/neighborhood` to resume from them.
 """
 
 import pathlib

@@ -2,14 +2,15 @@
 
 Command: `ctrzoo-sweep --config=next_movie --raw=movielens_100k=ml-100k.zip`
 
-The article is "Feature-Interactions Based Information Retrieval Models"; it prints an order of models without numbers.
-A query is a rating that is not a user's last, and each model ranks all 1,682 movies for it. Training takes the movie
-rated next and four movies drawn uniformly. `(softmax)` minimizes the softmax loss of a query instead of the log loss,
-`(popular)` draws the four movies by popularity, and `(numerical)` has a field for each number of a genre.
+The article is "Feature-Interactions Based Information Retrieval Models"; it prints an order of models, with numbers
+only in a chart. A query is a rating that is not a user's last, and each model ranks all 1,682 movies for it. Training
+takes the movie rated next and four movies drawn uniformly. `(softmax)` minimizes the softmax loss of a query instead of
+the log loss. `(popular)` draws the four movies by popularity. `(numerical)` has one numerical field for each number of
+a genre.
 
-By default a random fifth of the queries is for test, as in the article. `--set=split_by=time` and
-`--set=split_by=user`, each with its own `--folder`, take the last fifth of each user and a fifth of the users.
-`next_movie.md` compares mean ranks with those of baselines and with the article's order.
+By default, a random fifth of the queries is for test. `--set=split_by=time` takes the last fifth of each user's
+queries, and `--set=split_by=user` a fifth of the users; pass a `--folder` for each. `next_movie.md` compares mean ranks
+with those of baselines and with the article's order.
 """
 
 import pathlib
@@ -20,8 +21,8 @@ from ctrzoo.types import Config
 from ...next_movie.report import write_next_movie
 from ...sweeps.grid import grid
 
-# Learning rates were chosen by the grouped AUC of validation rows, of which the mean rank is a linear function, for
-# seed 2018 and few epochs; sizes so that an epoch takes less than a minute on a shared core.
+# Learning rates were chosen for seed 2018 and few epochs, by the grouped AUC of validation rows, of which the mean rank
+# is a linear function. Sizes were chosen so that an epoch takes less than a minute on a shared core.
 DEEP = {"deep_units": (128, 64), "learning_rate": 0.003}
 ARTICLE = [
     {"model": "fm", "learning_rate": 0.01},

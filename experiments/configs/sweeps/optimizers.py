@@ -2,7 +2,7 @@
 
 Command: `ctrzoo-sweep --config=optimizers --raw=movielens_1m=ml-1m.zip --workers=2`
 
-The models have no embedding penalty, because it would give every row of the table a gradient. For Criteo and Avazu:
+The models have no penalty on embeddings, because it would give every row of the table a gradient. For Criteo and Avazu:
 `--set=dataset=criteo --raw=criteo=train.txt --folder=runs/optimizers_criteo`.
 """
 

@@ -2,8 +2,8 @@
 
 Command: `ctrzoo-sweep --config=selection --raw=movielens_1m=ml-1m.zip`
 
-Nobody has run it on MovieLens-1M yet: 18 runs of 16 minutes on one core next to another run. The 18 runs in
-`experiments/results/selection` are of synthetic clicks: `ctrzoo-sweep --config=selection --set=dataset=synthetic
+It has not been run on MovieLens-1M yet, which takes 18 runs of 16 minutes on one core next to another run. The 18 runs
+in `experiments/results/selection` are on synthetic clicks: `ctrzoo-sweep --config=selection --set=dataset=synthetic
 --set=epochs=3 --folder=experiments/results/selection`, about two minutes each. The paper's formulation has the residual
 and the normalization of the released code, without which it learns little.
 """

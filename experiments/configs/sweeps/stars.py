@@ -1,9 +1,10 @@
-"""FM and GraphFM on the stars of MovieLens-1M, as numbers and as an order: regression and ranking, three seeds each.
+"""FM and GraphFM on the stars of MovieLens-1M: regression and ranking, three seeds each.
 
 Command: `ctrzoo-sweep --config=stars --raw=movielens_1m=ml-1m.zip --workers=2`
 
-All 1,000,209 ratings are rows; the protocol is "clean". Regression minimizes the squared error, ranking RankNet's loss
-over pairs of ratings of one user. `stars.md` compares them with the mean of each user's training ratings.
+All 1,000,209 ratings are rows; the protocol is "clean". Regression minimizes the squared error. Ranking minimizes
+RankNet's loss over pairs of ratings of one user. `stars.md` compares them with the mean of each user's training
+ratings.
 """
 
 import pathlib

@@ -2,7 +2,7 @@
 
 Command: `ctrzoo-sweep --config=table2_joint --raw=movielens_1m=ml-1m.zip --workers=2`
 
-The time and accuracy of the whole sweep are not yet known.
+The whole sweep has not been run yet.
 """
 
 import pathlib
