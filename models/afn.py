@@ -16,10 +16,11 @@ from ctrzoo.types import Config, DType
 class AFN(CTRModel):
     """Adaptive factorization network: an MLP on products of the fields, whose exponents are learned.
 
-    The logarithm takes the absolute value of each entry, at least 1e-5: a smaller one, also that of an absent field,
-    has no gradient. FuxiCTR draws tables from N(0, 0.0001^2), where this holds for 8% of the entries; here they come
-    from N(0, 0.01^2), where it holds for 0.08%. There is no dropout of embeddings, because its zeros would count as
-    1e-5. AFN+ adds an MLP on embeddings of its own; both are trained jointly, while the authors first train them apart.
+    The logarithm takes the absolute value of each entry, at least 1e-5. A smaller entry, such as that of an absent
+    field, has no gradient. FuxiCTR draws tables from N(0, 0.0001^2), where this holds for 8% of the entries; here they
+    come from N(0, 0.01^2), where it holds for 0.08%. There is no dropout of embeddings, because its zeros would count
+    as 1e-5. AFN+ adds an MLP on embeddings of its own; both are trained jointly, while the authors first train them
+    separately.
     Source: Cheng, Shen, Huang, AAAI 2020, https://arxiv.org/abs/1909.03276.
     Cost: O(K n d + K d h) per row, for K neurons and a first hidden layer of h, and the rest of the MLP.
     Explanations: none.

@@ -30,7 +30,8 @@ class AutoFIS(CTRModel):
     Source: Liu et al., 2020, section 3, https://arxiv.org/abs/2003.11235.
     Cost: O(n^2 d) per row.
     Explanations: `fields`, each field's own contribution to the logit (its linear term); `pairs`, each pair's
-        contribution to the logit; `gates`, the gate of each pair (the same for all rows, zero for pairs not kept).
+        contribution to the logit; `gates`, the gate of each pair (the same for all rows, zero for pairs that were not
+        kept).
 
     Args:
         schema: The `Schema`.

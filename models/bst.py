@@ -25,14 +25,14 @@ HIDDEN = ("dropout", "batch_norm", "batch_norm_momentum", "activation")
 class BST(CTRModel):
     """BST: a transformer over the events of a history and the candidate, which comes last.
 
-    A trainable vector of its position is joined to each event. What the transformer gives is pooled, as an input of an
-    MLP, with all other fields, the candidate among them. Each history of the schema has its own transformer. Defaults
-    are FuxiCTR's, but for the embedding size (10 there) and the start of the tables, N(0, 0.01^2) instead of
-    N(0, 0.0001^2). The paper has 8 heads, and positions of the time between the event and now.
+    A trainable vector of its position is joined to each event. The outputs of the transformer are pooled. An MLP gets
+    the result and all other fields, the candidate among them. Each history of the schema has its own transformer.
+    Defaults are FuxiCTR's, except for the embedding size (10 there) and the initial tables, N(0, 0.01^2) instead of
+    N(0, 0.0001^2). The paper has 8 heads, and its positions are the time between the event and now.
     Source: Chen et al., DLP-KDD 2019, section 2, https://arxiv.org/abs/1905.06874.
     Cost: O(l^2 m + l m^2) per row and block, for l events of size m, and the MLP.
     Explanations: `events_k`, the attention of the candidate to the events of history k in the last block, the newest
-        first, as the mean over heads. What is left to 1 is its attention to itself.
+        first, as the mean over heads. The rest, up to 1, is its attention to itself.
 
     Args:
         schema: The `Schema`, whose sequences share the ids of the candidate's fields.

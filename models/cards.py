@@ -29,8 +29,7 @@ Build a model with `ctrzoo.models.build(name, schema, **hyperparameters)`. The c
 
 - **parameters**: trainable weights of the default model on Criteo's fields (13 numerical, 26 categorical). Tables with
   one row per id (embeddings, linear weights) are not counted. Poly2's hash table is counted, because its size is a
-  hyperparameter.
-  Models of histories have one of 50 events more, of a field whose ids it shares.
+  hyperparameter. For models of histories, there is also one history of 50 events, which shares the ids of a field.
 - **formulation**: the default, for models in which paper and released code differ.
 - **cost**: n is the number of fields, d the size of an embedding vector. Each entry explains its other letters.
 - **explanations**: what `model.explainer()` returns, by key.

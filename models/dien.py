@@ -34,12 +34,12 @@ class DIEN(CTRModel):
     - `"gru"`: an ordinary GRU without attention, which does not see the candidate (as in FuxiCTR; the paper sums its
       states by attention).
 
-    Each history of the schema has its own layers. Defaults are FuxiCTR's, but for the tables, which start from
-    N(0, 0.01^2) instead of N(0, 0.0001^2), and biases of the GRUs, which start at 0. Dice counts all rows in its
+    Each history of the schema has its own layers. Defaults are FuxiCTR's, except for the tables, which start from
+    N(0, 0.01^2) instead of N(0, 0.0001^2), and the biases of the GRUs, which start at 0. Dice counts all rows in its
     statistics; FuxiCTR leaves out rows without events.
     Source: Zhou et al., AAAI 2019, equations 2 to 12, https://arxiv.org/abs/1809.03672.
-    Cost: O(l m^2) per row, for l events of size m, one after the other, and the MLP.
-    Explanations: `events_k`, the attention to the events of history k, the newest first (not of `"gru"`).
+    Cost: O(l m^2) per row, for l events of size m, computed one after the other, and the MLP.
+    Explanations: `events_k`, the attention to the events of history k, the newest first (not with `gru="gru"`).
 
     Args:
         schema: The `Schema`, whose sequences share the ids of the candidate's fields.

@@ -24,11 +24,12 @@ class DIN(CTRModel):
 
     Each history of the schema has its own attention unit, an MLP on `[q, k, q - k, q * k]` for the candidate q and an
     event k. Its columns (the item and its category) are joined. The inputs of the MLP on top are all other fields, the
-    candidate among them, then the sums. Defaults are FuxiCTR's, but for the embedding size (10 there), the start of the
-    tables, N(0, 0.01^2) instead of N(0, 0.0001^2), with which sums of events start close to 0, and the kernels' (Xavier
-    normal). The paper's unit has the outer product of q and k in place of the last two parts.
+    candidate among them, then the sums. Defaults are FuxiCTR's, except for the embedding size (10 there) and the
+    initial weights. FuxiCTR draws kernels from Xavier's normal distribution, and tables from N(0, 0.0001^2), with which
+    sums of events start close to 0; here tables come from N(0, 0.01^2). The paper's unit has the outer product of q and
+    k in place of the last two parts.
     Source: Zhou et al., KDD 2018, equation 3, https://arxiv.org/abs/1706.06978.
-    Cost: O(l m h) per row, for l events of size m and a first hidden layer of h in the unit, and the MLP.
+    Cost: O(l m h) per row, for l events of size m and a first hidden layer of h in the attention unit, and the MLP.
     Explanations: `events_k`, the weights of the events of history k, the newest first.
 
     Args:

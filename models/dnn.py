@@ -16,7 +16,7 @@ from ctrzoo.types import Config, DType
 class DNN(CTRModel):
     """MLP on the field embeddings, without any other interaction: the deep part of Wide&Deep and DeepFM alone.
 
-    FuxiCTR's model of this name computes the same. It draws tables from N(0, 0.0001^2), here they come from
+    FuxiCTR's model of this name computes the same. It draws tables from N(0, 0.0001^2); here they come from
     N(0, 0.01^2).
     Source: Covington, Adams, Sargin, RecSys 2016, https://doi.org/10.1145/2959100.2959190.
     Cost: O(n d h) per row, for a first hidden layer of h, and the rest of the MLP.

@@ -17,9 +17,9 @@ class EulerNet(CTRModel):
     """EulerNet: products of trained powers of the fields, computed as sums in a complex space.
 
     Embeddings are phases of complex vectors. Each layer multiplies powers of its vectors, as sums of logarithms and
-    phases, and adds a linear map with a ReLU. One output weighs the real and the imaginary parts alike, so that its
+    phases, and adds a linear map with a ReLU. One output weights the real and the imaginary parts alike, so that its
     bias counts twice, as in FuxiCTR's code. There, the biases of the linear maps and of the output start at random;
-    here they start at zero. FuxiCTR draws tables from N(0, 0.0001^2), here they come from N(0, 0.01^2).
+    here they start at zero. FuxiCTR draws tables from N(0, 0.0001^2); here they come from N(0, 0.01^2).
     Source: Tian et al., SIGIR 2023, https://arxiv.org/abs/2304.10711.
     Cost: O(n m d^2) per row for each layer from n vectors to m.
     Explanations: none.

@@ -22,10 +22,11 @@ class FCN(CTRModel):
     except for ranking. With another loss, only the mean is trained. As it compares means over the batch, a batch is
     not divided among devices: each computes all of it.
     As in the authors' code, the gradient also flows through these weights, and biases start at U(0, 1). FuxiCTR draws
-    tables from N(0, 0.0001^2), here they come from N(0, 0.01^2).
+    tables from N(0, 0.0001^2); here they come from N(0, 0.01^2).
     Source: Li et al., 2024, https://arxiv.org/abs/2407.13349.
     Cost: O(L h (n d)^2) per row, for L layers of both networks and h heads, half of that of DCN-v2 per layer.
-    Explanations: with both networks: `parts`, what the exponential and the linear one add to the logit. Otherwise none.
+    Explanations: with both networks: `parts`, what the exponential and the linear network add to the
+        logit. Otherwise none.
 
     Args:
         schema: The `Schema`.

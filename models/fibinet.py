@@ -16,7 +16,7 @@ from ctrzoo.types import Config, DType
 class FiBiNET(CTRModel):
     """FiBiNET: an MLP on bilinear products of all pairs, once of the embeddings and once of weighted embeddings.
 
-    FuxiCTR draws tables from N(0, 0.0001^2), here they come from N(0, 0.01^2), and linear weights start at 0.
+    FuxiCTR draws tables from N(0, 0.0001^2); here they come from N(0, 0.01^2), and linear weights start at 0.
     Source: Huang, Zhang, Zhang, RecSys 2019, SENET and bilinear-interaction layers, https://arxiv.org/abs/1905.09433.
     Cost: O(n^2 d h) per row, for a first hidden layer of h; O(n^2 d^2) more for matrices of each pair.
     Explanations: `fields`, each field's own contribution to the logit (its linear term); `importances`, the number

@@ -18,9 +18,9 @@ from ctrzoo.types import Config, DType
 class FinalMLP(CTRModel):
     """FinalMLP: two MLPs on gated embeddings, whose outputs meet in a bilinear fusion.
 
-    A gate per stream weighs every entry of the embeddings. It depends on the stream's context fields, which have
+    A gate per stream weights every entry of the embeddings. It depends on the stream's context fields, which have
     tables of their own for this, or is the same for all rows. FuxiCTR's code has a bias in each stream's logit, as
-    here, and draws tables from N(0, 0.0001^2), here they come from N(0, 0.01^2).
+    here, and draws tables from N(0, 0.0001^2); here they come from N(0, 0.01^2).
     Source: Mao et al., AAAI 2023, https://arxiv.org/abs/2304.00902.
     Cost: O(n d h) per row, for first hidden layers of h in both streams, and the rest of the MLPs.
     Explanations: `field_gates_k`, the gate of stream k on each field, the mean over the field's entries, from 0 to 2:

@@ -20,7 +20,7 @@ class FinalNet(CTRModel):
     entropy that joins `model.losses`; in regression and ranking, half the squared difference of the logits takes its
     place. Weights of rows do not enter these losses, and a batch is not divided among devices: each computes all of
     it. The forms of a layer are those of FuxiCTR's code, and the ReLU is that of its tuned settings. FuxiCTR draws
-    tables from N(0, 0.0001^2), here they come from N(0, 0.01^2).
+    tables from N(0, 0.0001^2); here they come from N(0, 0.01^2).
     Source: Zhu et al., SIGIR 2023, https://doi.org/10.1145/3539618.3591988.
     Cost: O(n d h) per row and block, for a first layer of h, and the rest of the blocks.
     Explanations: with two blocks: `parts`, what each block adds to the logit. Otherwise none.

@@ -17,7 +17,7 @@ class FmFM(CTRModel):
     """Field-matrixed factorization machine: an FM in which each pair of fields has a matrix, `e_i^T M_ij e_j`.
 
     All embeddings have one size; the paper also allows one for each field. The matrices start at random, not at the
-    identity, so the model does not start as an FM. FuxiCTR draws tables from N(0, 0.0001^2), here they come from
+    identity, so the model does not start as an FM. FuxiCTR draws tables from N(0, 0.0001^2); here they come from
     N(0, 0.01^2), and linear weights start at 0.
     Source: Sun et al., WWW 2021, FmFM and FvFM, https://arxiv.org/abs/2102.12994.
     Cost: O(n^2 d^2) per row with matrices, O(n^2 d) with vectors.

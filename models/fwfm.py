@@ -17,7 +17,7 @@ LINEAR = ("field_vectors", "feature_vectors", "weights")
 class FwFM(CTRModel):
     """Field-weighted factorization machine: an FM in which each pair of fields has a weight of its own.
 
-    FuxiCTR draws tables from N(0, 0.0001^2), here they come from N(0, 0.01^2).
+    FuxiCTR draws tables from N(0, 0.0001^2); here they come from N(0, 0.01^2).
     Source: Pan et al., WWW 2018, FwFM with its three kinds of linear terms, https://arxiv.org/abs/1806.03514.
     Cost: O(n^2 d) per row.
     Explanations: `fields`, each field's own contribution to the logit (its linear term); `pairs`, each pair's

@@ -17,8 +17,8 @@ from ctrzoo.types import Config, DType
 class GDCN(CTRModel):
     """Gated deep and cross network: cross layers with a matrix and a gate, below an MLP or next to it.
 
-    A gate weighs each product before it is added, so that deep cross networks can leave out useless ones. As in
-    FuxiCTR, the biases of the cross layers start at U(0, 1). FuxiCTR draws tables from N(0, 0.0001^2), here they come
+    A gate weights each product before it is added, so that deep cross networks can leave out useless ones. As in
+    FuxiCTR, the biases of the cross layers start at U(0, 1). FuxiCTR draws tables from N(0, 0.0001^2); here they come
     from N(0, 0.01^2).
     Source: Wang et al., CIKM 2023, equation 1, https://arxiv.org/abs/2311.04635.
     Cost: O(L (n d)^2) per row with L cross layers, twice that of DCN-v2, and the MLP.

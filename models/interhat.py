@@ -29,7 +29,8 @@ class InterHAt(CTRModel):
     In the paper, `u_k` pools the fields of order k, `x_(k+1) = u_k * x_1 + x_k`, and the prediction is an MLP of
     an attentional sum of `u_1, u_2, ...`. The released code is a different network: see `formulation`.
     Source: Li et al., WSDM 2020, https://doi.org/10.1145/3336191.3371785.
-    Cost: O(n^2 d + K n d a) per row, for K orders, scores of a hidden units; the reference O(K n^2 d a).
+    Cost: O(n^2 d + K n d a) per row, for K orders, and scores from hidden layers of size a; the reference
+        O(K n^2 d a).
     Explanations: `attention`, the self-attention of each head; `order_k` for order k: in the paper formulation the
         attention over fields, in the reference formulation each field's attention over its products with the others;
         in the paper formulation also `orders`, the attention over orders.

@@ -18,8 +18,8 @@ STRUCTURES = ("serial", "parallel")
 class MaskNet(CTRModel):
     """MaskNet: dense blocks whose input is multiplied by a mask, computed from the embeddings of the row.
 
-    Every mask is computed from the embeddings as they are, also where the blocks work on normalized ones. FuxiCTR draws
-    tables from N(0, 0.0001^2), here they come from N(0, 0.01^2), so that the normalization of embeddings has an effect
+    Every mask is computed from the embeddings as they are, even where the blocks work on normalized ones. FuxiCTR draws
+    tables from N(0, 0.0001^2); here they come from N(0, 0.01^2), so that the normalization of embeddings has an effect
     from the start.
     Source: Wang, She, Zhang, DLP-KDD 2021, serial and parallel model, https://arxiv.org/abs/2102.07619.
     Cost: O(n d r w) per row for each block, for inputs of width w and ratio r, and the MLP.

@@ -20,8 +20,8 @@ class NFM(CTRModel):
     output weights start at 1, so the model starts as an FM.
     Source: He and Chua, SIGIR 2017, equations 2 to 4, https://arxiv.org/abs/1708.05027.
     Cost: O(n d) per row, and the MLP.
-    Explanations: `fields`, each field's own contribution to the logit (its linear term). The MLP mixes all pairs, so
-        their contribution is not split.
+    Explanations: `fields`, each field's own contribution to the logit (its linear term). The MLP mixes all
+        pairs, so their contributions cannot be told apart.
 
     Args:
         schema: The `Schema`.

@@ -19,8 +19,8 @@ class Pooled(CTRModel):
 
     The product is that of the candidate's embedding and the pooled one, entry by entry. It lets one layer see whether
     events resemble the candidate. Neither knows the order of the events.
-    Source: YouTube's model pools by the mean: Covington et al., RecSys 2016, section 3.2,
-    https://doi.org/10.1145/2959100.2959190. The product is the term of an FM, Rendle, ICDM 2010, equation 1.
+    Source: Covington et al., RecSys 2016, section 3.2, https://doi.org/10.1145/2959100.2959190 (pooling by the mean);
+    the product is a term of an FM, Rendle, ICDM 2010, equation 1.
     Cost: O(l d + n d h) per row, for l events and a first hidden layer of h, and the rest of the MLP.
     Explanations: none.
 

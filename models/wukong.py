@@ -18,7 +18,7 @@ class WuKong(CTRModel):
 
     Each layer doubles the degree of its interactions. As in FuxiCTR's code, the inner products are compressed by a
     trained matrix; the paper makes it from the vectors. FuxiCTR's defaults are vectors of size 64 and batch
-    normalization in the MLP. It draws tables from N(0, 0.0001^2), here they come from N(0, 0.01^2).
+    normalization in the MLP. It draws tables from N(0, 0.0001^2); here they come from N(0, 0.01^2).
     Source: Zhang et al., ICML 2024, https://arxiv.org/abs/2403.02545.
     Cost: O(L (m d r + (m r + m d) h)) per row, for L layers, the m = `num_fm` + `num_linear` vectors of a layer, rank
         r and h hidden units, and the MLP.
