@@ -3,12 +3,16 @@
 Command: `ctrzoo-sweep --config=modern --raw=movielens_1m=ml-1m.zip --workers=2`
 
 Hyperparameters come from `configs/movielens_1m/<model>.py`. GraphFM's and DCN-v2's runs are those of `table2`, and
-every model is compared with them. To keep the runs next to those of the other sweeps, pass
+they come first in the report, with their published scores. To keep the runs next to those of the other sweeps, pass
 `--folder=experiments/results/modern`.
 """
 
+import pathlib
+from collections.abc import Sequence
+
 from ctrzoo.types import Config
 
+from ...sweeps.comparison import compare
 from ...sweeps.grid import grid
 
 MODELS = [
@@ -37,3 +41,8 @@ def get_sweep() -> list[Config]:
     known = grid(model="dcn_v2", seed=list(SEEDS), **common)
     known += grid(model="graphfm", formulation="reference", seed=[*SEEDS, 2021, 2022], **common)
     return known + [run for seed in SEEDS for model in MODELS for run in grid(**model, **common, seed=seed)]
+
+
+def write_report(rows: Sequence[Config], folder: pathlib.Path) -> None:
+    """Draw all models, next to the published scores of those that Table 2 has."""
+    compare(rows, ["graphfm_table2"], folder)

@@ -4,7 +4,9 @@ import pytest
 
 from ctrzoo.experiments.sweeps.grid import grid
 from ctrzoo.experiments.sweeps.plan import CONFIGS, plan, read_ordered, read_sweep
+from ctrzoo.experiments.sweeps.planted_histories import KEPT
 from ctrzoo.experiments.sweeps.results import rows_of
+from ctrzoo.files import write_json
 
 
 def test_runs_that_differ_in_the_seed_alone_share_a_folder():
@@ -43,6 +45,8 @@ def test_each_sweep_of_the_project_can_be_planned_and_reported(name, tmp_path):
     rows = rows_of(runs)
     if name != "next_movie":  # its report ranks with the models of finished runs, which `next_movie/` tests
         rows = [{**row, "state": "finished", "test_auc": 0.85, "test_log_loss": 0.4} for row in rows]
+    if name == "histories":  # otherwise its report reads the data of a run
+        write_json(tmp_path / KEPT, {"no_history": 0.6, "order_free": 0.7, "bayes": 0.8})
     write_report(rows, tmp_path)
     assert any(path.suffix in (".png", ".md") for path in tmp_path.iterdir())
 
