@@ -32,6 +32,7 @@ for devices in map(int, sys.argv[2].split(",")):
 """
 
 
+@pytest.mark.nightly
 @needs_jax
 def test_a_killed_run_goes_on_with_any_number_of_devices(tmp_path):
     killed, devices = tmp_path / "killed", os.environ.get("CTRZOO_DEVICES", "4,8")
