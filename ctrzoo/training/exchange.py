@@ -95,7 +95,7 @@ class Reading:
         return ExchangedBatches(dataset, rows, self._hosts, share * len(self._own))
 
     def notes(self) -> list[str]:
-        """Return what to say of data whose files cannot be divided, or whose parts are unequal."""
+        """Return what to say of splits whose files cannot be divided."""
         found = []
         for split in self._data.num_rows if self.num_parts > 1 else ():
             if not self._data.divides_files(split, self.num_parts):

@@ -250,6 +250,8 @@ class PreparedData:
             own = [self._part(split, num_parts, part) for part in chosen]
             share, functions = batch_size // num_parts, []
             steps = -(-max(part.rows for part in own) // share)
+            if parts is None:  # otherwise other parts may have more batches
+                _check_start(*start, steps)
             for number, part in zip(chosen, own, strict=True):
                 by_files = len(part.shards) < len(self._shards[split])
                 order, to_features = self._source(*source, seed_of_part(seed, number) if by_files else seed, part)

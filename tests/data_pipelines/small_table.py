@@ -3,8 +3,10 @@
 import json
 
 import numpy as np
+import pytest
 
-from ctrzoo.data_pipelines import Block
+from ctrzoo.data_pipelines import Block, PreparedWriter
+from ctrzoo.data_pipelines.storage import writing
 from ctrzoo.schema import Field, Schema
 
 # Kinds alternate, so that slots on disk and in the model are in another order.
@@ -44,3 +46,13 @@ def stored_block(folder, splits=("train", "valid", "test")):
                     parts[name].append(np.frombuffer(features[name].bytes_list.value[0], dtypes[name]))
     ids, numbers, labels = (np.concatenate(part) if part else np.empty(0) for part in parts.values())
     return Block(ids.reshape(len(labels), widths["ids"]), numbers.reshape(len(labels), widths["numbers"]), labels)
+
+
+def write_small_files(folder, **rows):
+    """Write so many rows of each split, in files of 7 blocks of 16 rows; the last file of a split may have fewer."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writing, "SHARD_BLOCKS", 7)
+        patch.setattr(writing, "BLOCK_ROWS", 16)
+        with PreparedWriter(folder, "small", SCHEMA) as writer:
+            for split, number in rows.items():
+                writer.add(split, random_block(number))

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ctrzoo.data_pipelines import PreparedWriter, load
-from ctrzoo.data_pipelines.storage import writing
+from ctrzoo.data_pipelines import load
 from ctrzoo.training.exchange import Reading
 from ctrzoo.training.hosts import Hosts
 from tests.ctrzoo.training.replicas import SCHEMA as OTHER
-from tests.data_pipelines.small_table import SCHEMA, random_block
+from tests.data_pipelines.small_table import write_small_files
 from tests.small_data import SmallData
 
 
@@ -48,12 +47,9 @@ def on_hosts(number, function):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("exchange") / "small"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writing, "SHARD_BLOCKS", 7)
-        patch.setattr(writing, "BLOCK_ROWS", 16)
-        with PreparedWriter(folder, "small", SCHEMA) as writer:
-            writer.add("train", random_block(1080))  # 5 files of 112 rows, and 4 with one of 72: 560 and 520 rows
-            writer.add("valid", random_block(50))
+    write_small_files(
+        folder, train=1080, valid=50
+    )  # train: 5 files of 112 rows, and 4 with one of 72: 560 and 520 rows
     return folder
 
 

@@ -13,11 +13,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from ctrzoo.data_pipelines import PreparedWriter
-from ctrzoo.data_pipelines.storage import writing
 from ctrzoo.training.hosts import Hosts
 from tests.ctrzoo.on_jax import needs_jax
-from tests.data_pipelines.small_table import SCHEMA, random_block
+from tests.data_pipelines.small_table import write_small_files
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 FLAGS = ["--dataset=data", "--model=deepfm", "--config=none", "--epochs=2", "--batch_size=24", "--learning_rate=0.01"]
@@ -36,13 +34,8 @@ def test_one_process_agrees_with_itself():
 def folders(tmp_path_factory):
     """Folders with a folder `data` each: whole, and with only the files of the first or the second host."""
     folder = tmp_path_factory.mktemp("hosts")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writing, "SHARD_BLOCKS", 7)
-        patch.setattr(writing, "BLOCK_ROWS", 16)
-        (folder / "whole").mkdir()
-        with PreparedWriter(folder / "whole" / "data", "small", SCHEMA) as writer:
-            for split, rows in (("train", 1100), ("valid", 440), ("test", 100)):
-                writer.add(split, random_block(rows))
+    (folder / "whole").mkdir()
+    write_small_files(folder / "whole" / "data", train=1100, valid=440, test=100)
     for host in range(2):
         shutil.copytree(folder / "whole", folder / str(host))
         # Files of 112 rows, the last of a split of fewer, are dealt out in turn. The test split has only one file.

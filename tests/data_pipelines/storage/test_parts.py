@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from ctrzoo.data_pipelines import PreparedWriter, load
-from ctrzoo.data_pipelines.storage import writing
+from ctrzoo.data_pipelines import load
 from ctrzoo.data_pipelines.storage.parts import divided_shards, row_range, seed_of_part
-from tests.data_pipelines.small_table import SCHEMA, random_block
+from tests.data_pipelines.small_table import write_small_files
 from tests.data_pipelines.storage.batches import assert_same_batches, batches_of, rows_and_labels
 
 ROWS, FILES = 1_100, 10  # files of 112 rows in blocks of 16; the last one has 92. Two parts divide files, three rows
@@ -15,13 +14,7 @@ ROWS, FILES = 1_100, 10  # files of 112 rows in blocks of 16; the last one has 9
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("parts") / "small"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writing, "SHARD_BLOCKS", 7)
-        patch.setattr(writing, "BLOCK_ROWS", 16)
-        with PreparedWriter(folder, "small", SCHEMA) as writer:
-            writer.add("train", random_block(ROWS))
-            writer.add("valid", random_block(100))
-            writer.add("test", random_block(100))
+    write_small_files(folder, train=ROWS, valid=100, test=100)
     return load(folder)
 
 
@@ -110,3 +103,8 @@ def test_a_host_whose_rows_have_ended_has_no_more_batches(data):
 def test_wrong_arguments_are_refused(data, arguments, message):
     with pytest.raises(ValueError, match=message):
         data.dataset("train", 64, **arguments)
+
+
+def test_a_start_after_the_last_batch_is_refused(data):
+    with pytest.raises(ValueError, match="less than the 28 batches"):
+        data.dataset("train", 40, num_parts=2, skip_batches=28)
