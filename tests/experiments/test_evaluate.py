@@ -171,7 +171,8 @@ def test_the_page_needs_nothing_else(clicks, tmp_path):
     page = Links()
     page.feed(text)
     page.close()
-    assert page.open == [] and "http" not in text and "url(" not in text and "@import" not in text
+    words = re.sub(r"base64,[^\"]*", "", text)  # the letters of a picture can spell any short word
+    assert page.open == [] and "http" not in words and "url(" not in words and "@import" not in words
     assert len(page.links) == 4  # two of calibration, one of curves, one of slices
     assert all(link.startswith("data:image/png;base64,iVBOR") for link in page.links)
     assert "<b>&" in page.texts and "By device" in page.texts and "paired bootstrap" in page.texts
