@@ -71,6 +71,7 @@ def prepare_movielens_1m(
     split_seed: int = 2019,
     target: str = "liked",
     keep_groups: bool = False,
+    shown: str = "events",
 ) -> None:
     """Prepare MovieLens-1M into a folder.
 
@@ -94,9 +95,10 @@ def prepare_movielens_1m(
         target: The label: `"liked"` or, with the protocol `"clean"`, `"stars"`.
         keep_groups: Whether the training rows of a user stay together, as the losses of ranking need it; with the
             protocol `"clean"`.
+        shown: With the protocol `"history"`: `"events"`, or `"nothing"` to leave both histories out, as a comparison.
 
     Raises:
-        ValueError: If the raw files are damaged or not the expected ones.
+        ValueError: If an option does not go with the protocol, or the raw files are damaged or not the expected ones.
         FileNotFoundError: If `raw` is missing.
         ConnectionError: If the download fails.
     """
@@ -104,7 +106,9 @@ def prepare_movielens_1m(
     if protocol == "history":
         if (target, keep_groups) != ("liked", False):
             raise ValueError("The protocol 'history' has likes as labels and no groups. Leave out both options.")
-        plan = history_plan()
+        plan = history_plan(shown)
+    elif shown != "events":
+        raise ValueError(f"`shown` is for the protocol 'history'. Received: {shown!r}. Remove it.")
     else:
         unused_ids = 5 if protocol == "reference" else 0
         plan = movielens_plan(protocol, split_seed, unused_ids, target, keep_groups)
@@ -118,6 +122,7 @@ def prepare_movielens_1m(
     source = FrameSource(raw, frame)
     options: Config = {"protocol": protocol, "split_seed": split_seed}
     options |= {} if target == "liked" and not keep_groups else {"target": target, "keep_groups": keep_groups}
+    options |= {} if shown == "events" else {"shown": shown}
     prepare_table(folder, "movielens_1m", plan, source, options=options, shuffle_seed=split_seed)
 
 

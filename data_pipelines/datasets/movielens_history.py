@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from ctrzoo.suggest import unknown
+
 from ..encoding.field import FieldEncoding
 from ..preparation.history import History
 from ..preparation.plan import TablePlan
@@ -23,17 +25,27 @@ from ..preparation.splits import ByName
 
 LENGTH, MAX_GENRES = 50, 6
 LIKED = ("4", "5")
+SHOWN = ("events", "nothing")
 
 
-def history_plan() -> TablePlan:
+def history_plan(shown: str = "events") -> TablePlan:
     """Return the `TablePlan`.
+
+    Args:
+        shown: `"events"`, or `"nothing"` for the same rows without the two histories.
+
+    Raises:
+        ValueError: If `shown` is neither.
 
     >>> [field.name for field in history_plan().fields]
     ['user', 'movie', 'genres', 'liked_movies', 'other_movies']
     """
+    if shown not in SHOWN:
+        raise ValueError(unknown("shown", shown, SHOWN))
     histories = [
         History("movie", "user", "timestamp", LENGTH, name=name, where=("rating", stars))
         for name, stars in (("liked_movies", LIKED), ("other_movies", ("1", "2", "3")))
+        if shown == "events"
     ]
     fields = [
         FieldEncoding("user", oov=True),

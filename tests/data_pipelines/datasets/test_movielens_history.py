@@ -68,6 +68,24 @@ def test_each_user_is_divided_by_time_and_sees_strictly_earlier_ratings(tmp_path
     assert found == expected
 
 
+def test_without_histories_the_rows_are_the_same(tmp_path, raw):
+    rows = {}
+    for shown in ("events", "nothing"):
+        data = load(prepare("movielens_1m", tmp_path / shown, raw=raw, protocol="history", shown=shown))
+        rows[shown] = [
+            (split, *row, *label)
+            for split in data.num_rows
+            for features, labels in [data.arrays(split)]
+            for row, label in zip(features["ids"][:, :8].tolist(), labels.tolist(), strict=True)
+        ]
+    assert data.schema.num_slots == 8 and [field.name for field in data.schema.fields] == ["user", "movie", "genres"]
+    assert sorted(rows["events"]) == sorted(rows["nothing"])
+    with pytest.raises(ValueError, match="Unknown shown 'none'"):
+        prepare("movielens_1m", tmp_path / "data", raw=raw, protocol="history", shown="none")
+    with pytest.raises(ValueError, match="`shown` is for the protocol 'history'"):
+        prepare("movielens_1m", tmp_path / "data", raw=raw, protocol="clean", shown="nothing")
+
+
 @pytest.mark.parametrize("options", [{"target": "stars"}, {"keep_groups": True}])
 def test_other_targets_are_refused(tmp_path, raw, options):
     with pytest.raises(ValueError, match="The protocol 'history' has likes as labels and no groups"):
