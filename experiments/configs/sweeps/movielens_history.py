@@ -1,0 +1,34 @@
+"""Models of histories on MovieLens-1M, next to models that see no history or pool it; three seeds each.
+
+Command: `ctrzoo-sweep --config=movielens_history --raw=movielens_1m=ml-1m.zip --workers=2`
+
+The data set's protocol is `history`: user, film, genres and the user's last 50 films before the rating, those rated 4
+or 5 apart from the others. All models have the same size of embeddings and, except LR, the same MLP.
+"""
+
+from ctrzoo.types import Config
+
+from ...sweeps.grid import grid
+
+SEEDS = (2018, 2019, 2020)
+WITHOUT = {"shown": "nothing"}
+DEEP = {"deep_units": (128, 64), "deep_dropout": 0.2, "embedding_l2": 1e-4}
+
+
+def get_sweep() -> list[Config]:
+    """Return the settings of each run: all models of one seed before the next seed."""
+    common = {"dataset": "movielens_1m", "protocol": "history", "optimizer": "adam", "learning_rate": 1e-3}
+    common |= {"batch_size": 2048, "epochs": 20, "patience": 2}
+    linear = {"model": "lr", "linear_l2": 1e-5, "learning_rate": 1e-2}
+    models = [
+        {"label": "LR, no history", **linear, **WITHOUT},
+        {"label": "LR", **linear},
+        {"label": "DeepFM, no history", "model": "deepfm", **DEEP, **WITHOUT},
+        {"label": "DeepFM", "model": "deepfm", **DEEP},
+        {"label": "DCN-v2", "model": "dcn_v2", **DEEP},
+        {"label": "pooled", "model": "pooled", **DEEP},
+        {"label": "DIN", "model": "din", **DEEP},
+        {"label": "DIEN", "model": "dien", **DEEP},
+        {"label": "BST", "model": "bst", **DEEP},
+    ]
+    return [run for seed in SEEDS for model in models for run in grid(**{**common, **model}, seed=seed)]
