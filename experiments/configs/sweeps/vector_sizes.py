@@ -2,22 +2,25 @@
 
 Command: `ctrzoo-sweep --config=vector_sizes --raw=movielens_1m=ml-1m.zip --workers=2`
 
-FM with 16 and FFM with 4 dimensions are the runs of `table2`. All other settings are those tuned for these two sizes.
+FM with 16 and FFM with 4 dimensions are the runs of `table2`, which have no `embedding_dim` of their own. All other
+settings are those tuned for these two sizes.
 """
 
 from ctrzoo.types import Config
 
 from ...sweeps.grid import grid
 
-SIZES = {"fm": (2, 4, 8, 16, 32), "ffm": (1, 2, 4, 8, 16)}
+OTHER_SIZES = {"fm": [4, 8, 32], "ffm": [2, 8, 16]}
 SEEDS = (2018, 2019, 2020)
 
 
 def get_sweep() -> list[Config]:
     """Return the settings of each run: all sizes of one seed before the next seed."""
-    return [
+    common = {"dataset": "movielens_1m"}
+    known = grid(model=list(OTHER_SIZES), seed=list(SEEDS), **common)
+    return known + [
         run
         for seed in SEEDS
-        for model, sizes in SIZES.items()
-        for run in grid(dataset="movielens_1m", model=model, seed=seed, embedding_dim=list(sizes))
+        for model, sizes in OTHER_SIZES.items()
+        for run in grid(model=model, seed=seed, embedding_dim=sizes, **common)
     ]
