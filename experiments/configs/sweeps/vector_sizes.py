@@ -10,7 +10,7 @@ from ctrzoo.types import Config
 
 from ...sweeps.grid import grid
 
-OTHER_SIZES = {"fm": [4, 8, 32], "ffm": [2, 8, 16]}
+OTHER_SIZES = {"fm": [4, 8, 32], "ffm": [2, 8]}
 SEEDS = (2018, 2019, 2020)
 
 
