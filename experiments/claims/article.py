@@ -1,8 +1,8 @@
 """What the next-movie article says about pairs of models, tested on our runs.
 
 `order_lines` tests each step of the article's order of seven models, and `pair_lines` what it says about one model
-compared with another. Mean ranks are from the `next_movie.csv` of each folder `next_movie*`, AUCs on MovieLens-1M from
-the `results.csv` of the sweeps `table2` and `modern`. The p values are those of Welch's t-test over seeds.
+compared with another. Mean ranks are from the `next_movie.csv` of each folder `next_movie*`, AUCs from the `results.csv`
+of other sweeps. The p values are those of Welch's t-test over seeds.
 
 `python -m ctrzoo.experiments.claims.page` writes both tables into `claims.md`.
 """
@@ -25,7 +25,9 @@ NAMES = {"afm": "AFM", "ffm": "FFM", "deepfm": "DeepFM", "dlrm (concat)": "the s
 NAMES |= {"wide_deep": "Wide&Deep", "nfm": "NFM", "hofm": "HOFM", "lr": "LR", "dnn": "DNN", "xdeepfm": "xDeepFM"}
 NAMES |= {"cin": "CIN"}
 FAR = ("ffm", "deepfm")  # the article writes >> instead of >
-SWEEPS = ("table2", "modern")  # with runs on MovieLens-1M; of a label in both, the runs of the first count
+# The sweeps of each data set; of a label in several sweeps, the runs of the first one count.
+SWEEPS = {"movielens_1m": ("table2", "modern"), "synthetic": ("recovery",)}
+TITLES = {"movielens_1m": "MovieLens-1M, test AUC", "synthetic": "synthetic clicks, test AUC"}
 NO_RUNS = "no runs"
 
 
@@ -46,10 +48,10 @@ PAIRS = (
     ("Layers after the sum of interactions help (NFM)", ("nfm", "fm")),
     ("A deep part next to the wide one helps (Wide&Deep)", ("wide_deep", "lr")),
     ("A wide part next to the deep one helps (Wide&Deep)", ("wide_deep", "dnn")),
-    ("An FM is better than raw features as the wide part (DeepFM)", ("deepfm", "wide_deep")),
+    ("An FM is a better wide part than raw features (DeepFM)", ("deepfm", "wide_deep")),
     ("High orders add to low ones", ("deepfm", "fm")),
     ("Low orders add to high ones", ("deepfm", "dnn")),
-    ("High orders add to low ones, explicit", ("xdeepfm", "cin")),
+    ("An MLP adds to explicit high orders (xDeepFM)", ("xdeepfm", "cin")),
     ("Order 3 adds to order 2", ("hofm", "fm")),
 )
 
@@ -76,14 +78,15 @@ def order_lines(results: pathlib.Path = RESULTS) -> list[str]:
 
 
 def pair_lines(results: pathlib.Path = RESULTS) -> list[str]:
-    """Return the table that tests each of `PAIRS`, by AUC on MovieLens-1M and by mean ranks of the next movie."""
-    aucs, ranks = movielens_aucs(results), mean_ranks(results)
+    """Return the table that tests each of `PAIRS`, by AUCs and by mean ranks of the next movie."""
+    aucs, ranks = {dataset: aucs_of(dataset, results) for dataset in SWEEPS}, mean_ranks(results)
     rows = []
     for claim, (better, worse) in PAIRS:
         row = {"claim": claim, "better, worse": f"{_name(better)}, {NAMES[worse]}"}
-        row["MovieLens-1M, test AUC"] = _cell(aucs, better, worse, 4, lower_is_better=False)
-        for split_by, title in SPLITS_BY.items():
-            row[f"next movie: {title[0].lower()}{title[1:]}"] = _cell(ranks.get(split_by, {}), better, worse, 1)
+        for dataset, title in TITLES.items():
+            row[title] = _cell(aucs[dataset], better, worse, 4, lower_is_better=False)
+        for split_by in SPLITS_BY:
+            row[f"next movie, split by {split_by}"] = _cell(ranks.get(split_by, {}), better, worse, 1)
         rows.append(row)
     return table_lines(rows)
 
@@ -100,18 +103,19 @@ def mean_ranks(results: pathlib.Path = RESULTS) -> dict[str, Samples]:
     return {split_by: found[split_by] for split_by in SPLITS_BY if split_by in found}
 
 
-def movielens_aucs(results: pathlib.Path = RESULTS) -> Samples:
-    """Return the test AUC of each label of `SWEEPS` on MovieLens-1M."""
+def aucs_of(dataset: str, results: pathlib.Path = RESULTS) -> Samples:
+    """Return the test AUC of each label with finished runs on a data set of `SWEEPS`."""
     samples: Samples = {}
-    for sweep in SWEEPS:
-        path, aucs = results / sweep / "results.csv", {}
+    for sweep in SWEEPS[dataset]:
+        path = results / sweep / "results.csv"
         if not path.is_file():
             continue
+        found: dict[str, list[float]] = {}
         with open(path, encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
-                if row["state"] == "finished" and row["dataset"] == "movielens_1m":
-                    aucs.setdefault(row["label"], []).append(float(row["test_auc"]))
-        for label, values in aucs.items():
+                if row["state"] == "finished" and row["dataset"] == dataset:
+                    found.setdefault(row["label"], []).append(float(row["test_auc"]))
+        for label, values in found.items():
             deviation = statistics.stdev(values) if len(values) > 1 else 0.0
             samples.setdefault(label, Sample(statistics.fmean(values), deviation, len(values)))
     return samples
@@ -138,16 +142,15 @@ def compared(better: Sample, worse: Sample, lower_is_better: bool = True) -> tup
 
 
 def _cell(samples, better, worse, digits, lower_is_better=True):
-    missing = [NAMES[label] for label in (better, worse) if label not in samples]
-    if missing:
-        return f"{NO_RUNS} of {missing[0]}"
+    if better not in samples or worse not in samples:
+        return NO_RUNS
     p, result = compared(samples[better], samples[worse], lower_is_better)
     means = ", ".join(f"{samples[label].mean:.{digits}f}" for label in (better, worse))
     return f"{means}: {result}" + ("" if p is None else f" (p = {p:.2g})")
 
 
 def _name(label):
-    return NAMES[label][0].upper() + NAMES[label][1:]
+    return NAMES[label].replace("the simplified", "The simplified")
 
 
 def _row(split_by, claim, evidence, result):

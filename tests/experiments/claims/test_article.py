@@ -47,6 +47,9 @@ def test_pairs_by_hand(tmp_path):
     write_aucs(tmp_path, "table2", rows)
     modern = [("movielens_1m", "dnn", 0, "finished", 0.8), ("movielens_1m", "fm", 0, "finished", 0.1)]
     write_aucs(tmp_path, "modern", [*modern, ("movielens_1m", "deepfm", 0, "finished", 0.9)])
+    synthetic = [("synthetic", "fm", seed, "finished", 0.7) for seed in range(2)]
+    synthetic += [("synthetic", "lr", seed, "finished", 0.6) for seed in range(2)]
+    write_aucs(tmp_path, "recovery", synthetic)
     write_ranks(tmp_path, "next_movie", ["random,fm,2,110,1", "random,afm,2,100,1", "random,popularity,,300,"])
     lines = pair_lines(tmp_path)
     assert len(lines) == 2 + len(PAIRS)
@@ -55,7 +58,7 @@ def test_pairs_by_hand(tmp_path):
     p = 1 - t / (2 + t**2) ** 0.5
     assert cells["FM", "LR"][0] == f"0.8000, 0.7000: holds (p = {p:.2g})"
     assert cells["AFM", "FM"][0] == f"0.7000, 0.8000: the other way (p = {p:.2g})"
-    assert cells["AFM", "FM"][1] == f"100.0, 110.0: holds (p = {1 - 10 / 102**0.5:.2g})"
-    assert cells["FM", "LR"][1:] == ["no runs of LR"] + ["no runs of FM"] * 2
+    assert cells["AFM", "FM"][2] == f"100.0, 110.0: holds (p = {1 - 10 / 102**0.5:.2g})"
+    assert cells["FM", "LR"][1:] == ["0.7000, 0.6000: holds (p = 0)"] + ["no runs"] * 3
     assert cells["DeepFM", "DNN"][0] == "0.9000, 0.8000: too few seeds"
     assert cells["DeepFM", "FM"][0] == "0.9000, 0.8000: too few seeds"  # FM's runs are those of the first sweep

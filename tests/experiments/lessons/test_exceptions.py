@@ -9,12 +9,12 @@ from ctrzoo.experiments.lessons.exceptions import CROSSES, EXCEPTIONS, SIZE, err
 
 @pytest.fixture(scope="module")
 def found():
-    return {label: learn(label) for label in ("LR", CROSSES, "FM, 1 dim", "FM, 6 dims")}
+    return {label: learn(label) for label in (CROSSES, "FM, 1 dim", "FM, 6 dims")}
 
 
 def test_exceptions_are_a_matrix_of_full_rank():
-    effects = np.linspace(-1, 1, SIZE)
-    deviations = true_logits() - effects[:, None] - effects[::-1]
+    effects = np.tile([1, -1], SIZE // 2)
+    deviations = true_logits() - effects[:, None] - effects
     assert np.linalg.matrix_rank(deviations) == EXCEPTIONS == np.count_nonzero(deviations)
 
 
@@ -23,10 +23,6 @@ def test_crosses_know_all_exceptions_with_a_weight_each(found):
     assert of_crosses["parameters"] == 1 + SIZE + SIZE + EXCEPTIONS
     assert max(of_crosses["error_of_exceptions"], of_crosses["error_elsewhere"]) < 0.02
     assert of_crosses["share_of_zeros"] == 1
-
-
-def test_lr_misses_exceptions(found):
-    assert errors(found["LR"])["error_of_exceptions"] > 0.4 and errors(found["LR"])["error_elsewhere"] > 0.05
 
 
 def test_fm_needs_a_dimension_for_each_exception(found):
