@@ -1,8 +1,8 @@
 """What the next-movie article says about pairs of models, tested on our runs.
 
 `order_lines` tests each step of the article's order of seven models, and `pair_lines` what it says about one model
-compared with another. Mean ranks are from the `next_movie.csv` of each folder `next_movie*`, AUCs from the `results.csv`
-of other sweeps. The p values are those of Welch's t-test over seeds.
+compared with another. Mean ranks are from the `next_movie.csv` of each folder `next_movie*`, AUCs from the
+`results.csv` of other sweeps. The p values are those of Welch's t-test over seeds.
 
 `python -m ctrzoo.experiments.claims.page` writes both tables into `claims.md`.
 """
