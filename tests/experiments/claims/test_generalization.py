@@ -10,12 +10,18 @@ import pytest
 
 from ctrzoo.experiments.claims.generalization import has_rows, main, measure, measure_baselines
 from ctrzoo.experiments.next_movie.data import read_ranking_data
+from ctrzoo.models import build
 from tests.experiments.next_movie.log import prepared
 
 
 @pytest.fixture(scope="module")
-def ranking(tmp_path_factory):
-    return read_ranking_data(prepared(tmp_path_factory.mktemp("log"))[0])
+def data(tmp_path_factory):
+    return prepared(tmp_path_factory.mktemp("log"))[0]
+
+
+@pytest.fixture(scope="module")
+def ranking(data):
+    return read_ranking_data(data)
 
 
 def test_numbers_equal_slow_loops(ranking):
@@ -52,10 +58,7 @@ def test_the_chain_ranks_what_it_memorized_above_the_rest(ranking):
     assert found["popularity"]["effective_movies"] < found["Markov chain"]["effective_movies"]
 
 
-def test_files(tmp_path, capsys):
-    from ctrzoo.models import build
-
-    data, _ = prepared(tmp_path)
+def test_files(tmp_path, data, capsys):
     for seed in (1, 2):
         folder = tmp_path / f"run_{seed}"
         folder.mkdir()
