@@ -128,8 +128,9 @@ def compared(better: Sample, worse: Sample, lower_is_better: bool = True) -> tup
         The p value (None with fewer than two seeds of a model), and "holds", "within noise", "the other way" or "too
         few seeds".
 
-    >>> compared(Sample(100.0, 1.0, 2), Sample(101.0, 1.0, 2))
-    (0.4226..., 'within noise')
+    >>> p, result = compared(Sample(100.0, 1.0, 2), Sample(101.0, 1.0, 2))
+    >>> round(p or 0, 4), result
+    (0.4226, 'within noise')
     """
     if min(better.seeds, worse.seeds) < 2:
         return None, "too few seeds"
