@@ -31,11 +31,9 @@ CASES = {
     "afm of equal weights": (2, "afm", SMALL, {"attentional/score_kernel": 0.0}),
     "nfm": (3, "nfm", MLP, {}),
     "deepfm": (3, "deepfm", MLP, {}),
-    "wide_deep": (3, "wide_deep", MLP, {}),
     # The top MLP combines inner products of different pairs.
     "dlrm": (3, "dlrm", MLP, {}),
     "dlrm without a top MLP": (2, "dlrm", {**MLP, "deep_units": ()}, {}),
-    "dlrm that concatenates": (3, "dlrm", {"interaction": "concat", **MLP}, {}),
 }
 
 
