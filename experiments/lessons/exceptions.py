@@ -1,11 +1,11 @@
-"""Exceptions to a rule: crosses memorize them with one weight each, an FM needs more dimensions for more of them.
+"""Exceptions to a rule: crosses memorize them with one weight each, an FM with one dimension each.
 
 In a table of 8 users and 8 items, half of the users click often, half of the items are clicked often, and six pairs of
 user and item are exceptions, whose click rate is the opposite of what both suggest. No two of them share a user or an
-item. Such exceptions are a matrix of rank 6. The linear weights of an FM can take up a rank of 2, so with fewer than
-four dimensions, an FM must miss some exceptions, or be wrong about other pairs of the same users and items. LR with a
-cross for each exception needs fewer parameters and adds nothing to any other pair, while the product of two embeddings
-is never exactly 0.
+item. The logits of such a table have rank 8, of which linear weights can take up 2. So an FM needs six dimensions, one
+for each exception; with fewer, it must miss some exceptions, or be wrong about other pairs of the same users and items.
+LR with a cross for each exception needs fewer parameters and adds nothing to any other pair, while the product of two
+embeddings is never exactly 0.
 
     python -m ctrzoo.experiments.lessons --folder=lessons
 

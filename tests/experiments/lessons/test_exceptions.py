@@ -12,10 +12,11 @@ def found():
     return {label: learn(label) for label in (CROSSES, "FM, 6 dims")}
 
 
-def test_exceptions_are_a_matrix_of_full_rank():
+def test_linear_weights_leave_a_rank_of_one_for_each_exception():
     effects = np.tile([1, -1], SIZE // 2)
     deviations = true_logits() - effects[:, None] - effects
-    assert np.linalg.matrix_rank(deviations) == EXCEPTIONS == np.count_nonzero(deviations)
+    assert np.count_nonzero(deviations) == np.linalg.matrix_rank(deviations) == EXCEPTIONS
+    assert np.linalg.matrix_rank(true_logits()) == EXCEPTIONS + 2
 
 
 def test_crosses_know_all_exceptions_with_a_weight_each(found):
