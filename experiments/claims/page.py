@@ -3,8 +3,8 @@
 Command: `python -m ctrzoo.experiments.claims.page`
 
 The page, `experiments/results/claims.md`, is written by hand, but for the tables between marks. These are the article's
-order of models, from the `next_movie.csv` of each folder `next_movie*`, and GraphFM's heads and layers, from
-`heads_and_layers/results.csv`. Run the command after copying results of new runs into these folders.
+order and pairs of models (`article.py`), and GraphFM's heads and layers, from `heads_and_layers/results.csv`. Run the
+command after copying results of new runs into the folders of results.
 """
 
 from __future__ import annotations
@@ -16,86 +16,16 @@ import re
 import statistics
 from collections.abc import Sequence
 
-from scipy.stats import ttest_ind_from_stats, ttest_rel
+from scipy.stats import ttest_rel
 
 from ctrzoo.files import write_text
 
 from ..cli import one_line_failures
-from ..next_movie.report import PRINTED, SPLITS_BY
 from ..sweeps.order import SIGNIFICANCE
+from .article import order_lines, pair_lines
 from .markdown import table_lines
 
 RESULTS = pathlib.Path(__file__).parents[1] / "results"
-NAMES = {"afm": "AFM", "ffm": "FFM", "deepfm": "DeepFM", "dlrm (concat)": "the simplified DLRM", "fm": "FM"}
-NAMES |= {"wide_deep": "Wide&Deep", "nfm": "NFM"}
-FAR = ("ffm", "deepfm")  # the article writes >> instead of >
-Ranks = dict[str, tuple[float, float, int]]  # mean rank, its deviation, and seeds
-
-
-def order_lines(results: pathlib.Path = RESULTS) -> list[str]:
-    """Return the table that tests each step of the article's order, for each division of the queries."""
-    found: dict[str, Ranks] = {}
-    for path in sorted(results.glob("next_movie*/next_movie.csv")):
-        with open(path, encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                if row["model"] in PRINTED:
-                    numbers = float(row["mean rank"]), float(row["mean rank deviation"] or 0), int(float(row["seeds"]))
-                    found.setdefault(row["split_by"], {})[row["model"]] = numbers
-    rows = []
-    for split_by in (name for name in SPLITS_BY if name in found):
-        ranks = found[split_by]
-        missing = [label for label in PRINTED if label not in ranks]
-        if missing:
-            rows.append(_row(split_by, "the order", f"without runs: {', '.join(missing)}", "not tested"))
-            continue
-        first, last = PRINTED[0], PRINTED[-1]
-        rows.append(_end(split_by, ranks, first, min(ranks, key=lambda label: ranks[label][0]), "lowest"))
-        for better, worse in zip(PRINTED, PRINTED[1:], strict=False):
-            far = "far " if (better, worse) == FAR else ""
-            claim = f"{_name(better)} is {far}ahead of {NAMES[worse]}"
-            rows.append(_row(split_by, claim, *_compared(ranks, better, worse)))
-        rows.append(_end(split_by, ranks, last, max(ranks, key=lambda label: ranks[label][0]), "highest"))
-    return table_lines(rows) if rows else ["No runs."]
-
-
-def _name(label):
-    return NAMES[label][0].upper() + NAMES[label][1:]
-
-
-def _row(split_by, claim, evidence, result):
-    return {"claim": claim, "test queries": SPLITS_BY[split_by].lower(), "mean ranks": evidence, "result": result}
-
-
-def _end(split_by, ranks, printed, ours, end):
-    """Return the row of the claim that a model has the lowest or the highest mean rank."""
-    claim = f"{_name(printed)} has the {end} mean rank"
-    if printed == ours:
-        others = sorted((label for label in ranks if label != ours), key=lambda label: ranks[label][0])
-        other = others[0 if end == "lowest" else -1]
-        better, worse = (printed, other) if end == "lowest" else (other, printed)
-        return _row(split_by, claim, *_compared(ranks, better, worse))
-    better, worse = (printed, ours) if end == "lowest" else (ours, printed)
-    evidence, result = _compared(ranks, better, worse)
-    return _row(split_by, claim, evidence, "does not hold" if result == "the other way" else result)
-
-
-def _compared(ranks, better, worse):
-    """Return the mean ranks of two models in words, and whether the first is lower beyond noise."""
-    words = [f"{label} {_spread(*ranks[label])}" for label in (better, worse)]
-    samples = [ranks[label] for label in (better, worse)]
-    if min(seeds for *_, seeds in samples) < 2:
-        return f"{words[0]}, {words[1]}", "too few seeds"
-    if not any(deviation for _, deviation, _ in samples):  # the test divides by deviations
-        p = float(samples[0][0] == samples[1][0])
-    else:
-        p = float(ttest_ind_from_stats(*samples[0], *samples[1], equal_var=False).pvalue)
-    lower = samples[0][0] < samples[1][0]
-    result = "within noise" if p >= SIGNIFICANCE else "holds" if lower else "the other way"
-    return f"{words[0]}, {words[1]}; p = {p:.2g}", result
-
-
-def _spread(mean, deviation, seeds):
-    return f"{mean:.1f} ± {deviation:.1f}" if seeds > 1 else f"{mean:.1f}"
 
 
 def heads_and_layers_lines(results: pathlib.Path = RESULTS) -> list[str]:
@@ -128,7 +58,11 @@ def heads_and_layers_lines(results: pathlib.Path = RESULTS) -> list[str]:
     return table_lines(lines)
 
 
-PARTS = {"order of the article": order_lines, "heads and layers": heads_and_layers_lines}
+PARTS = {
+    "heads and layers": heads_and_layers_lines,
+    "order of the article": order_lines,
+    "pairs of the article": pair_lines,
+}
 
 
 def updated(page: str, results: pathlib.Path = RESULTS) -> str:

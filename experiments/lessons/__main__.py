@@ -2,6 +2,7 @@
 
 from absl import app, flags
 
+from .exceptions import print_lesson as print_exceptions
 from .pairs import print_lesson as print_pairs
 from .publishers import print_lesson as print_publishers
 
@@ -10,7 +11,7 @@ FOLDER = flags.DEFINE_string("folder", "lessons", "Folder of the tables and pict
 
 def main(_: list[str]) -> None:
     """Run each lesson."""
-    for print_lesson in (print_publishers, print_pairs):
+    for print_lesson in (print_publishers, print_exceptions, print_pairs):
         print_lesson(FOLDER.value)
 
 

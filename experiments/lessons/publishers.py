@@ -25,6 +25,7 @@ from ctrzoo.schema import Field, Schema
 from ctrzoo.types import Config, Path
 
 from ... import models
+from .table import train_on_table
 
 PUBLISHERS, ADVERTISERS = ("ESPN", "Vogue", "NBC"), ("Nike", "Gucci", "Adidas")
 # (clicks, rows without a click) of each publisher and advertiser, in the orders above.
@@ -54,8 +55,6 @@ def observed_rates() -> np.ndarray:
 def learned_rates(label: str, seed: int = 0, steps: int = 500) -> np.ndarray:
     """Train a model on the table and return its click rates, `(publishers, advertisers)`.
 
-    Each pair and label is one row, whose weight is the number of rows it stands for. All of them are one batch.
-
     Args:
         label: A key of `MODELS`.
         seed: Seed of the initial weights.
@@ -67,16 +66,9 @@ def learned_rates(label: str, seed: int = 0, steps: int = 500) -> np.ndarray:
     name, hyperparameters = MODELS[label]
     keras.utils.set_random_seed(seed)
     model = models.build(name, SCHEMA, **hyperparameters)
-    model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy")
     ids = np.stack(np.meshgrid(range(1, 4), range(4, 7), indexing="ij"), axis=-1).reshape(-1, 2).astype("int32")
-    features = {"ids": np.tile(ids, (2, 1)), "values": np.ones((18, 2), "float32")}
-    labels = np.repeat([1.0, 0.0], 9).astype("float32")
-    weights = np.concatenate([CLICKS.ravel(), NO_CLICKS.ravel()]).astype("float32")
-    weights *= len(weights) / weights.sum()  # so that a penalty counts as it does for single rows
-    for _ in range(steps):
-        model.train_on_batch(features, labels, sample_weight=weights)
-    rates = model({key: array[:9] for key, array in features.items()})
-    return keras.ops.convert_to_numpy(rates).reshape(3, 3)
+    features = {"ids": ids, "values": np.ones((9, 2), "float32")}
+    return train_on_table(model, features, CLICKS.ravel(), NO_CLICKS.ravel(), steps).reshape(3, 3)
 
 
 def write_lesson(folder: Path) -> list[Config]:

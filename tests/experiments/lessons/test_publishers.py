@@ -5,6 +5,7 @@ import csv
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from sklearn.svm import SVC
 
 from ctrzoo.experiments.lessons import publishers
 from ctrzoo.experiments.lessons.publishers import (
@@ -90,3 +91,19 @@ def test_files(tmp_path, rates, monkeypatch):
     rows = list(csv.DictReader((tmp_path / "new" / "publishers.csv").open()))
     assert [row["observed"] for row in rows if row["publisher"] == "NBC"] == ["0.85", "nan", "0.9"]
     assert (tmp_path / "new" / "publishers.png").stat().st_size > 10_000
+
+
+def test_a_support_vector_machine_gives_an_unseen_pair_no_weight():
+    """The weights of its features are sums over training rows, and no row has both values of the pair."""
+    cells = np.concatenate([np.argwhere(CLICKS > 0), np.argwhere(NO_CLICKS > 0)])
+    rows = np.concatenate([np.eye(3)[cells[:, 0]], np.eye(3)[cells[:, 1]]], axis=1)
+    weights = np.concatenate([CLICKS[CLICKS > 0], NO_CLICKS[NO_CLICKS > 0]])
+    labels = np.repeat([1, 0], [(CLICKS > 0).sum(), (NO_CLICKS > 0).sum()])
+    machine = SVC(kernel="poly", degree=2, gamma=1, coef0=1).fit(rows, labels, sample_weight=weights)
+    # The kernel (1 + <x, z>)^2 has the feature 2 ** 0.5 * x_i * x_j of each pair.
+    vectors = machine.support_vectors_
+    of_pairs = 2 * np.einsum("n,ni,nj->ij", machine.dual_coef_[0], vectors[:, :3], vectors[:, 3:])
+    every = np.concatenate([np.repeat(np.eye(3), 3, axis=0), np.tile(np.eye(3), (3, 1))], axis=1)
+    rest = machine.decision_function(every).reshape(3, 3) - of_pairs  # the sum of what each value adds alone
+    np.testing.assert_allclose(rest - rest[:1] - rest[:, :1] + rest[0, 0], 0, atol=1e-9)
+    assert of_pairs[NBC_GUCCI] == 0 and of_pairs[1, 1] > 0
