@@ -14,8 +14,9 @@ import keras
 import numpy as np
 from jax import numpy as jnp
 
+from ctrzoo.lookup import observed
 from ctrzoo.model import CTRModel
-from ctrzoo.training.jax_gradients import Gradients
+from ctrzoo.training.jax_gradients import Gradients, rows_of
 from ctrzoo.types import Features, Tensor
 
 
@@ -30,13 +31,12 @@ class JaxStep:
         positive_weight: Multiplies the weight of rows with a label above 0 in training.
     """
 
-    num_replicas = 1
-
     def __init__(self, model: CTRModel, positive_weight: float = 1.0) -> None:
         self._model, self._positive_weight = model, float(positive_weight)
         shardings = [variable.value.sharding for variable in model.variables]
         meshes = [each.mesh for each in shardings if isinstance(each, jax.sharding.NamedSharding)]
         self._everywhere = jax.sharding.NamedSharding(meshes[0], jax.sharding.PartitionSpec()) if meshes else None
+        self.num_replicas = meshes[0].size if meshes else 1
         self._step, self._forward = None, jax.jit(self._predict, out_shardings=self._everywhere)
 
     def train(self, batch: tuple[Any, ...]) -> Tensor:
@@ -83,14 +83,15 @@ class JaxStep:
         return model.trainable_variables, model.non_trainable_variables, optimizer.variables if optimizer else []
 
     def _on_devices(self, batch):
-        """Copy a batch to every device."""
-        everywhere = self._everywhere
-        if everywhere is None or everywhere.is_fully_addressable:
-            return jax.device_put(jax.tree.map(np.asarray, batch), everywhere)
+        """Give each device an equal part of a batch, or all of it if it cannot be divided equally."""
+        batch, places = jax.tree.map(np.asarray, batch), self._everywhere
+        if places is not None and len(batch[0]["ids"]) % self.num_replicas == 0:
+            places = jax.sharding.NamedSharding(places.mesh, jax.sharding.PartitionSpec(places.mesh.axis_names))
+        if places is None or places.is_fully_addressable:
+            return jax.device_put(batch, places)
 
         def copied(column):  # all processes have it, which `device_put` would compare
-            column = np.asarray(column)
-            return jax.make_array_from_callback(column.shape, everywhere, lambda index: column[index])
+            return jax.make_array_from_callback(column.shape, places, lambda index: column[index])
 
         return jax.tree.map(copied, batch)
 
@@ -105,7 +106,8 @@ class JaxStep:
         return self._everywhere, places
 
     def _predict(self, trainable, others, features):
-        return self._model.stateless_call(trainable, others, features, training=False)[0]
+        with observed(lambda table, ids: rows_of(table, table.value, ids)):
+            return self._model.stateless_call(trainable, others, features, training=False)[0]
 
     def _train(self, state, batch):
         trainable, others, of_optimizer = state
