@@ -7,12 +7,15 @@ the batch, and each device updates its own rows without asking others.
 
 from __future__ import annotations
 
-import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from ctrzoo.types import Tensor
+
+if TYPE_CHECKING or keras.backend.backend() == "jax":
+    import jax
+    from jax.sharding import PartitionSpec
 
 
 def division_of(variable: keras.Variable) -> Any:
@@ -40,12 +43,9 @@ def look_up_divided(table: Tensor, ids: Tensor, division: Any) -> Tensor:
     Returns:
         A tensor with the shape of `ids` followed by the shape of a row.
     """
-    import jax
-
-    axis, of_batch = division.spec[0], jax.sharding.PartitionSpec(division.mesh.axis_names)
-    if not ids.ndim or ids.shape[0] % division.mesh.size:
-        of_batch = jax.sharding.PartitionSpec()
-    is_divided = len(of_batch) > 0
+    axis = division.spec[0]
+    is_divided = ids.ndim > 0 and ids.shape[0] % division.mesh.size == 0
+    of_batch = PartitionSpec(division.mesh.axis_names) if is_divided else PartitionSpec()
 
     def own(part, ids):  # on each device, with its part of the table
         ids = jax.lax.all_gather(ids, axis, tiled=True) if is_divided else ids
@@ -69,7 +69,7 @@ def read_divided(table: Tensor, ids: Tensor, division: Any) -> Tensor:
         places = _places(part, ids, division.spec[0])
         return part.at[places].get(mode="fill", fill_value=0, wrap_negative_indices=False)[None]
 
-    return _on_each(own, division, (division.spec, _nowhere()), _rows_of_devices(division))(table, ids)
+    return _on_each(own, division, (division.spec, PartitionSpec()), _of_devices(division))(table, ids)
 
 
 def write_divided(table: Tensor, rows: Tensor, ids: Tensor, division: Any) -> Tensor:
@@ -87,31 +87,18 @@ def write_divided(table: Tensor, rows: Tensor, ids: Tensor, division: Any) -> Te
         places = _places(part, ids, division.spec[0])
         return part.at[places].set(rows[0], wrap_negative_indices=False, **options)
 
-    places = (division.spec, _rows_of_devices(division), _nowhere())
+    places = (division.spec, _of_devices(division), PartitionSpec())
     return _on_each(own, division, places, division.spec)(table, rows, ids)
 
 
 def _on_each(function, division, taken, returned):
-    import jax
-
     return jax.shard_map(function, mesh=division.mesh, in_specs=taken, out_specs=returned)
 
 
 def _places(part, ids, axis):
     """Return the rows of ids in a device's part; those of other devices are outside it."""
-    import jax
-
     return ids - jax.lax.axis_index(axis) * len(part)
 
 
-def _rows_of_devices(division):
-    import jax
-
-    return jax.sharding.PartitionSpec(division.spec[0])
-
-
-@functools.cache
-def _nowhere():
-    import jax
-
-    return jax.sharding.PartitionSpec()
+def _of_devices(division):
+    return PartitionSpec(division.spec[0])
