@@ -2,6 +2,9 @@
 
 A row-wise optimizer reads, changes and writes only the rows of the batch, in place, because a step gives the buffers of
 its variables away. So a step costs the same however large the tables are, as on TensorFlow.
+
+XLA's partitioner divides the computation, as it is written for one device, over the devices that the batch is divided
+over. Losses, batch normalization and random numbers therefore are those of the whole batch.
 """
 
 from __future__ import annotations
@@ -24,11 +27,15 @@ class JaxStep:
     """The training step and the prediction of a compiled model, with the interface of `ReplicatedStep`.
 
     After each step, the variables of the model and its optimizer hold its result. If a `keras.distribution` divides
-    the tables, they stay divided. Every device computes the whole batch.
+    the tables, they stay divided, and each device computes an equal part of the batch. If the batch cannot be divided
+    equally, every device computes all of it. Either way, the result is that of one device.
 
     Args:
         model: A compiled `CTRModel` whose optimizer is built.
         positive_weight: Multiplies the weight of rows with a label above 0 in training.
+
+    Attributes:
+        num_replicas: The number of devices.
     """
 
     def __init__(self, model: CTRModel, positive_weight: float = 1.0) -> None:
