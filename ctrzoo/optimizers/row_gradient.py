@@ -81,10 +81,12 @@ def read_rows(table: keras.Variable, ids: Tensor) -> Tensor:
 
     If the rows are divided over devices, return what each of them has, `(devices, rows, ...)`.
     """
+    if _IS_TENSORFLOW:
+        return look_up(table, ids)
     division = division_of(table)
     if division is not None:
         return read_divided(ops.convert_to_tensor(table), ids, division)
-    return look_up(table, ids if _IS_TENSORFLOW else ops.minimum(ids, table.shape[0] - 1))
+    return look_up(table, ops.minimum(ids, table.shape[0] - 1))
 
 
 def write_rows(optimizer: keras.optimizers.Optimizer, table: keras.Variable, rows: Tensor, ids: Tensor) -> None:
