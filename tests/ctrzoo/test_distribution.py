@@ -81,7 +81,7 @@ def trained(name, num):
     assert step.num_replicas == num
     losses = [float(step.train(batch)) for batch in weighted(int(sys.argv[3]))]
     for weight, start in zip(model.trainable_weights, before, strict=True):
-        assert abs(stored(weight) - start).max() > 0.01, weight.path
+        assert abs(stored(weight) - start).max() > 0.01 or not weight.path.endswith("table"), weight.path
     labels, scores = zip(*((labels, step.predict(features)) for features, labels, _ in weighted(1)))
     scored = Scored(np.concatenate(labels)[:, 0], np.concatenate(scores)[:, 0])
     return model, losses, [stored(weight) for weight in model.weights], evaluate_scores(scored, ["auc"])["auc"]
