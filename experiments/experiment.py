@@ -22,7 +22,7 @@ from ctrzoo.startup import keep_loops_rolled
 from ctrzoo.tasks import DEFAULT_TASKS, loss_name, task_of
 from ctrzoo.training import EVALUATION_BATCH, MODEL_FILE, set_seed, train
 from ctrzoo.training.hosts import host_is_lost, hosts_of
-from ctrzoo.training.steps import step_of
+from ctrzoo.training.steps import num_replicas_of, step_of
 from ctrzoo.training.strategy import (
     device_kind,
     is_chief,
@@ -165,7 +165,7 @@ def _keep_encoding(data, folder):
 
 def _train(model, data, settings, folder, console, checkpoint_options, start, watching):
     strategy = strategy_of(model)
-    num_replicas = strategy.num_replicas_in_sync
+    num_replicas = num_replicas_of(model)
     try:
         options = settings.training_options(
             learning_rate=scaled_learning_rate(settings.learning_rate, settings.learning_rate_scaling, num_replicas),
@@ -311,7 +311,7 @@ def _description(settings, data, strategy):
         },
         "devices": {
             "strategy": type(strategy).__name__,
-            "number": getattr(strategy, "num_devices", strategy.num_replicas_in_sync),
+            "number": strategy.num_replicas_in_sync,
             "kind": device_kind(),
         },
         "backend": keras.backend.backend(),

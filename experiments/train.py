@@ -97,7 +97,7 @@ flags.DEFINE_enum(
     "auto",
     ("auto", "one_device", "mirrored", "multi_worker", "model_parallel"),
     "Where to train. auto uses all hosts of --hosts or TF_CONFIG if there are any, otherwise all GPUs. model_parallel "
-    "divides the tables over devices and needs --backend=jax.",
+    "divides tables and batches over devices and needs --backend=jax.",
     flag_values=FLAGS,
 )
 flags.DEFINE_integer(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import keras
 from keras import ops
 
+from ctrzoo.divided_rows import division_of, read_divided, write_divided
 from ctrzoo.lookup import look_up
 from ctrzoo.types import Shape, Tensor
 
@@ -76,14 +77,24 @@ def merged(gradient: RowGradient) -> RowGradient:
 
 
 def read_rows(table: keras.Variable, ids: Tensor) -> Tensor:
-    """Return rows of a table; for an id beyond it, such as `merged` has, any row."""
-    return look_up(table, ids if _IS_TENSORFLOW else ops.minimum(ids, table.shape[0] - 1))
+    """Return rows of a table, `(rows, ...)`; for an id beyond it, such as `merged` has, any row.
+
+    If the rows are divided over devices, return what each of them has, `(devices, rows, ...)`.
+    """
+    if _IS_TENSORFLOW:
+        return look_up(table, ids)
+    division = division_of(table)
+    if division is not None:
+        return read_divided(ops.convert_to_tensor(table), ids, division)
+    return look_up(table, ops.minimum(ids, table.shape[0] - 1))
 
 
 def write_rows(optimizer: keras.optimizers.Optimizer, table: keras.Variable, rows: Tensor, ids: Tensor) -> None:
-    """Write rows of a variable. On JAX, ids are those of `merged`, and those beyond the table are left out."""
+    """Write rows that `read_rows` returned, changed. On JAX, ids are those of `merged`; those beyond are left out."""
     if _IS_TENSORFLOW:
         optimizer.assign(table, tf.IndexedSlices(rows, ids))
+    elif (division := division_of(table)) is not None:
+        table.assign(write_divided(ops.convert_to_tensor(table), rows, ids, division))
     else:
         options = {"mode": "drop", "unique_indices": True, "indices_are_sorted": True}
         table.assign(ops.convert_to_tensor(table).at[ids].set(rows, **options))

@@ -18,7 +18,7 @@ HEARTBEAT_SECONDS = 60
 class OneDevice:
     """The first device, with the attributes of a `tf.distribute.Strategy` that training reads."""
 
-    num_replicas_in_sync, cluster_resolver, num_devices = 1, None, 1
+    num_replicas_in_sync, cluster_resolver = 1, None
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
         """Return the context in which models are built."""
@@ -26,14 +26,14 @@ class OneDevice:
 
 
 class ModelParallel(OneDevice):
-    """Several devices, over which the rows of every table are divided; each computes the whole batch.
+    """Several devices, over which the rows of every table and the rows of every batch are divided.
 
     Args:
         devices: Their names, as `keras.distribution.list_devices` returns them.
     """
 
     def __init__(self, devices: list[str]) -> None:
-        self.num_devices = len(devices)
+        self.num_replicas_in_sync = len(devices)
         self.distribution = keras.distribution.ModelParallel(layout_map=table_layout(table_mesh(devices)))
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:

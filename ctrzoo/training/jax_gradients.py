@@ -14,6 +14,7 @@ import jax
 import keras
 from jax import numpy as jnp
 
+from ctrzoo.divided_rows import division_of, look_up_divided
 from ctrzoo.lookup import observed
 from ctrzoo.model import CTRModel
 from ctrzoo.optimizers import CompositeOptimizer
@@ -65,7 +66,8 @@ class Gradients:
             if places:
                 values = [of_rows[place].reshape(-1, *variable.shape[1:]) for place in places]
                 indices = jnp.concatenate([ids[place].ravel() for place in places])
-                gradients[index] = RowGradient(jnp.concatenate(values), indices, variable.shape)
+                gradient = RowGradient(jnp.concatenate(values), indices, variable.shape)
+                gradients[index] = _on_every_device(gradient, division_of(variable))
         return loss, others, gradients
 
     def _loss(self, tables: Collection[int], trainable, others, batch, zeros=None):
@@ -76,8 +78,8 @@ class Gradients:
 
         def take(table, ids):
             if id(table) not in tables:
-                return jnp.take(table.value, ids, axis=0)
-            rows = jnp.take(jax.lax.stop_gradient(table.value), ids, axis=0)
+                return rows_of(table, table.value, ids)
+            rows = rows_of(table, jax.lax.stop_gradient(table.value), ids)
             rows = rows if zeros is None else rows + zeros[len(lookups)]
             lookups.append((table, ids, rows))
             return rows
@@ -110,6 +112,21 @@ class Gradients:
 
         jax.eval_shape(jax.grad(loss), list(trainable), others, batch)
         return read
+
+
+def rows_of(table: keras.Variable, values: Tensor, ids: Tensor) -> Tensor:
+    """Return rows by id of the values of a table, which may be divided over devices."""
+    division = division_of(table)
+    return jnp.take(values, ids, axis=0) if division is None else look_up_divided(values, ids, division)
+
+
+def _on_every_device(gradient, division):
+    """Give every device the rows of the whole batch: it updates those of its part of the table."""
+    if division is None:
+        return gradient
+    everywhere = jax.sharding.NamedSharding(division.mesh, jax.sharding.PartitionSpec())
+    values, indices = jax.lax.with_sharding_constraint((gradient.values, gradient.indices), everywhere)
+    return RowGradient(values, indices, gradient.dense_shape)
 
 
 def _watched(value, name, read):

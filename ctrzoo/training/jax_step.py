@@ -2,6 +2,9 @@
 
 A row-wise optimizer reads, changes and writes only the rows of the batch, in place, because a step gives the buffers of
 its variables away. So a step costs the same however large the tables are, as on TensorFlow.
+
+XLA's partitioner divides the computation, as it is written for one device, over the devices that the batch is divided
+over. Losses, batch normalization and random numbers therefore are those of the whole batch.
 """
 
 from __future__ import annotations
@@ -14,8 +17,9 @@ import keras
 import numpy as np
 from jax import numpy as jnp
 
+from ctrzoo.lookup import observed
 from ctrzoo.model import CTRModel
-from ctrzoo.training.jax_gradients import Gradients
+from ctrzoo.training.jax_gradients import Gradients, rows_of
 from ctrzoo.types import Features, Tensor
 
 
@@ -23,20 +27,23 @@ class JaxStep:
     """The training step and the prediction of a compiled model, with the interface of `ReplicatedStep`.
 
     After each step, the variables of the model and its optimizer hold its result. If a `keras.distribution` divides
-    the tables, they stay divided. Every device computes the whole batch.
+    the tables, they stay divided, and each device computes an equal part of the batch. If the batch cannot be divided
+    equally, every device computes all of it. Either way, the result is that of one device.
 
     Args:
         model: A compiled `CTRModel` whose optimizer is built.
         positive_weight: Multiplies the weight of rows with a label above 0 in training.
-    """
 
-    num_replicas = 1
+    Attributes:
+        num_replicas: The number of devices.
+    """
 
     def __init__(self, model: CTRModel, positive_weight: float = 1.0) -> None:
         self._model, self._positive_weight = model, float(positive_weight)
         shardings = [variable.value.sharding for variable in model.variables]
         meshes = [each.mesh for each in shardings if isinstance(each, jax.sharding.NamedSharding)]
         self._everywhere = jax.sharding.NamedSharding(meshes[0], jax.sharding.PartitionSpec()) if meshes else None
+        self.num_replicas = meshes[0].size if meshes else 1
         self._step, self._forward = None, jax.jit(self._predict, out_shardings=self._everywhere)
 
     def train(self, batch: tuple[Any, ...]) -> Tensor:
@@ -83,14 +90,15 @@ class JaxStep:
         return model.trainable_variables, model.non_trainable_variables, optimizer.variables if optimizer else []
 
     def _on_devices(self, batch):
-        """Copy a batch to every device."""
-        everywhere = self._everywhere
-        if everywhere is None or everywhere.is_fully_addressable:
-            return jax.device_put(jax.tree.map(np.asarray, batch), everywhere)
+        """Give each device an equal part of a batch, or all of it if it cannot be divided equally."""
+        batch, places = jax.tree.map(np.asarray, batch), self._everywhere
+        if places is not None and len(batch[0]["ids"]) % self.num_replicas == 0:
+            places = jax.sharding.NamedSharding(places.mesh, jax.sharding.PartitionSpec(places.mesh.axis_names))
+        if places is None or places.is_fully_addressable:
+            return jax.device_put(batch, places)
 
         def copied(column):  # all processes have it, which `device_put` would compare
-            column = np.asarray(column)
-            return jax.make_array_from_callback(column.shape, everywhere, lambda index: column[index])
+            return jax.make_array_from_callback(column.shape, places, lambda index: column[index])
 
         return jax.tree.map(copied, batch)
 
@@ -105,7 +113,8 @@ class JaxStep:
         return self._everywhere, places
 
     def _predict(self, trainable, others, features):
-        return self._model.stateless_call(trainable, others, features, training=False)[0]
+        with observed(lambda table, ids: rows_of(table, table.value, ids)):
+            return self._model.stateless_call(trainable, others, features, training=False)[0]
 
     def _train(self, state, batch):
         trainable, others, of_optimizer = state

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import keras
 
 from ctrzoo.model import CTRModel
-from ctrzoo.training.strategy import ReplicatedStep
+from ctrzoo.training.strategy import ReplicatedStep, strategy_of
 
 if TYPE_CHECKING:
     from ctrzoo.training.jax_step import JaxStep
@@ -41,3 +41,14 @@ def step_of(model: CTRModel, jit_compile: bool = False, cpu_replicas: int = 1, p
     from ctrzoo.training.jax_step import JaxStep
 
     return JaxStep(model, positive_weight)
+
+
+def num_replicas_of(model: CTRModel) -> int:
+    """Return the number of devices that divide the batches of a model among them.
+
+    Args:
+        model: A built `CTRModel`.
+    """
+    if keras.backend.backend() == "jax":
+        return max((len(variable.value.sharding.device_set) for variable in model.variables), default=1)
+    return strategy_of(model).num_replicas_in_sync

@@ -35,7 +35,7 @@ from ctrzoo.training.options import TrainingOptions
 from ctrzoo.training.progress import TrainingProgress
 from ctrzoo.training.run_state import RunState, RunStore, describe_run, random_states
 from ctrzoo.training.schedules import relative_rate
-from ctrzoo.training.steps import Step, step_of
+from ctrzoo.training.steps import Step, num_replicas_of, step_of
 from ctrzoo.training.strategy import is_chief, strategy_of
 from ctrzoo.types import Path
 from ctrzoo.validation import check_ids, check_schema
@@ -388,7 +388,7 @@ def _check_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> None:
 
 def _num_parts(model: CTRModel, options: TrainingOptions) -> int:
     """Return the number of parts that each batch is divided into."""
-    parts = strategy_of(model).num_replicas_in_sync * options.cpu_replicas
+    parts = num_replicas_of(model) * options.cpu_replicas
     if options.batch_size % parts:
         what = "CPU replicas" if options.cpu_replicas > 1 else "devices"
         raise ValueError(f"The batch size must be a multiple of the {parts} {what}. Received: {options.batch_size}.")

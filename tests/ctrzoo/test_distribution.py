@@ -1,5 +1,6 @@
 """Tables divided over devices: their parts, training that equals one device, and files that do not tell."""
 
+import json
 import os
 
 import numpy as np
@@ -45,17 +46,43 @@ def build(name, num, optimizer="lazy_adam", schema=schema, **options):
         model.optimizer.build(model.trainable_variables)
     return model
 """
+# In float64 all that remains of the difference between one device and several is the order of sums. Training amplifies
+# it in float32, above all that of GraphFM, whose edges and ReLU units are switched on and off.
+TOLERANCES = {"float64": 1e-12, "float32": 1e-3}
+OPTIONS = {"normalized": ("deepfm", {"deep_batch_norm": True, "deep_dropout": 0.2})}
 EQUAL = (
-    START
+    """
+import jax, keras, sys
+from keras.src.backend.common import dtypes
+dtype = sys.argv[4]
+keras.config.set_floatx(dtype)
+if dtype == "float64":
+    jax.config.update("jax_enable_x64", True)
+    dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"  # Keras has float32 there for JAX
+"""
+    + START
     + """
+import json
 from ctrzoo.metrics import Scored, evaluate_scores
 from ctrzoo.training.jax_step import JaxStep
 
+rtol, named = float(sys.argv[5]), json.loads(sys.argv[6])
+
+def weighted(num):
+    for features, labels in batches(num):
+        yield features, labels.astype(dtype), np.linspace(0.5, 2, len(labels), dtype=dtype)
+    for features, labels in batches(1, rows=250):  # which 4 and 8 devices cannot divide
+        yield features, labels.astype(dtype), np.linspace(0.5, 2, len(labels), dtype=dtype)
+
 def trained(name, num):
-    model = build(name, num)
-    step = JaxStep(model)
-    losses = [float(step.train(batch)) for batch in batches(int(sys.argv[3]))]
-    labels, scores = zip(*((labels, step.predict(features)) for features, labels in batches(2)))
+    name, options = named.get(name, (name, {}))
+    model = build(name, num, dtype=dtype, **options)
+    step, before = JaxStep(model, positive_weight=2.0), [stored(weight) for weight in model.trainable_weights]
+    assert step.num_replicas == num
+    losses = [float(step.train(batch)) for batch in weighted(int(sys.argv[3]))]
+    for weight, start in zip(model.trainable_weights, before, strict=True):
+        assert abs(stored(weight) - start).max() > 0.01 or not weight.path.endswith("table"), weight.path
+    labels, scores = zip(*((labels, step.predict(features)) for features, labels, _ in weighted(1)))
     scored = Scored(np.concatenate(labels)[:, 0], np.concatenate(scores)[:, 0])
     return model, losses, [stored(weight) for weight in model.weights], evaluate_scores(scored, ["auc"])["auc"]
 
@@ -63,11 +90,11 @@ for name in sys.argv[1].split(","):
     one, *expected = trained(name, 1)
     for num in map(int, sys.argv[2].split(",")):
         model, losses, weights, auc = trained(name, num)
-        assert losses[-1] < losses[0]
-        np.testing.assert_allclose(losses, expected[0], rtol=1e-6, atol=0)
+        np.testing.assert_allclose(losses, expected[0], rtol=rtol, atol=0)
         for found, wanted in zip(weights, expected[1], strict=True):
-            np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6)
-        assert abs(auc - expected[2]) < 1e-6 and auc > 0.6
+            assert found.dtype == wanted.dtype == dtype
+            np.testing.assert_allclose(found, wanted, rtol=rtol, atol=rtol)
+        assert abs(auc - expected[2]) < rtol and auc != 0.5
         variables = [*model.weights, *model.optimizer.variables]
         tables = [each for each in variables if len(each.shape) == 2 and each.shape[0] == 360]
         assert len(tables) >= 3  # a table and its two moments
@@ -75,7 +102,7 @@ for name in sys.argv[1].split(","):
             shards = each.value.addressable_shards
             rows = sorted((shard.index[0].start or 0, shard.data.shape[0]) for shard in shards)
             assert rows == [(part * 360 // num, 360 // num) for part in range(num)]
-            assert {shard.data.nbytes for shard in shards} == {360 * each.shape[1] * 4 // num}
+            assert {shard.data.nbytes for shard in shards} == {each.value.nbytes // num}
         print(name, num)
 """
 )
@@ -101,6 +128,23 @@ for num in (1, 4):
         moments = [stored(each, table) for each in model.optimizer._momentums if each.shape == table.shape]
         assert len(moments) == 1 and abs(moments[0]).max() > 0
         print(num, written)
+
+# A row that only the first of two batches reads: dense gradients move it in the second step too, those of rows do not.
+from ctrzoo.training.jax_step import JaxStep
+(features, labels), = batches(1)
+first, second = ({"ids": features["ids"] * 0 + row, "values": features["values"]} for row in (5, 6))
+for name in ("fit", "step"):
+    with place(2):
+        model = build("lr", 2)
+        step = JaxStep(model)
+        rows = []
+        for batch in (first, second):
+            if name == "fit":
+                model.fit(batch, labels, batch_size=256, verbose=0)
+            else:
+                step.train((batch, labels))
+            rows.append(stored(model.get_layer("linear").table)[5])
+    print(name, (rows[0] != rows[1]).any())
 
 # Keras' own optimizer, also where it scales losses.
 for scaled in (False, True):
@@ -133,10 +177,11 @@ NUM_ROWS, WIDTH = 100_003, 16
 large = Schema([Field("a", vocabulary_size=NUM_ROWS), *schema.fields[1:]])
 (features, labels), = batches(1)
 for name, options in (("lazy_adam", {}), ("adam", {}), ("lazy_adam", {"embedding_l2": 0.1})):
-    needed = {}
+    needed, operations = {}, {}
     for num in (1, 8):
-        model = build("deepfm", num, name, large, deep_units=(8,), **options)
+        model = build("deepfm", num, name, large, deep_units=(256, 256), **options)
         compiled = JaxStep(model).compiled((features, labels))
+        operations[num] = compiled.cost_analysis()["flops"]
         memory = compiled.memory_analysis()
         needed[num] = memory.argument_size_in_bytes + memory.temp_size_in_bytes
         shapes = set(re.findall(r"f32\\[(\\d+),16\\]", compiled.as_text()))
@@ -145,30 +190,41 @@ for name, options in (("lazy_adam", {}), ("adam", {}), ("lazy_adam", {"embedding
     table = large.num_ids * WIDTH * 4
     assert needed[1] > 3 * table, needed  # it and two moments
     assert needed[8] < table, needed
+    assert operations[8] < operations[1] / 5, operations
     print(name, len(options))
 """
 )
 
 
+def check_equal(names, devices, steps, dtype):
+    arguments = (names, devices, steps, dtype, TOLERANCES[dtype], json.dumps(OPTIONS))
+    found = run_on_jax(EQUAL, *arguments, num_devices=8)
+    assert found == [f"{name} {num}" for name in names.split(",") for num in devices.split(",")]
+
+
 @needs_jax
 def test_losses_weights_and_auc_equal_those_of_one_device():
-    devices = os.environ.get("CTRZOO_DEVICES", "")
-    names, steps = ("lr,fm,deepfm,dcn_v2,graphfm", 50) if devices else ("lr,deepfm", 10)
-    found = run_on_jax(EQUAL, names, devices or "4", steps, num_devices=8)
-    expected = [f"{name} {num}" for name in names.split(",") for num in (devices or "4").split(",")]
-    assert found == expected
+    check_equal("lr,normalized", "4", 4, "float64")
+
+
+@pytest.mark.nightly
+@needs_jax
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("name", ["lr", "fm", "deepfm", "normalized", "dcn_v2", "graphfm"])
+def test_they_equal_those_of_one_device_over_50_steps(name, dtype):
+    check_equal(name, os.environ.get("CTRZOO_DEVICES", "2,4,8"), 50, dtype)
 
 
 @needs_jax
 def test_fit_save_load_and_predict_with_any_number_of_devices(tmp_path):
     found = run_on_jax(FILES, tmp_path, num_devices=4)
-    assert len(found) == 6, found
+    assert len(found) == 8 and found[4:6] == ["fit True", "step False"], found
     one, two = (np.load(tmp_path / f"{num}.npy") for num in (1, 2))
     np.testing.assert_allclose(two, one, rtol=0, atol=1e-5)
 
 
 @needs_jax
-def test_no_device_of_eight_needs_as_many_bytes_as_one_table():
+def test_no_device_of_eight_needs_as_many_bytes_as_one_table_or_computes_a_fifth_of_a_step():
     assert run_on_jax(MEMORY, num_devices=8) == ["lazy_adam 0", "adam 0", "lazy_adam 1"]
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from tests.data_pipelines.small_table import write_small_files
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 FLAGS = ["--dataset=data", "--model=deepfm", "--config=none", "--epochs=2", "--batch_size=24", "--learning_rate=0.01"]
 FLAGS += ["--set=embedding_dim=4", "--set=deep_units=(8,)", "--checkpoint_steps=5"]
-# The seconds within which a host ends after another one was killed.
+# The seconds within which a host ends after another one was killed or fell silent.
 MOST_SECONDS = 120
 
 
@@ -59,6 +60,13 @@ def train_on_hosts(folders, workdir, backend):
     return [train(folders / str(k), workdir, backend, f"--hosts={hosts}", f"--host_index={k}") for k in range(2)]
 
 
+def wait_for_a_checkpoint(workdir, hosts):
+    while not list((workdir / "checkpoints").glob("[0-9]*.zip")):
+        ended = [host for host in hosts if host.poll() is not None]
+        assert not ended, ended[0].communicate()[1]
+        time.sleep(0.05)
+
+
 def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -95,10 +103,7 @@ def outcome(workdir):
 def test_two_hosts_give_what_one_process_gives_also_after_one_was_killed(folders, backend, one_process, tmp_path):
     workdir = tmp_path / "run"
     hosts = train_on_hosts(folders, workdir, backend)
-    while not list((workdir / "checkpoints").glob("[0-9]*.zip")):
-        ended = [host for host in hosts if host.poll() is not None]
-        assert not ended, ended[0].communicate()[1]
-        time.sleep(0.05)
+    wait_for_a_checkpoint(workdir, hosts)
     hosts[1].kill()
     _, message = hosts[0].communicate(timeout=MOST_SECONDS)
     assert hosts[0].returncode == 1, message
@@ -116,3 +121,24 @@ def test_two_hosts_give_what_one_process_gives_also_after_one_was_killed(folders
                 continue
             for key, number in value.items():
                 np.testing.assert_allclose(found[name][key], number, rtol=1e-4, err_msg=f"{name} {key}")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("silent", [0, 1])
+def test_a_silent_host_ends_the_run_on_all_hosts(folders, backend, tmp_path, silent):
+    hosts = train_on_hosts(folders, tmp_path / "run", backend)
+    wait_for_a_checkpoint(tmp_path / "run", hosts)
+    hosts[silent].send_signal(signal.SIGSTOP)  # its connections stay open
+    try:
+        _, message = hosts[1 - silent].communicate(timeout=MOST_SECONDS)
+        hosts[silent].send_signal(signal.SIGCONT)
+        _, of_silent = hosts[silent].communicate(timeout=MOST_SECONDS)
+    finally:
+        for host in hosts:
+            host.kill()
+    if backend == "tensorflow":
+        assert hosts[1 - silent].returncode == 1 and "Another host was lost" in message, message
+    else:  # JAX ends the process itself
+        assert hosts[1 - silent].returncode in (1, -signal.SIGABRT), message
+        assert "Terminating process because the JAX distributed service detected fatal errors" in message
+    assert hosts[silent].returncode, of_silent  # it does not go on by itself
