@@ -28,7 +28,7 @@ def kind_of(path: Path) -> str:
     Raises:
         ValueError: If the extension is unknown.
     """
-    path = _unpacked(pathlib.Path(path))
+    path = _unpacked(pathlib.PurePath(str(path)))
     kinds = {".csv": "csv", ".tsv": "tsv", ".txt": "tsv", ".parquet": "parquet"}
     kinds |= {".libsvm": "libsvm", ".svm": "libsvm", ".libfm": "libsvm", ".libffm": "libffm", ".ffm": "libffm"}
     if path.suffix not in kinds:
