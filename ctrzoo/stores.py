@@ -10,6 +10,7 @@ import glob
 import os
 import pathlib
 import re
+import secrets
 import typing
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -28,8 +29,8 @@ VERSIONS = ("ETag", "generation", "created")
 LIBRARIES = ("botocore", "aiobotocore", "s3fs", "gcsfs", "google", "aiohttp", "fsspec")
 
 
-def is_url(path: Path) -> bool:
-    """Return whether a path is a URL.
+def is_url(path: Path | None) -> bool:
+    """Return whether a path is a URL; None is none.
 
     >>> is_url("s3://bucket/clicks.csv"), is_url("logs/clicks.csv")
     (True, False)
@@ -67,7 +68,7 @@ def as_path(path: Path) -> pathlib.Path:
         import upath  # pyright: ignore[reportMissingImports]
 
         # Listings that are kept would hide what other processes write.
-        place = upath.UPath(text.rstrip("/"), use_listings_cache=False)
+        place: Any = upath.UPath(text.rstrip("/"), use_listings_cache=False)
         place.fs  # noqa: B018  (loads the library of the store)
     except ImportError as error:
         reason = f"{scheme}:// needs a library that is missing ({error})"
@@ -148,7 +149,20 @@ def written(path: Path) -> Iterator[pathlib.Path]:
     with temporary_folder("upload") as folder:
         temporary = folder / place.name
         yield temporary
-        _fs(place).put_file(str(temporary), _key(place))
+        with reaching(path):
+            _fs(place).put_file(str(temporary), _key(place))
+
+
+def check_writable(path: pathlib.Path) -> None:
+    """Write an empty object next to the place of another one, and delete it, before hours of work are done in vain.
+
+    Raises:
+        OSError: If the store cannot be reached, or refuses.
+    """
+    with reaching(path):
+        probe = path.with_name(f".{path.name}.{secrets.token_hex(4)}.probe")
+        probe.write_bytes(b"")
+        probe.unlink()
 
 
 def cache_folder() -> pathlib.Path:
