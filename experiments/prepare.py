@@ -47,7 +47,7 @@ flags.DEFINE_multi_string("set", [], "key=value for an option of the benchmark; 
 flags.DEFINE_string(
     "table",
     None,
-    "Your own table: a file, or a pattern such as 'logs/*.parquet' or 's3://logs/*.parquet'.",
+    "Your own table: a file, or a pattern such as 'logs/*.parquet' or 's3://bucket/*.parquet'.",
     flag_values=FLAGS,
 )
 flags.DEFINE_string(

@@ -236,7 +236,7 @@ def find_dataset(dataset: Path, data_dir: Path | None = None) -> str:
     """Return the name of a benchmark, or the path of a prepared folder.
 
     Args:
-        dataset: A benchmark, the path or URL of a prepared folder, or the name under which one was prepared in `data_dir`.
+        dataset: A benchmark, the path or URL of a prepared folder, or the name of one in `data_dir`.
         data_dir: The folder of prepared data.
 
     Raises:

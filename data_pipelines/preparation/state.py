@@ -36,9 +36,8 @@ def kept_state(folder: pathlib.Path, description: Config) -> Iterator[pathlib.Pa
     state = _state_of(folder)
     if is_complete(folder):
         shutil.rmtree(state, ignore_errors=True)
-        raise FileExistsError(
-            f"{folder} exists. To replace it, pass --overwrite (`overwrite=True`), or choose another name or folder."
-        )
+        mend = "Choose" if is_url(folder) else "To replace it, pass --overwrite (`overwrite=True`), or choose"
+        raise FileExistsError(f"{folder} exists. {mend} another name or folder.")
     state.mkdir(parents=True, exist_ok=True)
     with open(state / "lock", "a") as lock:
         try:

@@ -142,12 +142,9 @@ class PreparedData:
     @functools.cached_property
     def encoding(self) -> TableEncoding | None:
         """The `TableEncoding` that turns raw cells into ids and numbers; None for synthetic data."""
-        files = (ENCODING_FILE, VOCABULARY_FILE)
-        return (
-            TableEncoding.load(self.local_folder)
-            if any((self.local_folder / name).is_file() for name in files)
-            else None
-        )
+        folder = self.local_folder
+        is_there = any((folder / name).is_file() for name in (ENCODING_FILE, VOCABULARY_FILE))
+        return TableEncoding.load(folder) if is_there else None
 
     @property
     def _label_type(self):

@@ -59,7 +59,7 @@ def upload(folder: pathlib.Path, target: pathlib.Path) -> None:
                 (target / name).unlink()
         names = sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
         size = sum((folder / name).stat().st_size for name in names)
-        console.print(f"Uploading {len(names)} files, {size:,} bytes, to {target}")
+        console.print(f"Uploading {len(names)} files, {size:,} bytes, to {target}", soft_wrap=True)
         stamps = dict(_in_parallel(lambda name: _put(folder, target, name), [name for name in names if name != MARKER]))
         for name, uploaded in stamps.items():
             if stamp(target / name) != uploaded:
@@ -163,7 +163,7 @@ class LocalCopy:
                 f"{self.source}: {size:,} bytes are to be copied to {self.folder}, where {free:,} are free. Free "
                 "space, or set XDG_CACHE_HOME to a folder on a larger disk",
             )
-        console.print(f"Copying {len(missing)} files, {size:,} bytes, from {self.source} to {self.folder}")
+        console.print(f"Copying {len(missing)} files, {size:,} bytes, from {self.source} to {self.folder}", soft_wrap=True)
         with reaching(self.source):
             _in_parallel(self._get, missing)
             if self._versions() != self._version:

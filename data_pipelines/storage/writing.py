@@ -187,7 +187,9 @@ def _version_of(roles, negative_rate):
 
 
 def publish(partial: pathlib.Path, folder: pathlib.Path) -> None:
-    """Rename a complete folder to its final name, with its checksums, once all of it is on disk; or upload it to a store.
+    """Rename a complete folder to its final name, with its checksums, once all of it is on disk.
+
+    If the final place is in a store, the folder is uploaded instead, see `upload`.
 
     Raises:
         FileExistsError: If another process has created the folder in the meantime.
