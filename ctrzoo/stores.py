@@ -196,6 +196,8 @@ def explained(error: BaseException, path: Any = None) -> OSError | None:
         error: The error.
         path: The object or folder, if it is known.
     """
+    if isinstance(error, (FileNotFoundError, PermissionError)) and error.errno is None and "://" not in str(error):
+        return type(error)(f"{path}: {error}. Correct the path, or ask for access.") if path else None
     kinds = {kind.__module__.split(".")[0]: kind.__name__ for kind in type(error).__mro__}
     if not kinds.keys() & set(LIBRARIES):
         return None

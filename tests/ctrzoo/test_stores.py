@@ -125,6 +125,12 @@ def test_errors_of_stores_say_what_to_do(module, name, text, kind, message):
         raise error_of(module, name, text)
 
 
+def test_an_error_without_a_path_is_given_one():
+    with pytest.raises(FileNotFoundError, match="s3://bucket/a.csv: No such bucket. Correct the path"):
+        with reaching("s3://bucket/a.csv"):
+            raise FileNotFoundError("No such bucket")
+
+
 def test_other_errors_stay_as_they_are():
     assert explained(KeyError("a")) is None
     with pytest.raises(KeyError), reaching("s3://bucket/a.csv"):

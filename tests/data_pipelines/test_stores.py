@@ -145,7 +145,12 @@ def test_an_interrupted_preparation_resumes_at_the_finished_chunks(step, store, 
 
     read = []
     original = engine.read_chunk
-    monkeypatch.setattr(engine, "read_chunk", lambda files, number, *rest: (read.append(number), original(files, number, *rest))[1])
+
+    def read_and_note(files, number, *rest):
+        read.append(number)
+        return original(files, number, *rest)
+
+    monkeypatch.setattr(engine, "read_chunk", read_and_note)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(engine, step, interrupt)
         prepare_own_table(f"{store}/data", "clicks", f"{store}/raw/*.gz", SCHEMA)
