@@ -36,7 +36,7 @@ DOCS = [
 ]
 SPARK = ["pyspark>=4.0"]
 PATHS = ["universal-pathlib>=0.3.10"]  # with fsspec's `memory://`, a store for tests
-STORES = [*PATHS, "s3fs>=2026.9", "gcsfs>=2026.9"]
+STORES = [*PATHS, "s3fs>=2026.9", "gcsfs>=2026.10"]
 DEV = ["pyright[nodejs]>=1.1.414", "pre-commit>=4.0"]
 
 setup(

@@ -113,7 +113,7 @@ def check_local(values: Mapping[str, object], urls: Sequence[str]) -> None:
         urls: The flags that take URLs.
 
     Raises:
-        ValueError: If another flag is a URL, or a list with one.
+        ValueError: If another flag is a URL or a list with one, or the URL is in this process's memory.
 
     >>> check_local({"workdir": "s3://bucket/runs/mine", "dataset": "s3://bucket/clicks"}, ["dataset"])
     Traceback (most recent call last):
@@ -124,6 +124,8 @@ def check_local(values: Mapping[str, object], urls: Sequence[str]) -> None:
         for text in value if isinstance(value, (list, tuple)) else [value]:
             setting, sign, assigned = str(text).partition("=")
             place = assigned if sign and not is_url(setting) else str(text)
+            if place.startswith("memory://"):
+                raise ValueError(f"--{name}: what is in memory:// ends with this program. Received: {text}.")
             if name not in urls and setting not in urls and is_url(place):
                 known = " and ".join(f"--{flag}" for flag in urls)
                 also = f" Of this program, {known} take{'s' * (len(urls) == 1)} URLs." if urls else ""

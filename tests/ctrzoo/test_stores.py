@@ -115,7 +115,13 @@ def error_of(module, name, text):
     ("module", "name", "text", "kind", "message"),
     [
         ("botocore.exceptions", "NoCredentialsError", "Unable to locate credentials", PermissionError, "does not know"),
-        ("botocore.exceptions", "EndpointConnectionError", "Could not connect", ConnectionError, "could not be reached"),
+        (
+            "botocore.exceptions",
+            "EndpointConnectionError",
+            "Could not connect",
+            ConnectionError,
+            "could not be reached",
+        ),
         ("aiohttp.client_exceptions", "ClientPayloadError", "", ConnectionError, "ClientPayloadError"),
         ("s3fs.utils", "FileExpired", "Etag no longer exists", OSError, "changed while it was read"),
     ],

@@ -13,7 +13,9 @@ from tests.object_store import put
 
 @pytest.fixture
 def table(tmp_path):
-    frame = pl.DataFrame({"row": np.arange(1000), "text": [f"t{row % 7}" for row in range(1000)], "other": [0.5] * 1000})
+    frame = pl.DataFrame(
+        {"row": np.arange(1000), "text": [f"t{row % 7}" for row in range(1000)], "other": [0.5] * 1000}
+    )
     frame.write_parquet(tmp_path / "a.parquet", row_group_size=150)
     return frame, tmp_path / "a.parquet"
 
