@@ -118,7 +118,7 @@ def check_local(values: Mapping[str, object], urls: Sequence[str]) -> None:
     >>> check_local({"workdir": "s3://bucket/runs/mine", "dataset": "s3://bucket/clicks"}, ["dataset"])
     Traceback (most recent call last):
     ...
-    ValueError: --workdir must be a local path. Received: s3://bucket/runs/mine. Of this program, --dataset takes URLs.
+    ValueError: --workdir must be a local path. Received: s3://bucket/runs/mine.
     """
     for name, value in values.items():
         for text in value if isinstance(value, (list, tuple)) else [value]:
@@ -127,9 +127,7 @@ def check_local(values: Mapping[str, object], urls: Sequence[str]) -> None:
             if place.startswith("memory://"):
                 raise ValueError(f"--{name}: what is in memory:// ends with this program. Received: {text}.")
             if name not in urls and setting not in urls and is_url(place):
-                known = " and ".join(f"--{flag}" for flag in urls)
-                also = f" Of this program, {known} take{'s' * (len(urls) == 1)} URLs." if urls else ""
-                raise ValueError(f"--{name} must be a local path. Received: {text}.{also}")
+                raise ValueError(f"--{name} must be a local path. Received: {text}.")
 
 
 def unknown_flag(name: str, arguments: Sequence[str], known: Sequence[str], settings: Sequence[str] = ()) -> str:

@@ -163,9 +163,8 @@ class LocalCopy:
                 f"{self.source}: {size:,} bytes are to be copied to {self.folder}, where {free:,} are free. Free "
                 "space, or set XDG_CACHE_HOME to a folder on a larger disk",
             )
-        console.print(
-            f"Copying {len(missing)} files, {size:,} bytes, from {self.source} to {self.folder}", soft_wrap=True
-        )
+        what = f"{len(missing)} files, {size:,} bytes, from {self.source}"
+        console.print(f"Copying {what} to {self.folder}", soft_wrap=True)
         with reaching(self.source):
             _in_parallel(self._get, missing)
             if self._versions() != self._version:

@@ -118,7 +118,7 @@ def error_of(module, name, text):
         (
             "botocore.exceptions",
             "EndpointConnectionError",
-            "Could not connect",
+            "No connection",
             ConnectionError,
             "could not be reached",
         ),

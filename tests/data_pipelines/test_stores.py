@@ -183,7 +183,7 @@ def test_a_changed_object_starts_an_interrupted_preparation_again(store, tmp_pat
         ("folder.csv", IsADirectoryError, "folder.csv is a folder. Pass its files"),
         ("empty.csv", ValueError, "empty.csv is empty"),
         ("damaged.csv.gz", ValueError, "damaged.csv.gz is damaged or of another kind"),
-        ("rows.txt.exe", ValueError, "the name must end in csv"),
+        ("rows.txt.exe", ValueError, "the name must end in .csv"),
     ],
 )
 def test_a_wrong_object_is_named(table, error, message, store, tmp_path):
