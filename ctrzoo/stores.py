@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import io
 import os
 import pathlib
 import re
@@ -132,7 +133,8 @@ def opened(path: pathlib.Path, in_order: bool = True) -> Iterator[BinaryIO]:
         return
     cache: Any = {"cache_type": "background", "cache_options": {"maxblocks": 4}} if in_order else {"cache_type": "none"}
     with _fs(path).open(_key(path), "rb", block_size=BLOCK_BYTES, **cache) as file:
-        yield file
+        # Objects of S3 lack `readline` with a limit.
+        yield typing.cast(BinaryIO, io.BufferedReader(file, 1 << 16)) if in_order else file
 
 
 @contextlib.contextmanager

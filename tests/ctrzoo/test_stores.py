@@ -72,13 +72,26 @@ def test_patterns_match_alike_in_a_store_and_on_disk(store, tmp_path):
     assert str(matching(as_path(f"{store}/a*"))[0]) == f"{store}/a.csv"
 
 
+def open_by_ranges(store, path, mode="rb", **options):
+    """Open an object as stores on other machines do: by ranges of bytes, with a cache."""
+    from fsspec.spec import AbstractBufferedFile
+
+    class Ranges(AbstractBufferedFile):
+        def _fetch_range(self, start, end):
+            return store.cat_file(self.path, start, end)
+
+    return Ranges(store, path, mode, **options)
+
+
 @pytest.mark.parametrize("in_order", [True, False])
 def test_an_object_is_read_like_a_file(in_order, store, monkeypatch):
     content = bytes(range(256)) * 1000
     put(f"{store}/a", content)
     monkeypatch.setattr("ctrzoo.stores.BLOCK_BYTES", 1000)
+    monkeypatch.setattr("fsspec.implementations.memory.MemoryFileSystem.open", open_by_ranges)
     with opened(as_path(f"{store}/a"), in_order) as file:
-        assert file.read(10) == content[:10]
+        assert file.read(10) == content[:10] and file.tell() == 10
+        assert not in_order or file.readline(500) == content[10:266]  # a line ends at 10 + 256
         file.seek(200_000)
         assert file.read() == content[200_000:]
 

@@ -81,7 +81,7 @@ def test_a_table_in_a_store_gives_the_bytes_of_the_local_one(kind, store, tmp_pa
     check_same(kind, store, tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["csv.gz", "parquet"])
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet"])
 def test_a_table_on_s3_gives_the_bytes_of_the_local_one(kind, s3, tmp_path):
     check_same(kind, s3, tmp_path)
 
@@ -243,7 +243,8 @@ def as_local(url):
     return data.local_folder
 
 
-def test_an_object_of_s3_that_is_replaced_while_it_is_read_is_noticed(s3):
+def test_an_object_of_s3_that_is_replaced_while_it_is_read_is_noticed(s3, monkeypatch):
+    monkeypatch.setattr("ctrzoo.stores.BLOCK_BYTES", 1 << 18)
     rows = clicks(200_000).to_csv(index=False)
     put(f"{s3}/clicks.csv", rows)
     source = sources.TextSource([as_path(f"{s3}/clicks.csv")], chunk_bytes=1 << 17)

@@ -9,7 +9,7 @@ from ctrzoo.data_pipelines import load
 from ctrzoo.data_pipelines.storage import remote, writing
 from ctrzoo.data_pipelines.storage.remote import LocalCopy, check_target, is_complete, upload
 from ctrzoo.stores import as_path
-from tests.data_pipelines.small_table import random_block
+from tests.data_pipelines.small_table import SCHEMA, random_block
 from tests.object_store import names, put, put_folder
 
 
@@ -138,4 +138,4 @@ def test_a_copy_that_does_not_fit_on_the_disk_is_refused(small, store, monkeypat
 
 def test_a_writer_of_blocks_refuses_a_store(store):
     with pytest.raises(ValueError, match="The folder of a `PreparedWriter` must be a local path"):
-        writing.PreparedWriter(f"{store}/small", "small", None)
+        writing.PreparedWriter(f"{store}/small", "small", SCHEMA)
