@@ -75,7 +75,10 @@ def check_same(kind, url, tmp_path):
     assert without_times(data.local_folder) == expected
 
 
-@pytest.mark.parametrize("kind", ["csv", "csv.gz", "csv.zip", "csv.zst", "parquet"])
+BROAD = [pytest.param(kind, marks=pytest.mark.nightly) for kind in ("csv", "csv.zip", "csv.zst")]
+
+
+@pytest.mark.parametrize("kind", ["csv.gz", "parquet", *BROAD])
 def test_a_table_in_a_store_gives_the_bytes_of_the_local_one(kind, store, tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "CHUNK_ROWS", 700)
     check_same(kind, store, tmp_path)
@@ -105,6 +108,7 @@ def test_separate_files_in_a_store_determine_the_splits(store, tmp_path):
         prepare_own_table(tmp_path / "other", "clicks", {**tables, "test": f"{store}/tr*.csv"}, schema)
 
 
+@pytest.mark.nightly
 def test_a_folder_in_a_store_is_extended(store, tmp_path):
     put(f"{store}/1.csv", clicks().to_csv(index=False))
     put(f"{store}/2.csv", clicks(500).assign(site="new").to_csv(index=False))
@@ -134,7 +138,7 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(place, store, tmp_path,
     assert sum(load(tmp_path / "data").num_rows.values()) == 2999
 
 
-@pytest.mark.parametrize("step", ["_fit", "write_report", "publish"])
+@pytest.mark.parametrize("step", ["_fit", "publish"])
 def test_an_interrupted_preparation_resumes_at_the_finished_chunks(step, store, tmp_path, monkeypatch):
     for part in range(3):
         put(f"{store}/raw/{part}.csv.gz", gzip.compress(clicks().to_csv(index=False).encode()))
