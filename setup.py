@@ -35,6 +35,8 @@ DOCS = [
     "nbclient>=0.11",
 ]
 SPARK = ["pyspark>=4.0"]
+PATHS = ["universal-pathlib>=0.3.10"]  # with fsspec's `memory://`, a store for tests
+STORES = [*PATHS, "s3fs>=2026.9", "gcsfs>=2026.10"]
 DEV = ["pyright[nodejs]>=1.1.414", "pre-commit>=4.0"]
 
 setup(
@@ -70,7 +72,8 @@ setup(
         "mlflow": MLFLOW,
         "onnx": ONNX,
         "spark": SPARK,
-        "test": [*TEST, *SEARCH, *SKLEARN],
+        "stores": STORES,
+        "test": [*TEST, *SEARCH, *SKLEARN, *PATHS],
         "docs": [*DOCS, *SEARCH, *SKLEARN],
         "dev": DEV,
     },

@@ -13,6 +13,7 @@ import time
 import typing
 from typing import Any
 
+from ctrzoo.stores import local_path
 from ctrzoo.suggest import unknown
 
 from .datasets.avazu import prepare_avazu
@@ -86,7 +87,7 @@ def prepare(
     suffix = ""
     if chosen != defaults:
         suffix = "-" + hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:8]
-    folder = pathlib.Path(data_dir) / f"{name}{suffix}"
+    folder = local_path(data_dir, "`data_dir`") / f"{name}{suffix}"
     if overwrite or not folder.exists():
         start = time.monotonic()
         try:

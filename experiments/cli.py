@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from absl import flags
 
 from ctrzoo import __version__
+from ctrzoo.stores import cache_folder, explained, is_url
 from ctrzoo.suggest import closest
 
 from .synonyms import SYNONYMS
@@ -33,10 +34,7 @@ def program_flags() -> flags.FlagValues:
 
 def data_dir(given: str | None) -> pathlib.Path:
     """Return the folder of prepared data: what `--data_dir` says, else a folder in the user's cache."""
-    if given is None:
-        cache = os.environ.get("XDG_CACHE_HOME", "")
-        given = os.path.join(cache if os.path.isabs(cache) else "~/.cache", "ctrzoo")
-    return pathlib.Path(given).expanduser()
+    return cache_folder() if given is None else pathlib.Path(given).expanduser()
 
 
 @contextlib.contextmanager
@@ -56,6 +54,10 @@ def one_line_failures(
         message, code = str(error), 1
     except KeyboardInterrupt as error:
         message, code = interrupted if isinstance(interrupted, str) else interrupted(), _exit_code(error)
+    except Exception as error:
+        if (mended := explained(error)) is None:
+            raise
+        message, code = str(mended), 1
     else:
         return
     print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
@@ -72,6 +74,7 @@ def run_command(
     *,
     more_help: Callable[[], str] = str,
     settings: Callable[[], Sequence[str]] = tuple,
+    urls: Sequence[str] = (),
 ) -> None:
     """Run `main(arguments)` with its own flags, or print help or version; a termination signal acts as Ctrl-C.
 
@@ -84,6 +87,7 @@ def run_command(
         errors: The errors that print one line.
         more_help: Returns what `--help` prints last.
         settings: Returns the names that `--set` takes, to suggest them for unknown flags.
+        urls: The flags that take URLs. Those of the others are refused, see `check_local`.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's startup messages; 0 shows them
     signal.signal(signal.SIGTERM, _interrupt)
@@ -97,7 +101,33 @@ def run_command(
         elif flag_values.version:
             print(f"{name} {__version__}")
         else:
+            check_local(flag_values.flag_values_dict(), urls)
             main(arguments)
+
+
+def check_local(values: Mapping[str, object], urls: Sequence[str]) -> None:
+    """Refuse a URL where a local path belongs: it would name a local folder such as `s3:`.
+
+    Args:
+        values: The values of the flags, by name.
+        urls: The flags that take URLs.
+
+    Raises:
+        ValueError: If another flag is a URL or a list with one, or the URL is in this process's memory.
+
+    >>> check_local({"workdir": "s3://bucket/runs/mine", "dataset": "s3://bucket/clicks"}, ["dataset"])
+    Traceback (most recent call last):
+    ...
+    ValueError: --workdir must be a local path. Received: s3://bucket/runs/mine.
+    """
+    for name, value in values.items():
+        for text in value if isinstance(value, (list, tuple)) else [value]:
+            setting, sign, assigned = str(text).partition("=")
+            place = assigned if sign and not is_url(setting) else str(text)
+            if place.startswith("memory://"):
+                raise ValueError(f"--{name}: what is in memory:// ends with this program. Received: {text}.")
+            if name not in urls and setting not in urls and is_url(place):
+                raise ValueError(f"--{name} must be a local path. Received: {text}.")
 
 
 def unknown_flag(name: str, arguments: Sequence[str], known: Sequence[str], settings: Sequence[str] = ()) -> str:

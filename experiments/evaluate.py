@@ -208,7 +208,8 @@ def _table(rows):
 
 def run() -> None:
     """Start `ctrzoo-evaluate`: an expected failure prints one line to standard error, with exit code 1."""
-    run_command("ctrzoo-evaluate", main, FLAGS, __doc__, "interrupted; rerun the command to start again")
+    interrupted = "interrupted; rerun the command to start again"
+    run_command("ctrzoo-evaluate", main, FLAGS, __doc__, interrupted, urls=("table", "data", "schema"))
 
 
 if __name__ == "__main__":

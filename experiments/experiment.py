@@ -19,6 +19,7 @@ from ctrzoo.files import write_csv, write_json, write_text
 from ctrzoo.lookup import for_this_process
 from ctrzoo.plots import plot_calibration, plot_interactions, plot_learning_curves
 from ctrzoo.startup import keep_loops_rolled
+from ctrzoo.stores import local_path
 from ctrzoo.tasks import DEFAULT_TASKS, loss_name, task_of
 from ctrzoo.training import EVALUATION_BATCH, MODEL_FILE, set_seed, train
 from ctrzoo.training.hosts import host_is_lost, hosts_of
@@ -81,6 +82,7 @@ def run_experiment(
         FileNotFoundError: If raw or prepared files are missing, or the data or the workdir are deleted meanwhile.
         ConnectionError: If another worker was lost.
     """
+    local_path(workdir, "`workdir`")
     _check_workdir(workdir, settings)
     distribution = make_strategy(strategy, num_devices, settings.cpu_replicas)
     chief = is_chief(distribution)
@@ -262,7 +264,7 @@ def _check_workdir(workdir, settings):
 
 
 def _load(settings, data_dir, raw):
-    folder = pathlib.Path(settings.dataset)
+    folder = settings.dataset
     if settings.dataset in data_pipelines.DATASETS:
         try:
             folder = data_pipelines.prepare(settings.dataset, data_dir, raw=raw, **settings.dataset_options)

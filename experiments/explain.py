@@ -88,7 +88,7 @@ def main(argv: list[str]) -> None:
 
 def run() -> None:
     """Start `ctrzoo-explain`: an expected failure prints one line to standard error, with exit code 1."""
-    run_command("ctrzoo-explain", main, FLAGS, __doc__, "interrupted; rerun the command to start again")
+    run_command("ctrzoo-explain", main, FLAGS, __doc__, "interrupted; rerun the command to start again", urls=("data",))
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ def _data_folder(path):
 
 def run() -> None:
     """Start `ctrzoo-export`: an expected failure prints one line to standard error, with exit code 1."""
-    run_command("ctrzoo-export", main, FLAGS, __doc__, "interrupted; nothing was written")
+    run_command("ctrzoo-export", main, FLAGS, __doc__, "interrupted; nothing was written", urls=("table", "schema"))
 
 
 if __name__ == "__main__":

@@ -31,10 +31,10 @@ from .scoring.rows import encoded_chunks, table_to_score
 FLAGS = program_flags()
 define_model_flags(FLAGS)
 flags.DEFINE_string(
-    "table", None, "The rows: a file, a folder or pattern of files, or - for standard input.", flag_values=FLAGS
+    "table", None, "The rows: a file or URL, a folder or pattern of files, or - for standard input.", flag_values=FLAGS
 )
 flags.DEFINE_string(
-    "output", None, "The file to write, .csv or .parquet, or - for CSV on standard output.", flag_values=FLAGS
+    "output", None, "The file or URL to write, .csv or .parquet, or - for CSV on standard output.", flag_values=FLAGS
 )
 flags.DEFINE_list(
     "id",
@@ -119,7 +119,8 @@ def _ids(source, encoding, console):
 
 def run() -> None:
     """Start `ctrzoo-predict`: an expected failure prints one line to standard error, with exit code 1."""
-    run_command("ctrzoo-predict", main, FLAGS, __doc__, "interrupted; rerun the command to start again")
+    interrupted = "interrupted; rerun the command to start again"
+    run_command("ctrzoo-predict", main, FLAGS, __doc__, interrupted, urls=("table", "output", "schema"))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from typing import Any
 from absl import flags
 from rich.console import Console
 
+from ctrzoo.stores import as_path, is_url
+
 from .. import data_pipelines
 from ..data_pipelines.preparation.report import REPORT_FILE, tables_of
 from ..data_pipelines.preparation.report_page import write_page
@@ -29,6 +31,8 @@ from .settings import parse_assignment
 
 # How a separator that the shell does not pass as such may be written.
 SPELLED = {"\\t": "\t", "tab": "\t", "\\x01": "\x01"}
+# The flags that may name objects in a store, or are addresses of something else.
+URLS = ("table", "valid_table", "test_table", "schema", "data_dir", "extend", "raw", "master", "spark")
 FLAGS = program_flags()
 flags.DEFINE_string("dataset", None, f"A benchmark: {', '.join(data_pipelines.DATASETS)}.", flag_values=FLAGS)
 flags.DEFINE_string("raw", None, "The raw file or folder of the benchmark.", flag_values=FLAGS)
@@ -40,7 +44,12 @@ flags.DEFINE_enum(
     flag_values=FLAGS,
 )
 flags.DEFINE_multi_string("set", [], "key=value for an option of the benchmark; repeatable.", flag_values=FLAGS)
-flags.DEFINE_string("table", None, "Your own table: a file, or a pattern such as 'logs/*.parquet'.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "table",
+    None,
+    "Your own table: a file, or a pattern such as 'logs/*.parquet' or 's3://bucket/*.parquet'.",
+    flag_values=FLAGS,
+)
 flags.DEFINE_string(
     "valid_table", None, "The table's validation rows, if they are in separate files.", flag_values=FLAGS
 )
@@ -106,7 +115,9 @@ flags.DEFINE_string(
     "The path or name of a prepared folder to write report.html for; nothing is prepared.",
     flag_values=FLAGS,
 )
-flags.DEFINE_string("data_dir", None, f"Where to write prepared data, {DATA_DIR_HELP}", flag_values=FLAGS)
+flags.DEFINE_string(
+    "data_dir", None, f"Where to write prepared data, of a table also s3://...; {DATA_DIR_HELP}", flag_values=FLAGS
+)
 flags.DEFINE_bool(
     "overwrite", False, "Replace an earlier preparation, which stays until the new one is complete.", flag_values=FLAGS
 )
@@ -147,7 +158,7 @@ def _next_command(folder):
     """Return the command that trains on the prepared data."""
     given = [f"--data_dir={FLAGS.data_dir}"] if FLAGS["data_dir"].present else []
     if not FLAGS.dataset:
-        if folder.name in data_pipelines.DATASETS:  # the name stands for the benchmark
+        if is_url(folder) or folder.name in data_pipelines.DATASETS:  # the name stands for a benchmark
             return shlex.join(["ctrzoo-train", f"--dataset={folder}"])
         return shlex.join(["ctrzoo-train", f"--dataset={folder.name}", *given])
     defaults = data_pipelines.options_of(FLAGS.dataset)
@@ -158,6 +169,7 @@ def _next_command(folder):
 
 def _prepare_benchmark():
     only_tables = ("valid_table", "test_table", "schema", "infer_schema", "label", "separator", "name", "seed")
+    _local("--dataset", "data_dir")
     only_tables += ("keep_counts", "extend", "expire", "engine", "master", "spark")
     _refuse("--dataset", (*only_tables, "most_skipped"))
     options = {"raw": FLAGS.raw, "overwrite": FLAGS.overwrite, **_options()}
@@ -177,6 +189,10 @@ def _prepare_table(console):
     _refuse("--table", ("raw", "protocol", "set"))
     if FLAGS.schema is None and FLAGS.extend is None:
         raise ValueError("A table needs --schema. Draft one with --infer_schema --schema=schema.yaml.")
+    if FLAGS.infer_schema:
+        _local("--infer_schema, whose draft is to be edited", "schema")
+    if FLAGS.engine == "spark":
+        _local("--engine=spark, which reads stores as DataFrames (`ctrzoo.data_pipelines.spark`)", "table", "data_dir")
     if FLAGS.engine == "local":
         _refuse("--engine=local; they are for --engine=spark", ("master", "spark"))
     else:
@@ -189,7 +205,7 @@ def _prepare_table(console):
     tables = {"train": FLAGS.table, "valid": FLAGS.valid_table, "test": FLAGS.test_table}
     tables = {split: path for split, path in tables.items() if path}
     name = FLAGS.name or name_of_table(FLAGS.table)
-    folder = data_dir(FLAGS.data_dir) / name
+    folder = (as_path(FLAGS.data_dir) if is_url(FLAGS.data_dir) else data_dir(FLAGS.data_dir)) / name
     if FLAGS.engine == "spark":
         schema: Any = FLAGS.schema
         given: Any = {key: FLAGS[key].value for key in ("bad_rows", "most_skipped", "seed", "overwrite")}
@@ -212,6 +228,8 @@ def _prepare_table(console):
 
 def _folder_of(given):
     """Return the path of a prepared folder that is given as such, or by its name among the prepared data."""
+    if is_url(given):
+        return as_path(given)
     named = data_dir(FLAGS.data_dir) / given
     return named if not pathlib.Path(given).exists() and named.is_dir() else pathlib.Path(given)
 
@@ -246,9 +264,16 @@ def _refuse(what, names):
         )
 
 
+def _local(what, *names):
+    for name in names:
+        if is_url(FLAGS[name].value):
+            raise ValueError(f"With {what}, --{name} must be a local path. Received: {FLAGS[name].value}.")
+
+
 def run() -> None:
     """Start `ctrzoo-prepare`: an expected failure prints one line to standard error, with exit code 1."""
-    run_command("ctrzoo-prepare", main, FLAGS, __doc__, "interrupted; rerun the command to resume")
+    interrupted = "interrupted; rerun the command to resume"
+    run_command("ctrzoo-prepare", main, FLAGS, __doc__, interrupted, urls=URLS)
 
 
 if __name__ == "__main__":

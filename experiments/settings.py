@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ctrzoo.optimizers import registry
+from ctrzoo.stores import as_path, is_url
 from ctrzoo.suggest import unknown
 from ctrzoo.tasks import TASKS
 from ctrzoo.training.options import LEARNING_RATE_SCALING, TrainingOptions, check_fields, option, shared
@@ -235,12 +236,16 @@ def find_dataset(dataset: Path, data_dir: Path | None = None) -> str:
     """Return the name of a benchmark, or the path of a prepared folder.
 
     Args:
-        dataset: A benchmark, the path of a prepared folder, or the name under which one was prepared in `data_dir`.
+        dataset: A benchmark, the path or URL of a prepared folder, or the name of one in `data_dir`.
         data_dir: The folder of prepared data.
 
     Raises:
         ValueError: If there is no such data set. If a table is given, the message tells how to prepare it.
     """
+    if is_url(dataset):
+        if _is_table(pathlib.PurePath(str(dataset))):
+            raise ValueError(_advice(str(dataset), {}))
+        return str(as_path(dataset))
     path = pathlib.Path(dataset)
     if str(dataset) in data_pipelines.DATASETS or _is_prepared(path):
         return str(dataset)

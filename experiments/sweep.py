@@ -129,7 +129,7 @@ def _forget_failures(runs):
 def run() -> None:
     """Start `ctrzoo-sweep`: an expected failure prints one line to standard error, with exit code 1."""
     interrupted = "interrupted. Finished runs are kept. Rerun the command to resume."
-    run_command("ctrzoo-sweep", main, FLAGS, __doc__, interrupted)
+    run_command("ctrzoo-sweep", main, FLAGS, __doc__, interrupted, urls=("tracking_uri", "dataset"))
 
 
 if __name__ == "__main__":

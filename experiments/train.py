@@ -46,6 +46,8 @@ def _define(options: type, names: Sequence[str]) -> None:
             _DEFINERS[field.metadata["kind"]](name, field.default, field.metadata["help"], flag_values=FLAGS)
 
 
+# The flags that may name objects in a store, or are addresses of something else.
+URLS = ("dataset", "raw", "tracking_uri")
 # Settings that have their own flag; `--set` can set any.
 SETTING_FLAGS = (
     "dataset",
@@ -264,7 +266,7 @@ def _settable() -> list[str]:
 
 def run() -> None:
     """Start `ctrzoo-train`: an expected failure prints one line to standard error, with exit code 1."""
-    run_command("ctrzoo-train", main, FLAGS, __doc__, _interrupted, more_help=_more_help, settings=_settable)
+    run_command("ctrzoo-train", main, FLAGS, __doc__, _interrupted, more_help=_more_help, settings=_settable, urls=URLS)
 
 
 if __name__ == "__main__":

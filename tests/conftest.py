@@ -9,6 +9,7 @@ from unittest import mock
 import pytest
 
 from ctrzoo.schema import Field, Schema
+from tests.object_store import s3, store  # noqa: F401  (fixtures)
 
 os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # expected values are those of full float32, on a GPU too
 

@@ -23,6 +23,7 @@ from ctrzoo.files import replaced, seal_zip
 from ctrzoo.metrics import metric_of
 from ctrzoo.model import CTRModel
 from ctrzoo.schema import Schema
+from ctrzoo.stores import local_path
 from ctrzoo.tasks import TASKS, Task, task_of
 from ctrzoo.training.divergence import check_loss, diverged
 from ctrzoo.training.evaluation import Evaluator
@@ -163,7 +164,7 @@ class _Run:
         self.task = _check_task(model, data)
         _check_callbacks(callbacks)
         self.model, self.data, self.options = model, data, options
-        self.folder = None if folder is None else pathlib.Path(folder)
+        self.folder = None if folder is None else local_path(folder, "`folder`")
         strategy, parts = strategy_of(model), _num_parts(model, options)
         with strategy.scope():
             model.compile(optimizers.build(options.optimizer, options.learning_rate))

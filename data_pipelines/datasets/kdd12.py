@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import pathlib
 import typing
 
 import numpy as np
 import polars as pl
+
+from ctrzoo.stores import local_path
 
 from ..encoding.field import FieldEncoding
 from ..preparation.engine import prepare_table
@@ -76,7 +77,7 @@ def prepare_kdd12(
     plan = kdd12_plan(protocol, split_seed)
     if raw is None:
         raise ValueError("Pass the folder of training.txt and userid_profile.txt of KDD Cup 2012, track 2 as `raw`.")
-    raw = pathlib.Path(raw)
+    raw = local_path(raw, "`raw`")
     training = TextSource((raw / "training.txt",), Format("\t", COLUMNS, quote=None))
     profiles = _Profiles(raw / "userid_profile.txt")
     source = DerivedSource(training, profiles.join, ("click", *FIELDS), COLUMNS)

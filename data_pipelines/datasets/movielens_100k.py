@@ -8,6 +8,8 @@ import typing
 import pandas as pd
 import polars as pl
 
+from ctrzoo.stores import local_path
+
 from ..preparation.engine import prepare_table
 from ..raw.sources import FrameSource
 from .movielens_1m import check_references, content_of, movielens_plan, read_table, year_groups
@@ -88,7 +90,7 @@ def prepare_movielens_100k(
     else:
         _refuse_idle(chosen, protocol)
         plan = movielens_plan(protocol, split_seed)
-    if raw is None or not pathlib.Path(raw).exists():
+    if raw is None or not local_path(raw, "`raw`").exists():
         raise FileNotFoundError(f"{raw} does not exist. Pass GroupLens' ml-100k.zip or its unpacked folder as `raw`.")
     raw = pathlib.Path(raw)
     tables = read_tables(raw)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from ctrzoo.stores import local_path
 from ctrzoo.suggest import unknown
 
 from ..encoding.field import FieldEncoding
@@ -112,7 +113,7 @@ def prepare_movielens_1m(
     else:
         unused_ids = 5 if protocol == "reference" else 0
         plan = movielens_plan(protocol, split_seed, unused_ids, target, keep_groups)
-    raw = pathlib.Path(raw) if raw else _download(pathlib.Path(folder).parent / "downloads")
+    raw = local_path(raw, "`raw`") if raw else _download(pathlib.Path(folder).parent / "downloads")
     users, movies, ratings = _read_tables(raw)
     if protocol == "history":
         check_references(users, movies, ratings)

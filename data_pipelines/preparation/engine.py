@@ -26,6 +26,7 @@ import polars as pl
 import pyarrow as pa
 
 from ctrzoo.files import replaced
+from ctrzoo.stores import as_path, is_url
 
 from ..encoding.features import Block
 from ..encoding.fields import TableEncoding
@@ -35,6 +36,7 @@ from ..errors import RowError
 from ..progress import StepProgress, console
 from ..raw.layout import layout_of
 from ..raw.sources import check_needed
+from ..storage.remote import check_target
 from ..storage.shuffling import order_of_groups, order_within_shard, random_shards, shards_of_groups
 from ..storage.writing import (
     BLOCK_ROWS,
@@ -91,7 +93,8 @@ def prepare_table(
     """Prepare a raw table into a folder.
 
     Args:
-        folder: The folder to create. It must not exist; an interrupted preparation of it is resumed.
+        folder: The folder to create, or its URL in a store, to which it is uploaded at the end. It must not exist; an
+            interrupted preparation of it is resumed.
         name: Name of the data set: letters, digits and underscores.
         plan: The `TablePlan`.
         source: A source of `ctrzoo.data_pipelines.raw.sources`.
@@ -117,7 +120,9 @@ def prepare_table(
     of_histories = (column for history in plan.histories for column in history.needed)
     check_needed(source.describe()["files"][0][0], dict.fromkeys([*plan.needed_columns(), *of_histories]), known)
     source = with_smaller_chunks(source, plan.histories) if plan.histories else source
-    folder = pathlib.Path(folder).absolute()
+    folder = as_path(folder) if is_url(folder) else pathlib.Path(folder).absolute()
+    if is_url(folder):
+        check_target(folder)
     options = options or {}
     description = {
         "format_version": FORMAT_VERSION,
@@ -133,12 +138,13 @@ def prepare_table(
     try:
         with kept_state(folder, description) as state:
             job = _Job(state, name, plan, source, bad_rows, most_skipped, shuffle_seed, extension)
-            return _prepare(job, folder, options)
+            return _prepare(job, folder, options, description["source"])
     except (OSError, pl.exceptions.PolarsError) as error:
         # Polars, which writes the vocabularies, gives no errno for it.
         if getattr(error, "errno", None) != errno.ENOSPC and os.strerror(errno.ENOSPC) not in str(error):
             raise
-        message = f"the disk of {folder} is full. Free space and rerun the command to resume"
+        where = "the cache folder" if is_url(folder) else folder
+        message = f"the disk of {where} is full. Free space and rerun the command to resume"
         raise OSError(errno.ENOSPC, message) from None
 
 
@@ -223,7 +229,7 @@ class _Encoded(typing.NamedTuple):
     stats: Config
 
 
-def _prepare(job: _Job, folder: pathlib.Path, options: Config) -> Config:
+def _prepare(job: _Job, folder: pathlib.Path, options: Config, described: Config) -> Config:
     """Run the steps one after the other; return the report."""
     start = time.monotonic()
     seconds = {}
@@ -238,6 +244,7 @@ def _prepare(job: _Job, folder: pathlib.Path, options: Config) -> Config:
         (job.state / step).mkdir(exist_ok=True)
     rows = timed("histories", _with_histories) if job.plan.histories else job.source
     chunks = timed("read", _read, rows)
+    _check_unchanged(job.source, described)
     division = timed("divide", _divide, chunks)
     encoding, fitted = timed("fit", _fit, chunks)
     encoded = timed("encode", _encode, chunks, division, encoding, fitted)
@@ -264,6 +271,13 @@ def _write_growth(job, encoding, fitted):
 
 
 # Pass 1
+
+
+def _check_unchanged(source, described):
+    """Raise an error if the files are not those that they were before they were read."""
+    for before, after in zip(described["files"], source.describe()["files"], strict=True):
+        if before != after:
+            raise ValueError(f"{after[0]} changed while it was read. Rerun the command to read the table again.")
 
 
 def _with_histories(job: _Job) -> HistoryLog:

@@ -98,7 +98,7 @@ def opened(folder: Path | None) -> tuple[PreparedData, TableEncoding]:
         raise ValueError("A table needs a schema. Pass one, or the folder to `extend`.")
     data = load(folder)
     encoding = data.encoding
-    if encoding is None or not (data.folder / GROWTH_FILE).is_file():
+    if encoding is None or not (data.local_folder / GROWTH_FILE).is_file():
         raise ValueError(
             f"{data.folder} keeps no counts, so those of rare values cannot go on. Prepare it again with --keep_counts "
             "(`keep_counts=True`)."
@@ -126,7 +126,7 @@ def extension_of(
     if expire is not None and (not isinstance(expire, int) or isinstance(expire, bool) or expire < 1):
         raise ValueError(f"`expire` must be a whole number of at least 1. Received: {expire!r}.")
     data, encoding = opened(folder)
-    content, counts = _read(data.folder)
+    content, counts = _read(data.local_folder)
     fields = tuple(continued(field) for field in encoding.fields)
     earlier = content["plan"]
     if given is None:

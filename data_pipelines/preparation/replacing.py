@@ -6,21 +6,17 @@ import contextlib
 import fcntl
 import json
 import pathlib
-import re
 import shutil
 import typing
 from collections.abc import Iterator
 
 from ctrzoo.files import synchronize
+from ctrzoo.stores import as_path, is_url
+
+from ..storage.checksums import WRITTEN
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Path
-
-# The files that a preparation writes, and what file managers leave.
-_WRITTEN = re.compile(
-    r".+\.tfrecord-\d{5}-of-\d{5}|(preparation|schema|encoding|report|truth|growth|dataset_info|features|checksums)\.json"
-    r"|(vocabulary|counts)\.parquet|fields\.png|report\.html|\.lock|\.DS_Store"
-)
 
 
 @contextlib.contextmanager
@@ -36,8 +32,17 @@ def replacing(folder: Path, overwrite: bool = True) -> Iterator[pathlib.Path]:
 
     Raises:
         FileExistsError: If it is not a prepared folder, or holds files that no preparation wrote.
+        ValueError: If it is in a store and to be overwritten.
         BlockingIOError: If another process is replacing it.
     """
+    if is_url(folder):
+        if overwrite:
+            raise ValueError(
+                f"{folder} is in a store, where no folder can take the place of another one at once. Choose another "
+                "--name or folder, and delete the old one when nobody reads it."
+            )
+        yield as_path(folder)
+        return
     folder = pathlib.Path(folder).absolute()
     if not overwrite:
         yield folder
@@ -79,7 +84,7 @@ def check_prepared(folder: pathlib.Path) -> None:
         raise FileExistsError(
             f"{folder} is not a prepared folder of ctrzoo, so it is not overwritten. Choose another name or folder."
         )
-    others = sorted(path.name for path in folder.iterdir() if path.is_dir() or not _WRITTEN.fullmatch(path.name))
+    others = sorted(path.name for path in folder.iterdir() if path.is_dir() or not WRITTEN.fullmatch(path.name))
     if others:
         raise FileExistsError(
             f"{folder} also holds {', '.join(others[:3])}{', ...' if len(others) > 3 else ''}, which no preparation "

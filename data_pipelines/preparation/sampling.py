@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from ctrzoo.stores import opened
 from ctrzoo.unfinished import temporary_folder
 
 from ..raw.delimited import Format
@@ -132,7 +133,7 @@ def _text_sample(files):
         where = f"of {files[0].name}" if is_complete else f"at the beginning of {files[0].name}"
         return content if is_complete else _whole_lines(content), is_complete, where
     sizes = [path.stat().st_size for path in files]
-    with open(files[0], "rb") as file:
+    with opened(files[0], in_order=False) as file:
         header = file.readline()
     if sum(sizes) <= SAMPLE_BYTES:
         pieces = [path.read_bytes() for path in files]
@@ -153,7 +154,7 @@ def _piece(files, sizes, place):
     start = int((ends[-1] - length) * place / (PLACES - 1))
     index = int(np.searchsorted(ends, start, side="right"))
     offset = start - int(ends[index] - sizes[index])
-    with open(files[index], "rb") as file:
+    with opened(files[index]) as file:
         file.seek(max(offset - 1, 0))
         skipped = file.readline() if offset else b""
         content = file.read(max(length + 1 - len(skipped), 0) if offset else length)

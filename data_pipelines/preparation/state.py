@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import pathlib
@@ -12,8 +13,10 @@ import typing
 from collections.abc import Iterator
 
 from ctrzoo.files import synchronize, write_json
+from ctrzoo.stores import cache_folder, is_url
 
 from ..progress import console
+from ..storage.remote import is_complete
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Path
@@ -30,12 +33,11 @@ def kept_state(folder: pathlib.Path, description: Config) -> Iterator[pathlib.Pa
     Raises:
         FileExistsError: If the folder already exists, or another process created it meanwhile.
     """
-    state = folder.with_name(f".{folder.name}.preparing")
-    if folder.exists():
+    state = _state_of(folder)
+    if is_complete(folder):
         shutil.rmtree(state, ignore_errors=True)
-        raise FileExistsError(
-            f"{folder} exists. To replace it, pass --overwrite (`overwrite=True`), or choose another name or folder."
-        )
+        mend = "Choose" if is_url(folder) else "To replace it, pass --overwrite (`overwrite=True`), or choose"
+        raise FileExistsError(f"{folder} exists. {mend} another name or folder.")
     state.mkdir(parents=True, exist_ok=True)
     with open(state / "lock", "a") as lock:
         try:
@@ -43,7 +45,7 @@ def kept_state(folder: pathlib.Path, description: Config) -> Iterator[pathlib.Pa
         except BlockingIOError:
             console.print(f"Another process is preparing {folder}; waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        if folder.exists():
+        if is_complete(folder):
             raise FileExistsError(f"Another process created {folder} in the meantime.")
         text = json.dumps(description, sort_keys=True)
         recorded = state / "description.json"
@@ -53,6 +55,14 @@ def kept_state(folder: pathlib.Path, description: Config) -> Iterator[pathlib.Pa
         remove_temporary(state)
         yield state
     shutil.rmtree(state, ignore_errors=True)
+
+
+def _state_of(folder):
+    """Return the state folder: next to the folder, or on the local disk for a folder in a store."""
+    name = f".{folder.name}.preparing"
+    if not is_url(folder):
+        return folder.with_name(name)
+    return cache_folder() / ".stores" / f"{name}.{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
 
 
 def _clear(state):

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from ctrzoo.stores import as_path, is_url, matching, reaching
 from ctrzoo.suggest import unknown
 
 from ..encoding.cell_types import AUTO
@@ -59,9 +60,9 @@ def prepare_own_table(
     """Prepare your own table into a folder.
 
     Args:
-        folder: The folder to create.
+        folder: The folder to create, or its URL in a store, such as `"s3://bucket/data/clicks"`.
         name: Name of the data set: letters, digits and underscores.
-        tables: A path or pattern such as `"logs/*.parquet"`, or one for each split,
+        tables: A path, URL or pattern such as `"logs/*.parquet"` or `"s3://logs/*.parquet"`, or one for each split,
             `{"train": ..., "valid": ..., "test": ...}`. Files end in `.csv`, `.tsv`, `.txt` or `.parquet`, `.libsvm`,
             `.svm`, `.libfm`, `.libffm` or `.ffm` (see `SparseTextSource` for their columns);
             text may be compressed (`.gz`, `.bz2`, `.zst`, `.zip`).
@@ -132,14 +133,16 @@ def read_schema(path: Path) -> Mapping[str, Any]:
         FileNotFoundError: If it does not exist.
         ValueError: If it is not a mapping.
     """
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"The schema {path} does not exist. Draft one with --infer_schema.")
-    size = path.stat().st_size
-    if size > LARGEST_SCHEMA:
-        raise ValueError(f"The schema {path} has {size:,} bytes, more than any schema needs. Correct the path.")
+    path = as_path(path)
+    with reaching(path):
+        if not path.is_file():
+            raise FileNotFoundError(f"The schema {path} does not exist. Draft one with --infer_schema.")
+        size = path.stat().st_size
+        if size > LARGEST_SCHEMA:
+            raise ValueError(f"The schema {path} has {size:,} bytes, more than any schema needs. Correct the path.")
+        content = path.read_bytes()
     try:
-        text = path.read_text(encoding="utf-8")
+        text = content.decode("utf-8")
         config = json.loads(text) if path.suffix == ".json" else yaml.load(text, _SchemaLoader)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"The schema {path} cannot be read: {' '.join(str(error).split())}.") from None
@@ -224,12 +227,14 @@ def find_tables(tables: Path | Mapping[str, Path]) -> tuple[tuple[pathlib.Path, 
 
 
 def _matching(pattern):
-    pattern = str(pathlib.Path(pattern).expanduser())
-    is_pattern = glob.has_magic(pattern) and not pathlib.Path(pattern).exists()
-    found = sorted(glob.glob(pattern)) if is_pattern else [pattern]
+    path = as_path(pattern)
+    path = path if is_url(pattern) else path.expanduser()
+    with reaching(pattern):
+        is_pattern = glob.has_magic(str(path)) and not path.exists()
+        found = matching(path) if is_pattern else [path]
     if not found:
-        raise FileNotFoundError(f"{pattern} matches no file. Correct the path.")
-    return [pathlib.Path(path) for path in found]
+        raise FileNotFoundError(f"{path} matches no file. Correct the path.")
+    return found
 
 
 def table_source(
@@ -268,7 +273,7 @@ def name_of_table(table: Path) -> str:
     'table_2024_05'
     """
     kind_of(table)
-    name = re.sub(r"\W+", "_", pathlib.Path(table).name.split(".")[0]).strip("_")
+    name = re.sub(r"\W+", "_", pathlib.PurePath(str(table)).name.split(".")[0]).strip("_")
     return name if re.match("[a-zA-Z]", name) else f"table_{name}".rstrip("_")
 
 

@@ -28,12 +28,12 @@ def kind_of(path: Path) -> str:
     Raises:
         ValueError: If the extension is unknown.
     """
-    path = _unpacked(pathlib.Path(path))
+    name = _unpacked(pathlib.PurePath(str(path)))
     kinds = {".csv": "csv", ".tsv": "tsv", ".txt": "tsv", ".parquet": "parquet"}
     kinds |= {".libsvm": "libsvm", ".svm": "libsvm", ".libfm": "libsvm", ".libffm": "libffm", ".ffm": "libffm"}
-    if path.suffix not in kinds:
+    if name.suffix not in kinds:
         raise ValueError(f"{path}: the name must end in {', '.join(kinds)} (text may be compressed).")
-    return kinds[path.suffix]
+    return kinds[name.suffix]
 
 
 def layout_of(source: Source) -> Config:

@@ -1,5 +1,7 @@
 """Raw tables as chunks of rows: delimited text (plain or compressed), Parquet, and frames in memory.
 
+Files may be objects in a store, see `ctrzoo.stores`.
+
 Listing the chunks of a source is cheap; other threads parse each chunk later. A source always has the same chunks, so
 an interrupted preparation resumes at the chunk where it stopped.
 """
@@ -25,10 +27,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from ctrzoo.stores import as_path, explained, is_url, opened, reaching, stamp
 from ctrzoo.suggest import unknown
 
 from ..errors import unsupported
 from .delimited import Format, header_of, parse
+from .parquet_objects import RowGroups, opened_parquet
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Path
@@ -203,32 +207,62 @@ class ParquetSource:
             columns, rows = _parquet_columns(path)
             if not rows:
                 raise ValueError(f"{path} has no rows. Leave it out, or correct the path.")
+            starts = [start for start in range(0, rows, self.chunk_rows) if (index, start) not in positions]
+            read = _rows_of(path, columns, self.chunk_rows, starts)
             for start in range(0, rows, self.chunk_rows):
                 if (index, start) in positions:
                     yield None
                 else:
                     share = (index + min(1, (start + self.chunk_rows) / rows)) / len(self.paths)
                     position = {"file": index, "start": start, "share": share}
-                    parse_chunk = _parquet_parser(path, columns, start, self.chunk_rows)
+                    parse_chunk = _parquet_parser(path, columns, start, read)
                     yield Chunk(str(path), parse_chunk, position, split)
 
 
 def _parquet_columns(path):
     """Return `[(name, type)]` of a Parquet file's columns, and its number of rows."""
-    with readable(path):
+    with readable(path), opened_parquet(path) as place:
         try:
-            file = parquet.ParquetFile(path)
+            file = parquet.ParquetFile(place)
             schema = file.schema_arrow
         except pa.ArrowNotImplementedError:  # polars writes integers of 128 bits, which pyarrow does not open
+            if is_url(path):
+                raise
             scan = pl.scan_parquet(path, glob=False)
             return list(scan.collect_schema().items()), scan.select(pl.len()).collect().item()
         return list(zip(schema.names, schema.types, strict=True)), file.metadata.num_rows
 
 
-def _parquet_parser(path, columns, start, chunk_rows):
+def _rows_of(path, columns, chunk_rows, starts):
+    """Return a function from names of columns and a first row to the rows of a chunk.
+
+    Args:
+        path: The Parquet file.
+        columns: What `_parquet_columns` returned.
+        chunk_rows: Rows per chunk.
+        starts: The first row of each chunk that will be read.
+    """
     names = [name for name, _ in columns]
     # polars refuses a whole file for these, even if the columns are not needed.
     by_pyarrow = len(set(names)) < len(names) or any(_has_unknown_zone(dtype) for _, dtype in columns)
+    if is_url(path):
+        with readable(path):
+            groups = RowGroups(as_path(path), chunk_rows, starts)
+        if by_pyarrow:
+            return lambda needed, start: _in_utc(groups.rows(needed, start))
+        return lambda needed, start: pl.DataFrame(pl.from_arrow(groups.rows(needed, start))).to_arrow()
+    if by_pyarrow:
+        return lambda needed, start: _in_utc(_rows_by_pyarrow(path, needed, start, chunk_rows))
+
+    def read(needed, start):
+        scan = pl.scan_parquet(path, glob=False)
+        return scan.slice(start, chunk_rows).select(needed).collect().to_arrow()
+
+    return read
+
+
+def _parquet_parser(path, columns, start, read):
+    names = [name for name, _ in columns]
 
     def parse_chunk(needed):
         check_needed(path, needed, names, ", unlike the first file")
@@ -236,11 +270,7 @@ def _parquet_parser(path, columns, start, chunk_rows):
             if name in needed and not _is_supported(dtype):
                 raise ValueError(f"{path}: {unsupported(name, dtype)}")
         with readable(path):
-            if by_pyarrow:
-                table = _rows_by_pyarrow(path, list(needed), start, chunk_rows)
-            else:
-                scan = pl.scan_parquet(path, glob=False)
-                table = scan.slice(start, chunk_rows).select(list(needed)).collect().to_arrow()
+            table = read(list(needed), start)
         return Rows(table, np.arange(start + 1, start + 1 + len(table)), [])
 
     return parse_chunk
@@ -260,7 +290,8 @@ def usable_rows(path: Path, start: int, rows: int) -> pa.Table:
         rows: The number of rows.
     """
     source = ParquetSource([path])
-    parse_chunk = _parquet_parser(path, _parquet_columns(path)[0], start, rows)
+    columns = _parquet_columns(path)[0]
+    parse_chunk = _parquet_parser(path, columns, start, _rows_of(path, columns, rows, [start]))
     return parse_chunk(dict.fromkeys(usable_columns(source), False)).table
 
 
@@ -290,13 +321,17 @@ def _is_supported(dtype):
 
 
 def _rows_by_pyarrow(path, names, start, rows):
-    """Read rows of a Parquet file; times of any zone are in UTC."""
+    """Read rows of a Parquet file."""
     file = parquet.ParquetFile(path)
     ends = np.cumsum([file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)])
     first, last = np.searchsorted(ends, [start, min(start + rows, ends[-1]) - 1], side="right")
     groups = list(range(first, last + 1))
     table = file.read_row_groups(groups, columns=names, use_threads=False).select(names)
-    table = table.slice(start - ([0, *ends])[first], rows)
+    return table.slice(start - ([0, *ends])[first], rows)
+
+
+def _in_utc(table):
+    """Return a table whose times of zones that polars does not know are in UTC."""
     for index, field in enumerate(table.schema):
         if _has_unknown_zone(field.type):
             times = table.column(index).cast(pa.timestamp(field.type.unit, "UTC"))
@@ -406,9 +441,10 @@ def raw_files(raw: Path | None, what: str) -> tuple[pathlib.Path, ...]:
     """
     if raw is None:
         raise ValueError(f"The raw data cannot be downloaded. Pass {what} as `raw` (--raw).")
-    if pathlib.Path(raw).is_dir():
+    path = as_path(raw)
+    if path.is_dir():
         raise ValueError(f"{raw} is a folder. Pass {what}.")
-    return (pathlib.Path(raw),)
+    return (path,)
 
 
 def check_needed(path: Path, needed: Iterable[str], columns: Sequence[str], where: str = "") -> None:
@@ -454,8 +490,7 @@ def _constant(rows):
 def _stamp(path):
     """Describe a file, or the folder of a data set: its name, and what changes when it is rewritten."""
     _check_exists(path)
-    status = pathlib.Path(path).stat()
-    return [str(pathlib.Path(path).absolute()), status.st_size, status.st_mtime_ns]
+    return stamp(as_path(path))
 
 
 @contextlib.contextmanager
@@ -465,16 +500,17 @@ def open_raw(path: Path) -> Iterator[tuple[Any, Callable[[], float]]]:
     Raises:
         ValueError: If a zip file does not hold exactly one file, or Python cannot unpack it.
     """
-    path = pathlib.Path(path)
+    path = as_path(path)
     size = path.stat().st_size
     if path.suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
+        with opened(path) as raw, zipfile.ZipFile(raw) as archive:
+            archive.filename = str(path)
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
             _check_one_table(path, [entry.filename for entry in entries])
             with open_entry(archive, entries[0]) as file:
                 yield file, lambda: file.tell() / max(entries[0].file_size, 1)
     elif path.name.endswith(TARS):
-        with tarfile.open(path) as archive:
+        with opened(path) as raw, tarfile.open(fileobj=raw) as archive:
             # A second file suffices for the message: to list all of a large archive takes minutes.
             members = list(itertools.islice((member for member in archive if member.isfile()), 2))
             _check_one_table(path, [member.name for member in members])
@@ -485,11 +521,21 @@ def open_raw(path: Path) -> Iterator[tuple[Any, Callable[[], float]]]:
             with file:
                 yield file, lambda: file.tell() / max(members[0].size, 1)
     elif path.suffix in COMPRESSIONS:
-        with pa.OSFile(str(path)) as raw, pa.CompressedInputStream(raw, COMPRESSIONS[path.suffix]) as stream:
+        with _arrow_file(path) as raw, pa.CompressedInputStream(raw, COMPRESSIONS[path.suffix]) as stream:
             yield io.BufferedReader(stream), lambda: raw.tell() / size  # pyright: ignore[reportArgumentType]
     else:
-        with open(path, "rb") as file:
+        with opened(path) as file:
             yield file, lambda: file.tell() / size
+
+
+@contextlib.contextmanager
+def _arrow_file(path):
+    if is_url(path):
+        with opened(path) as file:
+            yield pa.PythonFile(file, mode="r")
+    else:
+        with pa.OSFile(str(path)) as file:
+            yield file
 
 
 def _check_one_table(path, names):
@@ -531,15 +577,21 @@ class readable:  # noqa: N801  (used like a function)
         self.path = path
 
     def __enter__(self):
-        path = pathlib.Path(self.path)
+        with reaching(self.path):
+            self._check()
+        return self
+
+    def _check(self):
+        path = as_path(self.path)
         _check_exists(path)
         if path.is_dir():
             raise IsADirectoryError(f"{path} is a folder. Pass its files, such as '{path}/*{path.suffix or '.csv'}'.")
         if path.is_file() and not path.stat().st_size:
             raise ValueError(f"{path} is empty. Leave it out, or correct the path.")
-        return self
 
     def __exit__(self, kind, error, traceback):
+        if error is not None and is_url(self.path) and (mended := explained(error, self.path)):
+            raise mended from error
         reason = str(error).splitlines()[0] if str(error) else kind and kind.__name__
         if isinstance(error, pa.ArrowNotImplementedError):
             raise ValueError(f"{self.path} has content that cannot be read here ({reason}). Write it anew.") from None
@@ -550,7 +602,7 @@ class readable:  # noqa: N801  (used like a function)
 
 
 def _check_exists(path):
-    if not pathlib.Path(path).exists():
+    if not as_path(path).exists():
         raise FileNotFoundError(f"{path} does not exist. Correct the path.")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import typing
 
 import google_crc32c
@@ -17,6 +18,11 @@ if typing.TYPE_CHECKING:
 CHECKSUM_FILE = "checksums.json"
 # A page for people, which can be written again at any time.
 PAGE_FILE = "report.html"
+# The files that a preparation writes, and what file managers leave.
+WRITTEN = re.compile(
+    r".+\.tfrecord-\d{5}-of-\d{5}|(preparation|schema|encoding|report|truth|growth|dataset_info|features|checksums)\.json"
+    r"|(vocabulary|counts)\.parquet|fields\.png|report\.html|\.lock|\.DS_Store"
+)
 
 
 def write_checksums(folder: Path) -> None:

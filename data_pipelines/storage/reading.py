@@ -7,7 +7,6 @@ import functools
 import hashlib
 import itertools
 import json
-import pathlib
 import re
 import typing
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ctrzoo.schema import Schema
+from ctrzoo.stores import as_path, is_url
 from ctrzoo.suggest import unknown
 
 from ..encoding.features import assemble, number_slots, stored_slots, stored_widths
@@ -33,6 +33,7 @@ from .epochs import (
     stored_rows,
 )
 from .parts import Part, batches_of_part, batches_of_parts, divided_shards, row_range, seed_of_part
+from .remote import LocalCopy
 from .shuffling import shuffled_groups, shuffled_rows
 from .tfrecord import check_records
 from .writing import FORMAT_VERSION, READABLE_VERSIONS, SPLITS
@@ -56,10 +57,13 @@ class PreparedData:
     """A prepared data set: its schema, its counts, its rows.
 
     Args:
-        folder: A folder that `prepare` or `PreparedWriter` made.
+        folder: A folder that `prepare` or `PreparedWriter` made, or its URL in a store. Of a store, files are copied
+            to `local_folder` first: shards when they are first needed, each once.
         cache_bytes: `dataset` keeps splits in memory that take no more than so many bytes there.
 
     Attributes:
+        folder: The folder.
+        local_folder: Where its files are read: the folder itself, or the local copy of one in a store.
         schema: The `Schema`, which is what a model needs.
         name: Name of the data set.
         num_rows: Rows of each split, `{"train": ..., "valid": ..., "test": ...}`.
@@ -75,18 +79,21 @@ class PreparedData:
     Raises:
         FileNotFoundError: If the folder or a part of it is missing.
         ValueError: If the folder was damaged, edited, or written in another format.
+        OSError: If a store cannot be reached, or the disk lacks space for the copy.
     """
 
     def __init__(self, folder: Path, cache_bytes: int = 0):
         self.cache_bytes = cache_bytes
-        self.folder = pathlib.Path(folder).absolute()
-        if not self.folder.is_dir():
+        self._copy = LocalCopy(as_path(folder)) if is_url(folder) else None
+        self.folder = as_path(folder).absolute()
+        self.local_folder = self._copy.folder if self._copy else self.folder
+        if not self.local_folder.is_dir():
             raise FileNotFoundError(f"There is no folder {self.folder}. Make it with `prepare`, or correct the path.")
-        if not (self.folder / "preparation.json").is_file():
+        if not (self.local_folder / "preparation.json").is_file():
             raise FileNotFoundError(
                 f"{self.folder} has no preparation.json, so it is not a prepared data set. Prepare it again, elsewhere."
             )
-        check_checksums(self.folder)
+        check_checksums(self.local_folder)
         try:
             self._read_metadata()
         except (KeyError, TypeError, AttributeError) as error:
@@ -117,7 +124,7 @@ class PreparedData:
         self.columns = tuple(preparation.get("columns", ()))
         self.keep_groups = preparation.get("keep_groups", False)
         self.negative_rate = float(preparation.get("negative_rate", 1.0))
-        self.truth = self._read_json("truth.json") if (self.folder / "truth.json").is_file() else None
+        self.truth = self._read_json("truth.json") if (self.local_folder / "truth.json").is_file() else None
         splits = preparation["splits"]
         self.num_rows = {split: splits[split]["rows"] for split in SPLITS if split in splits}
         self.num_positives = {split: splits[split]["positives"] for split in self.num_rows}
@@ -135,8 +142,9 @@ class PreparedData:
     @functools.cached_property
     def encoding(self) -> TableEncoding | None:
         """The `TableEncoding` that turns raw cells into ids and numbers; None for synthetic data."""
-        files = (ENCODING_FILE, VOCABULARY_FILE)
-        return TableEncoding.load(self.folder) if any((self.folder / name).is_file() for name in files) else None
+        folder = self.local_folder
+        is_there = any((folder / name).is_file() for name in (ENCODING_FILE, VOCABULARY_FILE))
+        return TableEncoding.load(folder) if is_there else None
 
     @property
     def _label_type(self):
@@ -148,12 +156,13 @@ class PreparedData:
 
         The version of ctrzoo that wrote the folder is left out: the same data keep their fingerprint.
         """
-        contents = ((self.folder / name).read_bytes() for name in FINGERPRINTED if (self.folder / name).is_file())
+        paths = (self.local_folder / name for name in FINGERPRINTED)
+        contents = (path.read_bytes() for path in paths if path.is_file())
         contents = (re.sub(rb'\n *"ctrzoo_version": "[^"]*",', b"", content) for content in contents)
         return hashlib.sha256(b"".join(contents)).hexdigest()[:16]
 
     def _read_json(self, filename):
-        path = self.folder / filename
+        path = self.local_folder / filename
         if not path.is_file():
             raise FileNotFoundError(f"{path} is missing. Delete the folder and prepare it again.")
         try:
@@ -163,9 +172,9 @@ class PreparedData:
 
     def _check_shard(self, shard, size):
         path = self.folder / shard
-        if not path.is_file():
+        found = self._copy.size(shard) if self._copy else path.stat().st_size if path.is_file() else None
+        if found is None:
             raise FileNotFoundError(f"{path} is missing. Delete the folder and prepare it again.")
-        found = path.stat().st_size
         if found != size:
             raise ValueError(
                 f"{path} has {found:,} bytes, it was written with {size:,}. Delete the folder and prepare it again."
@@ -335,7 +344,8 @@ class PreparedData:
     def _index(self, split, shards):
         """Return where the blocks of some shards of a split are; those of all must have the split's rows."""
         if (split, shards) not in self._indices:
-            paths = [str(self.folder / shard) for shard in shards]
+            self._fetch(shards)
+            paths = [str(self.local_folder / shard) for shard in shards]
             index = index_blocks(paths, functools.partial(_count_rows, self._label_type), self._block_rows[split])
             found = int(index.rows.sum())
             if len(shards) == len(self._shards[split]) and found != self.num_rows[split]:
@@ -345,6 +355,11 @@ class PreparedData:
                 )
             self._indices[split, shards] = index
         return self._indices[split, shards]
+
+    def _fetch(self, shards):
+        """Copy the shards of a folder in a store that are not here yet."""
+        if self._copy:
+            self._copy.fetch(shards)
 
     def _from_files(self, split, shards, stored, returned):
         """Return functions from blocks to a `tf.data.Dataset` of their rows, and from rows to what a batch has.
@@ -413,8 +428,9 @@ class PreparedData:
             ValueError: If a shard is damaged.
         """
         for shards in self._shards.values():
+            self._fetch(shards)
             for shard in shards:
-                check_records(self.folder / shard)
+                check_records(self.local_folder / shard)
 
     @contextlib.contextmanager
     def _naming_damage(self):

@@ -24,12 +24,14 @@ import polars as pl
 
 from ctrzoo import __version__
 from ctrzoo.files import synchronize
+from ctrzoo.stores import is_url, local_path
 from ctrzoo.suggest import unknown
 
 from ..encoding.features import Block, stored_widths
 from ..encoding.labels import Label
 from ..encoding.roles import COLUMNS, LONGEST_ID, Roles
 from .checksums import write_checksums
+from .remote import upload
 from .shuffling import Shuffler
 from .tfrecord import write_example, write_tfds_metadata
 
@@ -187,10 +189,15 @@ def _version_of(roles, negative_rate):
 def publish(partial: pathlib.Path, folder: pathlib.Path) -> None:
     """Rename a complete folder to its final name, with its checksums, once all of it is on disk.
 
+    If the final place is in a store, the folder is uploaded instead, see `upload`.
+
     Raises:
         FileExistsError: If another process has created the folder in the meantime.
     """
     write_checksums(partial)
+    if is_url(folder):
+        upload(partial, folder)
+        return
     for path in (*partial.iterdir(), partial):
         synchronize(path)
     try:
@@ -257,7 +264,7 @@ class PreparedWriter:
         self.roles = roles or (encoding.roles if encoding else Roles(schema.label))
         if self.roles.keep_groups:
             raise ValueError("A `PreparedWriter` shuffles single rows. Remove `keep_groups`, or prepare a table.")
-        self.folder = pathlib.Path(folder).absolute()
+        self.folder = local_path(folder, "The folder of a `PreparedWriter`").absolute()
         self.name = name
         self.schema = schema
         self.encoding = encoding

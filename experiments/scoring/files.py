@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from ctrzoo.stores import as_path, is_url, matching, reaching
 from ctrzoo.unfinished import temporary_folder
 
 from ...data_pipelines.raw.layout import kind_of
@@ -57,7 +58,12 @@ def found_files(table: str) -> list[pathlib.Path]:
         FileNotFoundError: If nothing is there.
         ValueError: If a folder has no file of a table.
     """
-    path = pathlib.Path(table).expanduser()
+    path = as_path(table) if is_url(table) else pathlib.Path(table).expanduser()
+    with reaching(path):
+        return _found(path)
+
+
+def _found(path):
     if path.is_dir():
         parts = sorted(
             part for part in path.iterdir() if part.is_file() and part.name[0] not in "._" and _is_table(part)
@@ -69,7 +75,7 @@ def found_files(table: str) -> list[pathlib.Path]:
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist. Correct the path.")
         return [path]
-    found = sorted(pathlib.Path(name) for name in glob.glob(str(path)))
+    found = matching(path)
     if not found:
         raise FileNotFoundError(f"{path} matches no file. Correct the path.")
     return found

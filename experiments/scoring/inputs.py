@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from ctrzoo.stores import as_path
+
 from ...data_pipelines.encoding.fields import ENCODING_FILE
 from ...data_pipelines.preparation.table import read_schema, table_source
 from ...data_pipelines.raw.layout import KINDS, source_like
@@ -90,7 +92,7 @@ def known_encoding(path: pathlib.Path, given: str | None) -> pathlib.Path | None
 def prepared_folder(run: pathlib.Path) -> pathlib.Path | None:
     """Return the prepared folder that a run read, if the run says so."""
     try:
-        return pathlib.Path(json.loads((run / "experiment.json").read_text(encoding="utf-8"))["data"]["folder"])
+        return as_path(json.loads((run / "experiment.json").read_text(encoding="utf-8"))["data"]["folder"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
