@@ -8,7 +8,7 @@ import typing
 import pandas as pd
 import polars as pl
 
-from ..preparation.engine import prepare_table
+from ..preparation.engine import Engine, prepare_table
 from ..raw.sources import FrameSource
 from .movielens_1m import check_references, content_of, movielens_plan, read_table, year_groups
 from .next_movie_table import next_movie_plan, next_movie_table
@@ -35,6 +35,7 @@ NEXT_MOVIE = "next_movie"
 def prepare_movielens_100k(
     folder: Path,
     raw: Path | None = None,
+    engine: Engine = prepare_table,
     *,
     protocol: str = "reference",
     split_seed: int = 2019,
@@ -62,6 +63,7 @@ def prepare_movielens_100k(
     Args:
         folder: The folder to create.
         raw: GroupLens' `ml-100k.zip` or the unpacked folder.
+        engine: What prepares the table: `prepare_table`, or the same on Spark.
         protocol: `"reference"`, `"clean"` or `"next_movie"`.
         split_seed: Seed for the split into train, valid and test, and for the negatives.
         split_by: How `"next_movie"` divides queries, as the options below: `"random"`, `"time"` (the last fifth of
@@ -99,7 +101,7 @@ def prepare_movielens_100k(
     else:
         frame = pl.from_pandas(_frame(*tables))
     source = FrameSource(raw, frame)
-    prepare_table(folder, "movielens_100k", plan, source, options=options, shuffle_seed=split_seed)
+    engine(folder, "movielens_100k", plan, source, options=options, shuffle_seed=split_seed)
 
 
 def read_tables(raw: pathlib.Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

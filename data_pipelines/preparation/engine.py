@@ -58,6 +58,8 @@ if typing.TYPE_CHECKING:
     from .first_pass import CompactChunk
     from .plan import TablePlan
 
+# What prepares a table, called like `prepare_table`.
+Engine = Callable[..., typing.Any]
 BAD_ROWS = ("error", "skip")
 # By default, a table of which more rows are unusable is refused: then it or its schema is wrong, not a few rows.
 MOST_SKIPPED = 0.05
