@@ -32,7 +32,17 @@ from .storage.writing import PreparedWriter
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Path
 
-__all__ = ["DATASETS", "Block", "FrameEncoder", "PreparedData", "PreparedWriter", "load", "options_of", "prepare"]
+__all__ = [
+    "DATASETS",
+    "Block",
+    "FrameEncoder",
+    "PreparedData",
+    "PreparedWriter",
+    "check_engine",
+    "load",
+    "options_of",
+    "prepare",
+]
 
 # Each function prepares a folder: `(folder, raw=None, *, options...)`. Those of tables take an `engine` after `raw`.
 DATASETS = {
@@ -55,6 +65,19 @@ def options_of(name: str) -> dict[str, Any]:
         raise ValueError(unknown("data set", name, DATASETS))
     parameters = inspect.signature(DATASETS[name]).parameters.values()
     return {parameter.name: parameter.default for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+
+
+def check_engine(name: str) -> None:
+    """Raise an error unless a data set is made from a table, which engines prepare.
+
+    Raises:
+        ValueError: If it is not.
+
+    >>> check_engine("criteo")
+    """
+    options_of(name)  # refuses unknown names
+    if "engine" not in inspect.signature(DATASETS[name]).parameters:
+        raise ValueError(f"Data set '{name}' is not made from a table. Leave out the engine.")
 
 
 def prepare(
@@ -93,8 +116,8 @@ def prepare(
         if option not in defaults:
             raise ValueError(f"Data set '{name}': {unknown('option', option, defaults)}")
     chosen = {**defaults, **options}
-    if engine is not prepare_table and "engine" not in inspect.signature(DATASETS[name]).parameters:
-        raise ValueError(f"Data set '{name}' is not made from a table, so no engine is needed. Leave out `engine`.")
+    if engine is not prepare_table:
+        check_engine(name)
     suffix = ""
     if chosen != defaults:
         suffix = "-" + hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:8]

@@ -166,6 +166,7 @@ def _prepare_benchmark():
     folder = data_dir(FLAGS.data_dir)
     if FLAGS.engine == "local":
         return data_pipelines.prepare(FLAGS.dataset, folder, **options)
+    data_pipelines.check_engine(FLAGS.dataset)  # before Spark starts
     with session_of(FLAGS.master or "local[*]", FLAGS.spark) as session:
         engine = functools.partial(prepare_source, session)
         return data_pipelines.prepare(FLAGS.dataset, folder, engine=engine, **options)

@@ -102,7 +102,7 @@ class ChunkEncoder:
         files = sorted((self.early / f"chunk={chunk.place[0]}").glob("*.parquet"))
         columns = {"field": pl.Int32, "text": pl.String, "before": pl.Int64}
         parts = [pl.read_parquet(path, hive_partitioning=False, glob=False) for path in files]
-        early = pl.concat([pl.DataFrame(schema=columns), *(part.select(columns) for part in parts)])
+        early = pl.concat([pl.DataFrame(schema=columns), *(part.select(*columns) for part in parts)])
         found = {}
         for index in online:
             texts = pl.DataFrame({"text": chunk.dictionary(index)[0].fill_null("")})
