@@ -25,7 +25,7 @@ from .partitions import PlacedReader
 from .places import find_places, only_file, paths_of
 from .preparing import Job
 from .session import task_errors
-from .shards import PIECES, ChunkEncoder, ShardAssembler
+from .shards import PIECES, PIECES_AT_ONCE, ChunkEncoder, ShardAssembler
 from .writing import WRITTEN
 
 if typing.TYPE_CHECKING:
@@ -37,8 +37,6 @@ if typing.TYPE_CHECKING:
     from ..raw.sources import Source
     from .places import Places
 
-# Spark sends so many pieces to a Python worker at a time.
-PIECES_AT_ONCE = 32
 BATCH_SIZE = "spark.sql.execution.arrow.maxRecordsPerBatch"
 
 

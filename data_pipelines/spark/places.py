@@ -62,7 +62,13 @@ class Places:
 
     @classmethod
     def of(cls, source: Source, positions: Sequence[Sequence[Config]]) -> Places:
-        """Return the places of a source of which the chunks are known."""
+        """Return the places of a source of which the chunks are known.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        if not any(positions):
+            raise ValueError(f"{paths_of(source)[0]} has no rows that can be used.")
         work, first = [], 0
         for file, (path, found) in enumerate(zip(paths_of(source), positions, strict=True)):
             size = max(len(found), 1) if path.endswith(PACKED) else 1
@@ -99,7 +105,7 @@ def find_places(session: SparkSession, source: Source, histories: Sequence[Histo
         histories: The histories whose lists will be added to the chunks.
 
     Raises:
-        ValueError: If a file is empty, or is not like the first one.
+        ValueError: If a file is empty or is not like the first one, or no file has rows.
     """
     source = _pinned(with_smaller_chunks(source, histories) if histories else source)
     number = len(paths_of(source))

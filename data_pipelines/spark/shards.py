@@ -33,8 +33,9 @@ if typing.TYPE_CHECKING:
 
 # Rows of a chunk that go to one shard, or, of the shard after the last one, what was counted in a chunk.
 PIECES = "shard int, chunk int, part int, content binary"
-# A piece has at most so many bytes, roughly, so that Spark and Arrow never hold large ones.
-PIECE_BYTES = 1 << 20
+COLUMNS = pa.schema([("shard", pa.int32()), ("chunk", pa.int32()), ("part", pa.int32()), ("content", pa.binary())])
+# A piece has at most so many bytes, roughly, and so many are sent at a time, so that Arrow never holds large tables.
+PIECE_BYTES, PIECES_AT_ONCE = 1 << 20, 32
 CHANGED = "The table had other rows the second time. Do not change its files while it is prepared."
 
 
@@ -76,9 +77,9 @@ class ChunkEncoder:
             except RowError as error:
                 raise ValueError(f"{error.reason}. Choose another `transform`.") from None
             shards = self.division.shards(number, splits, block.columns.get("group"))
-            yield from self._pieces_of(block, number, shards)
             facts = json.dumps({"counts": json.dumps(counts), "numbers": json.dumps(numbers)}).encode()
-            yield _piece(int(self.division.first_shards[-1]), number, 0, facts)
+            pieces = [*self._pieces_of(block, number, shards), (int(self.division.first_shards[-1]), number, 0, facts)]
+            yield from pa.table(list(map(list, zip(*pieces, strict=True))), COLUMNS).to_batches(PIECES_AT_ONCE)
 
     def _splits(self, chunk: MemoryChunk) -> np.ndarray:
         (number,) = chunk.place
@@ -110,7 +111,7 @@ class ChunkEncoder:
             found[index] = known["before"].fill_null(self.encoding.fields[index].min_count).to_numpy()
         return found
 
-    def _pieces_of(self, block: Block, chunk: int, shards: np.ndarray) -> Iterator[pa.RecordBatch]:
+    def _pieces_of(self, block: Block, chunk: int, shards: np.ndarray) -> Iterator[tuple[int, int, int, bytes]]:
         order = np.argsort(shards, kind="stable")
         total = int(self.division.first_shards[-1])
         stops = np.cumsum(np.bincount(shards, minlength=total))
@@ -121,12 +122,7 @@ class ChunkEncoder:
             starts = range(start, stop, most) if stop > start else [start] * (chunk == 0)
             for part, first in enumerate(starts):
                 rows = block.rows(order[first : min(first + most, stop)])
-                yield _piece(shard, chunk, part, pickle.dumps(rows, protocol=5))
-
-
-def _piece(shard, chunk, part, content):
-    arrays = [pa.array([number], pa.int32()) for number in (shard, chunk, part)]
-    return pa.record_batch([*arrays, pa.array([content], pa.binary())], names=["shard", "chunk", "part", "content"])
+                yield shard, chunk, part, pickle.dumps(rows, protocol=5)
 
 
 @dataclasses.dataclass(frozen=True)

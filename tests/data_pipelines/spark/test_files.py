@@ -1,8 +1,14 @@
 """Files prepared on Spark: the folder is that of a single machine, byte for byte."""
 
+import collections
+import dataclasses
 import functools
 import gzip
 import json
+import os
+import pathlib
+import secrets
+import signal
 
 import numpy as np
 import polars as pl
@@ -14,8 +20,11 @@ from ctrzoo.data_pipelines.preparation import division
 from ctrzoo.data_pipelines.preparation.engine import prepare_table
 from ctrzoo.data_pipelines.preparation.table import prepare_own_table, table_plan
 from ctrzoo.data_pipelines.raw.sources import TextSource
+from ctrzoo.data_pipelines.spark import files
 from ctrzoo.data_pipelines.spark.files import prepare_files, prepare_source, source_and_plan
+from ctrzoo.data_pipelines.spark.shards import ChunkEncoder, ShardAssembler
 from tests.data_pipelines.spark import kinds_table
+from tests.data_pipelines.spark.test_preparing import executor_process
 
 # What depends on the time, and, for the checksums, on that.
 TIMED = {"report.json", "report.html", "checksums.json"}
@@ -99,6 +108,61 @@ def test_parquet_files_of_splits_become_the_folder_of_a_single_machine(spark, tm
     prepare_own_table(tmp_path / "one", "kinds", tables, schema)
     prepare_files(spark, tables, schema, tmp_path / "many", name="kinds")
     check_same(tmp_path / "one", tmp_path / "many")
+
+
+@dataclasses.dataclass(frozen=True)
+class CountingEncoder(ChunkEncoder):
+    """Leaves a file for each attempt at a chunk."""
+
+    attempts: pathlib.Path = pathlib.Path()
+
+    def _splits(self, chunk):
+        (self.attempts / f"{chunk.place[0]}-{secrets.token_hex(8)}").touch()
+        return super()._splits(chunk)
+
+
+@dataclasses.dataclass(frozen=True)
+class DyingAssembler(ShardAssembler):
+    """Kills its process, or that of the executor, when the shard 1 is written for the first time, but not closed."""
+
+    marker: pathlib.Path = pathlib.Path()
+    executor: bool = False
+
+    def _write_shard(self, shard, parts):
+        write_blocks = division.write_blocks
+
+        def write_and_die(file, *others):
+            write_blocks(file, *others)
+            file.flush()
+            self.marker.touch()
+            os.kill(executor_process() if self.executor else os.getpid(), signal.SIGKILL)
+            signal.pause()
+
+        if shard == 1 and not self.marker.exists():
+            division.write_blocks = write_and_die
+        return super()._write_shard(shard, parts)
+
+
+@pytest.mark.parametrize("killed", ["worker", "executor"])
+def test_a_killed_task_and_a_stage_that_is_run_again_change_nothing(spark, clicks, tmp_path, monkeypatch, killed):
+    if killed == "executor" and not spark.sparkContext.master.startswith("local-cluster"):
+        pytest.skip("executors have no processes of their own on this master")
+    monkeypatch.setattr(division, "SHARD_BLOCKS", 1)
+    source = TextSource(clicks, chunk_bytes=70_000)
+    plan = table_plan({"label": "click", "fields": ["site", "user"]}, source.columns())
+    prepare_table(tmp_path / "one", "clicks", plan, source)
+    (tmp_path / "attempts").mkdir()
+    dying = functools.partial(DyingAssembler, marker=tmp_path / "killed", executor=killed == "executor")
+    monkeypatch.setattr(files, "ShardAssembler", dying)
+    monkeypatch.setattr(files, "ChunkEncoder", functools.partial(CountingEncoder, attempts=tmp_path / "attempts"))
+    prepare_source(spark, tmp_path / "many", "clicks", plan, source)
+    assert (tmp_path / "killed").exists()
+    check_same(tmp_path / "one", tmp_path / "many")
+    attempts = collections.Counter(path.name.split("-")[0] for path in (tmp_path / "attempts").iterdir())
+    assert set(attempts) == {str(number) for number in range(len(attempts))} and len(attempts) > 5
+    if killed == "executor":  # what it had encoded was lost with it, so that stage ran again
+        assert max(attempts.values()) > 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["attempts", "killed", "many", "one"]
 
 
 def write_criteo(folder):

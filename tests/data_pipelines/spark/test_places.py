@@ -1,6 +1,7 @@
 """The chunks that tasks read, compared with those of a single machine; without Spark."""
 
 import gzip
+import json
 
 import polars as pl
 import pyarrow as pa
@@ -22,8 +23,6 @@ def places_of(source):
     lister = _Lister(source, tuple(source.columns()))
     batches = [pa.record_batch({"id": [file]}) for file in range(len(paths_of(source)))]
     found = pa.Table.from_batches(list(lister(batches))).to_pylist()
-    import json
-
     return Places.of(source, [json.loads(row["positions"]) for row in found])
 
 
@@ -83,6 +82,12 @@ def test_a_file_with_another_header_is_refused(sources, tmp_path):
     source = TextSource([tmp_path / "a.csv", tmp_path / "d.csv"])
     with pytest.raises(ValueError, match="d.csv: the header differs from the one of .*a.csv"):
         places_of(source)
+
+
+def test_files_without_rows_are_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("click,site\n")
+    with pytest.raises(ValueError, match="a.csv has no rows that can be used"):
+        places_of(TextSource([tmp_path / "a.csv"]))
 
 
 def test_a_source_of_one_file_keeps_its_split_and_columns(sources):
