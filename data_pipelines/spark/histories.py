@@ -42,8 +42,8 @@ LOG = pa.schema(
     ]
 )
 LOG_COLUMNS = (
-    "place int, chunk int, row long, by long, whole long, decimal double, is_event boolean, texts array<string>, "
-    "facts string"
+    "place int, chunk int, `row` long, `by` long, whole long, `decimal` double, is_event boolean, "
+    "texts array<string>, facts string"
 )
 # Rows whose lists are made at a time.
 PIECE_ROWS = 4096
@@ -72,11 +72,13 @@ def build_lists(
     facts = [json.loads(text) for text in found["facts"].to_pylist()]
     kinds = kinds_of_orders(histories, facts)
     most = max(len(history.columns) for history in histories)
-    columns = ", ".join(["place int, chunk int, row long", *(f"list{n} array<string>" for n in range(most))])
+    columns = ", ".join(["place int, chunk int, `row` long", *(f"list{n} array<string>" for n in range(most))])
     for place, (history, kind) in enumerate(zip(histories, kinds, strict=True)):
         # Whole numbers of a history in which other rows have decimal ones are compared as decimal ones.
-        order = "coalesce(decimal, cast(whole as double))" if kind == "decimal" else "whole"
-        rows = log.filter(log.place == place).selectExpr("by", f"{order} as key", "chunk", "row", "is_event", "texts")
+        order = "coalesce(`decimal`, cast(whole as double))" if kind == "decimal" else "whole"
+        rows = log.filter(log.place == place).selectExpr(
+            "`by`", f"{order} as key", "chunk", "`row`", "is_event", "texts"
+        )
         rows = rows.repartition("by").sortWithinPartitions("by", "key", "chunk", "row")
         lists = functools.partial(find_lists, place, history, most)
         by_chunk = rows.mapInArrow(lists, columns).repartition("chunk")
