@@ -35,7 +35,6 @@ if typing.TYPE_CHECKING:
 
     from ..preparation.plan import TablePlan
     from ..raw.sources import Source
-    from .places import Places
 
 BATCH_SIZE = "spark.sql.execution.arrow.maxRecordsPerBatch"
 
@@ -152,14 +151,13 @@ def prepare_source(
 class FilesJob(Job):
     """A preparation on Spark of files, whose rows have places; its reader is a `PlacedReader`."""
 
-    reader: PlacedReader
-
     @property
-    def _places(self) -> Places:
-        return self.reader.places
+    def _placed(self) -> PlacedReader:
+        assert isinstance(self.reader, PlacedReader)
+        return self.reader
 
-    def _title(self):
-        return paths_of(self._places.source)[0]
+    def _title(self) -> str:
+        return paths_of(self._placed.places.source)[0]
 
     def _count(self, state):
         if not self.reader.plan.histories:
@@ -167,10 +165,10 @@ class FilesJob(Job):
         histories, session = self.reader.plan.histories, self.dataframe.sparkSession
         folder = state / "histories"
         folder.mkdir()
-        facts = build_lists(session, self._places, histories, self.reader.bad_rows, folder)
+        facts = build_lists(session, self._placed.places, histories, self.reader.bad_rows, folder)
         report_without(self.name, histories, facts)
         unusable = {number: chunk["bad"] for number, chunk in enumerate(facts) if chunk["bad"]}
-        self.reader = dataclasses.replace(self.reader, lists=folder, unusable=unusable)
+        self.reader = dataclasses.replace(self._placed, lists=folder, unusable=unusable)
         return super()._count(state)
 
     def _divide(self, state, counts, stats):
@@ -197,7 +195,7 @@ class FilesJob(Job):
         if early is not None:
             early.repartition("chunk").write.partitionBy("chunk").parquet(folder.as_uri())
         assigned = self._assigned(state) if plan.split.needs_all_labels else None
-        encoder = ChunkEncoder(self.reader, encoding, division, assigned, None if early is None else folder)
+        encoder = ChunkEncoder(self._placed, encoding, division, assigned, None if early is None else folder)
         pieces = self._map(encoder.pieces, PIECES)
         # Each shard goes to one task, which holds one shard at a time.
         shards = pieces.repartition(int(division.first_shards[-1]) + 1, "shard")

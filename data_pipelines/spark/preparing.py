@@ -82,43 +82,11 @@ def prepare(
     """
     config = schema if isinstance(schema, Mapping) else read_schema(schema)
     plan = table_plan(config, dataframe.columns, seed=seed)
-    reader = PartitionReader(plan, bad_rows)
     check_needed(TABLE, plan.needed_columns(), dataframe.columns)
+    check_places(plan)
+    rows = dataframe.select(*quoted(plan.needed_columns()))
     name = name or pathlib.Path(folder).name
-    return prepare_rows(
-        dataframe.select(*quoted(plan.needed_columns())),
-        reader,
-        folder,
-        name,
-        most_skipped=most_skipped,
-        seed=seed,
-        overwrite=overwrite,
-    )
-
-
-def prepare_rows(
-    dataframe: DataFrame,
-    reader: PartitionReader,
-    folder: Path,
-    name: str,
-    *,
-    most_skipped: float | None = None,
-    seed: int = 0,
-    overwrite: bool = False,
-) -> Config:
-    """Prepare a Spark DataFrame whose rows a `PartitionReader` reads; see `prepare`.
-
-    Args:
-        dataframe: The rows, only their needed columns.
-        reader: The `PartitionReader`.
-        folder: The folder to create.
-        name: Name of the data set.
-        most_skipped: As in `prepare`.
-        seed: As in `prepare`.
-        overwrite: As in `prepare`.
-    """
-    check_places(reader.plan)
-    job = Job(dataframe, reader, name, options={}, table={}, most_skipped=most_skipped, seed=seed)
+    job = Job(rows, PartitionReader(plan, bad_rows), name, {}, {}, most_skipped, seed)
     with replacing(folder, overwrite) as place:
         return job.run(place)
 
@@ -225,7 +193,7 @@ class Job:
         publish(prepared, folder)
         return report
 
-    def _title(self):
+    def _title(self) -> str:
         """Return what to call the table in messages."""
         return TABLE
 

@@ -32,7 +32,8 @@ if typing.TYPE_CHECKING:
     from ..encoding.features import Block
     from ..encoding.field import FieldEncoding
     from ..encoding.fields import TableEncoding
-    from .partitions import MemoryChunk, PartitionReader
+    from .counting import Reader
+    from .partitions import MemoryChunk
 
 WRITTEN = (
     "partition int, split int, file string, rows long, positives long, blocks string, counts string, numbers string, "
@@ -47,13 +48,13 @@ class ShardWriter:
     """Encodes and writes the rows of partitions; it is sent to the executors.
 
     Args:
-        reader: The `PartitionReader`.
+        reader: A `PartitionReader` or `PlacedReader`.
         encoding: The fitted `TableEncoding`.
         folder: The folder to write to, which driver and executors share.
         seed: Seed for the order of the rows.
     """
 
-    reader: PartitionReader
+    reader: Reader
     encoding: TableEncoding
     folder: pathlib.Path
     seed: int
