@@ -244,8 +244,3 @@ def test_a_column_that_one_file_lacks_is_not_read_as_missing_cells(tmp_path):
         prepare_files(None, f"{tmp_path}/*.parquet", schema, tmp_path / "many")
     with pytest.raises(ValueError, match="'sight'"):
         source_and_plan(f"{tmp_path}/*.parquet", {**schema, "fields": ["sight"]})
-
-
-def test_a_data_set_that_is_made_without_a_table_needs_no_engine(tmp_path):
-    with pytest.raises(ValueError, match="'synthetic' is not made from a table. Leave out"):
-        prepare("synthetic", tmp_path, engine=print)
