@@ -24,6 +24,7 @@ from .datasets.movielens_100k import prepare_movielens_100k
 from .datasets.synthetic import prepare_synthetic
 from .encoding.features import Block
 from .encoding.frame import FrameEncoder
+from .preparation.engine import Engine, prepare_table
 from .preparation.replacing import replacing
 from .progress import console
 from .storage.reading import PreparedData, load
@@ -32,9 +33,19 @@ from .storage.writing import PreparedWriter
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Path
 
-__all__ = ["DATASETS", "Block", "FrameEncoder", "PreparedData", "PreparedWriter", "load", "options_of", "prepare"]
+__all__ = [
+    "DATASETS",
+    "Block",
+    "FrameEncoder",
+    "PreparedData",
+    "PreparedWriter",
+    "check_engine",
+    "load",
+    "options_of",
+    "prepare",
+]
 
-# Each function prepares a folder: `(folder, raw=None, *, options...)`.
+# Each function prepares a folder: `(folder, raw=None, *, options...)`. Those of tables take an `engine` after `raw`.
 DATASETS = {
     "synthetic": prepare_synthetic,
     "criteo": prepare_criteo,
@@ -57,8 +68,27 @@ def options_of(name: str) -> dict[str, Any]:
     return {parameter.name: parameter.default for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
 
 
+def check_engine(name: str) -> None:
+    """Raise an error unless a data set is made from a table, which engines prepare.
+
+    Raises:
+        ValueError: If it is not.
+
+    >>> check_engine("criteo")
+    """
+    options_of(name)  # refuses unknown names
+    if "engine" not in inspect.signature(DATASETS[name]).parameters:
+        raise ValueError(f"Data set '{name}' is not made from a table. Leave out the engine.")
+
+
 def prepare(
-    name: str, data_dir: Path, raw: Path | None = None, *, overwrite: bool = False, **options: Any
+    name: str,
+    data_dir: Path,
+    raw: Path | None = None,
+    *,
+    overwrite: bool = False,
+    engine: Engine = prepare_table,
+    **options: Any,
 ) -> pathlib.Path:
     """Prepare a data set's folder unless it already exists; return its path.
 
@@ -69,13 +99,16 @@ def prepare(
             already prepared, `raw` is ignored.
         overwrite: Whether to replace a folder that already exists. It stays until the new one is complete. A folder
             with other files in it is never replaced.
+        engine: What prepares the table of the data set, such as
+            `functools.partial(ctrzoo.data_pipelines.spark.files.prepare_source, session)` on Spark.
         **options: Options of the data set, see `options_of`.
 
     Returns:
         The folder, for `load`.
 
     Raises:
-        ValueError: If the name or an option is unknown, or the raw files are invalid.
+        ValueError: If the name or an option is unknown, the raw files are invalid, or an engine is given for a data set
+            that is not made from a table.
         FileNotFoundError: If a raw file is missing, or the prepared folder is damaged.
         FileExistsError: If `overwrite` is True and the folder is not a prepared one.
     """
@@ -84,6 +117,8 @@ def prepare(
         if option not in defaults:
             raise ValueError(f"Data set '{name}': {unknown('option', option, defaults)}")
     chosen = {**defaults, **options}
+    if engine is not prepare_table:
+        check_engine(name)
     suffix = ""
     if chosen != defaults:
         suffix = "-" + hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:8]
@@ -92,7 +127,8 @@ def prepare(
         start = time.monotonic()
         try:
             with replacing(folder, overwrite) as place:
-                DATASETS[name](place, raw, **chosen)
+                with_engine = {} if engine is prepare_table else {"engine": engine}
+                DATASETS[name](place, raw, **with_engine, **chosen)
         except FileExistsError:
             if overwrite:
                 raise

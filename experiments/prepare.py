@@ -8,6 +8,7 @@ already prepared folder.
 
 from __future__ import annotations
 
+import functools
 import json
 import pathlib
 import shlex
@@ -23,7 +24,7 @@ from ..data_pipelines.preparation.report import REPORT_FILE, tables_of
 from ..data_pipelines.preparation.report_page import write_page
 from ..data_pipelines.preparation.schema_draft import check_absent, draft_table, write_draft
 from ..data_pipelines.preparation.table import name_of_table, prepare_own_table
-from ..data_pipelines.spark.files import prepare_files, source_and_plan
+from ..data_pipelines.spark.files import prepare_files, prepare_source, source_and_plan
 from ..data_pipelines.spark.session import session_of
 from ..data_pipelines.storage.checksums import PAGE_FILE
 from .cli import DATA_DIR_HELP, data_dir, program_flags, run_command
@@ -170,10 +171,22 @@ def _next_command(folder):
 def _prepare_benchmark():
     only_tables = ("valid_table", "test_table", "schema", "infer_schema", "label", "separator", "name", "seed")
     _local("--dataset", "data_dir")
-    only_tables += ("keep_counts", "extend", "expire", "engine", "master", "spark")
+    only_tables += ("keep_counts", "extend", "expire")
     _refuse("--dataset", (*only_tables, "most_skipped"))
-    options = {"raw": FLAGS.raw, "overwrite": FLAGS.overwrite, **_options()}
-    return data_pipelines.prepare(FLAGS.dataset, data_dir(FLAGS.data_dir), **options)
+    _check_engine()
+    options: Any = {"raw": FLAGS.raw, "overwrite": FLAGS.overwrite, **_options()}
+    folder = data_dir(FLAGS.data_dir)
+    if FLAGS.engine == "local":
+        return data_pipelines.prepare(FLAGS.dataset, folder, **options)
+    data_pipelines.check_engine(FLAGS.dataset)  # before Spark starts
+    with session_of(FLAGS.master or "local[*]", FLAGS.spark) as session:
+        engine = functools.partial(prepare_source, session)
+        return data_pipelines.prepare(FLAGS.dataset, folder, engine=engine, **options)
+
+
+def _check_engine():
+    if FLAGS.engine == "local":
+        _refuse("--engine=local; they are for --engine=spark", ("master", "spark"))
 
 
 def _options():
@@ -191,12 +204,10 @@ def _prepare_table(console):
         raise ValueError("A table needs --schema. Draft one with --infer_schema --schema=schema.yaml.")
     if FLAGS.infer_schema:
         _local("--infer_schema, whose draft is to be edited", "schema")
+    _check_engine()
     if FLAGS.engine == "spark":
         _local("--engine=spark, which reads stores as DataFrames (`ctrzoo.data_pipelines.spark`)", "table", "data_dir")
-    if FLAGS.engine == "local":
-        _refuse("--engine=local; they are for --engine=spark", ("master", "spark"))
-    else:
-        _refuse("--engine=spark", ("infer_schema", "valid_table", "test_table", "keep_counts", "extend", "expire"))
+        _refuse("--engine=spark", ("infer_schema", "keep_counts", "extend", "expire"))
     if FLAGS.infer_schema:
         _refuse("--infer_schema, which prepares nothing", ("keep_counts", "extend", "expire"))
         _draft(console)
@@ -209,9 +220,10 @@ def _prepare_table(console):
     if FLAGS.engine == "spark":
         schema: Any = FLAGS.schema
         given: Any = {key: FLAGS[key].value for key in ("bad_rows", "most_skipped", "seed", "overwrite")}
-        source_and_plan(FLAGS.table, schema, given["seed"])  # says what is wrong before Spark starts
+        paths = tables if len(tables) > 1 else FLAGS.table
+        source_and_plan(paths, schema, given["seed"])  # says what is wrong before Spark starts
         with session_of(FLAGS.master or "local[*]", FLAGS.spark) as session:
-            prepare_files(session, FLAGS.table, schema, folder, name=name, **given)
+            prepare_files(session, paths, schema, folder, name=name, **given)
         return folder
     arguments = {
         "bad_rows": FLAGS.bad_rows,

@@ -7,7 +7,7 @@ import typing
 import polars as pl
 
 from ..encoding.field import FieldEncoding
-from ..preparation.engine import prepare_table
+from ..preparation.engine import Engine, prepare_table
 from ..preparation.plan import TablePlan, check_protocol
 from ..preparation.splits import Folds, Fractions
 from ..raw.sources import DerivedSource, TextSource, raw_files
@@ -50,6 +50,7 @@ def decode_hour(frame: pl.DataFrame) -> pl.DataFrame:
 def prepare_avazu(
     folder: Path,
     raw: Path | None = None,
+    engine: Engine = prepare_table,
     *,
     protocol: str = "reference",
     split_seed: int = 2018,
@@ -65,6 +66,7 @@ def prepare_avazu(
     Args:
         folder: The folder to create.
         raw: `train.csv` of the challenge; may be compressed.
+        engine: What prepares the table: `prepare_table`, or the same on Spark.
         protocol: `"reference"` or `"clean"`.
         split_seed: Seed for the split into train, valid and test.
         bad_rows: `"error"` or `"skip"`.
@@ -80,4 +82,4 @@ def prepare_avazu(
             source, decode_hour, ("click", "hour_of_day", "weekday", *COLUMNS[2:]), ("click", *COLUMNS[1:])
         )
     options = {"protocol": protocol, "split_seed": split_seed, "bad_rows": bad_rows}
-    return prepare_table(folder, "avazu", plan, source, options=options, bad_rows=bad_rows, shuffle_seed=split_seed)
+    return engine(folder, "avazu", plan, source, options=options, bad_rows=bad_rows, shuffle_seed=split_seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 
 from ..encoding.field import FieldEncoding
-from ..preparation.engine import prepare_table
+from ..preparation.engine import Engine, prepare_table
 from ..preparation.plan import TablePlan, check_protocol
 from ..preparation.splits import Folds, Fractions
 from ..raw.delimited import Format
@@ -33,6 +33,7 @@ def criteo_plan(protocol: str, split_seed: int) -> TablePlan:
 def prepare_criteo(
     folder: Path,
     raw: Path | None = None,
+    engine: Engine = prepare_table,
     *,
     protocol: str = "reference",
     split_seed: int = 2018,
@@ -48,6 +49,7 @@ def prepare_criteo(
     Args:
         folder: The folder to create.
         raw: `train.txt` of the challenge, without a header; may be compressed.
+        engine: What prepares the table: `prepare_table`, or the same on Spark.
         protocol: `"reference"` or `"clean"`.
         split_seed: Seed for the split into train, valid and test.
         bad_rows: `"error"` or `"skip"`.
@@ -60,4 +62,4 @@ def prepare_criteo(
     format = Format("\t", ("label", *NUMBERS, *CATEGORIES), quote=None)
     source = TextSource(raw_files(raw, "train.txt of the Criteo display advertising challenge"), format)
     options = {"protocol": protocol, "split_seed": split_seed, "bad_rows": bad_rows}
-    return prepare_table(folder, "criteo", plan, source, options=options, bad_rows=bad_rows, shuffle_seed=split_seed)
+    return engine(folder, "criteo", plan, source, options=options, bad_rows=bad_rows, shuffle_seed=split_seed)

@@ -10,7 +10,7 @@ import polars as pl
 from ctrzoo.stores import local_path
 
 from ..encoding.field import FieldEncoding
-from ..preparation.engine import prepare_table
+from ..preparation.engine import Engine, prepare_table
 from ..preparation.plan import TablePlan, check_protocol
 from ..preparation.splits import Folds, Fractions
 from ..raw.delimited import Format
@@ -50,6 +50,7 @@ def kdd12_plan(protocol: str, split_seed: int) -> TablePlan:
 def prepare_kdd12(
     folder: Path,
     raw: Path | None = None,
+    engine: Engine = prepare_table,
     *,
     protocol: str = "reference",
     split_seed: int = 2018,
@@ -66,6 +67,7 @@ def prepare_kdd12(
     Args:
         folder: The folder to create.
         raw: The folder of `training.txt` and `userid_profile.txt`.
+        engine: What prepares the table: `prepare_table`, or the same on Spark.
         protocol: `"reference"` or `"clean"`.
         split_seed: Seed for the split into train, valid and test.
         bad_rows: `"error"` or `"skip"`.
@@ -82,7 +84,7 @@ def prepare_kdd12(
     profiles = _Profiles(raw / "userid_profile.txt")
     source = DerivedSource(training, profiles.join, ("click", *FIELDS), COLUMNS)
     options = {"protocol": protocol, "split_seed": split_seed, "bad_rows": bad_rows}
-    return prepare_table(folder, "kdd12", plan, source, options=options, bad_rows=bad_rows, shuffle_seed=split_seed)
+    return engine(folder, "kdd12", plan, source, options=options, bad_rows=bad_rows, shuffle_seed=split_seed)
 
 
 class _Profiles:

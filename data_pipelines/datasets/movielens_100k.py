@@ -10,7 +10,7 @@ import polars as pl
 
 from ctrzoo.stores import local_path
 
-from ..preparation.engine import prepare_table
+from ..preparation.engine import Engine, prepare_table
 from ..raw.sources import FrameSource
 from .movielens_1m import check_references, content_of, movielens_plan, read_table, year_groups
 from .next_movie_table import next_movie_plan, next_movie_table
@@ -37,6 +37,7 @@ NEXT_MOVIE = "next_movie"
 def prepare_movielens_100k(
     folder: Path,
     raw: Path | None = None,
+    engine: Engine = prepare_table,
     *,
     protocol: str = "reference",
     split_seed: int = 2019,
@@ -64,6 +65,7 @@ def prepare_movielens_100k(
     Args:
         folder: The folder to create.
         raw: GroupLens' `ml-100k.zip` or the unpacked folder.
+        engine: What prepares the table: `prepare_table`, or the same on Spark.
         protocol: `"reference"`, `"clean"` or `"next_movie"`.
         split_seed: Seed for the split into train, valid and test, and for the negatives.
         split_by: How `"next_movie"` divides queries, as the options below: `"random"`, `"time"` (the last fifth of
@@ -101,7 +103,7 @@ def prepare_movielens_100k(
     else:
         frame = pl.from_pandas(_frame(*tables))
     source = FrameSource(raw, frame)
-    prepare_table(folder, "movielens_100k", plan, source, options=options, shuffle_seed=split_seed)
+    engine(folder, "movielens_100k", plan, source, options=options, shuffle_seed=split_seed)
 
 
 def read_tables(raw: pathlib.Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

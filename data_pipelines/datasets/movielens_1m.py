@@ -21,7 +21,7 @@ from ctrzoo.suggest import unknown
 from ..encoding.field import FieldEncoding
 from ..encoding.labels import Label
 from ..encoding.roles import Roles
-from ..preparation.engine import prepare_table
+from ..preparation.engine import Engine, prepare_table
 from ..preparation.plan import PROTOCOLS, TablePlan, check_protocol
 from ..preparation.splits import Fractions, Shuffled
 from ..raw.sources import FrameSource, open_entry
@@ -67,6 +67,7 @@ def movielens_plan(
 def prepare_movielens_1m(
     folder: Path,
     raw: Path | None = None,
+    engine: Engine = prepare_table,
     *,
     protocol: str = "reference",
     split_seed: int = 2019,
@@ -91,6 +92,7 @@ def prepare_movielens_1m(
     Args:
         folder: The folder to create.
         raw: GroupLens' `ml-1m.zip` or the unpacked folder; by default it is downloaded.
+        engine: What prepares the table: `prepare_table`, or the same on Spark.
         protocol: `"reference"`, `"clean"` or `"history"`.
         split_seed: Seed for the split into train, valid and test, and for the order of the training rows.
         target: The label: `"liked"` or, with the protocol `"clean"`, `"stars"`.
@@ -124,7 +126,7 @@ def prepare_movielens_1m(
     options: Config = {"protocol": protocol, "split_seed": split_seed}
     options |= {} if target == "liked" and not keep_groups else {"target": target, "keep_groups": keep_groups}
     options |= {} if shown == "events" else {"shown": shown}
-    prepare_table(folder, "movielens_1m", plan, source, options=options, shuffle_seed=split_seed)
+    engine(folder, "movielens_1m", plan, source, options=options, shuffle_seed=split_seed)
 
 
 def _download(folder):

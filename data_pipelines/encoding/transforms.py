@@ -295,9 +295,14 @@ class Moments:
                 moments.add(part)
         return moments
 
+    @classmethod
+    def of_part(cls, part: np.ndarray) -> Moments:
+        """Return the moments of one part."""
+        return cls(len(part), part.mean(), part.var() * len(part), part.min(), part.max()) if len(part) else cls()
+
     def add(self, part: np.ndarray) -> None:
         """Add the rows of a part: Chan, Golub, LeVeque, 1979, equation 2.1."""
-        self.merge(Moments(len(part), part.mean(), part.var() * len(part), part.min(), part.max()))
+        self.merge(Moments.of_part(part))
 
     def merge(self, other: Moments) -> None:
         """Add the rows of a part of which only the moments are known."""

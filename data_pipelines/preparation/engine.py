@@ -28,7 +28,6 @@ import pyarrow as pa
 from ctrzoo.files import replaced
 from ctrzoo.stores import as_path, is_url
 
-from ..encoding.features import Block
 from ..encoding.fields import TableEncoding
 from ..encoding.histories import columns_of_histories
 from ..encoding.sharing import sharing
@@ -37,21 +36,10 @@ from ..progress import StepProgress, console
 from ..raw.layout import layout_of
 from ..raw.sources import check_needed
 from ..storage.remote import check_target
-from ..storage.shuffling import order_of_groups, order_within_shard, random_shards, shards_of_groups
-from ..storage.writing import (
-    BLOCK_ROWS,
-    FORMAT_VERSION,
-    SHARD_BLOCKS,
-    SPLITS,
-    Split,
-    block_tensors,
-    check_name,
-    publish,
-    write_blocks,
-    write_metadata,
-)
+from ..storage.writing import FORMAT_VERSION, SPLITS, Split, block_tensors, check_name, publish, write_metadata
 from .column_draft import MARKER
 from .crossed_chunk import CrossedChunk
+from .division import Division, shard_rows
 from .extension import report_of
 from .first_pass import ChunkFiles, column, compact
 from .fitted_field import FittedField
@@ -72,6 +60,8 @@ if typing.TYPE_CHECKING:
     from .first_pass import CompactChunk
     from .plan import TablePlan
 
+# What prepares a table, called like `prepare_table`.
+Engine = Callable[..., typing.Any]
 BAD_ROWS = ("error", "skip")
 # By default, a table of which more rows are unusable is refused: then it or its schema is wrong, not a few rows.
 MOST_SKIPPED = 0.05
@@ -158,11 +148,6 @@ def check_share(most_skipped: float | None, bad_rows: str) -> None:
         raise ValueError("`most_skipped` is for --bad_rows=skip, which skips rows. Pass both, or neither.")
 
 
-def shard_rows() -> int:
-    """Return the number of rows of a full shard."""
-    return BLOCK_ROWS * SHARD_BLOCKS
-
-
 @dataclasses.dataclass(frozen=True)
 class _Job:
     """A preparation job. Each step skips what an earlier process has finished in its folder.
@@ -199,29 +184,6 @@ class _Chunk(typing.NamedTuple):
     stats: Config
 
 
-@dataclasses.dataclass(frozen=True)
-class _Division:
-    """The rows of each split and the shards that they go to.
-
-    Args:
-        rows: Number of each chunk's rows in each split, `(chunks, 3)`.
-        splits: The split of each row of each chunk; None if the chunks store it themselves.
-    """
-
-    rows: np.ndarray
-    splits: list[np.ndarray] | None
-
-    @property
-    def num_shards(self) -> np.ndarray:
-        """Number of shards of each split, `(3,)`: at least one if the split has rows."""
-        return -(-self.rows.sum(axis=0) // shard_rows())
-
-    @property
-    def first_shards(self) -> np.ndarray:
-        """The first shard of each split, and the total number of shards, `(4,)`; a split's shards are consecutive."""
-        return np.concatenate([[0], np.cumsum(self.num_shards)])
-
-
 class _Encoded(typing.NamedTuple):
     """A chunk after the second pass: its files, and where the rows of each shard end and counts for the report."""
 
@@ -245,9 +207,9 @@ def _prepare(job: _Job, folder: pathlib.Path, options: Config, described: Config
     rows = timed("histories", _with_histories) if job.plan.histories else job.source
     chunks = timed("read", _read, rows)
     _check_unchanged(job.source, described)
-    division = timed("divide", _divide, chunks)
+    division, assigned = timed("divide", _divide, chunks)
     encoding, fitted = timed("fit", _fit, chunks)
-    encoded = timed("encode", _encode, chunks, division, encoding, fitted)
+    encoded = timed("encode", _encode, chunks, division, assigned, encoding, fitted)
     splits = timed("write", _write, division, encoding, encoded)
     prepared = job.state / "prepared"
     rate = job.plan.negatives.share
@@ -335,8 +297,9 @@ def check_read(path: str, plan: TablePlan, stats: Sequence[Config], most_skipped
     plan.label.check_found(sorted({value for chunk in stats for value in chunk["label_values"]}))
 
 
-def _divide(job: _Job, chunks: list[_Chunk]) -> _Division:
-    """Divide the rows into splits and shards."""
+def _divide(job: _Job, chunks: list[_Chunk]) -> tuple[Division, list[np.ndarray] | None]:
+    """Divide the rows into splits and shards; return the splits of the rows of each chunk unless these store them."""
+    assigned = None
     if job.plan.split.needs_all_labels:
         path = job.state / "chunks" / "splits.npy"
         if not path.is_file():
@@ -344,13 +307,13 @@ def _divide(job: _Job, chunks: list[_Chunk]) -> _Division:
             with replaced(path) as temporary:
                 np.save(temporary, job.plan.split.assign_all(labels))
         ends = np.cumsum([chunk.stats["rows"] for chunk in chunks])
-        splits = np.split(np.load(path), ends[:-1])
-        division = _Division(np.array([np.bincount(split, minlength=3) for split in splits]), splits)
+        assigned = np.split(np.load(path), ends[:-1])
+        rows = np.array([np.bincount(splits, minlength=3) for splits in assigned])
     else:
-        division = _Division(np.array([chunk.stats["splits"] for chunk in chunks]), None)
+        rows = np.array([chunk.stats["splits"] for chunk in chunks])
     stats = [chunk.stats for chunk in chunks]
-    check_splits(job.name, job.plan, stats, division.rows.sum(axis=0), lambda: _train_positives(chunks, division))
-    return division
+    check_splits(job.name, job.plan, stats, rows.sum(axis=0), lambda: _train_positives(chunks, assigned))
+    return Division(rows, job.seed, job.plan.roles.keep_groups), assigned
 
 
 def check_splits(
@@ -389,11 +352,11 @@ def check_splits(
         )
 
 
-def _train_positives(chunks, division):
+def _train_positives(chunks, assigned):
     """Return the number of training rows with a label above 0."""
-    if not division.splits:
+    if assigned is None:
         return sum(chunk.stats["train_positives"] for chunk in chunks)
-    splits = zip(chunks, division.splits, strict=True)
+    splits = zip(chunks, assigned, strict=True)
     return sum(int(chunk.files.labels()[of_rows == 0].sum()) for chunk, of_rows in splits)
 
 
@@ -436,10 +399,14 @@ def _fit(job: _Job, chunks: list[_Chunk]) -> tuple[TableEncoding, list[FittedFie
 
 
 def _encode(
-    job: _Job, chunks: list[_Chunk], division: _Division, encoding: TableEncoding, fitted: list[FittedField]
+    job: _Job,
+    chunks: list[_Chunk],
+    division: Division,
+    assigned: list[np.ndarray] | None,
+    encoding: TableEncoding,
+    fitted: list[FittedField],
 ) -> list[_Encoded]:
     """Turn chunks into ids and numbers, divided by shard."""
-    before = np.cumsum([np.zeros(3, int), *division.rows], axis=0)
     num_shards = division.first_shards[-1]
     files = [EncodedFiles(job.state / "rows", number, encoding) for number in range(len(chunks))]
 
@@ -448,13 +415,13 @@ def _encode(
         if stats is None:
             with chunks[number].files.arrays() as arrays:
                 try:
-                    splits = division.splits[number] if division.splits else arrays["split"]
+                    splits = arrays["split"] if assigned is None else assigned[number]
                     block, counts = encode_chunk(arrays, number, encoding, fitted, splits)
                     numbers_of_fields = numbers_of_chunk(arrays, number, encoding, splits)
                 except RowError as error:  # the fitted scale makes a number too large
                     raise ValueError(f"{job.name}: {error.reason}. Choose another `transform`.") from None
             groups = block.columns["group"] if job.plan.roles.keep_groups else None
-            shards = _shards(job.seed, number, splits, before[number], division, groups)
+            shards = division.shards(number, splits, groups)
             files[number].save(block, shards, num_shards, counts, numbers_of_fields)
             stats = files[number].stats()
         chunks[number].files.delete()
@@ -469,35 +436,17 @@ def _encode(
     return encoded
 
 
-def _shards(
-    seed: int, number: int, splits: np.ndarray, before: np.ndarray, division: _Division, groups: np.ndarray | None
-) -> np.ndarray:
-    """Return the shard of each row of a chunk: random for training rows or their groups, otherwise in table order."""
-    random = np.random.default_rng((seed, 0, number))
-    num_shards, first_shards = division.num_shards, division.first_shards
-    shards = np.empty(len(splits), np.uint16)
-    for split in range(3):
-        rows = np.flatnonzero(splits == split)
-        if split == 0 and groups is not None:
-            numbers = shards_of_groups(groups[rows], num_shards[0], seed)
-        elif split == 0:
-            numbers = random_shards(len(rows), num_shards[0], random)
-        else:
-            numbers = (before[split] + np.arange(len(rows))) // shard_rows()
-        shards[rows] = first_shards[split] + numbers
-    return shards
-
-
-def _write(job: _Job, division: _Division, encoding: TableEncoding, encoded: list[_Encoded]) -> dict[str, Split]:
+def _write(job: _Job, division: Division, encoding: TableEncoding, encoded: list[_Encoded]) -> dict[str, Split]:
     """Assemble the shards; return what was written for each split."""
     tensors = block_tensors(encoding.schema, encoding.roles)
-    paths = [job.state / "prepared" / filename for filename in _filenames(job.name, division)]
+    paths = [job.state / "prepared" / filename for filename in division.filenames(job.name)]
 
     def process(shard):
         counts_path = job.state / "rows" / f"shard-{shard:06d}.npy"
         if not counts_path.is_file():
-            seed = job.seed if shard < division.num_shards[0] else None
-            counts = _write_shard(paths[shard], shard, encoded, tensors, seed, encoding.roles.keep_groups)
+            parts = (chunk.files.read(shard, chunk.stats) for chunk in encoded)
+            with replaced(paths[shard]) as temporary, open(temporary, "wb") as file:
+                counts = division.write_shard(file, shard, parts, tensors)
             with replaced(counts_path) as temporary:
                 np.save(temporary, counts)
         with ARRAY_LOCK:
@@ -519,41 +468,6 @@ def _write(job: _Job, division: _Division, encoding: TableEncoding, encoded: lis
             by_name = {path.name: counts for path, counts in zip(paths[chosen], block_rows, strict=True)}
             splits[split] = Split(sum(rows), sum(positives), sizes, [len(counts) for counts in block_rows], by_name)
     return splits
-
-
-def _filenames(name: str, division: _Division) -> list[str]:
-    """Return the file name of each shard, in the format of TensorFlow Datasets."""
-    return [
-        f"{name}-{split}.tfrecord-{number:05d}-of-{total:05d}"
-        for split, total in zip(SPLITS, division.num_shards.tolist(), strict=True)
-        for number in range(total)
-    ]
-
-
-def _write_shard(
-    path: pathlib.Path,
-    shard: int,
-    encoded: list[_Encoded],
-    tensors: typing.Any,
-    seed: int | None,
-    keep_groups: bool,
-) -> list[int]:
-    """Write a shard, shuffled if `seed` is given, its rows or groups; return its rows, positives and rows by block."""
-    parts = [chunk.files.read(shard, chunk.stats) for chunk in encoded]
-    arrays = [np.concatenate(part) for part in zip(*(part[:3] for part in parts), strict=True)]
-    columns = {role: np.concatenate([part.columns[role] for part in parts]) for role in parts[0].columns}
-    ids, numbers, labels = arrays
-    block = Block(ids, numbers, labels, columns)
-    del parts, arrays, ids, numbers, labels, columns
-    keep_groups = keep_groups and seed is not None
-    if seed is not None:
-        rows = len(block.labels)
-        block = block.rows(
-            order_of_groups(block.columns["group"], seed) if keep_groups else order_within_shard(rows, seed, shard)
-        )
-    with replaced(path) as temporary, open(temporary, "wb") as file:
-        blocks = write_blocks(file, tensors, block, keep_groups)
-    return [len(block.labels), int((block.labels > 0).sum()), *blocks]
 
 
 def _marker(reason):

@@ -13,11 +13,12 @@ the longer the histories are (see `with_smaller_chunks`).
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import pathlib
 import shutil
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -90,36 +91,25 @@ class HistoryLog:
         done = self.folder / "done.json"
         if not done.is_file():
             chunks = self._divide()
-            kinds = [self._kind(place, chunks) for place in range(len(self.histories))]
+            kinds = kinds_of_orders(self.histories, chunks)
             items = [(place, part) for place in range(len(self.histories)) for part in range(self.num_partitions)]
             with StepProgress(f"{self.name}: finding histories") as progress:
                 for number, _ in enumerate(in_order(lambda item: self._find(*item, kinds[item[0]], chunks), items)):
                     progress.advance(0, (number + 1) / len(items))
             write_json(done, {"without": np.sum([chunk["without"] for chunk in chunks], axis=0).tolist()})
         shutil.rmtree(self.folder / "log", ignore_errors=True)
-        without = json.loads(done.read_text(encoding="utf-8"))["without"]
-        for history, rows in zip(self.histories, without, strict=True):
-            if rows:
-                console.print(f"{self.name}: {rows:,} rows have no '{history.by}', so '{history.name}' is empty there")
+        report_without(self.name, self.histories, [json.loads(done.read_text(encoding="utf-8"))])
 
     def chunks(self, finished: list[Config]) -> Iterator[Chunk | None]:
         """Yield the chunks of the raw table with the columns of lists; see `TextSource.chunks`."""
         for number, chunk in enumerate(self.source.chunks(finished)):
-            yield chunk and chunk._replace(parse=self._parser(number, chunk.parse))
+            yield chunk and chunk._replace(parse=functools.partial(self._parse, number, chunk.parse))
 
-    def _parser(self, number, parse_chunk):
-        def parse_and_list(needed):
-            table, numbers, bad = parse_chunk(needed)
-            unusable = json.loads(self._facts(number).read_text(encoding="utf-8"))["bad"]
-            is_usable = ~np.isin(numbers, [row for row, _ in unusable])
-            table, numbers = table.filter(pa.array(is_usable)), numbers[is_usable]
-            for place, history in enumerate(self.histories):
-                for name, lists in self._lists(place, number, numbers).items():
-                    if name in history.columns:
-                        table = table.append_column(name, lists)
-            return Rows(table, numbers, sorted([*bad, *((row, reason) for row, reason in unusable)]))
-
-        return parse_and_list
+    def _parse(self, number, parse_chunk, needed):
+        unusable = json.loads(self._facts(number).read_text(encoding="utf-8"))["bad"]
+        return rows_with_lists(
+            parse_chunk(needed), self.histories, unusable, lambda place, rows: self._lists(place, number, rows)
+        )
 
     def _facts(self, number):
         return self.folder / f"chunk-{number:06d}.json"
@@ -153,45 +143,15 @@ class HistoryLog:
 
     def _divide_chunk(self, number, chunk):
         """Write the rows of a chunk by partition, a file for each history; return its facts."""
-        needed = dict.fromkeys((column for history in self.histories for column in history.needed), False)
-        table, numbers, _ = chunk.parse(needed)
-        bad = []
-        while True:
-            try:
-                cells = {name: pl.Series(name, table[name]) for name in needed}
-                read = [history.read(cells) for history in self.histories]
-                break
-            except RowError as error:
-                bad += [[int(numbers[row]), error.reason] for row in error.rows]
-                if self.bad_rows == "error":
-                    row, reason = min(bad)
-                    mend = "Pass --bad_rows=skip to skip such rows"
-                    raise ValueError(f"{chunk.path}, row {row:,}: {reason}. {mend}.") from None
-                kept = np.ones(len(table), bool)
-                kept[error.rows] = False
-                table, numbers = table.filter(pa.array(kept)), numbers[kept]
-        facts = {"position": chunk.position, "rows": len(table), "path": chunk.path, "bad": sorted(bad)}
-        facts |= {"kinds": [kind for _, kind in read], "ends": [], "without": []}
-        for place, (frame, _) in enumerate(read):
-            frame = frame.with_columns(pl.Series("row", numbers, dtype=pl.Int64))
-            frame = frame.drop_nulls("by").with_columns((pl.col("by") % self.num_partitions).alias("part"))
-            facts["without"].append(len(table) - len(frame))
+        frames, facts = read_log(chunk, self.histories, self.bad_rows)
+        facts["ends"] = []
+        for place, frame in enumerate(frames):
+            frame = frame.with_columns((pl.col("by") % self.num_partitions).alias("part"))
             frame = frame.sort("part", maintain_order=True)
             sizes = np.bincount(frame["part"].to_numpy(), minlength=self.num_partitions)
             facts["ends"].append(np.cumsum(sizes).tolist())
             _write(self._piece(place, number), frame.drop("part"))
         return facts
-
-    def _kind(self, place, chunks):
-        """Return the kind of the order of all chunks."""
-        kinds = {chunk["kinds"][place]: chunk["path"] for chunk in chunks if chunk["rows"]}
-        if "time" in kinds and len(kinds) > 1:
-            other = next(kind for kind in kinds if kind != "time")
-            raise ValueError(
-                f"The order '{self.histories[place].order}' of a history must be either numbers or times. Received: "
-                f"times in {kinds['time']}, numbers in {kinds[other]}. Write all cells alike."
-            )
-        return "decimal" if "decimal" in kinds else next(iter(kinds), "integer")
 
     def _find(self, place, part, kind, chunks):
         """Write the events of a partition, and where those of each row are."""
@@ -243,6 +203,109 @@ class HistoryLog:
         return {
             name: pa.LargeListArray.from_arrays(offsets, column) for name, column in zip(names, columns, strict=True)
         }
+
+
+def read_log(chunk: Chunk, histories: Sequence[History], bad_rows: str) -> tuple[list[pl.DataFrame], Config]:
+    """Return what histories need of the rows of a chunk.
+
+    Args:
+        chunk: The `Chunk`.
+        histories: The `History` objects.
+        bad_rows: `"error"` or `"skip"`.
+
+    Returns:
+        For each history what `History.read` returns, with the number of each `row`; rows without a `by` are left out.
+        And facts of the chunk: its `position`, its number of `rows`, its `path`, the rows that are `bad`, the `kinds`
+        of the orders, and how many rows are `without` a `by`.
+
+    Raises:
+        ValueError: If an order is neither a number nor a time, and `bad_rows` is `"error"`.
+    """
+    needed = dict.fromkeys((column for history in histories for column in history.needed), False)
+    table, numbers, _ = chunk.parse(needed)
+    bad = []
+    while True:
+        try:
+            cells = {name: pl.Series(name, table[name]) for name in needed}
+            read = [history.read(cells) for history in histories]
+            break
+        except RowError as error:
+            bad += [[int(numbers[row]), error.reason] for row in error.rows]
+            if bad_rows == "error":
+                row, reason = min(bad)
+                mend = "Pass --bad_rows=skip to skip such rows"
+                raise ValueError(f"{chunk.path}, row {row:,}: {reason}. {mend}.") from None
+            kept = np.ones(len(table), bool)
+            kept[error.rows] = False
+            table, numbers = table.filter(pa.array(kept)), numbers[kept]
+    frames = [frame.with_columns(pl.Series("row", numbers, dtype=pl.Int64)).drop_nulls("by") for frame, _ in read]
+    without = [len(table) - len(frame) for frame in frames]
+    facts = {"position": chunk.position, "rows": len(table), "path": chunk.path, "bad": sorted(bad)}
+    return frames, {**facts, "kinds": [kind for _, kind in read], "without": without}
+
+
+def kinds_of_orders(histories: Sequence[History], chunks: Sequence[Config]) -> list[str]:
+    """Return the kind of the order of each history over all chunks: `"integer"`, `"decimal"` or `"time"`.
+
+    Args:
+        histories: The `History` objects.
+        chunks: The facts of all chunks, see `read_log`.
+
+    Raises:
+        ValueError: If the order is a time in some chunks, and a number in others.
+
+    >>> kinds_of_orders([], [])
+    []
+    """
+    found = []
+    for place, history in enumerate(histories):
+        kinds = {chunk["kinds"][place]: chunk["path"] for chunk in chunks if chunk["rows"]}
+        if "time" in kinds and len(kinds) > 1:
+            other = next(kind for kind in kinds if kind != "time")
+            raise ValueError(
+                f"The order '{history.order}' of a history must be either numbers or times. Received: "
+                f"times in {kinds['time']}, numbers in {kinds[other]}. Write all cells alike."
+            )
+        found.append("decimal" if "decimal" in kinds else next(iter(kinds), "integer"))
+    return found
+
+
+def report_without(name: str, histories: Sequence[History], chunks: Sequence[Config]) -> None:
+    """Say how many rows have no history because they have no `by`.
+
+    Args:
+        name: Name of the data set.
+        histories: The `History` objects.
+        chunks: The facts of all chunks, see `read_log`.
+    """
+    for place, history in enumerate(histories):
+        rows = sum(chunk["without"][place] for chunk in chunks)
+        if rows:
+            console.print(f"{name}: {rows:,} rows have no '{history.by}', so '{history.name}' is empty there")
+
+
+def rows_with_lists(
+    rows: Rows,
+    histories: Sequence[History],
+    unusable: Sequence[tuple[int, str]],
+    lists_of: Callable[[int, np.ndarray], Mapping[str, pa.Array]],
+) -> Rows:
+    """Return rows with the columns of lists, without those that histories cannot use.
+
+    Args:
+        rows: The `Rows` of a chunk.
+        histories: The `History` objects.
+        unusable: Number and reason of each row that histories cannot use.
+        lists_of: Function that takes the position of a history and the numbers of rows, and returns their lists by the
+            name of the column.
+    """
+    table, numbers, bad = rows
+    is_usable = ~np.isin(numbers, [row for row, _ in unusable])
+    table, numbers = table.filter(pa.array(is_usable)), numbers[is_usable]
+    for place in range(len(histories)):
+        for name, lists in lists_of(place, numbers).items():
+            table = table.append_column(name, lists)
+    return Rows(table, numbers, sorted([*bad, *((row, reason) for row, reason in unusable)]))
 
 
 def windows(by: np.ndarray, order: np.ndarray, is_event: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:

@@ -18,6 +18,7 @@ import pyarrow as pa
 from ..encoding.cell_types import AUTO, CELL_TYPES, types_of
 from ..encoding.dense import length_of
 from ..encoding.fitting import MOST_SLOTS, counted_texts, fit_numbers, fit_vocabulary, max_values_of
+from ..encoding.histories import columns_of_histories
 from ..encoding.sharing import sharing
 from ..encoding.transforms import SAMPLE_ROWS, Moments, Quantile
 from ..preparation.crossed_chunk import CrossedChunk
@@ -29,60 +30,76 @@ if typing.TYPE_CHECKING:
     from ctrzoo.types import Config
 
     from ..encoding.field import FieldEncoding
-    from .partitions import PartitionReader
+    from .partitions import PartitionReader, PlacedReader
+
+    Reader = PartitionReader | PlacedReader
 
 COUNTS = pa.schema(
     [
         ("kind", pa.string()),
+        ("chunk", pa.int32()),
         ("field", pa.int32()),
         ("text", pa.string()),
         ("count", pa.int64()),
         ("number", pa.float64()),
         ("key", pa.float64()),
+        ("labels", pa.binary()),
     ]
 )
 # The same schema, as Spark writes it.
-COLUMNS = "kind string, field int, text string, count long, number double, key double"
+COLUMNS = "kind string, chunk int, field int, text string, count long, number double, key double, labels binary"
 TEXTS = "field int, text string, count long"
 # The kinds of rows of the counts.
-STATS, TEXT, LENGTH, NUMBER = "stats", "text", "length", "number"
+STATS, TEXT, LENGTH, NUMBER, LABELS = "stats", "text", "length", "number", "labels"
 
 
-def count_cells(reader: PartitionReader, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def count_cells(reader: Reader, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Yield what the fields of a plan are fitted to, for the rows of a partition; for `mapInArrow`.
 
     Args:
-        reader: The `PartitionReader`.
-        batches: The rows.
+        reader: A `PartitionReader` or `PlacedReader`.
+        batches: What it reads.
 
     Returns:
         Rows of `COUNTS`: the stats of each chunk as JSON; for each vocabulary the different texts of each chunk and
-        their counts; for each multi-valued field without `max_values` how many cells have so many values; and for
-        quantiles at most 262,144 numbers, drawn at random, with the keys of the draw.
+        their counts; for each field of several values without `max_values` how many rows have so many; for quantiles at
+        most 262,144 numbers, drawn at random, with the keys of the draw; and all labels, if the split needs them.
     """
     fields = reader.plan.fields
     samples = {index: _Sample(index) for index, field in enumerate(fields) if isinstance(field.transformer, Quantile)}
-    for number, chunk in enumerate(reader.chunks(batches)):
-        stats = {**chunk.stats, "place": [partition_number(), number]}
-        stats |= {"types": [_types(field, chunk, index) for index, field in enumerate(fields)], "moments": {}}
+    together = _together(fields)
+    for chunk in reader.chunks(batches):
+        number = chunk.place[0]
+        stats: Config = {**chunk.stats, "place": chunk.place, "moments": {}}
+        stats["types"] = [_types(field, chunk, index) for index, field in enumerate(fields)]
         for index, field in enumerate(fields):
             if field.cross:
                 continue
             if index in samples:
                 samples[index].add(_learned(reader, chunk, index))
             elif field.holds_numbers and field.transformer.is_fitted:
-                stats["moments"][index] = [
-                    float(value) for value in dataclasses.astuple(Moments.of([_learned(reader, chunk, index)]))
-                ]
+                moments = Moments.of_part(_learned(reader, chunk, index))
+                stats["moments"][index] = [float(value) for value in dataclasses.astuple(moments)]
             elif field.uses_vocabulary:
                 texts, counts = chunk.dictionary(index)
-                yield _rows(TEXT, index, text=texts.to_arrow(), count=counts).filter(pa.array(counts > 0))
-            if field.kind == "multivalued" and field.max_values is None:
-                lengths, cells = np.unique(chunk.content[f"lengths_{index}"], return_counts=True)
-                yield _rows(LENGTH, index, number=lengths, count=cells)
-        yield _rows(STATS, -1, text=pa.array([json.dumps(stats)]))
+                yield _rows(TEXT, number, index, text=texts.to_arrow(), count=counts).filter(pa.array(counts > 0))
+            if field.holds_several and field.max_values is None:
+                values = np.maximum.reduce([chunk.content[f"lengths_{place}"] for place in together[index]])
+                lengths, cells = np.unique(values, return_counts=True)
+                yield _rows(LENGTH, number, index, number=lengths, count=cells)
+        yield _rows(STATS, number, -1, text=pa.array([json.dumps(stats)]))
+        if reader.plan.split.needs_all_labels:
+            yield _rows(LABELS, number, -1, labels=pa.array([chunk.content["label"].astype(np.uint8).tobytes()]))
     for index, sample in samples.items():
-        yield _rows(NUMBER, index, number=sample.numbers, key=sample.keys)
+        yield _rows(NUMBER, -1, index, number=sample.numbers, key=sample.keys)
+
+
+def _together(fields):
+    """Return for each field the positions of the fields of its history; its own if it is not one of a history."""
+    together = {index: [index] for index in range(len(fields))}
+    for places in columns_of_histories(fields).values():
+        together |= dict.fromkeys(places, places)
+    return together
 
 
 def _types(field, chunk, index):
@@ -98,9 +115,11 @@ def _learned(reader, chunk, index):
     return numbers[~np.isnan(numbers)]
 
 
-def _rows(kind, field, **columns):
+def _rows(kind, chunk, field, **columns):
     size = len(next(iter(columns.values())))
-    arrays = {"kind": pa.repeat(kind, size), "field": pa.repeat(pa.scalar(field, pa.int32()), size)}
+    places = {"chunk": chunk, "field": field}
+    arrays = {name: pa.repeat(pa.scalar(number, pa.int32()), size) for name, number in places.items()}
+    arrays |= {"kind": pa.repeat(kind, size)}
     arrays |= {name: pa.array(column).cast(COUNTS.field(name).type) for name, column in columns.items()}
     missing = {name: pa.nulls(size, COUNTS.field(name).type) for name in COUNTS.names if name not in arrays}
     return pa.record_batch([{**arrays, **missing}[name] for name in COUNTS.names], schema=COUNTS)
@@ -122,14 +141,14 @@ class _Sample:
 
 
 def count_crosses(
-    reader: PartitionReader, fields: Sequence[FieldEncoding], batches: Iterable[pa.RecordBatch]
+    reader: Reader, fields: Sequence[FieldEncoding], batches: Iterable[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
     """Yield the texts of crosses and their counts, for the rows of a partition; for `mapInArrow`.
 
     Args:
-        reader: The `PartitionReader`.
+        reader: A `PartitionReader` or `PlacedReader`.
         fields: The fields; those that are no crosses are fitted.
-        batches: The rows.
+        batches: What it reads.
     """
     for chunk in reader.chunks(batches):
         crossed = CrossedChunk(chunk, fields)
@@ -195,6 +214,39 @@ def fitted_fields(counts: DataFrame, stats: Sequence[Config], fields: Sequence[F
     return fitted
 
 
+def labels_of(counts: DataFrame) -> list[np.ndarray]:
+    """Return the labels of each chunk, uint8, in the order of chunks."""
+    rows = counts.filter(counts.kind == LABELS).select("chunk", "labels").toArrow().sort_by("chunk")
+    return [np.frombuffer(labels, np.uint8) for labels in rows["labels"].to_pylist()]
+
+
+def early_values(counts: DataFrame, fields: Sequence[FieldEncoding]) -> DataFrame | None:
+    """Return where values occur for the first times, for fields with `assign_ids_online`.
+
+    Args:
+        counts: What `count_cells` counted in chunks that have places.
+        fields: The fields, fitted.
+
+    Returns:
+        The columns `chunk`, `field`, `text` and `before`: how often the value occurs in earlier chunks, where that is
+        less than `min_count - 1`. Values without an id are left out; None if no field has `assign_ids_online`.
+    """
+    from pyspark.sql import Window, functions  # pyright: ignore[reportMissingImports]
+
+    online = [index for index, field in enumerate(fields) if field.assign_ids_online]
+    if not online:
+        return None
+    least = functions.array(*(functions.lit(field.min_count) for field in fields))[functions.col("field")]
+    of_value = Window.partitionBy("field", "text")
+    earlier = of_value.orderBy("chunk").rowsBetween(Window.unboundedPreceding, -1)
+    text = functions.coalesce(counts.text, functions.lit("")).alias("text")
+    found = counts.filter((counts.kind == TEXT) & counts.field.isin(online)).select("field", text, "chunk", "count")
+    found = found.withColumn("total", functions.sum("count").over(of_value)).filter(functions.col("total") >= least)
+    before = functions.coalesce(functions.sum("count").over(earlier), functions.lit(0))
+    found = found.withColumn("before", before).filter(functions.col("before") < least - 1)
+    return found.select("chunk", "field", "text", "before")
+
+
 def fitted_crosses(counts: DataFrame, fields: Sequence[FieldEncoding]) -> list[FieldEncoding]:
     """Return the fields, crosses fitted to what `count_crosses` counted."""
     found = _added_up(counts, fields)
@@ -221,8 +273,8 @@ def _of(found, index):
 def _decided(counts, stats, fields, index):
     """Return a field with what all its cells decide, but its vocabulary and boundaries."""
     field, changes = fields[index], {}
-    if field.kind == "multivalued" and field.max_values is None:
-        changes["max_values"] = _most_values(counts, stats, index)
+    if field.holds_several and field.max_values is None:
+        changes["max_values"] = _most_values(counts, stats, index, _together(fields)[index])
     if field.kind == "vector" and not field.columns:
         changes["length"] = length_of(field, [chunk["vectors"][index][0] for chunk in stats])
     if field.type == AUTO:
@@ -245,8 +297,8 @@ def _type(stats, indices):
     return next(name for name in CELL_TYPES if name in fitting)
 
 
-def _most_values(counts, stats, index):
-    longest = max(1, *(chunk["longest"][index] for chunk in stats))
+def _most_values(counts, stats, index, together):
+    longest = max(1, *(chunk["longest"][place] for chunk in stats for place in together))
     if longest <= MOST_SLOTS:
         return longest
     lengths = counts.filter((counts.kind == LENGTH) & (counts.field == index)).groupBy("number").sum("count").toArrow()

@@ -1,39 +1,47 @@
-"""Files of a table as a Spark DataFrame: Parquet as it is, text as lines, which the code of one machine parses."""
+"""Files on Spark: tables of your own and benchmarks. Their rows have places, so the folder is that of one machine."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import pathlib
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import pyarrow as pa
+import numpy as np
 
+from ctrzoo.files import replaced
+
+from ..preparation.division import Division
+from ..preparation.engine import check_splits
+from ..preparation.history_log import report_without
+from ..preparation.replacing import replacing
 from ..preparation.table import find_tables, name_of_table, read_schema, table_plan, table_source
-from ..raw.delimited import Format, parse
 from ..raw.layout import layout_of
-from ..raw.libsvm import SparseTextSource
-from ..raw.sources import ParquetSource, Rows, TextSource, check_needed
-from .partitions import PartitionReader
-from .preparing import check_places, prepare_rows, quoted
+from ..raw.sources import ParquetSource, check_needed
+from .counting import early_values, labels_of
+from .histories import build_lists
+from .partitions import PlacedReader
+from .places import find_places, only_file, paths_of
+from .preparing import Job
 from .session import task_errors
+from .shards import PIECES, PIECES_AT_ONCE, ChunkEncoder, ShardAssembler
+from .writing import WRITTEN
 
 if typing.TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession  # pyright: ignore[reportMissingImports]
+    from pyspark.sql import SparkSession  # pyright: ignore[reportMissingImports]
 
     from ctrzoo.types import Config, Path
 
     from ..preparation.plan import TablePlan
+    from ..raw.sources import Source
 
-# Compressed text that Spark reads too.
-COMPRESSIONS = (".gz", ".bz2")
-LINES = "value string"
+BATCH_SIZE = "spark.sql.execution.arrow.maxRecordsPerBatch"
 
 
 def prepare_files(
     session: SparkSession,
-    tables: Path,
+    tables: Path | Mapping[str, Path],
     schema: Path | Mapping[str, Any],
     folder: Path,
     *,
@@ -43,44 +51,41 @@ def prepare_files(
     seed: int = 0,
     overwrite: bool = False,
 ) -> Config:
-    """Prepare files of a table on Spark into a folder; see `prepare`.
+    """Prepare files of a table on Spark into a folder, as `prepare_own_table` prepares them on one machine.
+
+    Every key of a schema has the same effect, and the rows of each shard are the same, in the same order. Boundaries of
+    `quantile` are equal if at most 262,144 rows are fitted.
 
     Args:
         session: The session of Spark.
-        tables: A path or pattern such as `"logs/*.parquet"`, of CSV, TSV or Parquet, which driver and executors share.
+        tables: The files, as in `prepare_own_table`, at paths that driver and executors share.
         schema: Path of the schema file, or its content.
-        folder: The folder to create.
+        folder: The folder to create, at a path that they share too.
         name: Name of the data set; by default the file's.
-        bad_rows: As in `prepare`.
-        most_skipped: As in `prepare`.
-        seed: As in `prepare`.
-        overwrite: As in `prepare`.
+        bad_rows: As in `prepare_own_table`.
+        most_skipped: As in `prepare_own_table`.
+        seed: As in `prepare_own_table`.
+        overwrite: As in `prepare_own_table`.
 
     Returns:
         The report, as in `report.json`.
 
     Raises:
-        ValueError: As in `prepare`; also if a file is of a kind that Spark does not read, or a cell holds a line end.
+        FileExistsError: As in `prepare_own_table`.
+        FileNotFoundError: If a file is missing.
+        ValueError: If the schema or a row is invalid.
     """
     source, plan = source_and_plan(tables, schema, seed)
-    parse_lines = None
-    with task_errors():
-        if isinstance(source, ParquetSource):
-            files = (pathlib.Path(path).absolute().as_uri() for path in source.paths)
-            dataframe = session.read.parquet(*files).select(*quoted(plan.needed_columns()))
-        else:
-            dataframe = _lines(session, source)
-            parse_lines = LineParser(tuple(source.columns()), source.format)
-    reader = PartitionReader(plan, bad_rows, parse_lines)
-    name = name or name_of_table(tables)
-    options: Any = {"most_skipped": most_skipped, "seed": seed, "overwrite": overwrite, "table": layout_of(source)}
-    return prepare_rows(dataframe, reader, folder, name, **options)
+    name = name or name_of_table(tables if not isinstance(tables, Mapping) else next(iter(tables.values())))
+    options: Any = {"bad_rows": bad_rows, "most_skipped": most_skipped, "shuffle_seed": seed}
+    with replacing(folder, overwrite) as place:
+        return prepare_source(session, place, name, plan, source, **options)
 
 
 def source_and_plan(
-    tables: Path, schema: Path | Mapping[str, Any], seed: int = 0
-) -> tuple[ParquetSource | TextSource, TablePlan]:
-    """Return the source and the plan of a table, if Spark can prepare it; no session is needed.
+    tables: Path | Mapping[str, Path], schema: Path | Mapping[str, Any], seed: int = 0
+) -> tuple[Source, TablePlan]:
+    """Return the source and the plan of a table; no session is needed.
 
     Args:
         tables: As in `prepare_files`.
@@ -88,98 +93,124 @@ def source_and_plan(
         seed: As in `prepare_files`.
 
     Raises:
-        ValueError: If it cannot.
+        ValueError: If the schema does not fit the files.
     """
     config = schema if isinstance(schema, Mapping) else read_schema(schema)
-    files, _ = find_tables(tables)
-    source = table_source(files, (), config)
-    if isinstance(source, SparseTextSource):
-        raise ValueError(f"Spark reads CSV, TSV and Parquet here, not {source.kind}. Convert it, or use one machine.")
-    plan = table_plan(config, source.columns(), seed=seed)
-    check_places(plan)
-    if isinstance(source, TextSource):
-        _check_text(source, plan)
-    for path in files:
-        columns = dataclasses.replace(source, paths=[path]).columns()
-        check_needed(path, plan.needed_columns(), columns, "" if path == files[0] else ", unlike the first file")
-    return source, plan
+    files, splits = find_tables(tables)
+    source = table_source(files, splits, config)
+    return source, table_plan(config, source.columns(), bool(splits), seed)
 
 
-def _check_text(source, plan):
-    if plan.roles.keep_groups:
-        raise ValueError("`keep_groups` of text needs one machine. Convert the table to Parquet for Spark.")
-    for path in map(str, source.paths):
-        if path.endswith((".zip", ".zst", ".tgz", ".tbz2", ".txz")) or ".tar" in pathlib.Path(path).suffixes:
-            raise ValueError(f"{path}: Spark unpacks only {', '.join(COMPRESSIONS)}. Unpack the file.")
-        if dataclasses.replace(source, paths=[path]).columns() != source.columns():
-            raise ValueError(
-                f"{path}: the header differs from the one of {source.paths[0]}. Prepare only like tables together."
-            )
-
-
-def _lines(session: SparkSession, source: TextSource) -> DataFrame:
-    """Return the lines of text files without their headers."""
-    uris = [pathlib.Path(path).absolute().as_uri() for path in source.paths]
-    lines = session.read.text(uris, lineSep="\n")
-    if source.format.columns is not None:
-        return lines
-    placed = lines.select("value", "_metadata.file_path", "_metadata.file_block_start")
-    return placed.mapInArrow(without_headers, LINES)
-
-
-def without_headers(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Yield lines without the first one of each file, for `mapInArrow`.
+def prepare_source(
+    session: SparkSession,
+    folder: Path,
+    name: str,
+    plan: TablePlan,
+    source: Source,
+    *,
+    options: Config | None = None,
+    bad_rows: str = "error",
+    most_skipped: float | None = None,
+    shuffle_seed: int = 0,
+) -> Config:
+    """Prepare a raw table on Spark, as `prepare_table` of `ctrzoo.data_pipelines.preparation.engine` on one machine.
 
     Args:
-        batches: Lines, the file of each, and where the part of the file begins that it was read from.
+        session: The session of Spark.
+        folder: The folder to create, at a path that driver and executors share.
+        name: As in `prepare_table`, like all others.
+        plan: The `TablePlan`.
+        source: The source, whose files driver and executors share.
+        options: The options of the data set.
+        bad_rows: `"error"` or `"skip"`.
+        most_skipped: The largest share of the rows to skip.
+        shuffle_seed: Seed for the order of the training rows.
 
-    >>> lines = {"value": ["a,b", "1,2", "a,b"], "file": ["x", "x", "y"], "start": [0, 0, 0]}
-    >>> [batch["value"].to_pylist() for batch in without_headers([pa.record_batch(lines)])]
-    [['1,2']]
+    Returns:
+        The report.
+
+    Raises:
+        FileExistsError: If the folder exists.
+        ValueError: If the table does not match the plan.
     """
-    before = None
-    for batch in batches:
-        values, files, starts = batch.columns
-        encoded = files.dictionary_encode()
-        codes, names = encoded.indices.to_pylist(), encoded.dictionary.to_pylist()
-        kept = []
-        for code, start in zip(codes, starts.to_pylist(), strict=True):
-            kept.append(names[code] == before or start > 0)
-            before = names[code]
-        yield pa.record_batch([values.filter(pa.array(kept, pa.bool_()))], names=["value"])
+    paths, known = paths_of(source), source.columns()
+    of_histories = (column for history in plan.histories for column in history.needed)
+    needed = dict.fromkeys([*plan.needed_columns(), *of_histories])
+    check_needed(paths[0], needed, known)
+    if isinstance(source, ParquetSource):
+        for file, path in enumerate(paths[1:], 1):
+            check_needed(path, needed, only_file(source, file).columns(), ", unlike the first file")
+    with task_errors():
+        places = find_places(session, source, plan.histories)
+    reader = PlacedReader(plan, bad_rows, places)
+    job = FilesJob(places.tasks(session), reader, name, options or {}, layout_of(source), most_skipped, shuffle_seed)
+    return job.run(folder)
 
 
-@dataclasses.dataclass(frozen=True)
-class LineParser:
-    """Parses lines of text into rows; it is sent to the executors.
+@dataclasses.dataclass
+class FilesJob(Job):
+    """A preparation on Spark of files, whose rows have places; its reader is a `PlacedReader`."""
 
-    Args:
-        columns: Names of all columns.
-        format: The `Format`.
-    """
+    @property
+    def _placed(self) -> PlacedReader:
+        assert isinstance(self.reader, PlacedReader)
+        return self.reader
 
-    columns: tuple[str, ...]
-    format: Format
+    def _title(self) -> str:
+        return paths_of(self._placed.places.source)[0]
 
-    def __call__(self, table: pa.Table, needed: Mapping[str, bool], first: int) -> Rows:
-        """Return the rows of lines.
+    def _count(self, state):
+        if not self.reader.plan.histories:
+            return super()._count(state)
+        histories, session = self.reader.plan.histories, self.dataframe.sparkSession
+        folder = state / "histories"
+        folder.mkdir()
+        facts = build_lists(session, self._placed.places, histories, self.reader.bad_rows, folder)
+        report_without(self.name, histories, facts)
+        unusable = {number: chunk["bad"] for number, chunk in enumerate(facts) if chunk["bad"]}
+        self.reader = dataclasses.replace(self._placed, lists=folder, unusable=unusable)
+        return super()._count(state)
 
-        Args:
-            table: The lines, one column of text.
-            needed: The columns to read, `{name: whether they are numbers}`.
-            first: The number of the first line.
-
-        Raises:
-            ValueError: If a cell holds a line end, which divides it among lines.
-        """
-        lines = table.column(0).cast(pa.binary()).to_pylist()
-        content = b"".join(line + b"\n" for line in lines)
-        rows = Rows(*parse(content, list(self.columns), needed, self.format, first))
-        num_lines = sum(line not in (b"", b"\r") for line in lines)
-        if len(rows.table) + len(rows.bad) != num_lines:
-            raise ValueError(
-                f"{num_lines:,} lines hold {len(rows.table) + len(rows.bad):,} rows: cells in quotes hold line ends, "
-                "which Spark does not keep together. Write `quote: null` into the schema if quotes mean nothing, "
-                "otherwise convert the table to Parquet."
-            )
+    def _divide(self, state, counts, stats):
+        if not self.reader.plan.split.needs_all_labels:
+            return super()._divide(state, counts, stats)
+        labels = labels_of(counts)
+        ends = np.cumsum([len(chunk) for chunk in labels])
+        together = np.concatenate(labels)
+        splits = self.reader.plan.split.assign_all(together)
+        with replaced(self._assigned(state)) as temporary, open(temporary, "wb") as file:
+            np.save(file, splits)
+        rows = np.array([np.bincount(chunk, minlength=3) for chunk in np.split(splits, ends[:-1])])
+        positives = int(together[splits == 0].sum())
+        check_splits(self.name, self.reader.plan, stats, rows.sum(axis=0), lambda: positives)
         return rows
+
+    def _assigned(self, state):
+        return state / "splits.npy"
+
+    def _write(self, state, counts, encoding, divided):
+        plan, session = self.reader.plan, self.dataframe.sparkSession
+        division = Division(divided, self.seed, plan.roles.keep_groups)
+        early, folder = early_values(counts, encoding.fields), state / "early"
+        if early is not None:
+            early.repartition("chunk").write.partitionBy("chunk").parquet(folder.as_uri())
+        assigned = self._assigned(state) if plan.split.needs_all_labels else None
+        encoder = ChunkEncoder(self._placed, encoding, division, assigned, None if early is None else folder)
+        pieces = self._map(encoder.pieces, PIECES)
+        # Each shard goes to one task, which holds one shard at a time.
+        shards = pieces.repartition(int(division.first_shards[-1]) + 1, "shard")
+        shards = shards.sortWithinPartitions("shard", "chunk", "part")
+        assembler = ShardAssembler(encoding, division, state / "rows")
+        with _small_batches(session):
+            return shards.mapInArrow(assembler.write, WRITTEN).toArrow()
+
+
+@contextlib.contextmanager
+def _small_batches(session):
+    """Let Spark send few rows at a time to Python workers, for rows that hold many bytes."""
+    before = session.conf.get(BATCH_SIZE)
+    session.conf.set(BATCH_SIZE, PIECES_AT_ONCE)
+    try:
+        yield
+    finally:
+        session.conf.set(BATCH_SIZE, before)

@@ -1,24 +1,28 @@
-"""The rows of a partition of a Spark DataFrame as compact chunks, in a Python worker of an executor."""
+"""Rows as compact chunks, in a Python worker of an executor: those of a DataFrame's partition, or of files."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import pathlib
 import sys
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from ..preparation.engine import read_chunk
+from ..preparation.history_log import rows_with_lists
 from ..raw.sources import CHUNK_BYTES, CHUNK_ROWS, Chunk, Rows
+from .histories import lists_of_chunk
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config
 
     from ..preparation.plan import TablePlan
+    from .places import Places
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,13 +32,10 @@ class PartitionReader:
     Args:
         plan: The `TablePlan`.
         bad_rows: `"error"` or `"skip"`.
-        parse: Function that takes the rows as Spark gives them, the needed columns, and the number of the first row,
-            and returns `Rows`; None if they are a table already.
     """
 
     plan: TablePlan
     bad_rows: str = "error"
-    parse: Callable[[pa.Table, Mapping[str, bool], int], Rows] | None = None
 
     def chunks(self, batches: Iterable[pa.RecordBatch]) -> Iterator[MemoryChunk]:
         """Yield the rows of a partition in compact chunks.
@@ -46,28 +47,71 @@ class PartitionReader:
             ValueError: If rows cannot be used and `bad_rows` is `"error"`.
         """
         needed, first = self.plan.needed_columns(), 1
-        for table in gathered(batches):
-            rows = self._rows(table, needed, first)
-            chunk = MemoryChunk()
+        for number, table in enumerate(gathered(batches)):
+            rows = Rows(table.select(list(needed)), np.arange(first, first + len(table)), [])
+            chunk = MemoryChunk((partition_number(), number))
             place = f"partition {partition_number()} of the table"
             read_chunk(chunk, 0, Chunk(place, lambda _, rows=rows: rows, {}, None), self.plan, needed, self.bad_rows)
             first += len(table)
             yield chunk
 
-    def _rows(self, table, needed, first):
-        if self.parse is not None:
-            return self.parse(table, needed, first)
-        return Rows(table.select(list(needed)), np.arange(first, first + len(table)), [])
+
+@dataclasses.dataclass(frozen=True)
+class PlacedReader:
+    """Reads the chunks of the files of a table; it is sent to the executors like a `PartitionReader`.
+
+    Args:
+        plan: The `TablePlan`.
+        bad_rows: `"error"` or `"skip"`.
+        places: The `Places`.
+        lists: The folder of the lists of the histories; None if the plan has none.
+        unusable: For each chunk that has some, number and reason of the rows that histories cannot use.
+    """
+
+    plan: TablePlan
+    bad_rows: str
+    places: Places
+    lists: pathlib.Path | None = None
+    unusable: Mapping[int, Sequence[tuple[int, str]]] = dataclasses.field(default_factory=dict)
+
+    def chunks(self, batches: Iterable[pa.RecordBatch]) -> Iterator[MemoryChunk]:
+        """Yield the chunks of a task.
+
+        Args:
+            batches: The number of the task, in batches of `Places.tasks`.
+
+        Raises:
+            ValueError: If rows cannot be used and `bad_rows` is `"error"`.
+        """
+        needed = self.plan.needed_columns()
+        for number, chunk in self.places.chunks(batches):
+            compact = MemoryChunk((number,))
+            read_chunk(compact, number, self._with_lists(number, chunk), self.plan, needed, self.bad_rows)
+            yield compact
+
+    def _with_lists(self, number, chunk):
+        if self.lists is None:
+            return chunk
+        histories, folder = self.plan.histories, self.lists
+
+        def parse(needed):
+            found = lists_of_chunk(folder, number, histories)
+            return rows_with_lists(chunk.parse(needed), histories, self.unusable.get(number, ()), found)
+
+        return chunk._replace(parse=parse)
 
 
 class MemoryChunk:
     """A compact chunk that stays in memory; it offers what `ChunkFiles` does.
 
+    Args:
+        place: Its number among all chunks; of a table without places, its partition and its number there.
+
     Attributes:
         content: The arrays by name.
         stats: The stats.
 
-    >>> chunk = MemoryChunk()
+    >>> chunk = MemoryChunk((0,))
     >>> chunk.save({"label": np.array([1])}, [(pl.Series(["a"]), np.array([1]))], {"rows": 1})
     >>> chunk.dictionary(0)[0].to_list()
     ['a']
@@ -75,6 +119,9 @@ class MemoryChunk:
 
     content: Mapping[str, np.ndarray]
     stats: Config
+
+    def __init__(self, place: tuple[int, ...]):
+        self.place = place
 
     def save(
         self, arrays: Mapping[str, np.ndarray], dictionaries: Iterable[tuple[pl.Series, np.ndarray]], stats: Config

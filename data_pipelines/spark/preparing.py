@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import pathlib
@@ -14,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..encoding.fields import TableEncoding
-from ..preparation.engine import BAD_ROWS, check_read, check_share, check_splits, shard_rows
+from ..preparation.division import shard_rows
+from ..preparation.engine import BAD_ROWS, check_read, check_share, check_splits
 from ..preparation.replacing import replacing
 from ..preparation.report import write_report
 from ..preparation.report_page import write_page
@@ -35,8 +37,10 @@ if typing.TYPE_CHECKING:
     from ctrzoo.types import Config, Path
 
     from ..preparation.plan import TablePlan
+    from .counting import Reader
 
 TABLE = "the Spark table"
+SAVE_ROWS = "Or write the DataFrame to Parquet files and prepare these with `--table`: rows of files have an order."
 
 
 def prepare(
@@ -59,8 +63,8 @@ def prepare(
     Args:
         dataframe: The rows.
         schema: Path of the schema file, or its content; see `prepare_own_table`. The split must be one of `hash`, of
-            `valid_from` or of names. `negatives` and `assign_ids_online` depend on the place of a row, which Spark does
-            not keep: they are refused.
+            `valid_from` or of names. `negatives`, `history` and `assign_ids_online` depend on the place of a row, which
+            a DataFrame does not keep: they are refused. Files of a table keep it, see `prepare_files`.
         folder: The folder to create, at a path that the driver and all executors share.
         name: Name of the data set: letters, digits and underscores; by default that of the folder.
         bad_rows: What to do with rows that cannot be used: `"error"` or `"skip"`.
@@ -78,55 +82,13 @@ def prepare(
     """
     config = schema if isinstance(schema, Mapping) else read_schema(schema)
     plan = table_plan(config, dataframe.columns, seed=seed)
-    reader = PartitionReader(plan, bad_rows)
     check_needed(TABLE, plan.needed_columns(), dataframe.columns)
+    check_places(plan)
+    rows = dataframe.select(*quoted(plan.needed_columns()))
     name = name or pathlib.Path(folder).name
-    return prepare_rows(
-        dataframe.select(*quoted(plan.needed_columns())),
-        reader,
-        folder,
-        name,
-        most_skipped=most_skipped,
-        seed=seed,
-        overwrite=overwrite,
-    )
-
-
-def prepare_rows(
-    dataframe: DataFrame,
-    reader: PartitionReader,
-    folder: Path,
-    name: str,
-    *,
-    table: Mapping[str, Any] | None = None,
-    most_skipped: float | None = None,
-    seed: int = 0,
-    overwrite: bool = False,
-) -> Config:
-    """Prepare a Spark DataFrame whose rows a `PartitionReader` reads; see `prepare`.
-
-    Args:
-        dataframe: The rows, only their needed columns.
-        reader: The `PartitionReader`.
-        folder: The folder to create.
-        name: Name of the data set.
-        table: How its files are written, see `ctrzoo.data_pipelines.raw.layout`.
-        most_skipped: As in `prepare`.
-        seed: As in `prepare`.
-        overwrite: As in `prepare`.
-    """
-    check_name(name)
-    if reader.bad_rows not in BAD_ROWS:
-        raise ValueError(f"`bad_rows` must be 'error' or 'skip'. Received: {reader.bad_rows!r}.")
-    check_share(most_skipped, reader.bad_rows)
-    check_places(reader.plan)
+    job = Job(rows, PartitionReader(plan, bad_rows), name, {}, {}, most_skipped, seed)
     with replacing(folder, overwrite) as place:
-        place = pathlib.Path(place).absolute()
-        # Spark does not resume: each call has a state of its own.
-        with kept_state(place, {"format_version": FORMAT_VERSION, "spark": uuid.uuid4().hex}) as state:
-            job = _Job(dataframe, reader, state, name, most_skipped, seed)
-            with task_errors():
-                return job.run(place, dict(table or {}))
+        return job.run(place)
 
 
 def quoted(columns: Iterable[str]) -> list[str]:
@@ -139,95 +101,136 @@ def quoted(columns: Iterable[str]) -> list[str]:
 
 
 def check_places(plan: TablePlan) -> None:
-    """Raise an error if a plan needs the place of each row in its file, or has histories.
+    """Raise an error if a plan needs the place of each row in its file.
 
     Raises:
         ValueError: If it does.
     """
     if not isinstance(plan.split, (ByHash, ByColumn, ByName)):
         raise ValueError(
-            f"The split '{type(plan.split).__name__}' depends on the place of each row, which Spark does not keep. "
-            "Write `split: {hash: [a column], train: 0.8, valid: 0.1, test: 0.1}` into the schema, or split by a "
-            "column."
+            f"The split '{type(plan.split).__name__}' depends on the place of each row, which a DataFrame does not "
+            "keep. Write `split: {hash: [a column], train: 0.8, valid: 0.1, test: 0.1}` into the schema, or split by a "
+            f"column. {SAVE_ROWS}"
         )
-    if plan.negatives.share < 1:
-        raise ValueError(
-            "`negatives` depends on the place of each row, which Spark does not keep. Remove it, or prepare on one "
-            "machine."
-        )
-    sequences = [field.name for field in plan.fields if field.kind == "sequence"]
-    if plan.histories or sequences:
-        raise ValueError(
-            f"The field '{sequences[0]}' holds a history, which this engine does not prepare. Prepare on one machine, "
-            "or make the field multi-valued, with `keep: last`."
-        )
-    online = [field.name for field in plan.fields if field.assign_ids_online]
-    if online:
-        raise ValueError(
-            f"Field '{online[0]}': `assign_ids_online` depends on the order of rows, which Spark does not keep. Remove "
-            "it, or prepare on one machine."
-        )
+    online = any(field.assign_ids_online for field in plan.fields)
+    needing = {"negatives": plan.negatives.share < 1, "history": plan.histories, "assign_ids_online": online}
+    for key, needed in needing.items():
+        if needed:
+            raise ValueError(
+                f"`{key}` depends on the order of rows, which a DataFrame does not keep. Remove the key. {SAVE_ROWS}"
+            )
 
 
-class _Job(typing.NamedTuple):
-    """A preparation on Spark."""
+@dataclasses.dataclass
+class Job:
+    """A preparation on Spark of a DataFrame, whose rows have no places.
+
+    Args:
+        dataframe: What the reader reads.
+        reader: The reader.
+        name: Name of the data set.
+        options: The options of the data set.
+        table: How the files of the table are written, see `ctrzoo.data_pipelines.raw.layout`.
+        most_skipped: As in `prepare`.
+        seed: As in `prepare`.
+
+    Raises:
+        ValueError: If the name or an option is wrong.
+    """
 
     dataframe: DataFrame
-    reader: PartitionReader
-    state: pathlib.Path
+    reader: Reader
     name: str
-    most_skipped: float | None
-    seed: int
+    options: Config
+    table: Config
+    most_skipped: float | None = None
+    seed: int = 0
 
-    def run(self, folder: pathlib.Path, table: Config) -> Config:
-        """Run the steps one after the other; return the report."""
+    def __post_init__(self):
+        check_name(self.name)
+        if self.reader.bad_rows not in BAD_ROWS:
+            raise ValueError(f"`bad_rows` must be 'error' or 'skip'. Received: {self.reader.bad_rows!r}.")
+        check_share(self.most_skipped, self.reader.bad_rows)
+
+    def run(self, folder: Path) -> Config:
+        """Prepare the folder; return the report.
+
+        Raises:
+            FileExistsError: If the folder exists.
+            ValueError: If a row is invalid, or Spark fails.
+        """
+        folder = pathlib.Path(folder).absolute()
+        # Spark does not resume: each call has a state of its own.
+        with kept_state(folder, {"format_version": FORMAT_VERSION, "spark": uuid.uuid4().hex}) as state:
+            with task_errors():
+                return self._run(folder, state)
+
+    def _run(self, folder, state):
         start = time.monotonic()
         seconds: dict[str, float] = {}
-        rows, prepared = self.state / "rows", self.state / "prepared"
+        rows, prepared = state / "rows", state / "prepared"
         for path in (rows, prepared):
             path.mkdir()
-        fitted, stats = _timed(seconds, "fit", self._fit)
-        encoding = TableEncoding(fitted, roles=self.reader.plan.roles, table=table)
-        written = _timed(seconds, "encode", lambda: self._encode(encoding, stats, rows))
+        plan, rate = self.reader.plan, self.reader.plan.negatives.share
+        counts = _timed(seconds, "read", lambda: self._count(state))
+        stats = stats_of(counts)
+        check_read(self._title(), plan, stats, self.most_skipped)
+        divided = _timed(seconds, "divide", lambda: self._divide(state, counts, stats))
+        fitted = _timed(seconds, "fit", lambda: self._fit(counts, stats))
+        encoding = TableEncoding(fitted, roles=plan.roles, table=self.table)
+        written = _timed(seconds, "write", lambda: self._write(state, counts, encoding, divided))
         splits = collect_shards(written, rows, prepared, self.name)
-        self._check_rows(stats, {split: one.rows for split, one in splits.items()})
-        write_metadata(prepared, self.name, encoding.schema, splits, {}, encoding)
-        report = write_report(prepared, self.name, encoding, splits, stats, counts_of(written), seconds, start)
+        self._check_rows(divided.sum(axis=0).tolist(), {split: one.rows for split, one in splits.items()})
+        write_metadata(prepared, self.name, encoding.schema, splits, self.options, encoding, negative_rate=rate)
+        numbers = [json.loads(text) for text in written.sort_by("partition")["numbers"].drop_null().to_pylist()]
+        counted = counts_of(written)
+        report = write_report(
+            prepared, self.name, encoding, splits, stats, counted, seconds, start, rate, numbers=numbers
+        )
         write_page(prepared, encoding)
         most = max(written["peak"].to_pylist())
         console.print(f"{self.name}: a Python worker of an executor took at most {most / 2**20:,.0f} MiB")
         publish(prepared, folder)
         return report
 
-    def _fit(self):
-        path = (self.state / "counts").as_uri()
+    def _title(self) -> str:
+        """Return what to call the table in messages."""
+        return TABLE
+
+    def _count(self, state):
+        path = (state / "counts").as_uri()
         self._map(functools.partial(count_cells, self.reader), COLUMNS).write.parquet(path)
-        counts = self.dataframe.sparkSession.read.schema(COLUMNS).parquet(path)
-        stats, plan = stats_of(counts), self.reader.plan
-        check_read(TABLE, plan, stats, self.most_skipped)
-        rows = np.sum([chunk["splits"] for chunk in stats], axis=0)
-        check_splits(self.name, plan, stats, rows, lambda: sum(chunk["train_positives"] for chunk in stats))
-        fitted = fitted_fields(counts, stats, plan.fields)
+        return self.dataframe.sparkSession.read.schema(COLUMNS).parquet(path)
+
+    def _divide(self, state, counts, stats) -> np.ndarray:
+        """Return the number of rows of each chunk in each split, `(chunks, 3)`."""
+        rows = np.array([chunk["splits"] for chunk in stats])
+        positives = sum(chunk["train_positives"] for chunk in stats)
+        check_splits(self.name, self.reader.plan, stats, rows.sum(axis=0), lambda: positives)
+        return rows
+
+    def _fit(self, counts, stats):
+        fitted = fitted_fields(counts, stats, self.reader.plan.fields)
         if any(field.cross and field.uses_vocabulary for field in fitted):
             crosses = self._map(functools.partial(count_crosses, self.reader, fitted), TEXTS)
             fitted = fitted_crosses(crosses, fitted)
-        return fitted, stats
+        return fitted
 
-    def _encode(self, encoding, stats, folder):
-        plan, total = self.reader.plan, sum(chunk["rows"] for chunk in stats)
+    def _write(self, state, counts, encoding, divided):
+        """Write the shards; return what executors wrote, see `WRITTEN`."""
+        plan, total = self.reader.plan, int(divided.sum())
         # A shard of each split per partition. Small tables have more, of a block at least, so that all cores have work.
         cores = self.dataframe.sparkSession.sparkContext.defaultParallelism
         number = max(-(-total // shard_rows()), min(cores, -(-total // BLOCK_ROWS)))
         by = quoted([plan.roles.group] if plan.roles.keep_groups else [])
         shuffled = self.dataframe.repartition(number, *by)
-        writer = ShardWriter(self.reader, encoding, folder, self.seed)
+        writer = ShardWriter(self.reader, encoding, state / "rows", self.seed)
         return shuffled.mapInArrow(writer.write, WRITTEN).toArrow()
 
     def _map(self, function, columns):
         return self.dataframe.mapInArrow(function, columns)
 
-    def _check_rows(self, stats, found):
-        expected = np.sum([chunk["splits"] for chunk in stats], axis=0).tolist()
+    def _check_rows(self, expected, found):
         if [found.get(split, 0) for split in ("train", "valid", "test")] != expected:
             raise ValueError(
                 f"The table had other rows the second time: {sum(expected):,} in the splits {expected}, then "

@@ -9,6 +9,7 @@ import re
 import sys
 import typing
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import ctrzoo
 
@@ -40,7 +41,7 @@ def session_of(master: str, settings: Sequence[str] = ()) -> Iterator[SparkSessi
         raise ValueError(f"{INSTALL}. ({error})") from None
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     code = [str(pathlib.Path(ctrzoo.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    chosen = {CODE: os.pathsep.join(code), "spark.ui.showConsoleProgress": "false", **pairs}
+    chosen: dict[str, Any] = {CODE: os.pathsep.join(code), "spark.ui.showConsoleProgress": "false", **pairs}
     try:
         session = SparkSession.builder.master(master).appName("ctrzoo").config(map=chosen).getOrCreate()
     except PySparkException as error:

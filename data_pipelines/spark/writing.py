@@ -7,7 +7,7 @@ import json
 import pathlib
 import secrets
 import typing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -16,10 +16,10 @@ import pyarrow as pa
 from ctrzoo.files import replaced
 from ctrzoo.memory import peak_bytes
 
-from ..encoding.features import Block
 from ..encoding.roles import group_hashes
 from ..errors import RowError
 from ..preparation.crossed_chunk import CrossedChunk
+from ..preparation.division import joined
 from ..preparation.fitted_field import ids_of
 from ..preparation.second_pass import encode_chunk
 from ..storage.shuffling import order_of_groups, random_keys
@@ -29,11 +29,16 @@ from .partitions import partition_number
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config
 
+    from ..encoding.features import Block
     from ..encoding.field import FieldEncoding
     from ..encoding.fields import TableEncoding
-    from .partitions import MemoryChunk, PartitionReader
+    from .counting import Reader
+    from .partitions import MemoryChunk
 
-WRITTEN = "partition int, split int, file string, rows long, positives long, blocks string, counts string, peak long"
+WRITTEN = (
+    "partition int, split int, file string, rows long, positives long, blocks string, counts string, numbers string, "
+    "peak long"
+)
 # Tells the random order of rows from other random numbers with the same seed.
 ORDER = 5
 
@@ -43,13 +48,13 @@ class ShardWriter:
     """Encodes and writes the rows of partitions; it is sent to the executors.
 
     Args:
-        reader: The `PartitionReader`.
+        reader: A `PartitionReader` or `PlacedReader`.
         encoding: The fitted `TableEncoding`.
         folder: The folder to write to, which driver and executors share.
         seed: Seed for the order of the rows.
     """
 
-    reader: PartitionReader
+    reader: Reader
     encoding: TableEncoding
     folder: pathlib.Path
     seed: int
@@ -69,7 +74,7 @@ class ShardWriter:
         blocks, splits, counts = [], [], np.zeros((len(self.encoding.fields), len(SPLITS), 6), int)
         for chunk in self.reader.chunks(batches):
             assigned = chunk.content["split"]
-            ids = typing.cast(typing.Any, _ids(chunk, self.encoding.fields))
+            ids = typing.cast(typing.Any, ids_of_chunk(chunk, self.encoding.fields))
             try:
                 block, found = encode_chunk(chunk.content, 0, self.encoding, ids, assigned)
             except RowError as error:
@@ -79,20 +84,15 @@ class ShardWriter:
             counts += np.array(found)
         if not blocks:
             return
-        block, assigned = _joined(blocks), np.concatenate(splits)
+        block, assigned = joined(blocks), np.concatenate(splits)
         written = []
         for split in range(len(SPLITS)):
             rows = block.rows(np.flatnonzero(assigned == split))
             if len(rows.labels):
                 written.append({"split": split, **self._write_shard(rows, split)})
-        common = {"partition": partition_number(), "counts": json.dumps(counts.tolist()), "peak": peak_bytes()}
-        columns = [part.split()[0] for part in WRITTEN.split(", ")]
-        types = {"partition": pa.int32(), "split": pa.int32(), "rows": pa.int64(), "positives": pa.int64()}
-        types |= {"peak": pa.int64()}
-        schema = pa.schema([(name, types.get(name, pa.string())) for name in columns])
         # The counts are those of the partition, so only its first file has them.
-        rows = [{**common, **row, "counts": common["counts"] if not n else None} for n, row in enumerate(written)]
-        yield from pa.Table.from_pylist(rows, schema).to_batches()
+        written[0]["counts"] = json.dumps(counts.tolist())
+        yield from written_rows([{"partition": partition_number(), **row} for row in written])
 
     def _write_shard(self, block: Block, split: int) -> Config:
         keep_groups = self.encoding.roles.keep_groups and split == 0
@@ -107,31 +107,57 @@ class ShardWriter:
         return {"file": name, "rows": len(block.labels), "positives": positives, "blocks": json.dumps(blocks)}
 
 
-def _ids(chunk: MemoryChunk, fields: Sequence[FieldEncoding]) -> list[_Ids | None]:
-    """Return the ids of the texts of a chunk, for each field that has some."""
+def ids_of_chunk(
+    chunk: MemoryChunk, fields: Sequence[FieldEncoding], before: Mapping[int, np.ndarray] | None = None
+) -> list[IdsOfTexts | None]:
+    """Return the ids of the texts of a chunk, for each field that has some.
+
+    Args:
+        chunk: The chunk.
+        fields: The fields, fitted.
+        before: How often each text occurs in earlier chunks, by the position of the field, if it must be known.
+    """
     crossed = CrossedChunk(chunk, fields)
     return [
         None
         if field.holds_numbers or field.transformer.makes_ids
-        else _Ids(ids_of(field, (crossed if field.cross else chunk).dictionary(index)[0]))
+        else IdsOfTexts(
+            ids_of(field, (crossed if field.cross else chunk).dictionary(index)[0]), (before or {}).get(index)
+        )
         for index, field in enumerate(fields)
     ]
 
 
-class _Ids(typing.NamedTuple):
-    """The ids of the texts of one chunk, in the place of a `FittedField`."""
+class IdsOfTexts(typing.NamedTuple):
+    """The ids of the texts of one chunk, in the place of a `FittedField`.
 
-    of_texts: np.ndarray
+    Args:
+        local: The local id of each text.
+        earlier: How often each text occurs in earlier chunks; None if that does not matter.
+    """
+
+    local: np.ndarray
+    earlier: np.ndarray | None = None
 
     def ids(self, chunk: int) -> np.ndarray:
         """Return the local id of each text."""
-        return self.of_texts
+        return self.local
+
+    def before(self, chunk: int) -> np.ndarray | None:
+        """Return how often each text occurs in earlier chunks."""
+        return self.earlier
 
 
-def _joined(blocks):
-    ids, numbers, labels = (np.concatenate(part) for part in zip(*(block[:3] for block in blocks), strict=True))
-    columns = {role: np.concatenate([block.columns[role] for block in blocks]) for role in blocks[0].columns}
-    return Block(ids, numbers, labels, columns)
+def written_rows(rows: Sequence[Config]) -> Iterator[pa.RecordBatch]:
+    """Yield what a task wrote as rows of `WRITTEN`, each with the memory that its process took.
+
+    Args:
+        rows: The columns of each row; those that are not given are empty.
+    """
+    columns = [part.split() for part in WRITTEN.split(", ")]
+    types = {"int": pa.int32(), "long": pa.int64(), "string": pa.string()}
+    schema = pa.schema([(name, types[kind]) for name, kind in columns])
+    yield from pa.Table.from_pylist([{**row, "peak": peak_bytes()} for row in rows], schema).to_batches()
 
 
 def random_order(block: Block, seed: int) -> np.ndarray:

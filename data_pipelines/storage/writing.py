@@ -81,7 +81,7 @@ def write_blocks(
     """
     arrays = {"ids": block.ids, "numbers": block.numerical, "label": block.labels, **block.columns}
     starts = _starts(len(block.labels), block.columns["group"] if keep_groups else None)
-    stops = [*starts[1:], len(block.labels)]
+    stops = [*starts[1:], len(block.labels)] if starts else []
     for start, stop in zip(starts, stops, strict=True):
         features = {name: _bytes(arrays[name][start:stop], dtype) for name, (dtype, _) in tensors.items()}
         write_example(file, features)

@@ -8,6 +8,8 @@ import pytest
 
 from ctrzoo import data_pipelines
 from ctrzoo.data_pipelines import DATASETS, load, options_of, prepare
+from ctrzoo.data_pipelines.preparation.engine import prepare_table
+from tests.data_pipelines.datasets.test_avazu import write_avazu
 
 
 def test_a_prepared_folder_is_used_again(tmp_path, monkeypatch):
@@ -19,6 +21,20 @@ def test_a_prepared_folder_is_used_again(tmp_path, monkeypatch):
         lambda name: {"num_rows": 300_000, "data_seed": 0, "histories": False, "shown": "events"},
     )
     assert prepare("synthetic", tmp_path, num_rows=100) == folder
+
+
+def test_an_engine_prepares_the_table_of_a_data_set(tmp_path):
+    prepared = []
+
+    def engine(folder, name, plan, source, **options):
+        prepared.append((name, plan.split.seed, options["options"]["protocol"], source.columns()[0]))
+        return prepare_table(folder, name, plan, source, **options)
+
+    write_avazu(tmp_path / "train.csv", range(400))
+    folder = prepare("avazu", tmp_path, tmp_path / "train.csv", engine=engine, protocol="clean", split_seed=7)
+    assert prepared == [("avazu", 7, "clean", "click")] and sum(load(folder).num_rows.values()) == 400
+    with pytest.raises(ValueError, match="'synthetic' is not made from a table. Leave out the engine"):
+        prepare("synthetic", tmp_path, engine=engine)
 
 
 def test_other_options_are_another_folder(tmp_path):

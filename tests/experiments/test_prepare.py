@@ -193,7 +193,7 @@ def test_a_table_is_prepared_on_spark(clicks):
     pytest.importorskip("pyspark", reason="needs pyspark: pip install 'pyspark>=4.0'")
     if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
         pytest.skip("needs Java 17: install it, or set JAVA_HOME")
-    schema = "label: click\nfields: [site, {name: price, kind: numerical}]\nsplit: {hash: price}\n"
+    schema = "label: click\nfields: [site, {name: price, kind: numerical}]\n"
     (clicks / "schema.yaml").write_text(schema)
     wrong = run("prepare", *SPARK, "--spark=ui", folder=clicks)
     assert wrong.returncode == 1 and "A setting of Spark is written name=value" in wrong.stderr
@@ -206,7 +206,7 @@ def test_a_table_is_prepared_on_spark(clicks):
     failed = run("prepare", *SPARK, "--spark=spark.ui.enabled=false", "--overwrite", folder=clicks)
     assert failed.returncode == 1
     lines = [line for line in failed.stderr.splitlines() if line.startswith("ctrzoo-prepare: ")]
-    assert len(lines) == 1 and "row 601: column 'price' must hold finite numbers, not 'dear'" in lines[0]
+    assert len(lines) == 1 and "clicks.csv, row 602: column 'price' must hold finite numbers, not 'dear'" in lines[0]
     assert load(clicks / "data" / "clicks").num_rows  # the old folder stays
 
 
@@ -215,10 +215,15 @@ def test_a_table_is_prepared_on_spark(clicks):
     [
         (("--engine=spark", "--keep_counts"), "--keep_counts cannot be used with --engine=spark"),
         (("--master=local[1]",), "--master cannot be used with --engine=local"),
-        (("--engine=spark",), "The split 'Fractions' depends on the place of each row"),
+        (("--engine=spark", "--expire=2"), "--expire cannot be used with --engine=spark"),
     ],
 )
 def test_flags_that_spark_does_not_take_are_refused(clicks, arguments, message):
     (clicks / "schema.yaml").write_text("label: click\nfields: [site]\n")
     failed = run("prepare", "--table=clicks.csv", "--schema=schema.yaml", *arguments, folder=clicks)
     assert failed.returncode == 1 and message in failed.stderr
+
+
+def test_a_data_set_without_a_table_is_refused_before_spark_starts(tmp_path):
+    failed = run("prepare", "--dataset=synthetic", "--engine=spark", folder=tmp_path)
+    assert failed.returncode == 1 and "'synthetic' is not made from a table" in failed.stderr

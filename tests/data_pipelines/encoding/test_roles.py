@@ -15,7 +15,7 @@ from ctrzoo.data_pipelines.encoding.fields import TableEncoding
 from ctrzoo.data_pipelines.encoding.labels import Label
 from ctrzoo.data_pipelines.encoding.roles import Roles
 from ctrzoo.data_pipelines.errors import RowError
-from ctrzoo.data_pipelines.preparation import engine
+from ctrzoo.data_pipelines.preparation import division
 from ctrzoo.data_pipelines.preparation.report import tables_of
 from ctrzoo.data_pipelines.preparation.table import prepare_own_table
 from ctrzoo.data_pipelines.storage import writing
@@ -182,8 +182,8 @@ def test_clicks_without_columns_are_written_as_before(tmp_path):
 @pytest.mark.parametrize(("block_rows", "shard_blocks"), [(16, 1), (4, 2), (4, 100)])
 def test_groups_stay_together_if_asked_for(block_rows, shard_blocks, tmp_path, monkeypatch):
     monkeypatch.setattr(writing, "BLOCK_ROWS", block_rows)
-    monkeypatch.setattr(engine, "BLOCK_ROWS", block_rows)
-    monkeypatch.setattr(engine, "SHARD_BLOCKS", shard_blocks)
+    monkeypatch.setattr(division, "BLOCK_ROWS", block_rows)
+    monkeypatch.setattr(division, "SHARD_BLOCKS", shard_blocks)
     data, _ = prepare(tmp_path, {**SCHEMA, "keep_groups": True})
     assert data.keep_groups
     stored = data.column("train", "group")

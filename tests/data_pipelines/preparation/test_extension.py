@@ -277,11 +277,11 @@ def test_a_folder_with_counts_may_be_replaced(days, tmp_path):
 # The parent only imports; each child extends the folder and is killed by a timer of its own.
 EXTEND = """
     import functools, os, pathlib, signal, sys, threading
-    from ctrzoo.data_pipelines.preparation import engine, table
+    from ctrzoo.data_pipelines.preparation import division, engine, table
     from ctrzoo.data_pipelines.raw import layout, sources
 
     folder, raw, earlier, delays = *map(pathlib.Path, sys.argv[1:4]), map(float, sys.argv[4:])
-    engine.SHARD_BLOCKS = 1
+    division.SHARD_BLOCKS = 1
     original = sources.TextSource
     layout.TextSource = functools.partial(original, chunk_bytes=100_000)
     engine.layout_of = lambda source: {"kind": "csv"}

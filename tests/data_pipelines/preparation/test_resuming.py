@@ -16,11 +16,11 @@ KILLS = max(3, int(os.environ.get("CTRZOO_KILLS", "8")))
 # The parent only imports; each child prepares the table and is killed by a timer of its own.
 PREPARE = """
     import os, pathlib, random, signal, sys, threading, time
-    from ctrzoo.data_pipelines.preparation import engine, history_log, table
+    from ctrzoo.data_pipelines.preparation import division, history_log, table
     from ctrzoo.data_pipelines.raw import sources
 
     folder, raw, delays = pathlib.Path(sys.argv[1]), sys.argv[2], [float(word) for word in sys.argv[3:]]
-    engine.SHARD_BLOCKS, history_log.PARTITION_BYTES = 1, 300_000
+    division.SHARD_BLOCKS, history_log.PARTITION_BYTES = 1, 300_000
     original = sources.TextSource
     table.TextSource = lambda *arguments: original(*arguments, chunk_bytes=100_000)
     schema = {

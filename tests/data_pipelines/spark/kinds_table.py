@@ -40,6 +40,8 @@ SCHEMA = {
         {"name": "weighted", "kind": "multivalued", "weight_separator": ":", "pooling": "sum"},
         {"name": "halves", "column": "last", "compositional": 3},
         {"name": "emb", "kind": "vector"},
+        {"name": "seen", "kind": "sequence", "share": "site", "min_count": 4},
+        {"name": "seen_tags", "kind": "sequence", "events": "seen", "column": "more", "min_count": 2},
         {"name": "both", "cross": ["site", "flag"], "min_count": 5},
         {"name": "three", "cross": ["bucket", "hour", "mixed"], "min_count": 3},
     ],
@@ -84,6 +86,8 @@ def table(rows=ROWS, seed=0):
             "emb": pa.array(
                 some([row.tolist() for row in random.normal(size=(rows, 3)).round(3)]), pa.list_(pa.float64())
             ),
+            "seen": pa.array(some([sites[row : row + count] for row, count in enumerate(counts)])),
+            "more": pa.array([[f"t{n}" for n in range(count)] for count in np.minimum(counts, rows - np.arange(rows))]),
             "unused": pa.array(range(rows)),
         }
     )

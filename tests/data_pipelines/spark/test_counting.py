@@ -8,6 +8,8 @@ import pytest
 
 from ctrzoo.data_pipelines.encoding.fields import FieldEncoding
 from ctrzoo.data_pipelines.encoding.transforms import SAMPLE_ROWS
+from ctrzoo.data_pipelines.preparation.plan import TablePlan
+from ctrzoo.data_pipelines.preparation.splits import Folds
 from ctrzoo.data_pipelines.preparation.table import table_plan
 from ctrzoo.data_pipelines.spark.counting import _Sample, _type, count_cells, count_crosses, write_alike
 from ctrzoo.data_pipelines.spark.partitions import PartitionReader
@@ -52,7 +54,26 @@ def test_numbers_and_lengths():
     (stats,) = [json.loads(row["text"]) for row in rows if row["kind"] == "stats"]
     assert stats["moments"] == {"1": [2, 2.0, 2.0, 1.0, 3.0]}  # rows, mean, squared deviations, lowest, highest
     assert stats["rows"] == 4 and stats["splits"] == [3, 0, 1] and stats["place"] == [0, 0]
+    assert {row["chunk"] for row in rows if row["kind"] != "number"} == {0}
     assert stats["types"][0] == ["text"]  # x, though it is in the test rows
+
+
+def test_the_columns_of_a_history_have_the_slots_of_the_longest_one():
+    fields = [{"name": "seen", "kind": "sequence"}, {"name": "kinds", "kind": "sequence", "events": "seen"}]
+    table = pa.table({"click": [0, 1, 1], "seen": [["a", "b"], ["c"], []], "kinds": [["x", "y"], None, ["z"]]})
+    reader = PartitionReader(
+        table_plan({"label": "click", "split": {"hash": "click"}, "fields": fields}, table.column_names)
+    )
+    rows = pa.Table.from_batches(list(count_cells(reader, table.to_batches()))).to_pylist()
+    for index in range(2):
+        lengths = {row["number"]: row["count"] for row in rows if row["kind"] == "length" and row["field"] == index}
+        assert lengths == {1: 2, 2: 1}
+
+
+def test_labels_are_kept_for_a_split_that_needs_all():
+    reader = PartitionReader(TablePlan([FieldEncoding("site")], "click", Folds(), "all"))
+    rows = pa.Table.from_batches(list(count_cells(reader, TABLE.to_batches()))).to_pylist()
+    assert [list(row["labels"]) for row in rows if row["kind"] == "labels"] == [[0, 1, 1, 0]]
 
 
 def test_a_type_must_fit_all_parts():
