@@ -32,6 +32,7 @@ from .settings import parse_assignment
 
 # How a separator that the shell does not pass as such may be written.
 SPELLED = {"\\t": "\t", "tab": "\t", "\\x01": "\x01"}
+SPARK = "--engine=spark, which reads stores as DataFrames (`ctrzoo.data_pipelines.spark`)"
 # The flags that may name objects in a store, or are addresses of something else.
 URLS = ("table", "valid_table", "test_table", "schema", "data_dir", "extend", "raw", "master", "spark")
 FLAGS = program_flags()
@@ -178,6 +179,7 @@ def _prepare_benchmark():
     folder = data_dir(FLAGS.data_dir)
     if FLAGS.engine == "local":
         return data_pipelines.prepare(FLAGS.dataset, folder, **options)
+    _local(SPARK, "raw")
     data_pipelines.check_engine(FLAGS.dataset)  # before Spark starts
     with session_of(FLAGS.master or "local[*]", FLAGS.spark) as session:
         engine = functools.partial(prepare_source, session)
@@ -206,7 +208,7 @@ def _prepare_table(console):
         _local("--infer_schema, whose draft is to be edited", "schema")
     _check_engine()
     if FLAGS.engine == "spark":
-        _local("--engine=spark, which reads stores as DataFrames (`ctrzoo.data_pipelines.spark`)", "table", "data_dir")
+        _local(SPARK, "table", "valid_table", "test_table", "data_dir")
         _refuse("--engine=spark", ("infer_schema", "keep_counts", "extend", "expire"))
     if FLAGS.infer_schema:
         _refuse("--infer_schema, which prepares nothing", ("keep_counts", "extend", "expire"))
