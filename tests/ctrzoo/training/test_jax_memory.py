@@ -38,7 +38,7 @@ print(*losses, data)
 
 
 def run_on(num_hosts, num_rows, limit=0):
-    """Return the outputs, the exit codes and the messages of processes that train together."""
+    """Return the outputs, the messages and the exit codes of processes that train together."""
     hosts = [f"127.0.0.1:{free_port()}" for _ in range(num_hosts)]
     processes = []
     for index in range(num_hosts):
@@ -55,12 +55,12 @@ def run_on(num_hosts, num_rows, limit=0):
 @needs_jax
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems do not limit the memory of a process")
 def test_two_processes_train_what_one_cannot():
-    outputs, codes, messages = run_on(2, 1000)
+    outputs, messages, codes = run_on(2, 1000)
     assert codes == (0, 0), messages
     limit = max(int(output.split()[-1]) for output in outputs) + int(TABLES * TABLE)
-    (_,), (code,), (message,) = run_on(1, NUM_ROWS, limit)
+    _, (message,), (code,) = run_on(1, NUM_ROWS, limit)
     assert code == 1 and "RESOURCE_EXHAUSTED" in message, (code, message)
-    outputs, codes, messages = run_on(2, NUM_ROWS, limit)
+    outputs, messages, codes = run_on(2, NUM_ROWS, limit)
     assert codes == (0, 0), messages
     losses = [list(map(float, output.split()[:-1])) for output in outputs]
     assert losses[0] == losses[1] and losses[0][1] < losses[0][0]
