@@ -169,6 +169,7 @@ def random_order(block: Block, seed: int) -> np.ndarray:
         block: The rows.
         seed: The seed.
 
+    >>> from ctrzoo.data_pipelines.encoding.features import Block
     >>> block = Block(np.array([[1], [2], [3]]), np.zeros((3, 0), np.float32), np.array([0, 1, 1]), {})
     >>> turned = block.rows(np.array([2, 0, 1]))
     >>> first, second = block.rows(random_order(block, 0)), turned.rows(random_order(turned, 0))

@@ -41,7 +41,7 @@ def found(folder, log, chunk_rows, batch_rows):
     return source
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 @given(logs(), st.integers(1, 9), st.integers(1, 9))
 def test_lists_are_those_of_a_slow_loop(log, chunk_rows, batch_rows):
     with tempfile.TemporaryDirectory() as name:
