@@ -24,6 +24,7 @@ from ctrzoo.unfinished import temporary_folder
 SCHEMES = ("s3", "gs", "memory")
 # Sequential reads fetch blocks of this size, and the next one while the current one is used.
 BLOCK_BYTES = 8 << 20
+BUFFER_BYTES = 1 << 16
 # What tells the versions of an object apart, in the words of S3, Google Cloud Storage and fsspec's `memory`.
 VERSIONS = ("ETag", "generation", "created")
 # The libraries whose errors are those of a store.
@@ -119,22 +120,34 @@ def matching(pattern: pathlib.Path) -> list[pathlib.Path]:
 
 
 @contextlib.contextmanager
-def opened(path: pathlib.Path, in_order: bool = True) -> Iterator[BinaryIO]:
+def opened(path: pathlib.Path, ahead: bool = True) -> Iterator[BinaryIO]:
     """Yield a file that is open for reading bytes.
 
     Args:
         path: A local file, or an object in a store.
-        in_order: Whether it is read from front to back. Then blocks of an object are fetched ahead, in the background;
-            otherwise each read fetches just its bytes.
+        ahead: Whether to fetch large blocks of an object, the next one in the background. Otherwise, little more is
+            fetched than what is read, such as for the first line.
     """
     if not is_url(path):
         with open(path, "rb") as file:
             yield file
         return
-    cache: Any = {"cache_type": "background", "cache_options": {"maxblocks": 4}} if in_order else {"cache_type": "none"}
+    cache: Any = {"cache_type": "background", "cache_options": {"maxblocks": 4}} if ahead else {"cache_type": "none"}
     with _fs(path).open(_key(path), "rb", block_size=BLOCK_BYTES, **cache) as file:
-        # Objects of S3 lack `readline` with a limit.
-        yield typing.cast(BinaryIO, io.BufferedReader(file, 1 << 16)) if in_order else file
+        yield typing.cast(BinaryIO, io.BufferedReader(file, BUFFER_BYTES))  # S3 files lack `readline` with a limit
+
+
+@contextlib.contextmanager
+def opened_at_places(path: pathlib.Path) -> Iterator[BinaryIO]:
+    """Yield an object of a store that is open for reading bytes; each read fetches just its bytes."""
+    with _fs(path).open(_key(path), "rb", cache_type="none") as file:
+        yield file
+
+
+def sizes(folder: pathlib.Path) -> dict[str, int]:
+    """Return the size in bytes of each object of a folder in a store, by name."""
+    found = _fs(folder).ls(_key(folder), detail=True)
+    return {info["name"].rpartition("/")[2]: info["size"] for info in found if info["type"] == "file"}
 
 
 @contextlib.contextmanager

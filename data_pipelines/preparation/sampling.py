@@ -133,7 +133,7 @@ def _text_sample(files):
         where = f"of {files[0].name}" if is_complete else f"at the beginning of {files[0].name}"
         return content if is_complete else _whole_lines(content), is_complete, where
     sizes = [path.stat().st_size for path in files]
-    with opened(files[0], in_order=False) as file:
+    with opened(files[0], ahead=False) as file:
         header = file.readline()
     if sum(sizes) <= SAMPLE_BYTES:
         pieces = [path.read_bytes() for path in files]

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from ctrzoo.stores import is_url, opened
+from ctrzoo.stores import is_url, opened_at_places
 
 if typing.TYPE_CHECKING:
     import pathlib
@@ -24,7 +24,7 @@ def opened_parquet(path: pathlib.Path) -> Iterator[typing.Any]:
     if not is_url(path):
         yield path
         return
-    with opened(path, in_order=False) as file:
+    with opened_at_places(path) as file:
         yield file
 
 
@@ -72,7 +72,7 @@ class RowGroups:
             self._uses[group] -= 1
             table = self._tables.pop((group, names), None)
             if table is None:
-                with opened(self.path, in_order=False) as file:
+                with opened_at_places(self.path) as file:
                     reader = parquet.ParquetFile(file, metadata=self.metadata, pre_buffer=True)
                     table = reader.read_row_group(group, columns=list(names), use_threads=False).select(list(names))
             if self._uses[group] > 0:

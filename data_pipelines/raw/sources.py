@@ -150,7 +150,7 @@ class TextSource:
                     yield Chunk(str(path), _parser(path, self.format, columns, content, first), position, split)
 
     def _header(self, path):
-        with readable(path), open_raw(path) as (file, _):
+        with readable(path), open_raw(path, ahead=False) as (file, _):
             return header_of(path, _first_line(path, file), self.format)
 
 
@@ -494,8 +494,12 @@ def _stamp(path):
 
 
 @contextlib.contextmanager
-def open_raw(path: Path) -> Iterator[tuple[Any, Callable[[], float]]]:
+def open_raw(path: Path, ahead: bool = True) -> Iterator[tuple[Any, Callable[[], float]]]:
     """Yield a file of the decompressed bytes and a function that returns the share read so far.
+
+    Args:
+        path: The file, or an object in a store.
+        ahead: Whether more of an object is fetched than what is read, see `opened`.
 
     Raises:
         ValueError: If a zip file does not hold exactly one file, or Python cannot unpack it.
@@ -503,14 +507,14 @@ def open_raw(path: Path) -> Iterator[tuple[Any, Callable[[], float]]]:
     path = as_path(path)
     size = path.stat().st_size
     if path.suffix == ".zip":
-        with opened(path) as raw, zipfile.ZipFile(raw) as archive:
+        with opened(path, ahead) as raw, zipfile.ZipFile(raw) as archive:
             archive.filename = str(path)
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
             _check_one_table(path, [entry.filename for entry in entries])
             with open_entry(archive, entries[0]) as file:
                 yield file, lambda: file.tell() / max(entries[0].file_size, 1)
     elif path.name.endswith(TARS):
-        with opened(path) as raw, tarfile.open(fileobj=raw) as archive:
+        with opened(path, ahead) as raw, tarfile.open(fileobj=raw) as archive:
             # A second file suffices for the message: to list all of a large archive takes minutes.
             members = list(itertools.islice((member for member in archive if member.isfile()), 2))
             _check_one_table(path, [member.name for member in members])
@@ -521,17 +525,17 @@ def open_raw(path: Path) -> Iterator[tuple[Any, Callable[[], float]]]:
             with file:
                 yield file, lambda: file.tell() / max(members[0].size, 1)
     elif path.suffix in COMPRESSIONS:
-        with _arrow_file(path) as raw, pa.CompressedInputStream(raw, COMPRESSIONS[path.suffix]) as stream:
+        with _arrow_file(path, ahead) as raw, pa.CompressedInputStream(raw, COMPRESSIONS[path.suffix]) as stream:
             yield io.BufferedReader(stream), lambda: raw.tell() / size  # pyright: ignore[reportArgumentType]
     else:
-        with opened(path) as file:
+        with opened(path, ahead) as file:
             yield file, lambda: file.tell() / size
 
 
 @contextlib.contextmanager
-def _arrow_file(path):
+def _arrow_file(path, ahead):
     if is_url(path):
-        with opened(path) as file:
+        with opened(path, ahead) as file:
             yield pa.PythonFile(file, mode="r")
     else:
         with pa.OSFile(str(path)) as file:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ctrzoo.files import replaced
-from ctrzoo.stores import cache_folder, check_writable, is_url, opened, reaching, stamp
+from ctrzoo.stores import cache_folder, check_writable, is_url, opened, reaching, sizes, stamp
 
 from ..progress import console
 from .checksums import WRITTEN
@@ -61,8 +61,8 @@ def upload(folder: pathlib.Path, target: pathlib.Path) -> None:
         size = sum((folder / name).stat().st_size for name in names)
         console.print(f"Uploading {len(names)} files, {size:,} bytes, to {target}", soft_wrap=True)
         stamps = dict(_in_parallel(lambda name: _put(folder, target, name), [name for name in names if name != MARKER]))
-        for name, uploaded in stamps.items():
-            if stamp(target / name) != uploaded:
+        for name, now in _in_parallel(lambda name: (name, stamp(target / name)), list(stamps)):
+            if now != stamps[name]:
                 raise OSError(f"Another process writes to {target}. Wait for it, or choose another folder.")
         _put(folder, target, MARKER)
         (target / UPLOADING).unlink()
@@ -133,12 +133,12 @@ class LocalCopy:
             text = json.dumps([str(source), self._version])
             self.folder = cache_folder() / ".stores" / hashlib.sha256(text.encode()).hexdigest()[:16]
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._sizes = {path.name: stamp(path)[1] for path in source.iterdir()}
+            self._sizes = sizes(source)
         self.fetch([name for name in self._sizes if WRITTEN.fullmatch(name) and ".tfrecord-" not in name])
 
     def _versions(self):
         """Return what tells this folder from a later one at the same place."""
-        with opened(self.source / MARKER, in_order=False) as file:
+        with opened(self.source / MARKER, ahead=False) as file:
             content = hashlib.sha256(file.read()).hexdigest()
         return [content, *stamp(self.source / MARKER)]
 

@@ -12,7 +12,9 @@ from ctrzoo.stores import (
     local_path,
     matching,
     opened,
+    opened_at_places,
     reaching,
+    sizes,
     stamp,
     written,
 )
@@ -83,18 +85,27 @@ def open_by_ranges(store, path, mode="rb", **options):
     return Ranges(store, path, mode, **options)
 
 
-@pytest.mark.parametrize("in_order", [True, False])
-def test_an_object_is_read_like_a_file(in_order, store, monkeypatch):
+@pytest.mark.parametrize("ahead", [True, False])
+def test_an_object_is_read_like_a_file(ahead, store, monkeypatch):
     content = bytes(range(256)) * 1000
     put(f"{store}/a", content)
     monkeypatch.setattr("ctrzoo.stores.BLOCK_BYTES", 1000)
     monkeypatch.setattr("fsspec.implementations.memory.MemoryFileSystem.open", open_by_ranges)
-    with opened(as_path(f"{store}/a"), in_order) as file:
+    with opened(as_path(f"{store}/a"), ahead) as file:
         assert file.read(10) == content[:10] and file.tell() == 10
-        if in_order:  # byte 10 is a line end
-            assert [file.readline(500), file.readline(100)] == [content[10:11], content[11:111]]
+        assert [file.readline(500), file.readline(100)] == [content[10:11], content[11:111]]  # byte 10 is a line end
         file.seek(200_000)
         assert file.read() == content[200_000:]
+
+
+def test_ranges_and_sizes_of_objects(store, monkeypatch):
+    put(f"{store}/a/one", b"0123456789")
+    put(f"{store}/a/two", b"")
+    put(f"{store}/a/b/three", b"")
+    assert sizes(as_path(f"{store}/a")) == {"one": 10, "two": 0}
+    monkeypatch.setattr("fsspec.implementations.memory.MemoryFileSystem.open", open_by_ranges)
+    with opened_at_places(as_path(f"{store}/a/one")) as file:
+        assert (file.seek(4), file.read(3)) == (4, b"456")
 
 
 def test_an_object_is_written_as_a_whole_or_not_at_all(store, tmp_path):
