@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from ctrzoo.divided_rows import look_up_divided
 from ctrzoo.types import Tensor
 
 AXIS = "rows"
@@ -124,9 +125,14 @@ def _gathered(value):
     """Return an array whose rows are divided over several processes, some rows at a time: devices may lack memory."""
     import jax
 
-    everywhere = jax.sharding.NamedSharding(value.sharding.mesh, jax.sharding.PartitionSpec())
+    division = value.sharding
+    everywhere = jax.sharding.NamedSharding(division.mesh, jax.sharding.PartitionSpec())
     size = min(len(value), max(1, GATHERED_BYTES // (value.nbytes // max(len(value), 1) or 1)))
-    cut = jax.jit(lambda value, first: jax.lax.dynamic_slice_in_dim(value, first, size), out_shardings=everywhere)
+
+    def rows_from(value, first):  # XLA would copy the whole table to each device for `dynamic_slice`
+        return look_up_divided(value, first + jax.numpy.arange(size, dtype="int32"), division)
+
+    cut = jax.jit(rows_from, out_shardings=everywhere)
     found = np.empty(value.shape, value.dtype)
     for first in range(0, len(value), size):
         first = min(first, len(value) - size)
