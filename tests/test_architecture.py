@@ -78,6 +78,7 @@ MIRRORED = (
     "experiments/evaluation",
     "experiments/exporting",
     "experiments/next_movie",
+    "experiments/scale",
     "experiments/scoring",
     "experiments/sweeps",
     "experiments/tracking",
@@ -86,6 +87,7 @@ MIRRORED = (
 WITHOUT_TESTS = {
     "ctrzoo/types.py": "names of types, which pyright checks",
     "experiments/explained_run.py": "`test_explain.py` tests it through `ctrzoo-explain`",
+    "experiments/scale/__main__.py": "`test_page.py` runs it",
 }
 
 
