@@ -46,9 +46,9 @@ def build(name, num, optimizer="lazy_adam", schema=schema, **options):
         model.optimizer.build(model.trainable_variables)
     return model
 """
-# In float64 all that remains of the difference between one device and several is the order of sums. Training amplifies
-# it in float32, above all that of GraphFM, whose edges and ReLU units are switched on and off.
-TOLERANCES = {"float64": 1e-12, "float32": 1e-3}
+# In float64 only the order of sums differs. Where a gradient is 0 but for rounding, as that of a bias before batch
+# normalization, Adam divides the rounding by its epsilon of 1e-7.
+TOLERANCES = {"float64": 1e-9}
 OPTIONS = {"normalized": ("deepfm", {"deep_batch_norm": True, "deep_dropout": 0.2})}
 EQUAL = (
     """
@@ -214,10 +214,9 @@ def test_losses_weights_and_auc_equal_those_of_one_device():
 
 @pytest.mark.nightly
 @needs_jax
-@pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize("name", ["lr", "fm", "deepfm", "normalized", "dcn_v2", "graphfm"])
-def test_they_equal_those_of_one_device_over_50_steps(name, dtype):
-    check_equal(name, os.environ.get("CTRZOO_DEVICES", "2,4,8"), 50, dtype)
+def test_they_equal_those_of_one_device_over_50_steps(name):
+    check_equal(name, os.environ.get("CTRZOO_DEVICES", "2,4,8"), 50, "float64")
 
 
 @needs_jax
