@@ -87,7 +87,8 @@ def price_rows() -> list[Row]:
 
 
 def _spread(errors):
-    return f"{len(errors)} points: median {100 * statistics.median(errors):.0f} %, at most {100 * max(errors):.0f} %"
+    number = "1 point" if len(errors) == 1 else f"{len(errors)} points"
+    return f"{number}: median {100 * statistics.median(errors):.0f} %, at most {100 * max(errors):.0f} %"
 
 
 TABLES: dict[str, Callable[[], list[Row]]] = {
