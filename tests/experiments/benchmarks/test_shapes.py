@@ -5,7 +5,8 @@ from ctrzoo.experiments.benchmarks.shapes import SHAPES, by_field, random_rows
 
 def test_shapes_have_the_stated_sizes():
     sizes = {name: (schema.num_fields, schema.num_ids - 1) for name, schema in SHAPES.items() if name != "tiny"}
-    assert sizes == {"criteo": (39, 1_000_000), "avazu": (23, 1_500_000), "movielens": (7, 3524)}
+    expected = {"criteo": (39, 1_000_000), "avazu": (23, 1_500_000), "movielens": (7, 3524), "history": (7, 1_000_000)}
+    assert sizes == expected
 
 
 def test_rows_hold_ids_of_their_field_and_mean_pooled_values():
