@@ -115,9 +115,8 @@ def _options():
 
     given = {"batch_size": FLAGS.batch_size, "peers_python": _existing(FLAGS.peers_python)}
     if FLAGS.full:
-        without = [
-            name for name in models.MODELS if name not in models.MODELS_OF_HISTORIES
-        ]  # `--shapes=history` is for them
+        # Those of histories need `--shapes=history`.
+        without = [name for name in models.MODELS if name not in models.MODELS_OF_HISTORIES]
         given |= {"models": tuple(without), "shapes": ("criteo", "avazu", "movielens"), "cores": (1, 2)}
         given |= {"baselines": tuple(IMPLEMENTATIONS)[1:], "predict_rows": 1_000_000, "rounds": 7, "seconds": 1.0}
     for name in ("models", "shapes", "baselines", "cores"):

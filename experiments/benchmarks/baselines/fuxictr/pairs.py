@@ -67,11 +67,8 @@ class _AFN(Model):
 class _AFNPlus(_AFN):
     def make(self, feature_map):
         super().make(feature_map)
-        self.deep_embedding, self.deep_mlp, self.output = (
-            self.embed(feature_map),
-            self.deep(self.width),
-            nn.Linear(2, 1),
-        )
+        self.deep_embedding, self.deep_mlp = self.embed(feature_map), self.deep(self.width)
+        self.output = nn.Linear(2, 1)
 
     def logit(self, inputs):
         deep = self.deep_mlp(self.deep_embedding(inputs).flatten(1))
