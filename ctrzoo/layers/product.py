@@ -35,6 +35,34 @@ def kernel_products(embedded: Tensor, kernel: Tensor) -> Tensor:
     return ops.transpose(ops.sum(projected * ops.take(states, second, axis=0), axis=-1))
 
 
+def sum_of_kernel_products(embedded: Tensor, kernel: Tensor) -> Tensor:
+    """Compute `sum over i < j of e_i^T K_ij e_j`, several times as fast as by `kernel_products`.
+
+    It is `x^T U x` for all fields x joined and a matrix U that has `K_ij` in row i and column j of its blocks, and
+    zeros below. One large matrix product takes less time than many small ones, though half of U is zero.
+
+    Args:
+        embedded: Tensor `(batch, fields, dim)`.
+        kernel: Tensor `(pairs, dim, dim)`; the pairs are those of `numpy.triu_indices(fields, 1)`.
+
+    Returns:
+        Tensor `(batch, 1)`.
+
+    >>> kernel = np.array([[[0.0, 1.0], [0.0, 0.0]]])
+    >>> sum_of_kernel_products(np.array([[[1.0, 2.0], [3.0, 4.0]]]), kernel).numpy().tolist()
+    [[4.0]]
+    """
+    _, fields, dim = embedded.shape
+    rows, first = [], 0
+    for field in range(fields):
+        others = fields - 1 - field
+        side_by_side = ops.transpose(kernel[first : first + others], (1, 0, 2))
+        rows.append(ops.pad(ops.reshape(side_by_side, (dim, others * dim)), [[0, 0], [(field + 1) * dim, 0]]))
+        first += others
+    flat = ops.reshape(embedded, (-1, fields * dim))
+    return ops.sum(ops.matmul(flat, ops.concatenate(rows)) * flat, axis=-1, keepdims=True)
+
+
 @keras.saving.register_keras_serializable("ctrzoo")
 class InnerProducts(keras.layers.Layer):
     """The inner product `<e_i, e_j>` of every pair i < j.

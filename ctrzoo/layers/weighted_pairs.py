@@ -9,7 +9,7 @@ from keras import ops
 from ctrzoo.layers.base import BiasedLayer, ExplainingLayer, KernelLayer
 from ctrzoo.layers.factorization import inner_products, pair_matrix
 from ctrzoo.layers.numerics import glorot_uniform
-from ctrzoo.layers.product import kernel_products
+from ctrzoo.layers.product import kernel_products, sum_of_kernel_products
 from ctrzoo.types import Config, Shape, Tensor
 
 WEIGHTS = ("number", "vector", "matrix")
@@ -76,7 +76,10 @@ class WeightedPairs(ExplainingLayer, BiasedLayer):
             terms = ops.transpose(ops.squeeze(ops.matmul(products, ops.expand_dims(self.kernel, -1)), axis=-1))
         else:
             terms = kernel_products(embedded, self.kernel)
-        logit = ops.sum(terms, axis=-1, keepdims=True)
+        if self.pair_weights == "matrix":
+            logit = sum_of_kernel_products(embedded, self.kernel)  # graphs without explanations drop the terms
+        else:
+            logit = ops.sum(terms, axis=-1, keepdims=True)
         return self.chosen(logit + self.bias if self.use_bias else logit, pair_matrix(terms, embedded.shape[1]))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

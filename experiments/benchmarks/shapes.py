@@ -42,7 +42,7 @@ def history_schema(num_ids: int, num_events: int = 50) -> Schema:
 
     >>> schema = history_schema(10_000)
     >>> schema.num_ids - 1, schema.histories
-    (10000, {'items': ('items', 'categories')})
+    (10000, {'item_history': ('item_history', 'category_history')})
     """
     users, categories, hours, devices = num_ids // 10, max(num_ids // 1000, 10), 24, 8
     items = num_ids - users - categories - hours - devices
@@ -53,14 +53,14 @@ def history_schema(num_ids: int, num_events: int = 50) -> Schema:
             Field("device", vocabulary_size=devices),
             Field("item", vocabulary_size=items),
             Field("category", vocabulary_size=categories),
-            Field("items", "sequence", vocabulary_size=items, num_slots=num_events, share="item"),
+            Field("item_history", "sequence", vocabulary_size=items, num_slots=num_events, share="item"),
             Field(
-                "categories",
+                "category_history",
                 "sequence",
                 vocabulary_size=categories,
                 num_slots=num_events,
                 share="category",
-                events="items",
+                events="item_history",
             ),
         )
     )

@@ -30,5 +30,5 @@ def test_events_have_the_ids_of_the_candidate_and_the_value_one():
     assert first <= events.min() and events.max() < first + size and len(np.unique(events)) > 300
     assert (features["values"][:, 5:] == 1).all()
     columns = by_field(schema, features)
-    np.testing.assert_array_equal(columns["items"], events - first + 1)
-    assert columns["categories"].shape == (200, 3) and columns["categories"].max() == 10
+    np.testing.assert_array_equal(columns["item_history"], events - first + 1)
+    assert columns["category_history"].shape == (200, 3) and columns["category_history"].max() == 10
