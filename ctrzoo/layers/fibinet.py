@@ -11,6 +11,7 @@ from keras import ops
 
 from ctrzoo.layers.base import ExplainingLayer, KernelLayer
 from ctrzoo.layers.numerics import glorot_uniform
+from ctrzoo.layers.product import bilinear_products
 from ctrzoo.types import Activation, Config, Shape, Tensor
 
 SHARING = ("all", "each", "interaction")
@@ -114,12 +115,11 @@ class BilinearInteraction(KernelLayer):
         self.kernel = self.add_kernel("kernel", (count, dim, dim), default=glorot_uniform(dim**2, count * dim))
 
     def call(self, embedded: Tensor) -> Tensor:
+        if self.kernels == "interaction":
+            return bilinear_products(embedded, self.kernel)
         first, second = np.triu_indices(embedded.shape[1], 1)
         states = ops.transpose(embedded, (1, 0, 2))
-        if self.kernels == "interaction":
-            projected = ops.matmul(ops.take(states, first, axis=0), self.kernel)
-        else:
-            projected = ops.take(ops.matmul(states[:-1], self.kernel), first, axis=0)
+        projected = ops.take(ops.matmul(states[:-1], self.kernel), first, axis=0)
         return ops.transpose(projected * ops.take(states, second, axis=0), (1, 0, 2))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

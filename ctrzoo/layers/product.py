@@ -16,6 +16,34 @@ from ctrzoo.layers.factorization import inner_products, sum_of_fields
 from ctrzoo.types import Config, Shape, Tensor
 
 
+def bilinear_products(embedded: Tensor, kernel: Tensor) -> Tensor:
+    """Compute the vector `(e_i K_ij) * e_j` for every pair i < j.
+
+    One matrix product per field i, with the kernels of its pairs side by side, and slices of the vectors take half the
+    time of one product per pair with gathered vectors.
+
+    Args:
+        embedded: Tensor `(batch, fields, dim)`.
+        kernel: Tensor `(pairs, dim, dim)`; the pairs are those of `numpy.triu_indices(fields, 1)`.
+
+    Returns:
+        Tensor `(batch, pairs, dim)`.
+
+    >>> kernel = np.array([[[0.0, 1.0], [0.0, 0.0]]])
+    >>> bilinear_products(np.array([[[1.0, 2.0], [3.0, 4.0]]]), kernel).numpy().tolist()
+    [[[0.0, 4.0]]]
+    """
+    _, fields, dim = embedded.shape
+    if fields == 1:
+        return embedded[:, :0] * ops.sum(kernel)  # no pairs, and a gradient
+    flat = ops.reshape(embedded, (-1, fields * dim))
+    products = [
+        ops.matmul(embedded[:, field], kernels) * flat[:, (field + 1) * dim :]
+        for field, kernels in enumerate(_by_field(kernel, fields))
+    ]
+    return ops.reshape(ops.concatenate(products, axis=-1), (-1, fields * (fields - 1) // 2, dim))
+
+
 def kernel_products(embedded: Tensor, kernel: Tensor) -> Tensor:
     """Compute `e_i^T K_ij e_j` for every pair i < j.
 
@@ -29,10 +57,42 @@ def kernel_products(embedded: Tensor, kernel: Tensor) -> Tensor:
     >>> kernel_products(np.array([[[1.0, 2.0], [3.0, 4.0]]]), np.array([[[0.0, 1.0], [0.0, 0.0]]])).numpy().tolist()
     [[4.0]]
     """
-    first, second = np.triu_indices(embedded.shape[1], 1)
-    states = ops.transpose(embedded, (1, 0, 2))
-    projected = ops.matmul(ops.take(states, first, axis=0), kernel)
-    return ops.transpose(ops.sum(projected * ops.take(states, second, axis=0), axis=-1))
+    return ops.sum(bilinear_products(embedded, kernel), axis=-1)
+
+
+def sum_of_kernel_products(embedded: Tensor, kernel: Tensor) -> Tensor:
+    """Compute `sum over i < j of e_i^T K_ij e_j`, several times as fast as by `kernel_products`.
+
+    It is `x^T U x` for all fields x joined and a matrix U that has `K_ij` in row i and column j of its blocks, and
+    zeros below. One large matrix product takes less time than many small ones, though half of U is zero.
+
+    Args:
+        embedded: Tensor `(batch, fields, dim)`.
+        kernel: Tensor `(pairs, dim, dim)`; the pairs are those of `numpy.triu_indices(fields, 1)`.
+
+    Returns:
+        Tensor `(batch, 1)`.
+
+    >>> kernel = np.array([[[0.0, 1.0], [0.0, 0.0]]])
+    >>> sum_of_kernel_products(np.array([[[1.0, 2.0], [3.0, 4.0]]]), kernel).numpy().tolist()
+    [[4.0]]
+    """
+    _, fields, dim = embedded.shape
+    rows = [
+        ops.pad(kernels, [[0, 0], [(field + 1) * dim, 0]]) for field, kernels in enumerate(_by_field(kernel, fields))
+    ]
+    flat = ops.reshape(embedded, (-1, fields * dim))
+    return ops.sum(ops.matmul(flat, ops.concatenate(rows)) * flat, axis=-1, keepdims=True)
+
+
+def _by_field(kernel, fields):
+    """Put the kernels of each field i with its j > i side by side: `(dim, (fields - 1 - i) * dim)`."""
+    dim, first, found = kernel.shape[-1], 0, []
+    for others in range(fields - 1, -1, -1):
+        side_by_side = ops.transpose(kernel[first : first + others], (1, 0, 2))
+        found.append(ops.reshape(side_by_side, (dim, others * dim)))
+        first += others
+    return found
 
 
 @keras.saving.register_keras_serializable("ctrzoo")

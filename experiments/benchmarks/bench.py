@@ -17,19 +17,20 @@ from ctrzoo.suggest import unknown
 
 from .. import catalog
 from ..cli import paragraphs, program_flags, run_command
+from .hyperparameters import VARIANTS
 
 FLAGS = program_flags()
 flags.DEFINE_list(
     "suites",
     ["train", "input"],
-    "What to measure: train, predict, batch, input, vocabulary, latency, reading.",
+    "What to measure: train, predict, batch, input, histories, vocabulary, latency, reading.",
     flag_values=FLAGS,
 )
 flags.DEFINE_list("models", None, "Models; by default a few, with --full all.", flag_values=FLAGS)
 flags.DEFINE_list(
     "shapes",
     None,
-    "Tables: criteo, avazu, movielens; by default the first and the last, with --full all.",
+    "Tables: criteo, avazu, movielens, history; by default the first and the third, with --full the first three.",
     flag_values=FLAGS,
 )
 flags.DEFINE_list(
@@ -59,16 +60,17 @@ flags.DEFINE_string(
 flags.DEFINE_string("workdir", None, "Where results go. By default a new folder in runs/.", flag_values=FLAGS)
 flags.DEFINE_bool("full", False, "Measure all models, shapes and suites.", flag_values=FLAGS)
 
-OWN_MODELS = {"vocabulary", "reading"}  # the suites that measure a fixed model, or none
+OWN_MODELS = {"histories", "vocabulary", "reading"}  # the suites that measure a fixed model, or none
 
 
 def main(argv: Sequence[str]) -> None:
     """Run the suites that the flags select."""
     if len(argv) > 1:
         raise ValueError(f"Unknown argument '{argv[1]}'. Pass what to measure as flags, such as --models=fm.")
+    known_models = [*catalog.model_names(), *VARIANTS]
     for model in FLAGS.models or ():
-        if model not in catalog.model_names():
-            raise ValueError(unknown("model", model, catalog.model_names()))
+        if model not in known_models:
+            raise ValueError(unknown("model", model, known_models))
     from .alone import ALONE, measure_alone
     from .report import rows_of, terminal_tables, write_results
     from .suites import SUITES
@@ -113,7 +115,8 @@ def _options():
 
     given = {"batch_size": FLAGS.batch_size, "peers_python": _existing(FLAGS.peers_python)}
     if FLAGS.full:
-        without = [name for name in models.MODELS if name not in models.MODELS_OF_HISTORIES]  # as the shapes are
+        # Those of histories need `--shapes=history`.
+        without = [name for name in models.MODELS if name not in models.MODELS_OF_HISTORIES]
         given |= {"models": tuple(without), "shapes": ("criteo", "avazu", "movielens"), "cores": (1, 2)}
         given |= {"baselines": tuple(IMPLEMENTATIONS)[1:], "predict_rows": 1_000_000, "rounds": 7, "seconds": 1.0}
     for name in ("models", "shapes", "baselines", "cores"):

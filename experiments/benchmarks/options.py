@@ -5,6 +5,7 @@ import dataclasses
 from ctrzoo.suggest import unknown
 
 from ... import models
+from .hyperparameters import VARIANTS
 from .shapes import SHAPES
 from .work import IMPLEMENTATIONS
 
@@ -20,7 +21,7 @@ class Options:
     """What is measured, and for how long.
 
     Attributes:
-        models: Names of models.
+        models: Names of models of the zoo, or of `VARIANTS`.
         shapes: Names of `SHAPES`.
         baselines: Names of `IMPLEMENTATIONS` other than the zoo's own.
         cores: Numbers of cores.
@@ -47,7 +48,7 @@ class Options:
     peers_python: str | None = None
 
     def __post_init__(self):
-        known = {"model": models.MODELS, "shape": SHAPES, "baseline": list(IMPLEMENTATIONS)[1:]}
+        known = {"model": [*models.MODELS, *VARIANTS], "shape": SHAPES, "baseline": list(IMPLEMENTATIONS)[1:]}
         for what, names in (("model", self.models), ("shape", self.shapes), ("baseline", self.baselines)):
             for name in names:
                 if name not in known[what]:

@@ -1,4 +1,6 @@
-"""The benchmark tables: fields and vocabularies as in Criteo, Avazu and MovieLens-1M, with synthetic rows.
+"""The benchmark tables: fields and vocabularies as in Criteo, Avazu and MovieLens-1M, and one with a history.
+
+Their rows are synthetic.
 
 This module needs only NumPy, so other libraries get the same rows in their own environment.
 """
@@ -31,6 +33,39 @@ def _numerical(num_fields):
     return [Field(f"number_{number}", "numerical") for number in range(1, num_fields + 1)]
 
 
+def history_schema(num_ids: int, num_events: int = 50) -> Schema:
+    """Return a table of clicks with a history: the items that the user clicked before, and their categories.
+
+    Args:
+        num_ids: Ids of the table: nine tenths are items, and a tenth are users.
+        num_events: Events of the history.
+
+    >>> schema = history_schema(10_000)
+    >>> schema.num_ids - 1, schema.histories
+    (10000, {'item_history': ('item_history', 'category_history')})
+    """
+    users, categories, hours, devices = num_ids // 10, max(num_ids // 1000, 10), 24, 8
+    items = num_ids - users - categories - hours - devices
+    return Schema(
+        (
+            Field("user", vocabulary_size=users),
+            Field("hour", vocabulary_size=hours),
+            Field("device", vocabulary_size=devices),
+            Field("item", vocabulary_size=items),
+            Field("category", vocabulary_size=categories),
+            Field("item_history", "sequence", vocabulary_size=items, num_slots=num_events, share="item"),
+            Field(
+                "category_history",
+                "sequence",
+                vocabulary_size=categories,
+                num_slots=num_events,
+                share="category",
+                events="item_history",
+            ),
+        )
+    )
+
+
 SHAPES = {
     # 13 numerical and 26 categorical fields.
     "criteo": Schema((*_numerical(13), *_categorical(26, 999_987))),
@@ -46,6 +81,7 @@ SHAPES = {
             Field("genres", "multivalued", vocabulary_size=18, num_slots=6),
         )
     ),
+    "history": history_schema(1_000_000),
     # For tests of the suite itself.
     "tiny": Schema(
         (
@@ -75,7 +111,10 @@ def random_rows(schema: Schema, num_rows: int, seed: int = 0) -> tuple[dict[str,
     for slot, owner in enumerate(schema.slot_fields):
         field = schema.fields[owner]
         ids[:, slot] = schema.first_ids[owner] + random.integers(0, field.vocabulary_size, num_rows)
-        values[:, slot] = random.random(num_rows) if field.kind == "numerical" else 1 / field.num_slots
+        if field.kind == "numerical":
+            values[:, slot] = random.random(num_rows)
+        elif field.kind == "multivalued":
+            values[:, slot] = 1 / field.num_slots
     labels = random.integers(0, 2, (num_rows, 1)).astype("float32")
     return {"ids": ids, "values": values}, labels
 
@@ -85,7 +124,7 @@ def by_field(schema: Schema, features: Mapping[str, np.ndarray]) -> dict[str, np
 
     Returns:
         `{name: (rows,) numbers}` for numerical, `(rows,)` ids for categorical, `(rows, slots)` ids for
-        multi-valued fields.
+        multi-valued fields and sequences.
     """
     owners, columns = np.asarray(schema.slot_fields), {}
     for number, field in enumerate(schema.fields):

@@ -1,10 +1,11 @@
-"""The suites: training, prediction, batch sizes, and the input pipeline compared with the model.
+"""The suites: training, prediction, batch sizes, the input pipeline compared with the model, and tables of histories.
 
 Each is a generator: it yields the measurements of one race after the other.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 import tempfile
@@ -17,7 +18,7 @@ from ctrzoo.schema import Schema
 
 from .hyperparameters import HYPERPARAMETERS
 from .race import race
-from .shapes import SHAPES, random_rows
+from .shapes import SHAPES, history_schema, random_rows
 from .work import Work
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ PREDICT_BATCH = 8192
 # The pipeline shuffles buffers of 65,536 rows; the folder holds several, so that they are not all in memory.
 FOLDER_ROWS = 262_144
 ONLY_GRAPHFM = ("loop", "plain")
+IDS_OF_HISTORIES = (10_000, 100_000, 1_000_000, 10_000_000)
 SMALL_SHAPES = ("movielens",)  # `ctrzoo-train` keeps data of this size in memory
 
 
@@ -70,7 +72,17 @@ def input_share(options: Options) -> Iterator[list[Measurement]]:
                 )
 
 
-SUITES = {"train": train, "predict": predict, "batch": batch, "input": input_share}
+def histories(options: Options) -> Iterator[list[Measurement]]:
+    """DIN's training steps against rows of the table; ratios are relative to the smallest table."""
+    for cores in options.cores:
+        works = []
+        for size in IDS_OF_HISTORIES:
+            work = _work("ctrzoo", "din", "history", cores, options)
+            works.append(dataclasses.replace(work, schema=history_schema(size).to_dict(), shape=f"{size:,} ids"))
+        yield _race(options, works)
+
+
+SUITES = {"train": train, "predict": predict, "batch": batch, "input": input_share, "histories": histories}
 
 
 def write_folder(folder: pathlib.Path, schema: Schema) -> str:

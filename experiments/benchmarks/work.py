@@ -4,6 +4,8 @@ import dataclasses
 
 from ctrzoo.schema import Schema
 
+from .hyperparameters import VARIANTS
+
 IMPLEMENTATIONS = {
     "ctrzoo": "ctrzoo.experiments.benchmarks.zoo",
     "xla": "ctrzoo.experiments.benchmarks.zoo",
@@ -11,7 +13,7 @@ IMPLEMENTATIONS = {
     "keras": "ctrzoo.experiments.benchmarks.baselines.keras_tables",
     "loop": "ctrzoo.experiments.benchmarks.baselines.graph_loop",
     "plain": "ctrzoo.experiments.benchmarks.baselines.graph_plain",
-    "fuxictr": "ctrzoo.experiments.benchmarks.baselines.fuxictr_models",
+    "fuxictr": "ctrzoo.experiments.benchmarks.baselines.fuxictr.timing",
     "deepctr": "ctrzoo.experiments.benchmarks.baselines.deepctr_models",
 }
 # These run in the Python that --peers_python names.
@@ -24,7 +26,7 @@ class Work:
 
     Attributes:
         implementation: One of `IMPLEMENTATIONS`.
-        model: A model of the zoo.
+        model: A model of the zoo, or one of `VARIANTS`.
         schema: The schema as dictionaries.
         shape: Name of the schema, for the report.
         mode: `"train"` (steps on rows in memory), `"fit"` (the same through `model.fit`), `"input"` (only the input
@@ -53,6 +55,11 @@ class Work:
     def rows_per_call(self) -> int:
         """Rows of one timed call."""
         return self.num_rows if self.mode == "predict" else self.batch_size
+
+    @property
+    def zoo_model(self) -> str:
+        """The name in the zoo's registry."""
+        return VARIANTS.get(self.model, self.model)
 
     def make_schema(self) -> Schema:
         """Return the `Schema`."""

@@ -27,7 +27,7 @@ def prepare(work: Work) -> Callable[[int], object]:
     if work.implementation == "xla":
         startup.keep_loops_rolled()
     dtype = "mixed_bfloat16" if work.implementation == "bfloat16" else "float32"
-    model = models.build(work.model, work.make_schema(), **work.hyperparameters, dtype=dtype)
+    model = models.build(work.zoo_model, work.make_schema(), **work.hyperparameters, dtype=dtype)
     return calls_of(model, make_optimizer(), work, jit_compile=work.implementation == "xla")
 
 

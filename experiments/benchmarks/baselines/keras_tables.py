@@ -75,5 +75,5 @@ def build(name: str, schema: Schema, **hyperparameters: Any) -> CTRModel:
 def prepare(work: Work) -> Callable[[int], object]:
     """Return the function to time; see `keras_calls.calls_of`."""
     limit_threads(work)
-    model = build(work.model, work.make_schema(), **work.hyperparameters)
+    model = build(work.zoo_model, work.make_schema(), **work.hyperparameters)
     return calls_of(model, keras.optimizers.Adam(1e-3), work)

@@ -1,59 +1,19 @@
-"""FuxiCTR (PyTorch): its training step on its own layers.
+"""Models of the zoo before 2021, on FuxiCTR's layers.
 
-FuxiCTR's wheel holds layers and the training step but no models. This module connects the layers as FuxiCTR's model zoo
-does. As there, FFM makes a set of tables for each field, HOFM lists all triples, and Fi-GNN and InterHAt implement
-their graph and attention themselves. Sizes come from `hyperparameters.py`.
+As in FuxiCTR's model zoo, FFM makes a set of tables for each field, HOFM lists all triples, and Fi-GNN and InterHAt
+implement their graph and attention themselves.
 """
 
-from __future__ import annotations
-
 import itertools
-import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
-from fuxictr.features import FeatureMap
 from fuxictr.pytorch import layers
-from fuxictr.pytorch.models import BaseModel
 from torch import nn
 
-from ctrzoo.schema import Schema
-
-from ..hyperparameters import EMBEDDING_DIM
-from ..shapes import by_field, random_rows
-
-if TYPE_CHECKING:
-    from ..work import Work
+from .base import DEEP_UNITS, Model
 
 
-BATCHES_IN_MEMORY = 16
-DEEP_UNITS = [400, 400]
-
-
-class _Model(BaseModel):
-    """Base of all models; a subclass creates its layers in `make` and returns its logit from `logit`."""
-
-    embedding_dim = EMBEDDING_DIM
-
-    def __init__(self, feature_map):
-        super().__init__(feature_map, verbose=0, model_root=".", metrics=[])
-        self.num_fields, self.width = feature_map.num_fields, feature_map.num_fields * self.embedding_dim
-        self.make(feature_map)
-        self.compile("adam", "binary_crossentropy", 1e-3)
-        self.reset_parameters()
-
-    def forward(self, inputs):
-        return {"y_pred": torch.sigmoid(self.logit(self.get_inputs(inputs)))}
-
-    def embed(self, feature_map):
-        return layers.FeatureEmbedding(feature_map, self.embedding_dim)
-
-    def deep(self, width, units=DEEP_UNITS, output_dim=1):
-        return layers.MLP_Block(input_dim=width, output_dim=output_dim, hidden_units=list(units))
-
-
-class _LR(_Model):
+class _LR(Model):
     def make(self, feature_map):
         self.linear = layers.LogisticRegression(feature_map)
 
@@ -61,7 +21,7 @@ class _LR(_Model):
         return self.linear(inputs)
 
 
-class _FM(_Model):
+class _FM(Model):
     def make(self, feature_map):
         self.embedding, self.pairs = self.embed(feature_map), layers.FactorizationMachine(feature_map)
 
@@ -79,7 +39,7 @@ class _DeepFM(_FM):
         return self.pairs(inputs, embedded) + self.mlp(embedded.flatten(1))
 
 
-class _FNN(_Model):
+class _FNN(Model):
     def make(self, feature_map):
         self.embedding, self.mlp = self.embed(feature_map), self.deep(self.width)
 
@@ -96,7 +56,7 @@ class _WideDeep(_FNN):
         return super().logit(inputs) + self.linear(inputs)
 
 
-class _NFM(_Model):
+class _NFM(Model):
     def make(self, feature_map):
         self.embedding, self.linear = self.embed(feature_map), layers.LogisticRegression(feature_map, use_bias=False)
         self.pool = layers.InnerProductInteraction(self.num_fields, output="bi_interaction")
@@ -106,7 +66,7 @@ class _NFM(_Model):
         return self.linear(inputs) + self.mlp(self.pool(self.embedding(inputs)))
 
 
-class _AFM(_Model):
+class _AFM(Model):
     def make(self, feature_map):
         self.embedding, self.linear = self.embed(feature_map), layers.LogisticRegression(feature_map)
         self.products = layers.InnerProductInteraction(self.num_fields, output="elementwise_product")
@@ -119,7 +79,7 @@ class _AFM(_Model):
         return self.linear(inputs) + self.output((weights * products).sum(dim=1))
 
 
-class _PNN(_Model):
+class _PNN(Model):
     def make(self, feature_map):
         self.embedding = self.embed(feature_map)
         self.products = layers.InnerProductInteraction(self.num_fields, output="inner_product")
@@ -130,7 +90,7 @@ class _PNN(_Model):
         return self.mlp(torch.cat([embedded.flatten(1), self.products(embedded)], dim=1))
 
 
-class _CrossNet(_Model):
+class _CrossNet(Model):
     cross_layers = layers.CrossNet
 
     def make(self, feature_map):
@@ -155,7 +115,7 @@ class _DCNv2(_DCN):
     cross_layers = layers.CrossNetV2
 
 
-class _DLRM(_Model):
+class _DLRM(Model):
     def make(self, feature_map):
         self.numbers = [name for name, spec in feature_map.features.items() if spec["type"] == "numeric"]
         self.embedding = layers.FeatureEmbedding(
@@ -177,7 +137,7 @@ class _DLRM(_Model):
         return self.top(torch.cat([self.products(vectors), *extra], dim=-1))
 
 
-class _CIN(_Model):
+class _CIN(Model):
     def make(self, feature_map):
         self.embedding, self.linear = self.embed(feature_map), layers.LogisticRegression(feature_map)
         self.cin = layers.CompressedInteractionNet(self.num_fields, [200, 200, 200])
@@ -201,7 +161,7 @@ class _SelfAttention(nn.Module):
         return (heads.transpose(1, 2).flatten(2) + self.residual(states)).relu()
 
 
-class _AutoInt(_Model):
+class _AutoInt(Model):
     def make(self, feature_map):
         self.embedding = self.embed(feature_map)
         dims = [self.embedding_dim, 64, 64, 64]
@@ -212,7 +172,7 @@ class _AutoInt(_Model):
         return self.output(self.attention(self.embedding(inputs)).flatten(1))
 
 
-class _FFM(_Model):
+class _FFM(Model):
     embedding_dim = 4
 
     def make(self, feature_map):
@@ -226,7 +186,7 @@ class _FFM(_Model):
         return total
 
 
-class _HOFM(_Model):
+class _HOFM(Model):
     def make(self, feature_map):
         self.linear = layers.LogisticRegression(feature_map)
         self.of_pairs, self.of_triples = self.embed(feature_map), self.embed(feature_map)
@@ -239,7 +199,7 @@ class _HOFM(_Model):
         return self.linear(inputs) + self.pairs(self.of_pairs(inputs)) + products.sum((1, 2)).unsqueeze(1)
 
 
-class _FiGNN(_Model):
+class _FiGNN(Model):
     num_steps = 2
 
     def make(self, feature_map):
@@ -277,7 +237,7 @@ class _Pooling(nn.Module):
         return (self.score(self.hidden(vectors).relu()).softmax(dim=1) * vectors).sum(dim=1)
 
 
-class _InterHAt(_Model):
+class _InterHAt(Model):
     def make(self, feature_map):
         dim = self.embedding_dim
         self.embedding, self.attention = self.embed(feature_map), _SelfAttention(dim, 64, 2, scale=32**0.5)
@@ -321,51 +281,3 @@ MODELS = {
     "fignn": _FiGNN,
     "interhat": _InterHAt,
 }
-
-
-def feature_map_of(schema: Schema) -> FeatureMap:
-    """Describe the fields in FuxiCTR's format."""
-    feature_map = FeatureMap("benchmark", ".")
-    for field in schema.fields:
-        specification = {"type": "numeric", "source": ""}
-        if field.kind != "numerical":
-            kind = "sequence" if field.kind == "multivalued" else "categorical"
-            specification |= {"type": kind, "vocab_size": field.vocabulary_size + 1, "padding_idx": 0}
-        if field.kind == "multivalued":
-            specification |= {"max_len": field.num_slots, "feature_encoder": "layers.MaskedAveragePooling()"}
-        feature_map.features[field.name] = specification
-    feature_map.labels = [schema.label]
-    feature_map.num_fields = schema.num_fields
-    return feature_map
-
-
-def batches_of(schema: Schema, num_rows: int, batch_size: int) -> list[dict[str, torch.Tensor]]:
-    """Return batches as FuxiCTR's loaders yield them."""
-    features, labels = random_rows(schema, num_rows)
-    columns = {**by_field(schema, features), schema.label: labels[:, 0]}
-    columns = {name: torch.from_numpy(column.copy()) for name, column in columns.items()}
-    starts = range(0, num_rows, batch_size)
-    return [{name: column[start : start + batch_size] for name, column in columns.items()} for start in starts]
-
-
-def prepare(work: Work) -> Callable[[int], object]:
-    """Return the function to time: FuxiCTR's `train_step` or `predict`."""
-    logging.disable()
-    torch.set_num_threads(len(work.cores))
-    if work.model not in MODELS:
-        raise NotImplementedError(f"FuxiCTR has no model like '{work.model}'")
-    schema = work.make_schema()
-    model = MODELS[work.model](feature_map_of(schema))
-    if work.mode == "predict":
-        rows = batches_of(schema, work.num_rows, work.batch_size)
-        return lambda count: [model.predict(rows) for _ in range(count)]
-    model.train()
-    model._max_gradient_norm = 10.0
-    batches = itertools.cycle(batches_of(schema, BATCHES_IN_MEMORY * work.batch_size, work.batch_size))
-
-    def call(count):
-        for _ in range(count):
-            loss = model.train_step(next(batches))
-        loss.item()
-
-    return call

@@ -1,0 +1,1 @@
+"""FuxiCTR (PyTorch): models connected from its layers, timed with its own training step."""
