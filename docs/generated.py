@@ -182,9 +182,9 @@ def relinked(text: str, source: pathlib.Path, folder: pathlib.Path) -> str:
     def relink(match: re.Match) -> str:
         picture, shown, target = match.groups()
         path = (source / target.partition("#")[0]).resolve()
-        if re.match(r"[a-z]+:|#", target) or (not picture and DOCUMENTATION in path.parents):
+        if re.match(r"[a-z]+:|#", target):
             return match.group()
-        if picture or path in pages:
+        if picture or path in pages or DOCUMENTATION in path.parents:
             return f"{picture}[{shown}]({os.path.relpath(pages.get(path, path), folder)})"
         return f"{shown} (`{path.relative_to(REPOSITORY)}`)"
 
