@@ -163,6 +163,22 @@ def test_several_devices_divide_a_batch_themselves():
     assert usable_cpu_replicas(3, one) == (1 if tf.config.list_physical_devices("GPU") else 3)
 
 
+def test_a_step_on_mirrored_devices_reads_no_whole_table():
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        model = models.build("fm", SCHEMA, embedding_dim=4)
+        model.compile(optimizers.build("lazy_adam", 1e-3))
+    step = ReplicatedStep(model)
+    (batch,) = SmallData(SCHEMA, num_rows=64).dataset("train", 64)
+    step.train(batch)
+    (function,) = step._steps.values()
+    operations = function.get_concrete_function().graph.get_operations()
+    tables = {tuple(weight.shape) for weight in model.trainable_weights if weight.shape[:1] == (SCHEMA.num_ids,)}
+    whole = [each.name for each in operations if each.type == "ReadVariableOp" and each.outputs[0].shape in tables]
+    assert len(tables) == 2 and whole == []
+    # Of each table, the model reads rows, and the optimizer reads them again with those of two moments.
+    assert sum(each.type == "ResourceGatherNd" for each in operations) == 2 * 4
+
+
 def test_batch_normalisation_is_not_trained_in_branches():
     model = models.build("deepfm", SCHEMA, deep_units=(4,), deep_batch_norm=True)
     model.compile("adam")
