@@ -78,11 +78,25 @@ def sum_of_kernel_products(embedded: Tensor, kernel: Tensor) -> Tensor:
     [[4.0]]
     """
     _, fields, dim = embedded.shape
-    rows = [
-        ops.pad(kernels, [[0, 0], [(field + 1) * dim, 0]]) for field, kernels in enumerate(_by_field(kernel, fields))
-    ]
+    blocks = ops.reshape(ops.transpose(upper_triangle(kernel, fields), (0, 2, 1, 3)), (fields * dim, fields * dim))
     flat = ops.reshape(embedded, (-1, fields * dim))
-    return ops.sum(ops.matmul(flat, ops.concatenate(rows)) * flat, axis=-1, keepdims=True)
+    return ops.sum(ops.matmul(flat, blocks) * flat, axis=-1, keepdims=True)
+
+
+def upper_triangle(weights: Tensor, fields: int) -> Tensor:
+    """Return the weights of the pairs i < j at row i and column j, `(fields, fields, ...)`, and zeros elsewhere.
+
+    Args:
+        weights: Tensor `(pairs, ...)`; the pairs are those of `numpy.triu_indices(fields, 1)`.
+        fields: Number of fields.
+
+    >>> upper_triangle(np.array([1.0, 2.0, 3.0]), 3).numpy().tolist()
+    [[0.0, 1.0, 2.0], [0.0, 0.0, 3.0], [0.0, 0.0, 0.0]]
+    """
+    first, second = np.triu_indices(fields, 1)
+    places = np.full((fields, fields), len(first))  # of the zeros that follow the weights
+    places[first, second] = np.arange(len(first))
+    return ops.take(ops.pad(weights, [[0, 1], *[[0, 0]] * (len(weights.shape) - 1)]), places, axis=0)
 
 
 def _by_field(kernel, fields):

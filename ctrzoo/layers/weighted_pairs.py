@@ -9,7 +9,7 @@ from keras import ops
 from ctrzoo.layers.base import BiasedLayer, ExplainingLayer, KernelLayer
 from ctrzoo.layers.factorization import inner_products, pair_matrix
 from ctrzoo.layers.numerics import glorot_uniform
-from ctrzoo.layers.product import kernel_products, sum_of_kernel_products
+from ctrzoo.layers.product import kernel_products, sum_of_kernel_products, upper_triangle
 from ctrzoo.types import Config, Shape, Tensor
 
 WEIGHTS = ("number", "vector", "matrix")
@@ -96,12 +96,8 @@ class WeightedPairs(ExplainingLayer, BiasedLayer):
 def _weighted_sum(embedded, weights):
     """Compute `sum over i < j of r_ij <e_i, e_j>`, `(batch, 1)`: each dimension times the triangle of all weights."""
     _, fields, dim = embedded.shape
-    rows, first = [], 0
-    for others in range(fields - 1, -1, -1):
-        rows.append(ops.pad(weights[first : first + others], [[fields - others, 0]]))
-        first += others
     by_dim = ops.reshape(ops.transpose(embedded, (0, 2, 1)), (-1, fields))
-    products = ops.matmul(by_dim, ops.stack(rows)) * by_dim
+    products = ops.matmul(by_dim, upper_triangle(weights, fields)) * by_dim
     return ops.sum(ops.reshape(products, (-1, dim * fields)), axis=-1, keepdims=True)
 
 

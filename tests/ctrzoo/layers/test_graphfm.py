@@ -43,7 +43,7 @@ def test_all_neighbors_with_edge_weight_one_is_the_ablation_without_selection(ki
     own = {weight.name: weight for weight in full.weights}
     for weight in ablated.weights:
         weight.assign(own[weight.name])
-    np.testing.assert_allclose(full(states), ablated(states), rtol=1e-6)
+    np.testing.assert_allclose(full(states), ablated(states), rtol=1e-6, atol=1e-6)  # sums near 0 differ by rounding
 
 
 def test_an_absent_field_puts_out_the_activation_of_zero():
