@@ -6,8 +6,12 @@ The data set's protocol is `history`: user, film, genres and the user's last 50 
 or 5 apart from the others. All models have the same size of embeddings and, except LR, the same MLP.
 """
 
+import pathlib
+from collections.abc import Sequence
+
 from ctrzoo.types import Config
 
+from ...sweeps.comparison import compare
 from ...sweeps.grid import grid
 
 SEEDS = (2018, 2019, 2020)
@@ -32,3 +36,8 @@ def get_sweep() -> list[Config]:
         {"label": "BST", "model": "bst", **DEEP},
     ]
     return [run for seed in SEEDS for model in models for run in grid(**{**common, **model}, seed=seed)]
+
+
+def write_report(rows: Sequence[Config], folder: pathlib.Path) -> None:
+    """Write a table and a picture of all models."""
+    compare(rows, [], folder)

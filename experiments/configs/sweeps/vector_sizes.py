@@ -6,8 +6,12 @@ FM with 16 and FFM with 4 dimensions are the runs of `table2`, which have no `em
 settings are those tuned for these two sizes.
 """
 
+import pathlib
+from collections.abc import Sequence
+
 from ctrzoo.types import Config
 
+from ...sweeps.comparison import compare
 from ...sweeps.grid import grid
 
 OTHER_SIZES = {"fm": [4, 8, 32], "ffm": [2, 8]}
@@ -24,3 +28,8 @@ def get_sweep() -> list[Config]:
         for model, sizes in OTHER_SIZES.items()
         for run in grid(model=model, seed=seed, embedding_dim=sizes, **common)
     ]
+
+
+def write_report(rows: Sequence[Config], folder: pathlib.Path) -> None:
+    """Write a table and a picture of all sizes."""
+    compare(rows, ["graphfm_table2", "autoint_table5"], folder)
