@@ -101,7 +101,7 @@ def look_up(table: Tensor, ids: Tensor, exportable: bool = False) -> Tensor:
 
 def _of_this_device(variable):
     """Return the copy of a variable on the device that computes, or outside a strategy's replicas the first one."""
-    copies = tf.distribute.get_strategy().experimental_local_results(variable)
+    copies = variable.distribute_strategy.experimental_local_results(variable)
     try:
         handle = variable.handle
     except ValueError:  # no replica computes

@@ -134,3 +134,6 @@ def test_rows_of_a_variable_on_several_devices():
         table = keras.Variable(TABLE)
         assert isinstance(table.value, tf.distribute.DistributedValues)
         np.testing.assert_array_equal(look_up(table, tf.constant(IDS)), TABLE[IDS])
+    # Outside of the strategy, as several hosts evaluate.
+    np.testing.assert_array_equal(look_up(table, tf.constant(IDS)), TABLE[IDS])
+    np.testing.assert_array_equal(tf.function(lambda: look_up(table, tf.constant(IDS)))(), TABLE[IDS])
