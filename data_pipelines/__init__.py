@@ -60,7 +60,8 @@ def options_of(name: str) -> dict[str, Any]:
     """Return the options of a data set with their defaults.
 
     >>> options_of("movielens_1m")
-    {'protocol': 'reference', 'split_seed': 2019, 'target': 'liked', 'keep_groups': False}
+    {'protocol': 'reference', 'split_seed': 2019, 'target': 'liked', 'keep_groups': False,
+     'shown': 'events'}
     """
     if name not in DATASETS:
         raise ValueError(unknown("data set", name, DATASETS))

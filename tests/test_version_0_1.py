@@ -37,7 +37,9 @@ def test_a_prepared_folder_gives_the_same_rows_and_keeps_its_fingerprint(data):
         for split in ("train", "valid", "test"):
             features, labels = data.arrays(split)
             for name, array in {**features, "labels": labels}.items():
-                np.testing.assert_array_equal(array, expected[f"{split}_{name}"])
+                # A weight divided by the sum of its row's weights: the last bit depends on the processor.
+                rtol = 3e-7 if name == "values" else 0
+                np.testing.assert_allclose(array, expected[f"{split}_{name}"], rtol=rtol)
     assert data.num_rows == {"train": 257, "valid": 32, "test": 31}
 
 

@@ -6,9 +6,9 @@ The shard of each row and its place there are those of the single machine, so th
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import pathlib
-import pickle
 import secrets
 import typing
 from collections.abc import Iterable, Iterator
@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from ctrzoo.files import replaced
 
+from ..encoding.features import Block
 from ..errors import RowError
 from ..preparation.numbers import numbers_of_chunk
 from ..preparation.second_pass import encode_chunk
@@ -26,7 +27,6 @@ from ..storage.writing import SPLITS, block_tensors
 from .writing import ids_of_chunk, written_rows
 
 if typing.TYPE_CHECKING:
-    from ..encoding.features import Block
     from ..encoding.fields import TableEncoding
     from ..preparation.division import Division
     from .partitions import MemoryChunk, PlacedReader
@@ -122,7 +122,7 @@ class ChunkEncoder:
             starts = range(start, stop, most) if stop > start else [start] * (chunk == 0)
             for part, first in enumerate(starts):
                 rows = block.rows(order[first : min(first + most, stop)])
-                yield shard, chunk, part, pickle.dumps(rows, protocol=5)
+                yield shard, chunk, part, _bytes_of(rows)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,7 +157,7 @@ class ShardAssembler:
                 yield from self._write_shard(shard, waiting)
                 waiting = []
             shard = piece["shard"]
-            waiting.append(pickle.loads(piece["content"]))
+            waiting.append(_block_of(piece["content"]))
         if shard is not None:
             yield from self._write_shard(shard, waiting)
 
@@ -169,3 +169,16 @@ class ShardAssembler:
             rows, positives, *blocks = self.division.write_shard(file, shard, parts, tensors)
         written = {"partition": shard, "split": split, "file": name, "rows": rows, "positives": positives}
         yield from written_rows([{**written, "blocks": json.dumps(blocks)}])
+
+
+def _bytes_of(block: Block) -> bytes:
+    file = io.BytesIO()
+    arrays: dict[str, typing.Any] = {"ids": block.ids, "numerical": block.numerical, "labels": block.labels}
+    np.savez(file, **arrays, **{f"column {name}": column for name, column in block.columns.items()})
+    return file.getvalue()
+
+
+def _block_of(content: bytes) -> Block:
+    with np.load(io.BytesIO(content)) as arrays:
+        columns = {name.removeprefix("column "): arrays[name] for name in arrays if name.startswith("column ")}
+        return Block(arrays["ids"], arrays["numerical"], arrays["labels"], columns)

@@ -230,8 +230,8 @@ def test_rows_without_any_entry_give_a_finite_output(model):
     features = {"ids": np.zeros(shape, "int32"), "values": np.zeros(shape, "float32")}
     outputs = {key: keras.ops.convert_to_numpy(value) for key, value in model.explainer()(features).items()}
     assert all(np.all(np.isfinite(value)) for value in outputs.values())
-    # The last bit may depend on the place of a row in its batch.
-    np.testing.assert_allclose(outputs["probability"], np.tile(outputs["probability"][:1], (3, 1)), rtol=1e-6)
+    # Rounding may depend on the place of a row in its batch.
+    np.testing.assert_allclose(outputs["probability"], np.tile(outputs["probability"][:1], (3, 1)), rtol=1e-5)
 
 
 def test_explanations_have_the_shape_that_their_name_says(model, case):

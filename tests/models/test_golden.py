@@ -13,8 +13,9 @@ from tests.models.golden import CASES, Case
 NUDGED = {"ctr_graphfm_joint": -5e-7, "ctr_graphfm_joint_l2": -5e-7}
 
 # Where unnormalised states grow from order to order, gradients are small sums of large terms: measured against
-# our model in float64, the original's are wrong by up to 3e-5 of a weight's largest entry, and so are ours.
-ROUNDING = {"ctr_interhat_nores": 3e-5, "ml_interhat_nores": 3e-5}
+# our model in float64, the original's are wrong by up to 3e-5 of a weight's largest entry, and so are ours. With
+# joint layers, ours are wrong by up to 2.4e-5 on processors without AVX-512.
+ROUNDING = {"ctr_interhat_joint": 3e-5, "ctr_interhat_nores": 3e-5, "ml_interhat_nores": 3e-5}
 
 
 @pytest.fixture(params=CASES, scope="module")
@@ -59,9 +60,9 @@ def test_loss_and_gradients(case):
 def test_optimizer_steps(case):
     """Dense Adam or Adagrad. Entries are left out whose gradient is rounding noise, of which Adam makes a full step.
 
-    These are the biases before a batch normalisation, and entries below 1e-5 of a weight's largest gradient:
-    run in float64, the latter change by up to their own size and more. Most lie in the last layer of AutoInt
-    without residual, whose attention is saturated: there the true gradient is 0 to 16 digits.
+    These are the biases before a batch normalisation, and entries below 1e-5 of a weight's largest gradient (or what
+    `ROUNDING` says): run in float64, the latter change by up to their own size and more. Most lie in the last layer of
+    AutoInt without residual, whose attention is saturated: there the true gradient is 0 to 16 digits.
     """
     rate = case.config["learning_rate"]
     if case.config["optimizer_type"] == "adagrad":  # the original starts at 1e-8 and adds no epsilon
@@ -73,11 +74,12 @@ def test_optimizer_steps(case):
     if case.config["batch_norm"]:
         case.gradients()  # the original's statistics moved once more, in the run that gave its gradients
         noise |= {path: noise[path] | True for path in ("deep/hidden_0/bias", "deep/hidden_1/bias")}
+    rounding = ROUNDING.get(case.config["case"], 1e-5)
     for step in range(1, 6):
         _, gradients = case.gradients(step)
         for weight, gradient in zip(case.model.trainable_weights, gradients, strict=True):
             size = np.abs(gradient)
-            noise[weight.path] |= (size > 0) & (size < 1e-5 * size.max())
+            noise[weight.path] |= (size > 0) & (size < rounding * size.max())
         optimizer.apply_gradients(zip(gradients, case.model.trainable_variables, strict=True))
         if step == 1 and case.config["case"] in NUDGED:
             bias = case.model.get_layer("graph_3").hidden_bias
