@@ -18,12 +18,15 @@ from ..errors import RowError
 from .slots import composed, to_global
 from .specification import FieldSpecification, rows_of
 from .transforms import TRANSFORMS, Transform
+from .value_index import ValueIndex
 
 if typing.TYPE_CHECKING:
     from ctrzoo.types import Config
 
 # The largest number that can be stored.
 LARGEST = np.finfo(np.float32).max
+# In so many values, fewer texts are searched by an index, which is kept. Elsewhere, they are joined with all values.
+LARGE_VOCABULARY = 100_000
 # Fitted by `ctrzoo.data_pipelines.prepare`; a user does not write them down.
 FITTED = ("values", "counts", "offset", "scale", "boundaries")
 # Keys of version 0.1.0, which prepared folders and saved models may still hold.
@@ -127,8 +130,7 @@ class FieldEncoding(FieldSpecification):
         if self.hash_buckets:
             ids = 1 + hash_texts(self.cell_type.hash_texts(texts), self.hash_buckets)
         else:
-            found = texts.to_frame("text").join(self.known_values, on="text", how="left", maintain_order="left")["id"]
-            ids = found.fill_null(1 if self.has_oov_id else 0).to_numpy()
+            ids = self._ids_of_known(texts)
         return np.where(missing, 0, ids).astype(np.int32 if self.compositional is None else np.int64)
 
     def canonical(self, texts: pl.Series) -> pl.Series:
@@ -177,6 +179,20 @@ class FieldEncoding(FieldSpecification):
     def known_values(self) -> pl.DataFrame:
         """The values that have an id of their own, as the columns `text` and `id`, which is local."""
         return self._ids_of_values.drop_nulls("text")
+
+    def _ids_of_known(self, texts):
+        """Return the id of each text that is a value, and of all others the OOV id or 0."""
+        unknown_id = 1 if self.has_oov_id else 0
+        known = self.known_values
+        if len(known) < LARGE_VOCABULARY or len(known) < len(texts):
+            found = texts.to_frame("text").join(known, on="text", how="left", maintain_order="left")["id"]
+            return found.fill_null(unknown_id).to_numpy()
+        places = self._index.places(texts)
+        return np.where(places < 0, unknown_id, known["id"].to_numpy()[places])
+
+    @functools.cached_property
+    def _index(self):
+        return ValueIndex(self.known_values["text"])
 
     @functools.cached_property
     def _ids_of_values(self):

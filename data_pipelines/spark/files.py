@@ -195,12 +195,13 @@ class FilesJob(Job):
         if early is not None:
             early.repartition("chunk").write.partitionBy("chunk").parquet(folder.as_uri())
         assigned = self._assigned(state) if plan.split.needs_all_labels else None
-        encoder = ChunkEncoder(self._placed, encoding, division, assigned, None if early is None else folder)
+        sent = session.sparkContext.broadcast(encoding)
+        encoder = ChunkEncoder(self._placed, sent, division, assigned, None if early is None else folder)
         pieces = self._map(encoder.pieces, PIECES)
         # Each shard goes to one task, which holds one shard at a time.
         shards = pieces.repartition(int(division.first_shards[-1]) + 1, "shard")
         shards = shards.sortWithinPartitions("shard", "chunk", "part")
-        assembler = ShardAssembler(encoding, division, state / "rows")
+        assembler = ShardAssembler(encoding.schema, encoding.roles, division, state / "rows")
         with _small_batches(session):
             return shards.mapInArrow(assembler.write, WRITTEN).toArrow()
 

@@ -224,7 +224,8 @@ class Job:
         number = max(-(-total // shard_rows()), min(cores, -(-total // BLOCK_ROWS)))
         by = quoted([plan.roles.group] if plan.roles.keep_groups else [])
         shuffled = self.dataframe.repartition(number, *by)
-        writer = ShardWriter(self.reader, encoding, state / "rows", self.seed)
+        sent = self.dataframe.sparkSession.sparkContext.broadcast(encoding)
+        writer = ShardWriter(self.reader, sent, state / "rows", self.seed)
         return shuffled.mapInArrow(writer.write, WRITTEN).toArrow()
 
     def _map(self, function, columns):

@@ -24,10 +24,12 @@ from ..errors import RowError
 from ..preparation.numbers import numbers_of_chunk
 from ..preparation.second_pass import encode_chunk
 from ..storage.writing import SPLITS, block_tensors
-from .writing import ids_of_chunk, written_rows
+from .writing import Sent, ids_of_chunk, written_rows
 
 if typing.TYPE_CHECKING:
-    from ..encoding.fields import TableEncoding
+    from ctrzoo.schema import Schema
+
+    from ..encoding.roles import Roles
     from ..preparation.division import Division
     from .partitions import MemoryChunk, PlacedReader
 
@@ -45,14 +47,14 @@ class ChunkEncoder:
 
     Args:
         reader: The `PlacedReader`.
-        encoding: The fitted `TableEncoding`.
+        sent: The fitted `TableEncoding`, which each Python worker receives once.
         division: The `Division`.
         assigned: The file with the split of each row, if chunks do not know it themselves.
         early: The folder of what `early_values` found, by chunk; None if no field has `assign_ids_online`.
     """
 
     reader: PlacedReader
-    encoding: TableEncoding
+    sent: Sent
     division: Division
     assigned: pathlib.Path | None = None
     early: pathlib.Path | None = None
@@ -67,13 +69,14 @@ class ChunkEncoder:
             ValueError: If rows cannot be used, the fitted scale makes a number too large, or a chunk has other rows
                 than in the first pass.
         """
+        encoding = self.sent.value
         for chunk in self.reader.chunks(batches):
             (number,) = chunk.place
             splits = self._splits(chunk)
-            ids = typing.cast(typing.Any, ids_of_chunk(chunk, self.encoding.fields, self._before(chunk)))
+            ids = typing.cast(typing.Any, ids_of_chunk(chunk, encoding.fields, self._before(chunk)))
             try:
-                block, counts = encode_chunk(chunk.content, number, self.encoding, ids, splits)
-                numbers = numbers_of_chunk(chunk.content, number, self.encoding, splits)
+                block, counts = encode_chunk(chunk.content, number, encoding, ids, splits)
+                numbers = numbers_of_chunk(chunk.content, number, encoding, splits)
             except RowError as error:
                 raise ValueError(f"{error.reason}. Choose another `transform`.") from None
             shards = self.division.shards(number, splits, block.columns.get("group"))
@@ -97,7 +100,8 @@ class ChunkEncoder:
 
     def _before(self, chunk: MemoryChunk) -> dict[int, np.ndarray]:
         """Return how often each text occurs in earlier chunks; `min_count` stands for any number that is as large."""
-        online = [index for index, field in enumerate(self.encoding.fields) if field.assign_ids_online]
+        fields = self.sent.value.fields
+        online = [index for index, field in enumerate(fields) if field.assign_ids_online]
         if self.early is None:
             return {}
         files = sorted((self.early / f"chunk={chunk.place[0]}").glob("*.parquet"))
@@ -108,7 +112,7 @@ class ChunkEncoder:
         for index in online:
             texts = pl.DataFrame({"text": chunk.dictionary(index)[0].fill_null("")})
             known = texts.join(early.filter(pl.col("field") == index), on="text", how="left", maintain_order="left")
-            found[index] = known["before"].fill_null(self.encoding.fields[index].min_count).to_numpy()
+            found[index] = known["before"].fill_null(fields[index].min_count).to_numpy()
         return found
 
     def _pieces_of(self, block: Block, chunk: int, shards: np.ndarray) -> Iterator[tuple[int, int, int, bytes]]:
@@ -130,12 +134,14 @@ class ShardAssembler:
     """Writes shards from their pieces; it is sent to the executors.
 
     Args:
-        encoding: The fitted `TableEncoding`.
+        schema: The `Schema`.
+        roles: The `Roles`.
         division: The `Division`.
         folder: The folder to write to, which driver and executors share.
     """
 
-    encoding: TableEncoding
+    schema: Schema
+    roles: Roles
     division: Division
     folder: pathlib.Path
 
@@ -164,7 +170,7 @@ class ShardAssembler:
     def _write_shard(self, shard: int, parts: list[Block]) -> Iterator[pa.RecordBatch]:
         split = self.division.split_of(shard)
         name = f"{SPLITS[split]}-{shard:05d}-{secrets.token_hex(8)}.tfrecord"
-        tensors = block_tensors(self.encoding.schema, self.encoding.roles)
+        tensors = block_tensors(self.schema, self.roles)
         with replaced(self.folder / name) as temporary, open(temporary, "wb") as file:
             rows, positives, *blocks = self.division.write_shard(file, shard, parts, tensors)
         written = {"partition": shard, "split": split, "file": name, "rows": rows, "positives": positives}
@@ -173,8 +179,9 @@ class ShardAssembler:
 
 def _bytes_of(block: Block) -> bytes:
     file = io.BytesIO()
-    arrays: dict[str, typing.Any] = {"ids": block.ids, "numerical": block.numerical, "labels": block.labels}
-    np.savez(file, **arrays, **{f"column {name}": column for name, column in block.columns.items()})
+    arrays: dict[str, typing.Any] = {f"column {name}": column for name, column in block.columns.items()}
+    arrays |= {"ids": block.ids, "numerical": block.numerical, "labels": block.labels}
+    np.savez(file, **arrays)
     return file.getvalue()
 
 

@@ -43,19 +43,26 @@ WRITTEN = (
 ORDER = 5
 
 
+class Sent(typing.Protocol):
+    """What Python workers receive once and keep, unlike what is sent with each task: Spark's `Broadcast`."""
+
+    @property
+    def value(self) -> TableEncoding: ...
+
+
 @dataclasses.dataclass(frozen=True)
 class ShardWriter:
     """Encodes and writes the rows of partitions; it is sent to the executors.
 
     Args:
         reader: A `PartitionReader` or `PlacedReader`.
-        encoding: The fitted `TableEncoding`.
+        sent: The fitted `TableEncoding`, which each Python worker receives once.
         folder: The folder to write to, which driver and executors share.
         seed: Seed for the order of the rows.
     """
 
     reader: Reader
-    encoding: TableEncoding
+    sent: Sent
     folder: pathlib.Path
     seed: int
 
@@ -71,12 +78,13 @@ class ShardWriter:
         Raises:
             ValueError: If rows cannot be used, or the fitted scale makes a number too large.
         """
-        blocks, splits, counts = [], [], np.zeros((len(self.encoding.fields), len(SPLITS), 6), int)
+        encoding = self.sent.value
+        blocks, splits, counts = [], [], np.zeros((len(encoding.fields), len(SPLITS), 6), int)
         for chunk in self.reader.chunks(batches):
             assigned = chunk.content["split"]
-            ids = typing.cast(typing.Any, ids_of_chunk(chunk, self.encoding.fields))
+            ids = typing.cast(typing.Any, ids_of_chunk(chunk, encoding.fields))
             try:
-                block, found = encode_chunk(chunk.content, 0, self.encoding, ids, assigned)
+                block, found = encode_chunk(chunk.content, 0, encoding, ids, assigned)
             except RowError as error:
                 raise ValueError(f"{error.reason}. Choose another `transform`.") from None
             blocks.append(block)
@@ -95,12 +103,13 @@ class ShardWriter:
         yield from written_rows([{"partition": partition_number(), **row} for row in written])
 
     def _write_shard(self, block: Block, split: int) -> Config:
-        keep_groups = self.encoding.roles.keep_groups and split == 0
+        roles = self.sent.value.roles
+        keep_groups = roles.keep_groups and split == 0
         block = block.rows(random_order(block, self.seed))
         if keep_groups:
             block = block.rows(order_of_groups(block.columns["group"], self.seed))
         name = f"{SPLITS[split]}-{partition_number():05d}-{secrets.token_hex(8)}.tfrecord"
-        tensors = block_tensors(self.encoding.schema, self.encoding.roles)
+        tensors = block_tensors(self.sent.value.schema, roles)
         with replaced(self.folder / name) as temporary, open(temporary, "wb") as file:
             blocks = write_blocks(file, tensors, block, keep_groups)
         positives = int((block.labels > 0).sum())

@@ -37,7 +37,7 @@ def workload(width: int, batch_size: int = BATCH) -> Workload:
 
 
 def per_value(path: pathlib.Path = RESULTS / "vocabularies.json") -> tuple[PerValue, float, float]:
-    """Return what a value costs, and the seconds per value of reading vocabularies and of a chunk's lookups.
+    """Return what a value costs, and the seconds per value of reading and indexing, and of a chunk's lookups.
 
     These are slopes from the fewest to the most measured values, so that what does not grow with them cancels.
     """
@@ -45,7 +45,7 @@ def per_value(path: pathlib.Path = RESULTS / "vocabularies.json") -> tuple[PerVa
     first, last = found[0], found[-1]
     slopes = {name: (last[name] - first[name]) / (last["values"] - first["values"]) for name in first}
     costs = PerValue(**{name: slopes[name] for name in PerValue.__annotations__})
-    return costs, slopes["read_seconds"], slopes["lookup_seconds"]
+    return costs, slopes["read_seconds"] + slopes["index_seconds"], slopes["lookup_seconds"]
 
 
 def per_byte(path: pathlib.Path = RESULTS / "saving.json") -> dict[str, float]:
@@ -77,13 +77,13 @@ def preparation_rows() -> list[Row]:
     costs, read, lookup = per_value()
     engines = {name: engine_of(points) for name, points in MEASURED.items()}
     serial = VALUES * costs.seconds
-    tasks, chunks = math.ceil(ROWS / SHARD_ROWS), math.ceil(ROWS / CHUNK_ROWS)
-    again = VALUES * (tasks * read + chunks * lookup)  # on Spark, each task reads the vocabularies
+    chunks = math.ceil(ROWS / CHUNK_ROWS)
     rows = []
     for name, cores in (("one machine", 16), *(("Spark", cores) for cores in (16, 64, 256, 1024))):
         row = {"engine": name, "cores": f"{cores:,}"}
         row["rows only"] = _hours(engines[name].elapsed(ROWS, cores))
-        more = again / cores if name == "Spark" else 0
+        # Each core has a Python worker, which reads the vocabularies once.
+        more = VALUES * (read + chunks * lookup / cores) if name == "Spark" else 0
         row["and vocabularies"] = _hours(engines[name].elapsed(ROWS, cores, serial) + more)
         rows.append(row)
     return rows
@@ -204,13 +204,13 @@ def checkpoint_rows() -> list[Row]:
 def limit_rows(device: Device = A100) -> list[Row]:
     """Return where each design breaks."""
     costs, read, lookup = per_value()
-    tasks, chunks = math.ceil(ROWS / SHARD_ROWS), math.ceil(ROWS / CHUNK_ROWS)
+    chunks = math.ceil(ROWS / CHUNK_ROWS)
     received = f"{BATCH * ROW_BYTES / 1e6:.0f} MB"
     found = [
         _limit("the driver collects all values", f"{costs.driver_bytes:.0f} bytes per value"),
         _limit("each Python worker holds the vocabularies", f"{costs.worker_bytes:.0f} bytes per value and core"),
-        _limit("each task on Spark is sent the vocabularies", f"{1e9 * read:.0f} ns per value and task"),
-        _limit("each chunk on Spark is joined with them", f"{1e9 * lookup:.0f} ns per value and chunk"),
+        _limit("on Spark, it reads and indexes them", f"{1e9 * read:.0f} ns per value and core"),
+        _limit("on Spark, each chunk is looked up in them", f"{1e9 * lookup:.1f} ns per value and chunk"),
         _limit("the shard of a row has 16 bits", f"at most {MOST_SHARDS:,} shards of {SHARD_ROWS:,} rows"),
         _limit("stratified folds need all labels", "11 bytes per row, on one machine"),
         _limit("`mirrored`", "each device holds all tables and updates all rows of the batch"),
@@ -223,7 +223,7 @@ def limit_rows(device: Device = A100) -> list[Row]:
     figures = [
         f"{VALUES * costs.driver_bytes / 1e9:.0f} GB in one process, {_hours(VALUES * costs.seconds)} of one core",
         f"{VALUES * costs.worker_bytes / 1e9:.0f} GB, of which {VALUES * costs.sent_bytes / 1e9:.1f} GB are sent",
-        f"{tasks:,} tasks: {VALUES * tasks * read / 3600:,.0f} core hours",
+        f"{_hours(VALUES * read)} on each core, once",
         f"{chunks:,} chunks: {VALUES * chunks * lookup / 3600:,.0f} core hours",
         f"{MOST_SHARDS * SHARD_ROWS / 1e9:.1f} billion rows",
         f"{11 * ROWS / 1e9:.0f} GB; a split by a hash needs none",

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from ctrzoo.data_pipelines.encoding import field as field_module
 from ctrzoo.data_pipelines.encoding.field import FITTED, FieldEncoding
 from ctrzoo.data_pipelines.encoding.specification import FieldSpecification
 from ctrzoo.data_pipelines.errors import RowError
@@ -22,14 +23,18 @@ TEXTS = pl.Series(["b", "unseen", None, "a"])
         ({"values": ["", "a", "b"], "missing": "category"}, [3, 0, 1, 2], 3),
         ({"values": ["", "a", "b"], "missing": "reserved", "min_count": 2}, [4, 1, 0, 3], 4),
         ({"values": ["a", "b"], "unused_ids": 5}, [2, 0, 0, 1], 7),
+        ({"values": ["a", None, "b"]}, [3, 0, 0, 1], 3),  # the second id is free
         ({}, [0, 0, 0, 0], 1),  # nothing was fitted; a table needs one row
     ],
 )
-def test_local_ids_by_hand(arguments, ids, size):
+def test_local_ids_by_hand(monkeypatch, arguments, ids, size):
     field = FieldEncoding("x", **arguments)
     found = field.local_ids(TEXTS)
     assert found.tolist() == ids and found.dtype == np.int32
     assert field.schema_field().vocabulary_size == size
+    monkeypatch.setattr(field_module, "LARGE_VOCABULARY", 0)  # one text at a time is searched by an index
+    again = [field.local_ids(TEXTS[place : place + 1]) for place in range(len(TEXTS))]
+    assert np.concatenate(again).tolist() == ids and again[0].dtype == np.int32
 
 
 def test_hashed_ids_are_those_of_keras():

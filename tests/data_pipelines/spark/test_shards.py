@@ -20,6 +20,7 @@ from ctrzoo.data_pipelines.spark.partitions import PlacedReader
 from ctrzoo.data_pipelines.spark.shards import ChunkEncoder, ShardAssembler
 from ctrzoo.data_pipelines.spark.writing import collect_shards, counts_of
 from tests.data_pipelines.spark.test_places import places_of
+from tests.data_pipelines.spark.test_writing import Received
 
 ROWS = 12_000
 FIELDS = ["site", {"name": "age", "kind": "numerical", "transform": "log1p"}]
@@ -78,7 +79,7 @@ def written(tmp_path, encoder, places):
         [("shard", "ascending"), ("chunk", "ascending"), ("part", "ascending")]
     )
     (tmp_path / "rows").mkdir()
-    assembler = ShardAssembler(encoder.encoding, encoder.division, tmp_path / "rows")
+    assembler = ShardAssembler(encoder.sent.value.schema, encoder.sent.value.roles, encoder.division, tmp_path / "rows")
     return pa.Table.from_batches(list(assembler.write(table.to_batches(max_chunksize=7))))
 
 
@@ -92,7 +93,7 @@ def test_shards_and_counts_are_those_of_a_single_machine(tmp_path, source, kind)
     reader, division = divided(tmp_path, source, plan)
     assert len(division.rows) > 3 and division.num_shards[0] > 1
     early = early_of(tmp_path / "early", source, encoding) if kind == "online" else None
-    table = written(tmp_path, ChunkEncoder(reader, encoding, division, None, early), reader.places)
+    table = written(tmp_path, ChunkEncoder(reader, Received(encoding), division, None, early), reader.places)
     (tmp_path / "many").mkdir()
     splits = collect_shards(table, tmp_path / "rows", tmp_path / "many", "rows")
     names = sorted(path.name for path in (tmp_path / "one").glob("*.tfrecord-*"))
@@ -121,7 +122,7 @@ def test_splits_of_a_file_are_used(tmp_path, source):
     np.save(tmp_path / "splits.npy", splits)
     ends = np.cumsum([len(chunk) for chunk in labels])
     rows = np.array([np.bincount(chunk, minlength=3) for chunk in np.split(splits, ends[:-1])])
-    encoder = ChunkEncoder(reader, encoding, Division(rows, 0), tmp_path / "splits.npy")
+    encoder = ChunkEncoder(reader, Received(encoding), Division(rows, 0), tmp_path / "splits.npy")
     table = written(tmp_path, encoder, places)
     (tmp_path / "many").mkdir()
     collect_shards(table, tmp_path / "rows", tmp_path / "many", "rows")
@@ -140,7 +141,7 @@ def test_other_rows_the_second_time_are_refused(tmp_path, source):
     prepare_table(tmp_path / "one", "rows", plan, source)
     reader, division = divided(tmp_path, source, plan)
     fewer = dataclasses.replace(division, rows=division.rows - np.array([[1, 0, 0]]))
-    encoder = ChunkEncoder(reader, TableEncoding.load(tmp_path / "one"), fewer)
+    encoder = ChunkEncoder(reader, Received(TableEncoding.load(tmp_path / "one")), fewer)
     with pytest.raises(ValueError, match="other rows the second time. Do not change its files"):
         list(encoder.pieces(tasks(reader.places)[0]))
 
@@ -151,7 +152,7 @@ def test_a_shard_without_rows_is_written_too(tmp_path, source):
     prepare_table(tmp_path / "one", "rows", plan, source)
     reader, division = divided(tmp_path, source, plan)
     many = dataclasses.replace(division, shard_rows=100)  # more shards than the 60 groups fill
-    encoder = ChunkEncoder(reader, TableEncoding.load(tmp_path / "one"), many)
+    encoder = ChunkEncoder(reader, Received(TableEncoding.load(tmp_path / "one")), many)
     table = written(tmp_path, encoder, reader.places).to_pylist()
     rows = [row["rows"] for row in table if row["split"] == 0]
     assert len(rows) == many.num_shards[0] and 0 in rows and sum(rows) == division.rows[:, 0].sum()
@@ -168,7 +169,7 @@ def test_an_attempt_that_fails_leaves_no_part_of_a_file(tmp_path, source, monkey
         raise OSError("the disk is gone")
 
     monkeypatch.setattr(division, "write_blocks", fail)
-    encoder = ChunkEncoder(reader, TableEncoding.load(tmp_path / "one"), division_)
+    encoder = ChunkEncoder(reader, Received(TableEncoding.load(tmp_path / "one")), division_)
     with pytest.raises(OSError, match="disk is gone"):
         written(tmp_path, encoder, reader.places)
     assert list((tmp_path / "rows").iterdir()) == []

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import typing
 
 import numpy as np
 import pyarrow as pa
@@ -31,11 +32,17 @@ TABLE = pa.table(
 )
 
 
+class Received(typing.NamedTuple):
+    """What a Python worker received, in the place of Spark's `Broadcast`."""
+
+    value: TableEncoding
+
+
 def writer(folder, schema=SCHEMA, table=TABLE):
     plan = table_plan(schema, table.column_names)
     site = FieldEncoding("site", values=["b"], counts=[3], min_count=2, type="text")
     encoding = TableEncoding([site, FieldEncoding("age", "numerical")], roles=plan.roles)
-    return ShardWriter(PartitionReader(plan), encoding, folder, seed=1)
+    return ShardWriter(PartitionReader(plan), Received(encoding), folder, seed=1)
 
 
 def written(folder, table=TABLE, schema=SCHEMA):
@@ -63,7 +70,7 @@ def test_only_the_files_that_are_listed_are_taken(tmp_path):
         "clicks-test.tfrecord-00000-of-00001",
         "clicks-train.tfrecord-00000-of-00001",
     ]
-    encoding = writer(source).encoding
+    encoding = writer(source).sent.value
     write_metadata(target, "clicks", encoding.schema, splits, {}, encoding)
     block = stored_block(target)
     order = np.argsort(block.numerical[:, 0])

@@ -59,12 +59,13 @@ def _hours(text):
 
 
 def test_slopes_by_hand(tmp_path):
-    names = ("seconds", "driver_bytes", "sent_bytes", "worker_bytes", "file_bytes", "read_seconds", "lookup_seconds")
+    names = ("seconds", "driver_bytes", "sent_bytes", "worker_bytes", "file_bytes")
+    names += ("read_seconds", "index_seconds", "lookup_seconds")
     found = [{"values": 100, **dict.fromkeys(names, 7)}, {"values": 300, **dict.fromkeys(names, 8)}]
-    found[1] |= {"driver_bytes": 607, "lookup_seconds": 9}
+    found[1] |= {"driver_bytes": 607, "index_seconds": 11, "lookup_seconds": 9}
     (tmp_path / "vocabularies.json").write_text(json.dumps(found), encoding="utf-8")
     costs, read, lookup = per_value(tmp_path / "vocabularies.json")
-    assert (costs.driver_bytes, costs.sent_bytes, read, lookup) == (3, 0.005, 0.005, 0.01)
+    assert (costs.driver_bytes, costs.sent_bytes, read, lookup) == (3, 0.005, 0.025, 0.01)
     saved = [{"bytes": 50, "save_processor": 5, "restore_processor": 10}]
     (tmp_path / "saving.json").write_text(json.dumps(saved), encoding="utf-8")
     assert per_byte(tmp_path / "saving.json") == {"save": 0.1, "restore": 0.2}
