@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import sys
 from unittest import mock
 
@@ -15,6 +16,24 @@ os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # expected values are those of full fl
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
 DATA = pathlib.Path(os.environ.get("CTRZOO_DATA", CHECKOUT.parent / "shared" / "data"))
+
+NIGHTLY = [line for line in (CHECKOUT / "tests" / "nightly.txt").read_text().splitlines() if line and line[0] != "#"]
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m "not nightly"` chooses
+def pytest_collection_modifyitems(items):
+    """Mark the tests of `nightly.txt`. A line that means no test of a file that was collected whole is an error."""
+    means = {line: re.compile(re.escape(line).replace(r"\*", ".*")) for line in NIGHTLY}
+    unused, files = set(NIGHTLY), {}
+    for item in items:
+        files.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    for line, pattern in means.items():
+        for item in files.get(line.partition("::")[0], []):
+            if pattern.fullmatch(item.nodeid):
+                item.add_marker(pytest.mark.nightly)
+                unused.discard(line)
+    if len(files) > 300 and unused:
+        raise pytest.UsageError(f"tests/nightly.txt: no test is meant by {', '.join(sorted(unused))}. Remove the line.")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,7 +10,7 @@ from ctrzoo.data_pipelines.encoding.field import FieldEncoding
 from ctrzoo.data_pipelines.encoding.fields import TableEncoding
 from ctrzoo.pretrained import load_pretrained
 from ctrzoo.warm_start import warm_start
-from tests.models.cases import CASES, randomize
+from tests.models.cases import CASES, EACH, randomize
 
 CITIES, TAGS = ["Bonn", "Oslo", "Rome"], ["x", "y"]
 
@@ -85,7 +85,7 @@ def array_of(variable):
 HASHED = [case for case in CASES if "num_buckets" in models.hyperparameters_of(case.name)]
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case not in HASHED], ids=repr)
+@pytest.mark.parametrize("case", [param for param in EACH if param.values[0] not in HASHED])
 def test_known_values_are_predicted_bit_for_bit_as_before(case):
     earlier, model = trained(case, BEFORE), fresh(case, AFTER)
     before = earlier.predict_on_batch(features_of(BEFORE))
