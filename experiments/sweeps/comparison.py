@@ -27,8 +27,8 @@ def compare(rows: Sequence[Config], published: Sequence[str], folder: pathlib.Pa
 
     Args:
         rows: The rows of a sweep, see `results.rows_of`.
-        published: Names of files in `ctrzoo.experiments.published`. The first with a row for the data set and label is
-            used. The lookup ignores a label's suffix in parentheses, such as in "graphfm (paper)".
+        published: Names of files in `ctrzoo.experiments.published`, or none. The first with a row for the data set and
+            label is used. The lookup ignores a label's suffix in parentheses, such as in "graphfm (paper)".
         folder: Where to write.
     """
     compared = compared_rows(summary_of(rows), [read_published(name) for name in published])
@@ -72,12 +72,14 @@ def compared_rows(groups: Sequence[Config], tables: Sequence[pd.DataFrame]) -> l
 
 def _markdown(compared, pairs):
     reached = [row["auc_difference"] >= 0 for row in compared if row["auc_difference"] is not None]
-    lines = [
-        "# Compared with the published numbers",
-        "",
-        f"{sum(reached)} of {len(reached)} rows reach the published AUC. Ours are means ± sample standard deviation "
-        "over seeds; published numbers come without a spread.",
-    ]
+    lines = ["# Test metrics", "", "Means ± sample standard deviation over seeds."]
+    if reached:
+        lines = [
+            "# Compared with the published numbers",
+            "",
+            f"{sum(reached)} of {len(reached)} rows reach the published AUC. Ours are means ± sample standard deviation "
+            "over seeds; published numbers come without a spread.",
+        ]
     lines += ["", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     for row in compared:
         difference = "" if row["auc_difference"] is None else f"{row['auc_difference']:+.4f}"
@@ -91,7 +93,7 @@ def _markdown(compared, pairs):
         ]
         lines.append(f"| {' | '.join([*cells, _text(row['published_log_loss']), row['log_loss_text']])} |")
     sources = dict.fromkeys(row["source"] for row in compared if row["source"])
-    lines += ["", "![AUC](comparison.png)", "", *order_lines(pairs), "## Sources", ""]
+    lines += ["", "![AUC](comparison.png)", "", *order_lines(pairs), *(["## Sources", ""] if sources else [])]
     return "\n".join([*lines, *(f"- {source}" for source in sources)]) + "\n"
 
 
@@ -110,7 +112,8 @@ def _plot(compared, path):
         ours = [(place, row) for place, row in enumerate(rows) if row["auc"] is not None]
         theirs = [(place, row) for place, row in enumerate(rows) if row["published_auc"] is not None]
         places, aucs = [place for place, _ in theirs], [row["published_auc"] for _, row in theirs]
-        axes.plot(aucs, places, "D", color="tab:gray", markersize=5, label="published")
+        if theirs:
+            axes.plot(aucs, places, "D", color="tab:gray", markersize=5, label="published")
         axes.errorbar(
             [row["auc"] for _, row in ours],
             [place for place, _ in ours],
