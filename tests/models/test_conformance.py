@@ -17,7 +17,7 @@ from ctrzoo.metrics import auc
 from ctrzoo.models import MODELS, MODELS_OF_HISTORIES, build, hyperparameters_of
 from ctrzoo.schema import Field, Schema
 from ctrzoo.training.strategy import ReplicatedStep
-from tests.models.cases import CASES, arguments_of, predict, randomize, rows, with_history
+from tests.models.cases import CASES, EACH, arguments_of, predict, randomize, rows, with_history
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -43,6 +43,10 @@ OTHER_KINDS = Schema(
 def mixed_schema(mixed_schema):
     """Fields of each kind, with a history for the models that need one."""
     return with_history(mixed_schema)
+
+
+# For tests that take long: each night, all models; else some that have all kinds of layers between them.
+DIVERSE = pytest.mark.parametrize("case", EACH, indirect=True)
 
 
 @pytest.fixture(params=CASES, ids=repr)
@@ -90,6 +94,7 @@ def test_output_is_a_probability(model):
     assert np.all((outputs >= 0) & (outputs <= 1)) and np.ptp(outputs) > 0
 
 
+@DIVERSE
 def test_every_trainable_weight_has_a_gradient(model):
     features, labels = rows(model.schema, 64)
     with tf.GradientTape() as tape:
@@ -102,6 +107,7 @@ def test_every_trainable_weight_has_a_gradient(model):
         assert np.all(np.isfinite(values)) and np.any(values), f"{weight.path}: {np.abs(values).max()}"
 
 
+@DIVERSE
 def test_a_row_of_weight_two_counts_as_two_rows(model):
     features, labels = rows(model.schema, 12)
     weights = np.arange(12) % 3
@@ -118,6 +124,7 @@ def test_a_row_of_weight_two_counts_as_two_rows(model):
         np.testing.assert_allclose(weighted, expected, rtol=2e-4, atol=1e-6 + 1e-6 * np.abs(expected).max())
 
 
+@DIVERSE
 def test_fitting_lowers_the_loss(case, mixed_schema):
     keras.utils.set_random_seed(2)
     model = case.new(mixed_schema, **LEARNABLE.get(case.id, {}))
@@ -127,6 +134,7 @@ def test_fitting_lowers_the_loss(case, mixed_schema):
     assert cross_entropy(predict(model, features), labels) < 0.9 * before
 
 
+@DIVERSE
 def test_the_trainer_takes_batches_of_any_size(case, mixed_schema):
     model = case.new(mixed_schema)
     model.compile("sgd")
@@ -145,6 +153,7 @@ def test_a_configuration_survives_json(model):
     assert [weight.path for weight in twin.weights] == [weight.path for weight in model.weights]
 
 
+@DIVERSE
 def test_models_learn_from_the_other_kinds_of_field(case):
     keras.utils.set_random_seed(3)
     schema, emb, item = OTHER_KINDS, 1, 2
@@ -167,6 +176,7 @@ def test_models_learn_from_the_other_kinds_of_field(case):
     assert type(model).from_config(json.loads(json.dumps(model.get_config()))).schema == schema
 
 
+@DIVERSE
 def test_frozen_weights_stay_frozen(model):
     model.trainable = False
     assert type(model).from_config(model.get_config()).trainable_weights == []
@@ -201,6 +211,7 @@ def test_saved_models_load_in_a_new_process(mixed_schema, tmp_path):
         assert kind == MODELS[case.name].__name__ and float(difference) <= 1e-6, f"{case.id}: {difference}"
 
 
+@DIVERSE
 def test_a_batch_of_one_equals_its_row_in_a_batch(model):
     features, _ = rows(model.schema)
     batch = predict(model, features)
@@ -216,6 +227,7 @@ def test_one_column_is_not_stretched_to_all_slots(key, model):
         model({**features, key: features[key][:, :1]})
 
 
+@DIVERSE
 def test_ids_of_absent_slots_do_not_matter(model):
     features, _ = rows(model.schema)
     tags = np.equal(model.schema.slot_fields, 3)
@@ -225,6 +237,7 @@ def test_ids_of_absent_slots_do_not_matter(model):
     np.testing.assert_array_equal(predict(model, {**features, "ids": ids}), predict(model, features))
 
 
+@DIVERSE
 def test_rows_without_any_entry_give_a_finite_output(model):
     shape = (3, model.schema.num_slots)
     features = {"ids": np.zeros(shape, "int32"), "values": np.zeros(shape, "float32")}
@@ -282,6 +295,7 @@ def test_an_unknown_task_is_refused(name, mixed_schema):
         build(name, mixed_schema, task="clasification")
 
 
+@DIVERSE
 def test_mixed_precision(case, mixed_schema, mixed_precision):
     keras.utils.set_random_seed(4)
     model = case.new(mixed_schema)
@@ -292,6 +306,7 @@ def test_mixed_precision(case, mixed_schema, mixed_precision):
     assert all(np.all(np.isfinite(keras.ops.convert_to_numpy(weight))) for weight in model.weights)
 
 
+@DIVERSE
 def test_regression(case, mixed_schema):
     keras.utils.set_random_seed(5)
     if case.name not in MODELS_OF_HISTORIES:

@@ -26,7 +26,9 @@ def test_comparison_and_surface_are_written_for_a_half_finished_sweep(tmp_path):
     assert "0 of 1 rows reach the published AUC" in (tmp_path / "comparison.md").read_text()
     compare(rows, [], tmp_path)
     alone = (tmp_path / "comparison.md").read_text()
-    assert alone.startswith("# Test metrics\n") and "0.8500" in alone and "reach" not in alone and "Sources" not in alone
+    assert (
+        alone.startswith("# Test metrics\n") and "0.8500" in alone and "reach" not in alone and "Sources" not in alone
+    )
     report_neighborhood(rows, tmp_path)
     assert (tmp_path / "neighborhood_movielens_1m.png").read_bytes().startswith(b"\x89PNG")
     written = (tmp_path / "neighborhood.md").read_text()
