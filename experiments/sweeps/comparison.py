@@ -77,8 +77,8 @@ def _markdown(compared, pairs):
         lines = [
             "# Compared with the published numbers",
             "",
-            f"{sum(reached)} of {len(reached)} rows reach the published AUC. Ours are means ± sample standard deviation "
-            "over seeds; published numbers come without a spread.",
+            f"{sum(reached)} of {len(reached)} rows reach the published AUC. Ours are means ± sample standard "
+            "deviation over seeds; published numbers come without a spread.",
         ]
     lines += ["", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     for row in compared:
