@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.architecture import CHECKOUT, FOLDERS, arrows, floors, imported_names, imports, room_of, sources
+from tests.conftest import NIGHTLY
 
 # What the rooms of a folder may import outside of it. Folders that are not listed may import everything.
 ALLOWED = {
@@ -149,6 +150,12 @@ def test_each_code_file_has_its_test_file(folder):
 
 def test_files_without_tests_are_there():
     assert [path for path in WITHOUT_TESTS if not (CHECKOUT / path).is_file()] == []
+
+
+def test_lines_of_nightly_name_tests():
+    for line in NIGHTLY:
+        path, _, name = line.partition("::")
+        assert f"def {name.partition('[')[0].rstrip('*')}" in (CHECKOUT / path).read_text("utf-8"), line
 
 
 def test_no_file_holds_marks_of_an_unfinished_merge():
