@@ -14,7 +14,7 @@ from ctrzoo.explanation.report import write_explanations
 from ctrzoo.layers import FieldEmbedding
 from ctrzoo.model import CTRModel, feature_inputs
 from ctrzoo.schema import Field, Schema
-from tests.models.cases import CASES, rows, with_history
+from tests.models.cases import CASES, EACH, rows, with_history
 
 CLOSENESS = Kind("closeness", ("field", "field"), "how close two fields are", signed=True, conclusive=True)
 EXPERTS = Kind("experts", ("expert",), "the share of each expert", heading="Strongest experts")
@@ -90,7 +90,7 @@ def test_a_name_that_is_no_kind_is_shown_by_its_shape(toy, tmp_path):
     assert weights == [3]  # without a sign: nothing says that the sign counts
 
 
-@pytest.mark.parametrize("case", CASES, ids=repr)
+@pytest.mark.parametrize("case", EACH)
 def test_every_explanation_of_the_zoo_is_of_a_kind_and_has_its_axes(case, mixed_schema):
     mixed_schema = with_history(mixed_schema)
     model = case.random(mixed_schema)

@@ -13,7 +13,12 @@ PAIRS_ONLY = {"poly2", "din", "dien", "bst"}
 IS_CANDIDATE = np.array([name in CANDIDATE_FIELDS for name in SCHEMA.names])
 
 
-@pytest.mark.parametrize("name", MODELS)
+CHOSEN = {*FACTORED, *PAIRS_ONLY, "deepfm", "graphfm", "xdeepfm", "dcn_v2", "wukong"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in CHOSEN else pytest.mark.nightly) for name in MODELS]
+)
 def test_scores_equal_those_of_pairs(name):
     model = random_model(name)
     queries, candidates = sides(7, 5)
