@@ -76,7 +76,7 @@ def prepare(folder, raw, delays):
     """Run preparations that are killed after so many seconds each; return what became of them."""
     command = [sys.executable, "-c", textwrap.dedent(PREPARE), folder, raw, *map(str, delays)]
     environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
-    run = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
     assert run.returncode == 0, run.stderr
     return run.stdout.split()
 
