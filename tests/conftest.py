@@ -29,9 +29,11 @@ def pytest_collection_modifyitems(items):
     listed = re.compile("|".join(patterns))
     for item in items:
         name = item.nodeid.partition("[")[0]
-        if listed.fullmatch(item.nodeid) or cases.get(name, 0) % 4:
+        if listed.fullmatch(item.nodeid):
             item.add_marker(pytest.mark.nightly)
-        if name in cases:
+        elif name in cases and not item.get_closest_marker("nightly"):
+            if cases[name] % 4:
+                item.add_marker(pytest.mark.nightly)
             cases[name] += 1
 
 

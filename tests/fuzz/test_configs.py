@@ -82,7 +82,11 @@ def test_configurations_of_sweeps(tmp_path):
             assert {run.folder for run in runs} and len(runs) <= len(expected), what
             for run in runs:
                 assert any(all(same(flat(run.settings)[key], choice[key]) for key in choice) for choice in expected)
+    # Few are accepted, and a slow machine tries few; so the sweep itself is read each time.
     assert number < 3000 or accepted_inputs > number / 1000
+    path = tmp_path / "sweep.py"
+    path.write_bytes(SWEEP.encode())
+    assert read_sweep(path)[0] == python_reads(SWEEP.encode(), "get_sweep")
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"", b"get_config = 1", b"import sys; sys.exit()"])
