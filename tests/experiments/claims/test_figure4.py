@@ -49,13 +49,13 @@ def test_numbers_are_those_of_loops_over_rows():
             gaps.append(np.mean(others) - weights[i])
         right = (found["probability"].ravel()[row] > 0.5) == (label > 0.5)
         overlaps[int(label), bool(right)].append(len(chosen[2] & chosen[3]) / min(len(chosen[2]), len(chosen[3])))
-    measured = measure(model, features, labels)
+    measured = measure(model, features, labels)  # in other batches, so that single edges round differently
     assert measured["rows"] == 40
     for layer, values in deviations.items():
         assert measured["spread"][str(layer)]["deviation"]["mean"] == pytest.approx(np.mean(values), rel=1e-5)
-        assert measured["spread"][str(layer)]["highest"] == pytest.approx(found[f"edges_{layer}"].max(), rel=1e-6)
+        assert measured["spread"][str(layer)]["highest"] == pytest.approx(found[f"edges_{layer}"].max(), rel=1e-5)
     lowest = found["edges_2"][found["edges_2"] > 0].min()
-    assert measured["spread"]["2"]["lowest"] == pytest.approx(lowest, rel=1e-6)
+    assert measured["spread"]["2"]["lowest"] == pytest.approx(lowest, rel=1e-5)
     more = np.mean(deviations[3]) - np.mean(deviations[1])
     assert measured["spread"]["3"]["more than layer 1"]["mean"] == pytest.approx(more, rel=1e-4)
     diagonal = measured["diagonal"]
