@@ -18,7 +18,7 @@ from ctrzoo.divided_rows import look_up_divided
 from ctrzoo.types import Tensor
 
 AXIS = "rows"
-GATHERED_BYTES = 2**26
+GATHERED_BYTES = 2**24
 TABLES = r"(.*/)?(table|fixed|is_fixed)"  # the paths of the tables of `FieldEmbedding` and `HashedPairs`
 
 
@@ -107,11 +107,15 @@ def stored_shape(variable: keras.Variable, owner: keras.Variable | None = None) 
 
 
 def restore(variable: keras.Variable, array: Tensor, owner: keras.Variable | None = None) -> None:
-    """Give a variable what `stored` returned; padding becomes zero."""
-    num_rows = _rows_in_use(variable if owner is None else owner)
-    if num_rows is not None and len(array) == num_rows:
-        array = np.asarray(array)
-        array = np.concatenate([array, np.zeros((variable.shape[0] - num_rows, *array.shape[1:]), array.dtype)])
+    """Give a variable what `stored` returned; padding becomes zero.
+
+    Of a variable whose rows are divided, each device gets its rows only: no device, and no other memory, holds a copy.
+    """
+    num_rows, shape = _rows_in_use(variable if owner is None else owner), tuple(variable.shape)
+    if _is_divided(variable) and tuple(array.shape) in (shape, stored_shape(variable, owner)):
+        array = _divided(np.asarray(array), variable.value)
+    elif num_rows is not None and len(array) == num_rows:
+        array = _padded(np.asarray(array), shape[0])
     variable.assign(array)
 
 
@@ -119,6 +123,27 @@ def is_on_several_hosts(variable: keras.Variable) -> bool:
     """Return whether the rows of a variable are divided over several processes, on the JAX backend."""
     value = variable.value
     return not getattr(value, "is_fully_addressable", True) and not value.is_fully_replicated
+
+
+def _is_divided(variable):
+    sharding = getattr(variable.value, "sharding", None)
+    return sharding is not None and not sharding.is_fully_replicated
+
+
+def _divided(array, like):
+    """Return an array with the division of another one, and with zeros for the rows that it lacks."""
+    import jax
+
+    def part(index):
+        rows = range(*index[0].indices(len(like)))
+        return _padded(array[(slice(rows.start, rows.stop), *index[1:])], len(rows)).astype(like.dtype, copy=False)
+
+    return jax.make_array_from_callback(like.shape, like.sharding, part)
+
+
+def _padded(array, num_rows):
+    missing = num_rows - len(array)
+    return np.concatenate([array, np.zeros((missing, *array.shape[1:]), array.dtype)]) if missing else array
 
 
 def _gathered(value):

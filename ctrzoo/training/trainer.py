@@ -289,6 +289,7 @@ class _Run:
         self.progress.end_epoch(row)
         is_best = state.best_epoch == state.epoch
         if is_best:
+            self.best = []  # frees the earlier ones first: memory may not suffice for both
             self.best = [stored(weight) for weight in model.weights]
             state.random = [keras.ops.convert_to_numpy(variable).tolist() for variable in random_states(model)]
         strengths = self.strengths and self.strengths()

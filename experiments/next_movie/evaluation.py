@@ -49,8 +49,21 @@ def rank_model(model: CTRModel, data: RankingData, **options: Any) -> dict[str, 
     }
 
 
+def kept_ranks(path: pathlib.Path, queries: int) -> dict[str, Any] | None:
+    """Return what a file keeps of the ranks of this many queries, or None.
+
+    Args:
+        path: A file that `rank_run` or `rank_baselines` wrote.
+        queries: The number of queries.
+    """
+    if not path.is_file():
+        return None
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    return kept if kept["queries"] == queries else None
+
+
 def rank_run(workdir: pathlib.Path, data: RankingData, schema: Any) -> dict[str, Any]:
-    """Return what `rank_model` returns for the model of a run, stored in the run's folder after the first time.
+    """Return what `rank_model` returns for the model of a run, kept in the run's folder after the first time.
 
     Args:
         workdir: Folder of the run.
@@ -58,17 +71,22 @@ def rank_run(workdir: pathlib.Path, data: RankingData, schema: Any) -> dict[str,
         schema: The `Schema` of the data.
     """
     path = workdir / KEPT
-    if path.is_file():
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept["queries"] == len(data.chosen):
-            return kept
-    found = rank_model(load_model(workdir, schema), data)
-    write_json(path, found)
+    found = kept_ranks(path, len(data.chosen))
+    if not found:
+        found = rank_model(load_model(workdir, schema), data)
+        write_json(path, found)
     return found
 
 
-def rank_baselines(data: RankingData) -> dict[str, dict[str, dict[str, float]]]:
-    """Return the metrics of each baseline, fitted to all queries that are not for test."""
+def rank_baselines(data: RankingData) -> dict[str, Any]:
+    """Rank all movies by each baseline, fitted to all queries that are not for test.
+
+    Args:
+        data: The `RankingData`.
+
+    Returns:
+        `metrics` of each baseline by its name (see `RankingData.summary`), and `queries`.
+    """
     targets, seen, found = data.targets(), data.seen(), {}
     for name, scorer in baselines(data.queries, data.movies, data.splits < 2).items():
         everything, unseen = [], []
@@ -81,4 +99,4 @@ def rank_baselines(data: RankingData) -> dict[str, dict[str, dict[str, float]]]:
             everything.append(places_of(scores, targets[part]))
             unseen.append(places_of(scores, targets[part], excluded))
         found[name] = data.summary(joined(everything), joined(unseen))
-    return found
+    return {"metrics": found, "queries": len(data.chosen)}

@@ -11,13 +11,13 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from ctrzoo.files import replaced, write_csv, write_text
+from ctrzoo.files import replaced, write_csv, write_json, write_text
 from ctrzoo.types import Config
 
 from ...data_pipelines import PreparedData, load
 from ..sweeps.order import SIGNIFICANCE, orders
 from .data import RankingData, read_ranking_data
-from .evaluation import rank_baselines, rank_run
+from .evaluation import KEPT, kept_ranks, rank_baselines, rank_run
 
 # The article's order, best first.
 PRINTED = ("afm", "ffm", "deepfm", "dlrm (concat)", "wide_deep", "nfm", "fm")
@@ -40,8 +40,8 @@ SPLITS_BY = {
 def write_next_movie(rows: Sequence[Config], folder: pathlib.Path) -> None:
     """Write `next_movie.md`, `next_movie.csv` and a picture of each division for the finished runs of a sweep.
 
-    All models rank the same 2,000 test queries of each division, drawn with seed 0. The ranks of a run are stored in
-    its folder.
+    All models rank the same 2,000 test queries of each division, drawn with seed 0. The metrics of a run are kept in
+    its folder, and those of the baselines in `baselines_<division>.json`. Where they are kept, no data are read.
 
     Args:
         rows: The rows of the sweep's results.
@@ -54,7 +54,7 @@ def write_next_movie(rows: Sequence[Config], folder: pathlib.Path) -> None:
         if not chosen:
             continue
         groups = _ranked(chosen, folder)
-        bars = rank_baselines(_read(_data_of(chosen[0], folder))[1])
+        bars = _bars(chosen[0], folder, split_by)
         table += [{"split_by": split_by, **_flat(group)} for group in groups]
         table += [{"split_by": split_by, "model": name, **_numbers([bars[name]])} for name in bars]
         lines += [f"## {title}", "", *_table(groups, bars), "", f"![Mean ranks](next_movie_{split_by}.png)", ""]
@@ -94,13 +94,26 @@ def _ranked(rows, folder) -> list[dict[str, Any]]:
     """Return one dictionary per label: `label`, `ranks` of each run, and `seconds` of each run."""
     groups: dict[str, dict[str, Any]] = {}
     for row in rows:
-        # The same movie has other ids in data with other negatives.
-        data, ranking = _read(_data_of(row, folder))
         place = folder / row["group"] / f"seed_{row['seed']}"
+        ranks = kept_ranks(place / KEPT, QUERIES)
+        if not ranks:
+            # The same movie has other ids in data with other negatives.
+            data, ranking = _read(_data_of(row, folder))
+            ranks = rank_run(place, ranking, data.schema)
         group = groups.setdefault(row["label"], {"label": row["label"], "ranks": [], "seconds": []})
-        group["ranks"].append(rank_run(place, ranking, data.schema))
+        group["ranks"].append(ranks)
         group["seconds"].append(row["seconds"])
     return sorted(groups.values(), key=lambda group: _numbers(_metrics(group))["mean rank"])
+
+
+def _bars(row, folder, split_by):
+    """Return the metrics of the baselines on the data of a run, kept in the sweep's folder after the first time."""
+    path = folder / f"baselines_{split_by}.json"
+    found = kept_ranks(path, QUERIES)
+    if not found:
+        found = rank_baselines(_read(_data_of(row, folder))[1])
+        write_json(path, found)
+    return found["metrics"]
 
 
 def _metrics(group):

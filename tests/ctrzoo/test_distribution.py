@@ -130,6 +130,15 @@ for num in (1, 4):
         if num == 4:  # as it is gathered from several hosts, 7 rows at a time
             distribution.GATHERED_BYTES = 7 * 4 * table.shape[1]
             np.testing.assert_array_equal(distribution._gathered(table.value)[:359], stored(table))
+            other = -1 - abs(stored(table))  # nowhere zero, as the padding is
+            distribution.restore(table, other)
+            np.testing.assert_array_equal(np.asarray(table.value), np.concatenate([other, 0 * other[:1]]))
+            assert {part.data.shape for part in table.value.addressable_shards} == {(90, table.shape[1])}
+            try:
+                distribution.restore(table, other[:-1])
+                raise AssertionError("a table of other rows was taken")
+            except ValueError:
+                pass
         moments = [stored(each, table) for each in model.optimizer._momentums if each.shape == table.shape]
         assert len(moments) == 1 and abs(moments[0]).max() > 0
         print(num, written)

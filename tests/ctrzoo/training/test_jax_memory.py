@@ -11,9 +11,11 @@ from tests.ctrzoo.training.test_hosts import free_port
 
 NUM_ROWS, WIDTH = 8_000_000, 16
 TABLE = NUM_ROWS * WIDTH * 4
-# The memory that a process may use in addition to that of a run with a small table, in tables. One process needs three,
-# for the table and Adam's two moments. Two need one and a half each, and a copy of the best weights.
-TABLES = 2.8
+# The memory that a process may use in addition to that of a run with a small table, in tables. Two processes need 3.3
+# each: half of the table and of Adam's two moments, a copy of the best weights, and half a table to restore them. One
+# process needs five: the three, a copy, and a table to restore it.
+TABLES = 4.2
+NO_MEMORY = ("Out of memory allocating", "bad_alloc", "MemoryError")
 TRAIN = r"""
 import pathlib, re, resource, sys
 num_rows, limit = map(int, sys.argv[1:])
@@ -59,8 +61,8 @@ def test_two_processes_train_what_one_cannot():
     assert codes == (0, 0), messages
     limit = max(int(output.split()[-1]) for output in outputs) + int(TABLES * TABLE)
     _, (message,), (code,) = run_on(1, NUM_ROWS, limit)
-    assert code == 1 and "Out of memory allocating" in message, (code, message)
+    assert code and any(error in message for error in NO_MEMORY), (code, message)
     outputs, messages, codes = run_on(2, NUM_ROWS, limit)
     assert codes == (0, 0), messages
-    losses = [list(map(float, output.split()[:-1])) for output in outputs]
+    losses = [list(map(float, output.splitlines()[-1].split()[:-1])) for output in outputs]  # Gloo writes lines too
     assert losses[0] == losses[1] and losses[0][1] < losses[0][0]

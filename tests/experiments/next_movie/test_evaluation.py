@@ -61,4 +61,4 @@ def test_popularity_counts_training_and_validation_queries(data):
         higher = sum(count > counts[target] for count in counts.values())
         equal = sum(count == counts[target] for count in counts.values())
         expected.append(higher + (equal + 1) / 2)
-    assert rank_baselines(ranking)["popularity"]["all"]["mean_rank"] == pytest.approx(np.mean(expected))
+    assert rank_baselines(ranking)["metrics"]["popularity"]["all"]["mean_rank"] == pytest.approx(np.mean(expected))

@@ -2,11 +2,12 @@
 
 import csv
 import json
+import shutil
 
 import pytest
 
 from ctrzoo.experiments.next_movie.data import read_ranking_data
-from ctrzoo.experiments.next_movie.evaluation import KEPT
+from ctrzoo.experiments.next_movie.evaluation import KEPT, kept_ranks
 from ctrzoo.experiments.next_movie.report import PRINTED, QUERIES, write_next_movie
 from tests.experiments.next_movie.log import prepared
 
@@ -53,6 +54,20 @@ def test_a_table_of_means_with_baselines_and_the_printed_order(tmp_path):
     assert float(table["fm"]["mean rank"]) == 5.5 and float(table["fm"]["seen left out deviation"]) == 0.5
     assert "popularity" in table and (folder / "next_movie_random.png").stat().st_size > 5000
     assert set(PRINTED) - {"dlrm (concat)"} <= {"afm", "ffm", "deepfm", "wide_deep", "nfm", "fm"}
+
+
+def test_what_is_kept_needs_no_data(tmp_path, monkeypatch):
+    data, _ = prepared(tmp_path)
+    folder = tmp_path / "sweep"
+    queries = len(read_ranking_data(data, most=QUERIES).chosen)
+    monkeypatch.setattr("ctrzoo.experiments.next_movie.report.QUERIES", queries)
+    row = run_of(folder, data, "fm", 2018, 5.0)
+    write_next_movie([row], folder)
+    text, table = ((folder / name).read_bytes() for name in ("next_movie.md", "next_movie.csv"))
+    shutil.rmtree(data.folder)
+    write_next_movie([row], folder)
+    assert [(folder / name).read_bytes() for name in ("next_movie.md", "next_movie.csv")] == [text, table]
+    assert kept_ranks(folder / "fm" / "seed_2018" / KEPT, queries - 1) is None
 
 
 def test_nothing_finished_is_said(tmp_path):
