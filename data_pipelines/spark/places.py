@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import pathlib
 import typing
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -107,7 +108,7 @@ def find_places(session: SparkSession, source: Source, histories: Sequence[Histo
     Raises:
         ValueError: If a file is empty or is not like the first one, or no file has rows.
     """
-    source = _pinned(with_smaller_chunks(source, histories) if histories else source)
+    source = _pinned(absolute(with_smaller_chunks(source, histories) if histories else source))
     number = len(paths_of(source))
     files = session.range(0, number, 1, number)
     found = files.mapInArrow(_Lister(source, tuple(source.columns())), LISTED).toArrow().sort_by("file")
@@ -151,6 +152,22 @@ def only_file(source: typing.Any, file: int) -> Source:
     if isinstance(source, FrameSource):
         return source
     return dataclasses.replace(source, paths=[source.paths[file]], splits=list(source.splits)[file : file + 1])
+
+
+def absolute(source: typing.Any) -> Source:
+    """Return a source with absolute paths: executors work in folders of their own.
+
+    Args:
+        source: The source.
+
+    >>> absolute(TextSource(["/data/../logs/a.csv"])).paths
+    [PosixPath('/data/../logs/a.csv')]
+    """
+    if isinstance(source, DerivedSource):
+        return dataclasses.replace(source, source=typing.cast(TextSource, absolute(source.source)))
+    if isinstance(source, FrameSource):
+        return source
+    return dataclasses.replace(source, paths=[pathlib.Path(path).absolute() for path in source.paths])
 
 
 def _pinned(source):

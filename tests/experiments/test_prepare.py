@@ -186,7 +186,7 @@ def test_a_folder_is_extended_by_its_name_or_path(clicks, monkeypatch, capsys):
     assert one == two
 
 
-SPARK = ("--engine=spark", "--master=local[1]", "--table=clicks.csv", "--schema=schema.yaml")
+SPARK = ("--engine=spark", "--master=local-cluster[1,1,1024]", "--table=clicks.csv", "--schema=schema.yaml")
 
 
 def test_a_table_is_prepared_on_spark(clicks):
