@@ -10,8 +10,8 @@ BLOCK_ROWS = 4096
 BLOCK_BYTES = 80
 # Rows and processor seconds of `docs/use/spark.md`: Criteo-shaped text of 39 fields, vocabularies of at least 10 rows.
 MEASURED = {
-    "one machine": ((1e6, (9.3 + 9.4) / 2), (5e6, 32.5)),
-    "Spark": ((1e6, (82.0 + 88.7) / 2), (5e6, 175.6)),
+    "one machine": ((1e6, 13.5), (5e6, 55.0)),
+    "Spark": ((1e6, 115.6), (5e6, 209.8)),
 }
 
 
