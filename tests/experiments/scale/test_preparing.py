@@ -9,10 +9,10 @@ from ctrzoo.experiments.scale.preparing import BLOCK_ROWS, MEASURED, Engine, eng
 
 
 def test_the_measured_engines_by_hand():
-    """4 million rows more took 23.15 s more on one machine and 90.25 s more on Spark."""
+    """4 million rows more took 41.5 s more on one machine and 94.2 s more on Spark."""
     one, many = (engine_of(MEASURED[name]) for name in ("one machine", "Spark"))
-    assert one.rate == pytest.approx(4e6 / 23.15) and one.fixed == pytest.approx(9.35 - 23.15 / 4)
-    assert many.rate == pytest.approx(4e6 / 90.25) and many.fixed == pytest.approx(85.35 - 90.25 / 4)
+    assert one.rate == pytest.approx(4e6 / 41.5) and one.fixed == pytest.approx(13.5 - 41.5 / 4)
+    assert many.rate == pytest.approx(4e6 / 94.2) and many.fixed == pytest.approx(115.6 - 94.2 / 4)
     for engine, points in ((one, MEASURED["one machine"]), (many, MEASURED["Spark"])):
         assert [engine.core_seconds(rows) for rows, _ in points] == pytest.approx([seconds for _, seconds in points])
 
