@@ -20,7 +20,8 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
 ]
-exclude_patterns = ["_build", "jupyter_execute", "look_up/generated/field_keys.md"]  # keys are part of the page on schemas
+# Keys are part of the page on schemas.
+exclude_patterns = ["_build", "jupyter_execute", "look_up/generated/field_keys.md"]
 html_theme = "furo"
 html_title = f"ctrzoo {release}"
 html_static_path = ["_static"]
