@@ -109,7 +109,7 @@ def stored_shape(variable: keras.Variable, owner: keras.Variable | None = None) 
 def restore(variable: keras.Variable, array: Tensor, owner: keras.Variable | None = None) -> None:
     """Give a variable what `stored` returned; padding becomes zero.
 
-    Of a variable whose rows are divided, each device gets its rows only: no device, and no other memory, holds a copy.
+    Of a variable whose rows are divided, each device gets its own rows only, and the whole is not copied.
     """
     num_rows, shape = _rows_in_use(variable if owner is None else owner), tuple(variable.shape)
     if _is_divided(variable) and tuple(array.shape) in (shape, stored_shape(variable, owner)):

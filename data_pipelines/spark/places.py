@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
+from ctrzoo.stores import is_url
+
 from ..preparation.history_log import with_smaller_chunks
 from ..raw.sources import COMPRESSIONS, TARS, DerivedSource, FrameSource, Source, TextSource
 
@@ -108,7 +110,7 @@ def find_places(session: SparkSession, source: Source, histories: Sequence[Histo
     Raises:
         ValueError: If a file is empty or is not like the first one, or no file has rows.
     """
-    source = _pinned(absolute(with_smaller_chunks(source, histories) if histories else source))
+    source = _pinned(_absolute(with_smaller_chunks(source, histories) if histories else source))
     number = len(paths_of(source))
     files = session.range(0, number, 1, number)
     found = files.mapInArrow(_Lister(source, tuple(source.columns())), LISTED).toArrow().sort_by("file")
@@ -154,20 +156,14 @@ def only_file(source: typing.Any, file: int) -> Source:
     return dataclasses.replace(source, paths=[source.paths[file]], splits=list(source.splits)[file : file + 1])
 
 
-def absolute(source: typing.Any) -> Source:
-    """Return a source with absolute paths: executors work in folders of their own.
-
-    Args:
-        source: The source.
-
-    >>> absolute(TextSource(["/data/../logs/a.csv"])).paths
-    [PosixPath('/data/../logs/a.csv')]
-    """
+def _absolute(source):
+    """Return a source with absolute paths: executors work in folders of their own."""
     if isinstance(source, DerivedSource):
-        return dataclasses.replace(source, source=typing.cast(TextSource, absolute(source.source)))
+        return dataclasses.replace(source, source=_absolute(source.source))
     if isinstance(source, FrameSource):
         return source
-    return dataclasses.replace(source, paths=[pathlib.Path(path).absolute() for path in source.paths])
+    paths = [path if is_url(path) else pathlib.Path(path).absolute() for path in source.paths]
+    return dataclasses.replace(source, paths=paths)
 
 
 def _pinned(source):

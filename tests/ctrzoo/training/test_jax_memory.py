@@ -13,7 +13,7 @@ NUM_ROWS, WIDTH = 8_000_000, 16
 TABLE = NUM_ROWS * WIDTH * 4
 # The memory that a process may use in addition to that of a run with a small table, in tables. Two processes need 3.3
 # each: half of the table and of Adam's two moments, a copy of the best weights, and half a table to restore them. One
-# process needs five: the three, a copy, and a table to restore it.
+# process needs 4.7: the three, a copy, and a table to restore it.
 TABLES = 4.2
 NO_MEMORY = ("Out of memory allocating", "bad_alloc", "MemoryError")
 TRAIN = r"""
