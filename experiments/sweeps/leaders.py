@@ -13,6 +13,7 @@ from ctrzoo.metrics import metric_of
 from ctrzoo.types import Config
 
 from .results import name_of, title_of
+from .significance import Sample
 
 COSTS = {"seconds": "seconds per epoch", "minutes": "minutes per run", "parameters": "weights"}
 TIMES = ("seconds", "minutes")
@@ -20,6 +21,15 @@ SHOWN = ("seconds", "parameters")
 MEAN_RANK = "mean_rank"  # of a next-movie sweep, from the ranks of each run
 # Times of equal runs that differ by more than this factor say more of other work on the machine than of the model.
 NOISY = 1.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """The mean of a metric over seeds, None if a run lacks it, and its sample standard deviation."""
+
+    name: str
+    mean: float | None
+    deviation: float | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +51,7 @@ class Leader:
         minutes_slowest: The highest of these times.
         parameters: Number of weights.
         device: The kind of device; several kinds are joined by " and ".
+        others: Further metrics of the same runs.
     """
 
     dataset: str
@@ -57,6 +68,12 @@ class Leader:
     minutes_slowest: float
     parameters: int
     device: str
+    others: tuple[Score, ...] = ()
+
+    @property
+    def sample(self) -> Sample:
+        """The score as a test between groups takes it."""
+        return self.score, self.deviation, self.seeds
 
     @property
     def is_noisy(self) -> bool:
@@ -64,17 +81,33 @@ class Leader:
         return self.seconds_slowest > NOISY * self.seconds_fastest
 
 
-def read_leaders(folder: pathlib.Path, score: str = "test_auc", device: str = "not recorded") -> list[Leader]:
-    """Return the groups of a sweep's finished runs, in the order of its results.
+def read_leaders(
+    folders: Sequence[pathlib.Path],
+    score: str = "test_auc",
+    device: str = "not recorded",
+    also: Sequence[str] = (),
+) -> list[Leader]:
+    """Return the groups of finished runs of sweeps, in the order of their results.
 
     Args:
-        folder: The folder of a sweep, with `results.csv` and a folder for each run.
+        folders: The folders of sweeps, each with `results.csv` and a folder for each run. A group that several of them
+            have is read from the first.
         score: A column of `results.csv`, such as `"test_auc"`, or `"mean_rank"` of a next-movie sweep.
         device: What to call the device of runs that did not record its kind.
+        also: Further columns of `results.csv` to read, such as `"test_log_loss"`.
 
     Raises:
-        ValueError: If the folder has no results, no finished run, or no such score.
+        ValueError: If a folder has no results, no finished run, or no such score.
     """
+    leaders: dict[tuple[str, str], Leader] = {}
+    for folder in folders:
+        for group, leader in _read_folder(folder, score, device, also):
+            leaders.setdefault(group, leader)
+    return list(leaders.values())
+
+
+def _read_folder(folder, score, device, also):
+    """Return each group of a sweep that has a finished run: its data set and folder, and its `Leader`."""
     table = folder / "results.csv"
     if not table.is_file():
         raise ValueError(
@@ -83,19 +116,20 @@ def read_leaders(folder: pathlib.Path, score: str = "test_auc", device: str = "n
     with open(table, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     known = [name for name in (rows[0] if rows else ()) if name.startswith("test_")]
-    if score not in (*known, MEAN_RANK):
-        raise ValueError(f"{table} has no score {score!r}. Its scores are {', '.join(known)}.")
+    for name in (score, *also):
+        if name not in known and (name, name) != (score, MEAN_RANK):
+            raise ValueError(f"{table} has no score {name!r}. Its scores are {', '.join(known)}.")
     groups: dict[tuple[str, str], list[dict[str, str]]] = {}
     for row in rows:
         groups.setdefault((row["dataset"], row["group"]), []).append(row)
-    found = [_leader(members, folder, score, device) for members in groups.values()]
-    leaders = [leader for leader in found if leader]
+    found = [(group, _leader(members, folder, score, device, also)) for group, members in groups.items()]
+    leaders = [(group, leader) for group, leader in found if leader]
     if not leaders:
         raise ValueError(f"{folder} has no finished run with {score}. Finish the sweep by running its command again.")
     return leaders
 
 
-def _leader(members, folder, score, device):
+def _leader(members, folder, score, device, also):
     scored = [
         (row, value)
         for row in members
@@ -115,11 +149,23 @@ def _leader(members, folder, score, device):
         seeds=len(scored),
         unfinished=len(members) - len(scored),
         score=statistics.fmean(scores),
-        deviation=statistics.stdev(scores) if len(scores) > 1 else None,
+        deviation=_deviation(scores),
         **times,
         parameters=int(float(first["num_parameters"])),
         device=" and ".join(sorted({_device(row, folder) or device for row, _ in scored})),
+        others=tuple(_other(name, [row[name] for row, _ in scored]) for name in also),
     )
+
+
+def _other(name, cells):
+    values = [float(cell) for cell in cells if cell]
+    if len(values) < len(cells):
+        return Score(name, None, None)
+    return Score(name, statistics.fmean(values), _deviation(values))
+
+
+def _deviation(values):
+    return statistics.stdev(values) if len(values) > 1 else None
 
 
 def _times(name, values):
@@ -213,9 +259,17 @@ def rows_of_leaders(leaders: Sequence[Leader], higher: bool = True) -> list[Mapp
     """Return a dictionary per leader, the best score of each data set first, with `on_front_of_...` for each cost."""
     fronts = {cost: front(leaders, cost, higher) for cost in COSTS}
     return [
-        {**dataclasses.asdict(each), **{f"on_front_of_{cost}": each in fronts[cost] for cost in COSTS}}
+        {
+            **{name: value for name, value in dataclasses.asdict(each).items() if name != "others"},
+            **{f"{other.name}{part}": value for other in each.others for part, value in _parts(other)},
+            **{f"on_front_of_{cost}": each in fronts[cost] for cost in COSTS},
+        }
         for each in ordered(leaders, higher)
     ]
+
+
+def _parts(score):
+    return ("", score.mean), ("_deviation", score.deviation)
 
 
 def ordered(leaders: Sequence[Leader], higher: bool = True) -> list[Leader]:

@@ -3,13 +3,11 @@
 import itertools
 from collections.abc import Sequence
 
-from scipy.stats import ttest_ind_from_stats
-
 from ctrzoo.types import Config
 
 from .results import name_of
+from .significance import SIGNIFICANCE, p_value
 
-SIGNIFICANCE = 0.05
 COLUMNS = ("data set", "printed higher", "printed lower", "printed difference", "our difference", "p", "ours")
 _VERDICTS = ("as printed", "within noise", "the other way")
 
@@ -58,11 +56,8 @@ def order_lines(pairs: Sequence[Config]) -> list[str]:
 
 def _order(higher, lower):
     difference = higher["auc"] - lower["auc"]
-    if higher["auc_deviation"] == lower["auc_deviation"] == 0:  # the test divides by deviations
-        p = float(difference == 0)
-    else:
-        samples = [part for row in (higher, lower) for part in (row["auc"], row["auc_deviation"], row["seeds"])]
-        p = float(ttest_ind_from_stats(*samples, equal_var=False).pvalue)
+    p = p_value(*((row["auc"], row["auc_deviation"], row["seeds"]) for row in (higher, lower)))
+    assert p is not None, "both rows have a spread"
     return {
         "dataset": higher["dataset"],
         "higher": name_of(higher),

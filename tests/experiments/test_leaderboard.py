@@ -24,6 +24,30 @@ def test_the_table_by_hand():
     assert "| device |" in markdown([leaders[1], leader("fm", 0.8, device="GPU")])
 
 
+def test_references_by_hand():
+    leaders = [
+        leader("fm", 0.813, seeds=2, deviation=0.001),
+        leader("ffm", 0.8, seeds=2, deviation=0.001),
+        leader("afm", 0.803, seeds=2, deviation=0.001),
+        leader("lr", 0.7),
+        leader("fm", 0.5, dataset="views"),
+    ]
+    lines = markdown(leaders, references=["afm"]).replace("\N{NO-BREAK SPACE}", " ").splitlines()
+    last = {line.split(" | ")[1]: line.split(" | ")[-1] for line in lines if line.startswith("| clicks")}
+    # t is the difference in thousandths, and with two degrees of freedom p = 1 - t / sqrt(t^2 + 2).
+    assert last == {
+        "fm": "+0.0100 (p = 0.0099) |",
+        "ffm": "-0.0030 (p = 0.095) |",
+        "lr": "-0.1030 |",  # one seed, no test
+        "afm": " |",
+    }
+    assert lines[-1] == "- afm: fm better beyond noise; 0 of 2 worse beyond noise."
+    text = markdown(leaders, "test_log_loss", references=["afm"])
+    assert "- afm: none better beyond noise; 1 of 2 worse beyond noise." in text
+    with pytest.raises(ValueError, match="No model is called 'dnn'"):
+        markdown(leaders, references=["dnn"])
+
+
 def test_files_are_written(tmp_path, capsys):
     (tmp_path / "results.csv").write_text(HEADER + ROWS, encoding="utf-8")
     main([f"--folder={tmp_path}", "--costs", "minutes"])
@@ -33,6 +57,19 @@ def test_files_are_written(tmp_path, capsys):
     }
     with open(tmp_path / "leaderboard.csv", newline="", encoding="utf-8") as file:
         assert [row["name"] for row in csv.DictReader(file)] == ["fm", "afm size=2"]
+
+
+def test_sweeps_are_shown_together(tmp_path):
+    for name, model in (("old", "fm"), ("new", "lr")):
+        (tmp_path / name).mkdir()
+        text = HEADER + ROWS.splitlines(keepends=True)[0].replace("fm", model)
+        (tmp_path / name / "results.csv").write_text(text, encoding="utf-8")
+    folders = [f"--folder={tmp_path / 'new'}", "--more_folders", str(tmp_path / "old")]
+    main([*folders, "--also", "test_log_loss", "--references", "fm"])
+    text = (tmp_path / "new" / "leaderboard.md").read_text(encoding="utf-8")
+    assert "| model | seeds | test AUC | test log loss |" in text and "| against fm |" in text
+    assert "| lr | 1 | 0.8000 | 0.4000 |" in text and "| fm | 1 | 0.8000 | 0.4000 |" in text
+    assert not list((tmp_path / "old").glob("leaderboard*"))
 
 
 def test_a_score_without_direction_is_refused(tmp_path, capsys):

@@ -32,14 +32,38 @@ def leader(name, score, seconds=1.0, parameters=1, **changes):
 
 
 def test_means_and_medians_by_hand(folder):
-    fm, afm = read_leaders(folder)
+    fm, afm = read_leaders([folder])
     assert (fm.name, fm.seeds, fm.unfinished) == ("fm", 3, 1)
     assert fm.score == pytest.approx(0.82) and fm.deviation == pytest.approx(0.02)
     assert (fm.seconds, fm.seconds_fastest, fm.seconds_slowest) == (3.0, 2.0, 9.0)  # a mean would be 4.67
     assert (fm.minutes, fm.minutes_fastest, fm.minutes_slowest) == (2.0, 1.0, 4.0)
     assert fm.parameters == 100 and fm.is_noisy
     assert (afm.name, afm.deviation, afm.is_noisy) == ("afm size=2", None, False)
-    assert read_leaders(folder, "test_log_loss")[0].score == pytest.approx(0.38)
+    assert read_leaders([folder], "test_log_loss")[0].score == pytest.approx(0.38)
+
+
+def test_further_scores_by_hand(folder):
+    fm, afm = read_leaders([folder], also=["test_log_loss"])
+    (loss,) = fm.others
+    assert loss.name == "test_log_loss" and (loss.mean, loss.deviation) == pytest.approx((0.38, 0.02))
+    assert (afm.others[0].mean, afm.others[0].deviation) == (0.37, None)
+    rows = rows_of_leaders([fm, afm])
+    assert [row["test_log_loss_deviation"] for row in rows] == [pytest.approx(0.02), None]
+    assert rows[0]["test_log_loss"] == pytest.approx(0.38) and "others" not in rows[0]
+    (folder / "results.csv").write_text(HEADER + ROWS.replace("0.82,0.38", "0.82,"), encoding="utf-8")
+    (loss,) = read_leaders([folder], also=["test_log_loss"])[0].others
+    assert (loss.mean, loss.deviation) == (None, None)  # two of three runs are no mean of three
+
+
+def test_the_first_folder_has_precedence(folder, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    rows = ROWS.replace("afm", "lr").replace("0.80", "0.10")
+    (other / "results.csv").write_text(HEADER + rows, encoding="utf-8")
+    leaders = read_leaders([folder, other])
+    assert [each.name for each in leaders] == ["fm", "afm size=2", "lr size=2"]
+    assert leaders[0].score == pytest.approx(0.82)
+    assert read_leaders([other, folder])[0].score == pytest.approx(1.76 / 3)
 
 
 def test_kinds_of_device_are_read_from_the_runs(folder):
@@ -47,7 +71,7 @@ def test_kinds_of_device_are_read_from_the_runs(folder):
         run = folder / "clicks_fm_1" / f"seed_{seed}"
         run.mkdir(parents=True)
         (run / "experiment.json").write_text(json.dumps({"devices": devices}), encoding="utf-8")
-    fm, afm = read_leaders(folder, device="CPU")
+    fm, afm = read_leaders([folder], device="CPU")
     assert (fm.device, afm.device) == ("A and CPU", "CPU")
 
 
@@ -57,17 +81,19 @@ def test_mean_ranks_are_read_from_the_runs(folder):
         run.mkdir(parents=True)
         ranks = {"metrics": {"all": {"mean_rank": rank}}}
         (run / "ranks.json").write_text(json.dumps(ranks), encoding="utf-8")
-    (fm,) = read_leaders(folder, "mean_rank")
+    (fm,) = read_leaders([folder], "mean_rank")
     assert (fm.score, fm.seeds, fm.unfinished, fm.seconds) == (12.0, 2, 2, 2.5)
 
 
 def test_what_is_wrong_is_said(folder, tmp_path):
     with pytest.raises(ValueError, match="no score 'test_mrr'. Its scores are test_auc, test_log_loss"):
-        read_leaders(folder, "test_mrr")
+        read_leaders([folder], "test_mrr")
+    with pytest.raises(ValueError, match="no score 'test_mrr'"):
+        read_leaders([folder], also=["test_mrr"])
     with pytest.raises(ValueError, match="no results.csv"):
-        read_leaders(tmp_path / "absent")
+        read_leaders([tmp_path / "absent"])
     with pytest.raises(ValueError, match="no finished run with mean_rank"):
-        read_leaders(folder, "mean_rank")
+        read_leaders([folder], "mean_rank")
 
 
 def test_the_front_by_hand():
