@@ -11,6 +11,7 @@ from keras import ops
 
 from ctrzoo.layers.base import BiasedLayer
 from ctrzoo.layers.dense import MLP
+from ctrzoo.layers.numerics import inner_layer_norm
 from ctrzoo.types import Config, Shape, Tensor
 
 EPSILON = 1e-5  # of the layer normalizations, that of PyTorch and of FuxiCTR's code
@@ -101,19 +102,26 @@ class WukongLayer(BiasedLayer):
         return keras.layers.LayerNormalization(epsilon=EPSILON, name=name, dtype=self.dtype_policy)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        _, number, dim = inputs.shape
-        right = ops.transpose(inputs, (0, 2, 1))
-        if self.rank is not None:
-            right = ops.matmul(right, self.projection)  # (b, d, k): never n x n
-        products = ops.reshape(ops.matmul(inputs, right), (-1, number * right.shape[-1]))
-        vectors = ops.relu(self.mlp(self.product_norm(products), training=training))
-        vectors = ops.reshape(vectors, (-1, self.num_fm, dim))
-        states = ops.concatenate([vectors, _combine(self.linear_kernel, inputs)], axis=1)
-        residual = inputs if self.residual_kernel is None else _combine(self.residual_kernel, inputs)
-        states = states + residual
+        # All of this works on (b, d, n): linear maps of vectors are then one matrix product for all rows. Between two
+        # layers, TensorFlow drops both transpositions.
+        states = ops.transpose(inputs, (0, 2, 1))
+        number = inputs.shape[1]
+        right = states if self.rank is None else _map_vectors(states, self.projection)  # (b, d, k): never n x n
+        products = ops.matmul(ops.transpose(states, (0, 2, 1)), right)
+        products = self.product_norm(ops.reshape(products, (-1, number * right.shape[-1])))
+        vectors = ops.relu(self.mlp(products, training=training))
+        vectors = ops.transpose(ops.reshape(vectors, (-1, self.num_fm, inputs.shape[2])), (0, 2, 1))
+        # The linear vectors follow those of the FM block. One map gives them and the residual, which joins both.
+        kernel = ops.pad(self.linear_kernel, ((0, 0), (self.num_fm, 0)))
+        kernel = kernel + (
+            ops.eye(number, dtype=kernel.dtype) if self.residual_kernel is None else self.residual_kernel
+        )
+        states = _map_vectors(states, kernel) + ops.pad(vectors, ((0, 0), (0, 0), (0, self.num_linear)))
         if self.residual_bias is not None:
-            states = states + self.residual_bias
-        return self.norm(states) if self.layer_norm else states
+            states = states + ops.transpose(self.residual_bias)
+        if self.layer_norm:
+            states = inner_layer_norm(self.norm, states)
+        return ops.transpose(states, (0, 2, 1))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], self.num_fm + self.num_linear, input_shape[2])
@@ -130,6 +138,7 @@ class WukongLayer(BiasedLayer):
         }
 
 
-def _combine(kernel, vectors):
-    """Return linear combinations of vectors, `(b, n, d)` and a kernel `(n, m)` giving `(b, m, d)`."""
-    return ops.matmul(ops.transpose(kernel), vectors)
+def _map_vectors(states, kernel):
+    """Return linear combinations of n vectors, `(b, d, n)` and a kernel `(n, m)` giving `(b, d, m)`."""
+    _, dim, number = states.shape
+    return ops.reshape(ops.matmul(ops.reshape(states, (-1, number)), kernel), (-1, dim, kernel.shape[1]))

@@ -91,3 +91,25 @@ def test_a_penalty_is_half_the_squared_norm_or_the_regularizer():
     assert numerics.penalty(0.0) is None
     with pytest.raises(ValueError, match="Give one of them"):
         numerics.penalty(0.5, "l1")
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 4), (2, 1, 3)])
+def test_the_inner_layer_normalization_is_that_of_keras_along_the_last_axis(shape):
+    random = np.random.default_rng(7)
+    states = tf.constant(random.normal(size=shape))
+    norm = keras.layers.LayerNormalization(epsilon=0.1, dtype="float64")
+    norm.build((None, shape[1]))
+    norm.set_weights([random.normal(size=shape[1]), random.normal(size=shape[1])])
+
+    def moved(states):
+        return tf.transpose(norm(tf.transpose(states, (0, 2, 1))), (0, 2, 1))
+
+    results = []
+    for function in (lambda states: numerics.inner_layer_norm(norm, states), moved):
+        with tf.GradientTape() as tape:
+            tape.watch(states)
+            outputs = function(states)
+            loss = tf.reduce_sum(tf.sin(outputs))
+        results.append([outputs, *tape.gradient(loss, [states, norm.gamma.value, norm.beta.value])])
+    for found, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
