@@ -80,10 +80,13 @@ class MLP(BiasedLayer):
             input_shape = step.compute_output_shape(input_shape)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        outputs = inputs
-        for step in self.steps:
-            outputs = step(outputs, training=training) if _has_training(step) else step(outputs)
-        return outputs
+        return self.after_first(self.steps[0](inputs), training) if self.steps else inputs
+
+    def after_first(self, states: Tensor, training: bool | None = None) -> Tensor:
+        """Apply all steps but the first linear map, which the caller computed in another way, `(batch, width)`."""
+        for step in self.steps[1:]:
+            states = step(states, training=training) if _has_training(step) else step(states)
+        return states
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         for step in self.steps:

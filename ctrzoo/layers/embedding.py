@@ -207,24 +207,19 @@ class FieldEmbedding(TableLayer):
         if not self.apart:
             return self._pool(embedded, values, self.pooled.fields), []
         ends = np.cumsum([field.num_slots for field in self.pooled.fields]).tolist()
-        slots = {
-            field.name: slice(end - field.num_slots, end) for field, end in zip(self.pooled.fields, ends, strict=True)
-        }
-        events = [embedded[:, slots[name]] for name in self.apart]
+        slots = {field.name: (end - field.num_slots, end) for field, end in zip(self.pooled.fields, ends, strict=True)}
+        edges = sorted({edge for name in self.apart for edge in slots[name]} - {0, ends[-1]})
+        # The gradient of a split joins the pieces. That of a slice fills a tensor of all slots.
+        parts, parts_of_values = (
+            dict(zip([0, *edges], ops.split(each, edges, axis=1), strict=True)) for each in (embedded, values)
+        )
+        events = [parts.pop(slots[name][0]) for name in self.apart]
         kept = [field for field in self.pooled.fields if field.name not in self.apart]
         if not kept:
             return None, events
-        cuts = sorted((slots[name] for name in self.apart), key=lambda cut: cut.start)
-        runs = [
-            slice(before, after)  # the slots between two sequences
-            for before, after in zip(
-                [0, *(cut.stop for cut in cuts)], [*(cut.start for cut in cuts), None], strict=True
-            )
-            if before != after and before < ends[-1]
-        ]
         embedded, values = (
-            ops.concatenate([each[:, run] for run in runs], axis=1) if len(runs) > 1 else each[:, runs[0]]
-            for each in (embedded, values)
+            ops.concatenate(each, axis=1) if len(each) > 1 else each[0]
+            for each in (list(parts.values()), [parts_of_values[start] for start in parts])
         )
         return self._pool(embedded, values, kept), events
 

@@ -12,7 +12,7 @@ from keras import ops
 from ctrzoo.layers.activations import activation_config, find_activation
 from ctrzoo.layers.base import BiasedLayer
 from ctrzoo.layers.dense import MLP
-from ctrzoo.layers.numerics import lowest_score, softmax
+from ctrzoo.layers.numerics import linear_map, lowest_score, softmax
 from ctrzoo.layers.recency import places
 from ctrzoo.types import Activation, Config, Shape, Tensor
 
@@ -118,16 +118,22 @@ class EventAttention(BiasedLayer):
 
     def _scores(self, candidate, events, present, training):
         if self.score != "network":
-            keys = ops.matmul(events, self.kernel) if self.score == "bilinear" else events
-            return ops.squeeze(ops.matmul(keys, candidate[:, :, None]), axis=-1)
+            if self.score == "bilinear":
+                candidate = ops.matmul(candidate, ops.transpose(self.kernel))  # (I W) . q = I . (W q)
+            return ops.squeeze(ops.matmul(events, candidate[:, :, None]), axis=-1)
         slots, size = events.shape[1:]
-        query = candidate[:, None]
-        parts = [ops.repeat(query, slots, axis=1), events, query - events, query * events]
+        first = self.network.steps[0]
+        of_query, of_event, of_difference, of_product, *of_place = ops.split(
+            first.kernel, [size * part for part in range(1, 5)][: 4 if self.position_dim else 3], axis=0
+        )
+        # The map of (q, e, q - e, q * e), joined, without joining them: what depends on q alone comes once per row.
+        states = linear_map(events, of_event - of_difference) + linear_map(candidate[:, None] * events, of_product)
+        states = states + (ops.matmul(candidate, of_query + of_difference) + first.bias)[:, None]
         if self.position_dim:
-            parts.append(ops.take(self.positions, places(present), axis=0))
+            states = states + ops.take(ops.matmul(self.positions, of_place[0]), places(present), axis=0)
         # Rows of a matrix, so that an activation has one slope for each unit, not for each event too.
-        inputs = ops.reshape(ops.concatenate(parts, axis=-1), (-1, 4 * size + (self.position_dim or 0)))
-        return ops.reshape(self.network(inputs, training=training), (-1, slots))
+        states = ops.reshape(states, (-1, states.shape[-1]))
+        return ops.reshape(self.network.after_first(states, training), (-1, slots))
 
     def compute_output_shape(self, candidate_shape: Shape, events_shape: Shape, present_shape: Shape) -> Shape:
         return tuple(events_shape[:2])

@@ -58,16 +58,19 @@ class EventGRU(BiasedLayer):
 
     def call(self, events: Tensor, scales: Tensor) -> Tensor:
         slots, size = events.shape[1:]
-        inputs = ops.matmul(events, self.kernel) + self.bias  # gates r, n, u
+        num_gates = 3 if self.use_update_gate else 2  # r, n, u
+        # Cut into slots by operations whose gradients join the pieces. Those of slices fill tensors of all slots.
+        by_slot = ops.reshape(ops.transpose(events, (1, 0, 2)), (-1, size))
+        gates = ops.split(ops.matmul(by_slot, self.kernel) + self.bias, num_gates, axis=-1)
+        given = [ops.unstack(ops.reshape(gate, (slots, -1, size)), slots, axis=0) for gate in gates]
         state, states = ops.zeros_like(events[:, 0]), []
-        for slot in range(slots):
-            given = inputs[:, slot]
+        for slot, step in enumerate(ops.split(scales, slots, axis=1)):
             kept = ops.matmul(state, self.recurrent_kernel) + self.recurrent_bias
-            reset = ops.sigmoid(given[:, :size] + kept[:, :size])
-            new = ops.tanh(given[:, size : 2 * size] + reset * kept[:, size : 2 * size])
-            step = scales[:, slot : slot + 1]
+            kept = ops.split(kept, num_gates, axis=-1)
+            reset = ops.sigmoid(given[0][slot] + kept[0])
+            new = ops.tanh(given[1][slot] + reset * kept[1])
             if self.use_update_gate:
-                step = step * ops.sigmoid(given[:, 2 * size :] + kept[:, 2 * size :])
+                step = step * ops.sigmoid(given[2][slot] + kept[2])
             state = state + step * (new - state)
             states.append(state)
         return ops.stack(states, axis=1) if self.return_states else state

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from ctrzoo.layers.base import BiasedLayer, ExplainingLayer
-from ctrzoo.layers.numerics import fresh, glorot_uniform, lowest_score, softmax
+from ctrzoo.layers.numerics import fresh, glorot_uniform, linear_map, lowest_score, softmax
 from ctrzoo.layers.recency import places
 from ctrzoo.types import Config, Shape, Tensor
 
@@ -163,17 +163,24 @@ class EventTransformer(ExplainingLayer, BiasedLayer):
     def _attend(self, states, present, training):
         """Return the heads' weighted sums, joined, and the attention averaged over heads."""
         slots, size = states.shape[1:]
-        projected = ops.matmul(states, self.projection_kernel) + self.projection_bias
-        projected = ops.reshape(projected, (-1, slots, 3, self.num_heads, size // self.num_heads))
-        queries, keys, values = (ops.transpose(projected[:, :, part], (0, 2, 1, 3)) for part in range(3))  # b h i s
-        scores = ops.matmul(queries, ops.transpose(keys, (0, 1, 3, 2))) * (size // self.num_heads) ** -0.5
         allowed = ops.logical_or(present[:, None], ops.convert_to_tensor(np.eye(slots, dtype=bool)))
         if self.causal:
             allowed = ops.logical_and(allowed, ops.convert_to_tensor(np.tri(slots, dtype=bool)))
-        attention = softmax(ops.where(allowed[:, None], scores, lowest_score(self.compute_dtype)))
-        summed = ops.matmul(self.drop_attention(attention, training=training), values)
-        summed = ops.reshape(ops.transpose(summed, (0, 2, 1, 3)), (-1, slots, size))
-        return summed, ops.mean(attention, axis=1)
+        # The weights are cut into heads, not the activations: nothing of the batch is split or transposed.
+        pieces = 3 * self.num_heads
+        kernels, biases = ops.split(self.projection_kernel, pieces, axis=-1), ops.split(self.projection_bias, pieces)
+        summed, attentions = [], []
+        for head in range(self.num_heads):
+            queries, keys, values = (
+                linear_map(states, kernels[piece]) + biases[piece] for piece in range(head, pieces, self.num_heads)
+            )
+            queries = queries * (size // self.num_heads) ** -0.5
+            scores = ops.where(
+                allowed, ops.matmul(queries, ops.transpose(keys, (0, 2, 1))), lowest_score(self.compute_dtype)
+            )
+            attentions.append(softmax(scores))
+            summed.append(ops.matmul(self.drop_attention(attentions[-1], training=training), values))
+        return ops.concatenate(summed, axis=-1), sum(attentions) / self.num_heads
 
     def _added(self, states, change, norm, training):
         change = self.drop(change, training=training)

@@ -117,6 +117,16 @@ def inner_layer_norm(norm: keras.layers.LayerNormalization, states: Tensor) -> T
     return ops.cast(forward(*(ops.cast(each, wide) for each in (states, norm.gamma, norm.beta))), dtype)
 
 
+def linear_map(states: Tensor, kernel: Tensor) -> Tensor:
+    """Multiply the last axis by a matrix, as one product for all rows. Keras' `matmul` computes one for each row.
+
+    >>> linear_map(np.ones((2, 3, 4)), np.ones((4, 5))).shape
+    TensorShape([2, 3, 5])
+    """
+    rows = ops.matmul(ops.reshape(states, (-1, states.shape[-1])), kernel)
+    return ops.reshape(rows, (-1, *states.shape[1:-1], kernel.shape[-1]))
+
+
 def sizes(name: str, size: int | Sequence[int], count: int) -> tuple[int, ...]:
     """Return one size for each of `count` parts: the given ones, or the given one for all.
 

@@ -11,7 +11,7 @@ from keras import ops
 
 from ctrzoo.layers.base import BiasedLayer
 from ctrzoo.layers.dense import MLP
-from ctrzoo.layers.numerics import inner_layer_norm
+from ctrzoo.layers.numerics import inner_layer_norm, linear_map
 from ctrzoo.types import Config, Shape, Tensor
 
 EPSILON = 1e-5  # of the layer normalizations, that of PyTorch and of FuxiCTR's code
@@ -106,7 +106,7 @@ class WukongLayer(BiasedLayer):
         # layers, TensorFlow drops both transpositions.
         states = ops.transpose(inputs, (0, 2, 1))
         number = inputs.shape[1]
-        right = states if self.rank is None else _map_vectors(states, self.projection)  # (b, d, k): never n x n
+        right = states if self.rank is None else linear_map(states, self.projection)  # (b, d, k): never n x n
         products = ops.matmul(ops.transpose(states, (0, 2, 1)), right)
         products = self.product_norm(ops.reshape(products, (-1, number * right.shape[-1])))
         vectors = ops.relu(self.mlp(products, training=training))
@@ -116,7 +116,7 @@ class WukongLayer(BiasedLayer):
         kernel = kernel + (
             ops.eye(number, dtype=kernel.dtype) if self.residual_kernel is None else self.residual_kernel
         )
-        states = _map_vectors(states, kernel) + ops.pad(vectors, ((0, 0), (0, 0), (0, self.num_linear)))
+        states = linear_map(states, kernel) + ops.pad(vectors, ((0, 0), (0, 0), (0, self.num_linear)))
         if self.residual_bias is not None:
             states = states + ops.transpose(self.residual_bias)
         if self.layer_norm:
@@ -136,9 +136,3 @@ class WukongLayer(BiasedLayer):
             "dropout": self.dropout,
             "layer_norm": self.layer_norm,
         }
-
-
-def _map_vectors(states, kernel):
-    """Return linear combinations of n vectors, `(b, d, n)` and a kernel `(n, m)` giving `(b, d, m)`."""
-    _, dim, number = states.shape
-    return ops.reshape(ops.matmul(ops.reshape(states, (-1, number)), kernel), (-1, dim, kernel.shape[1]))
