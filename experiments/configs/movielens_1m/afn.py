@@ -1,4 +1,4 @@
-"""AFN on MovieLens-1M: the settings of DeepFM but for the dropout of embeddings; they were not tuned for this model.
+"""AFN on MovieLens-1M: a third of DeepFM's learning rate, twice its penalty, and no dropout of embeddings.
 
 With the default of 800 neurons, an epoch takes ten times as long: each has 16 outputs, which all enter the MLP. 100 are
 still five times as many as there are pairs of the seven fields.
@@ -14,10 +14,10 @@ def get_config() -> Config:
     return {
         "epochs": 16,
         "patience": 3,
-        "learning_rate": 3e-3,
+        "learning_rate": 1e-3,
         "optimizer": "adam",
         "learning_rate_schedule": "cosine",
-        "embedding_l2": 6e-4,
+        "embedding_l2": 1.2e-3,
         "num_neurons": 100,
         "hidden_dropout": 0.2,
     }

@@ -1,4 +1,4 @@
-"""FCN on MovieLens-1M: the settings of DCN-v2, with the authors' numbers of layers; they were not tuned here.
+"""FCN on MovieLens-1M: twice DCN-v2's penalty, no dropout of embeddings, and the authors' numbers of layers.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=fcn --raw=ml-1m.zip`
 """
@@ -11,11 +11,10 @@ def get_config() -> Config:
     return {
         "epochs": 16,
         "patience": 3,
-        "learning_rate": 1e-3,
+        "learning_rate": 3e-3,
         "optimizer": "adam",
         "learning_rate_schedule": "cosine",
-        "embedding_dropout": 0.1,
-        "embedding_l2": 6e-4,
+        "embedding_l2": 1.2e-3,
         "num_exponential_layers": 3,
         "exponential_dropout": 0.1,
         "num_linear_layers": 4,
