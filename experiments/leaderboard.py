@@ -3,8 +3,9 @@
 Example: `python -m ctrzoo.experiments.leaderboard --folder=experiments/results/table2`. It reads the finished runs and
 writes `leaderboard.md`, `leaderboard.csv` and `leaderboard.png` into the folder. Costs are the wall time of an epoch
 (the median of a run, then the median over runs), that of a whole run, and the number of weights. `--note` says how the
-times were measured. `--score=mean_rank` reads the ranks of a next-movie sweep. `--more_folders` adds the runs of other
-sweeps, `--also` columns of other scores, and `--references` compares each model with these, by Welch's t-test.
+times were measured, and `--times_from` takes those of other runs of the same models. `--score=mean_rank` reads the
+ranks of a next-movie sweep. `--more_folders` adds the runs of other sweeps, `--also` columns of other scores, and
+`--references` compares each model with these, by Welch's t-test.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from .sweeps.leaders import (
     read_leaders,
     rows_of_leaders,
     score_text,
+    with_times,
 )
 from .sweeps.leaders import score_title as title_of
 from .sweeps.leaders_plot import plot_leaders
@@ -152,6 +154,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--references", nargs="+", default=(), help="Models with which the others are compared.")
     parser.add_argument("--note", default=NOTE, help="How the times were measured, for the table and the picture.")
     parser.add_argument(
+        "--times_from",
+        type=pathlib.Path,
+        help="The folder of a sweep of the same models, whose epochs were timed on one machine. A run's time becomes "
+        "the time of an epoch times its epochs.",
+    )
+    parser.add_argument(
         "--device", default="not recorded", help="The device of runs that did not record its kind, such as CPU."
     )
     parser.add_argument(
@@ -161,6 +169,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with one_line_failures("leaderboard", "Interrupted."):
         higher = higher_is_better(options.score)
         leaders = read_leaders([options.folder, *options.more_folders], options.score, options.device, options.also)
+        if options.times_from:
+            leaders = with_times(leaders, read_leaders([options.times_from], device=options.device))
         text = markdown(leaders, options.score, options.note, options.references)
         plot_leaders(leaders, options.folder / "leaderboard.png", options.score, options.note, options.costs)
         write_csv(options.folder / "leaderboard.csv", rows_of_leaders(leaders, higher))

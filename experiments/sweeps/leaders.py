@@ -49,6 +49,7 @@ class Leader:
         minutes: Median wall time of a whole run.
         minutes_fastest: The lowest of these times.
         minutes_slowest: The highest of these times.
+        epochs: Median number of epochs of a run.
         parameters: Number of weights.
         device: The kind of device; several kinds are joined by " and ".
         others: Further metrics of the same runs.
@@ -66,6 +67,7 @@ class Leader:
     minutes: float
     minutes_fastest: float
     minutes_slowest: float
+    epochs: float
     parameters: int
     device: str
     others: tuple[Score, ...] = ()
@@ -104,6 +106,32 @@ def read_leaders(
         for group, leader in _read_folder(folder, score, device, also):
             leaders.setdefault(group, leader)
     return list(leaders.values())
+
+
+def with_times(leaders: Sequence[Leader], measured: Sequence[Leader]) -> list[Leader]:
+    """Return leaders with the times of an epoch of other runs of the same models, such as short ones of one machine.
+
+    The time of a whole run becomes the time of an epoch times the number of epochs.
+
+    Args:
+        leaders: The groups of runs, with their scores and numbers of epochs.
+        measured: The groups of runs that have the times.
+
+    Raises:
+        ValueError: If a leader has no time.
+    """
+    found = {(each.dataset, each.name): each for each in measured}
+    missing = [each.name for each in leaders if (each.dataset, each.name) not in found]
+    if missing:
+        raise ValueError(f"No time was measured for {', '.join(missing)}. Measure each model of the leaderboard.")
+    return [_with_time(each, found[each.dataset, each.name]) for each in leaders]
+
+
+def _with_time(leader, measured):
+    names = [f"seconds{part}" for part in ("", "_fastest", "_slowest")]
+    seconds = {name: getattr(measured, name) for name in names}
+    minutes = {name.replace("seconds", "minutes"): value * leader.epochs / 60 for name, value in seconds.items()}
+    return dataclasses.replace(leader, **seconds, **minutes, device=measured.device)
 
 
 def _read_folder(folder, score, device, also):
@@ -151,6 +179,7 @@ def _leader(members, folder, score, device, also):
         score=statistics.fmean(scores),
         deviation=_deviation(scores),
         **times,
+        epochs=statistics.median(float(row["epochs"]) for row, _ in scored),
         parameters=int(float(first["num_parameters"])),
         device=" and ".join(sorted({_device(row, folder) or device for row, _ in scored})),
         others=tuple(_other(name, [row[name] for row, _ in scored]) for name in also),

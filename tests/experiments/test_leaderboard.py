@@ -65,10 +65,19 @@ def test_sweeps_are_shown_together(tmp_path):
         text = HEADER + ROWS.splitlines(keepends=True)[0].replace("fm", model)
         (tmp_path / name / "results.csv").write_text(text, encoding="utf-8")
     folders = [f"--folder={tmp_path / 'new'}", "--more_folders", str(tmp_path / "old")]
-    main([*folders, "--also", "test_log_loss", "--references", "fm"])
+    timed = tmp_path / "timed"
+    timed.mkdir()
+    (timed / "results.csv").write_text(
+        (tmp_path / "new" / "results.csv").read_text().replace(",2.0,", ",90.0,")
+        + (tmp_path / "old" / "results.csv").read_text().splitlines()[1],
+        encoding="utf-8",
+    )
+    main([*folders, "--also", "test_log_loss", "--references", "fm", "--times_from", str(timed)])
     text = (tmp_path / "new" / "leaderboard.md").read_text(encoding="utf-8")
     assert "| model | seeds | test AUC | test log loss |" in text and "| against fm |" in text
-    assert "| lr | 1 | 0.8000 | 0.4000 |" in text and "| fm | 1 | 0.8000 | 0.4000 |" in text
+    text = text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "| lr | 1 | 0.8000 | 0.4000 | 90.0 | 90.0 to 90.0 | 6.0 |" in text  # four epochs take six minutes
+    assert "| fm | 1 | 0.8000 | 0.4000 | 2.0 |" in text
     assert not list((tmp_path / "old").glob("leaderboard*"))
 
 

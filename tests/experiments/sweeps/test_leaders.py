@@ -6,16 +6,18 @@ import json
 import numpy as np
 import pytest
 
-from ctrzoo.experiments.sweeps.leaders import COSTS, Leader, front, ordered, read_leaders, rows_of_leaders
+from ctrzoo.experiments.sweeps.leaders import COSTS, Leader, front, ordered, read_leaders, rows_of_leaders, with_times
 
-HEADER = "dataset,label,seed,state,variant,test_auc,test_log_loss,num_parameters,seconds_per_epoch,seconds,group\n"
+HEADER = (
+    "dataset,label,seed,state,variant,test_auc,test_log_loss,epochs,num_parameters,seconds_per_epoch,seconds,group\n"
+)
 ROWS = (
-    "clicks,fm,1,finished,,0.80,0.40,100,2.0,60,clicks_fm_1\n"
-    "clicks,fm,2,finished,,0.82,0.38,100,3.0,120,clicks_fm_1\n"
-    "clicks,fm,3,finished,,0.84,0.36,100,9.0,240,clicks_fm_1\n"
-    "clicks,fm,4,failed,,,,,,5,clicks_fm_1\n"
-    "clicks,afm,1,finished,size=2,0.81,0.37,300,1.0,30,clicks_afm_2\n"
-    "clicks,din,1,open,,,,,,0,clicks_din_3\n"
+    "clicks,fm,1,finished,,0.80,0.40,4,100,2.0,60,clicks_fm_1\n"
+    "clicks,fm,2,finished,,0.82,0.38,6,100,3.0,120,clicks_fm_1\n"
+    "clicks,fm,3,finished,,0.84,0.36,7,100,9.0,240,clicks_fm_1\n"
+    "clicks,fm,4,failed,,,,,,,5,clicks_fm_1\n"
+    "clicks,afm,1,finished,size=2,0.81,0.37,3,300,1.0,30,clicks_afm_2\n"
+    "clicks,din,1,open,,,,,,,0,clicks_din_3\n"
 )
 
 
@@ -27,7 +29,7 @@ def folder(tmp_path):
 
 def leader(name, score, seconds=1.0, parameters=1, **changes):
     times = {f"{kind}{part}": seconds for kind in ("seconds", "minutes") for part in ("", "_fastest", "_slowest")}
-    fields = {"dataset": "clicks", "seeds": 1, "unfinished": 0, "deviation": None, "device": "CPU"}
+    fields = {"dataset": "clicks", "seeds": 1, "unfinished": 0, "epochs": 2.0, "deviation": None, "device": "CPU"}
     return Leader(**{**fields, **times, "name": name, "score": score, "parameters": parameters, **changes})
 
 
@@ -37,7 +39,7 @@ def test_means_and_medians_by_hand(folder):
     assert fm.score == pytest.approx(0.82) and fm.deviation == pytest.approx(0.02)
     assert (fm.seconds, fm.seconds_fastest, fm.seconds_slowest) == (3.0, 2.0, 9.0)  # a mean would be 4.67
     assert (fm.minutes, fm.minutes_fastest, fm.minutes_slowest) == (2.0, 1.0, 4.0)
-    assert fm.parameters == 100 and fm.is_noisy
+    assert fm.parameters == 100 and fm.is_noisy and fm.epochs == 6.0
     assert (afm.name, afm.deviation, afm.is_noisy) == ("afm size=2", None, False)
     assert read_leaders([folder], "test_log_loss")[0].score == pytest.approx(0.38)
 
@@ -83,6 +85,15 @@ def test_mean_ranks_are_read_from_the_runs(folder):
         (run / "ranks.json").write_text(json.dumps(ranks), encoding="utf-8")
     (fm,) = read_leaders([folder], "mean_rank")
     assert (fm.score, fm.seeds, fm.unfinished, fm.seconds) == (12.0, 2, 2, 2.5)
+
+
+def test_times_of_other_runs_by_hand():
+    measured = [leader("a", 0.1, seconds=30.0, device="GPU"), leader("b", 0.1, seconds=9.0), leader("c", 0.1)]
+    changed, other = with_times([leader("a", 0.8, epochs=10.0), leader("b", 0.9)], measured)
+    assert (changed.score, changed.seconds, changed.seconds_slowest, changed.device) == (0.8, 30.0, 30.0, "GPU")
+    assert changed.minutes == changed.minutes_fastest == 5.0 and other.minutes == 0.3
+    with pytest.raises(ValueError, match="No time was measured for d, e"):
+        with_times([leader("a", 0.8), leader("d", 0.8), leader("e", 0.8)], measured)
 
 
 def test_what_is_wrong_is_said(folder, tmp_path):
