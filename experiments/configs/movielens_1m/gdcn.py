@@ -1,4 +1,4 @@
-"""GDCN on MovieLens-1M: the settings of DCN-v2, to which it adds gates; they were not tuned for this model.
+"""GDCN on MovieLens-1M: the settings of DCN-v2, to which it adds gates.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=gdcn --raw=ml-1m.zip`
 """

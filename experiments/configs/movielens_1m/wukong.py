@@ -1,4 +1,4 @@
-"""WuKong on MovieLens-1M: the settings of DCN-v2; they were not tuned for this model.
+"""WuKong on MovieLens-1M: a third of DCN-v2's learning rate, and twice its penalty.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=wukong --raw=ml-1m.zip`
 """
@@ -11,11 +11,11 @@ def get_config() -> Config:
     return {
         "epochs": 16,
         "patience": 3,
-        "learning_rate": 3e-3,
+        "learning_rate": 1e-3,
         "optimizer": "adam",
         "learning_rate_schedule": "cosine",
         "embedding_dropout": 0.1,
-        "embedding_l2": 6e-4,
+        "embedding_l2": 1.2e-3,
         "num_layers": 2,
         "num_fm": 8,
         "num_linear": 8,
