@@ -120,6 +120,8 @@ def inner_layer_norm(norm: keras.layers.LayerNormalization, states: Tensor) -> T
 def linear_map(states: Tensor, kernel: Tensor) -> Tensor:
     """Multiply the last axis by a matrix, as one product for all rows. Keras' `matmul` computes one for each row.
 
+    Only the size of the first axis may be unknown.
+
     >>> linear_map(np.ones((2, 3, 4)), np.ones((4, 5))).shape
     TensorShape([2, 3, 5])
     """

@@ -1,4 +1,4 @@
-"""EulerNet on MovieLens-1M: the settings of DeepFM, the best of four tried.
+"""EulerNet on MovieLens-1M: the settings of DeepFM, the best of three tried.
 
 One layer with layer normalization is what the authors use for MovieLens tags.
 Command: `ctrzoo-train --dataset=movielens_1m --model=eulernet --raw=ml-1m.zip`
