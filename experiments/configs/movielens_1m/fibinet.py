@@ -1,4 +1,4 @@
-"""FiBiNET on MovieLens-1M: the settings of DeepFM, which has an MLP too; they were not tuned for this model.
+"""FiBiNET on MovieLens-1M: the settings of DeepFM, which has an MLP too.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=fibinet --raw=ml-1m.zip`
 """

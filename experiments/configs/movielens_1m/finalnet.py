@@ -1,4 +1,4 @@
-"""FinalNet on MovieLens-1M: the settings of DeepFM, with the gate of block 1; they were not tuned for this model.
+"""FinalNet on MovieLens-1M: the settings of DeepFM, with the gate of block 1.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=finalnet --raw=ml-1m.zip`
 """

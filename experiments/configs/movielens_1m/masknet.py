@@ -1,4 +1,4 @@
-"""MaskNet on MovieLens-1M: the settings of DeepFM, with its dropout in the blocks; they were not tuned for this model.
+"""MaskNet on MovieLens-1M: the settings of DeepFM, with its dropout in the blocks.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=masknet --raw=ml-1m.zip`
 """
