@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from ctrzoo.layers.batch_norm import BatchNormalization
 from ctrzoo.types import Activation, Config, DType, Initializer, Shape, Tensor
 
 # Names of the activations that are layers with weights.
@@ -43,7 +44,7 @@ def activation_layer(
     return keras.layers.Activation(activation, dtype=dtype, name=name)
 
 
-class _RunningMoments(keras.layers.BatchNormalization):
+class _RunningMoments(BatchNormalization):
     """Batch normalization whose running variance takes the unbiased variance of each batch, `n / (n - 1)` of Keras'."""
 
     def __init__(self, **kwargs: Any) -> None:

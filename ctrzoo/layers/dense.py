@@ -7,6 +7,7 @@ import keras
 
 from ctrzoo.layers.activations import Dice, activation_config, activation_layer, find_activation
 from ctrzoo.layers.base import BiasedLayer
+from ctrzoo.layers.batch_norm import BatchNormalization
 from ctrzoo.layers.numerics import fresh
 from ctrzoo.types import Activation, Config, Shape, Tensor
 
@@ -67,9 +68,7 @@ class MLP(BiasedLayer):
         common: dict[str, Any] = {"dtype": self.dtype_policy}
         yield self._dense(width, f"hidden_{index}", kernel_regularizer=self.penalty)
         if self.batch_norm:
-            yield keras.layers.BatchNormalization(
-                momentum=self.batch_norm_momentum, name=f"batch_norm_{index}", **common
-            )
+            yield BatchNormalization(momentum=self.batch_norm_momentum, name=f"batch_norm_{index}", **common)
         yield activation_layer(self.activation, self.batch_norm_momentum, name=f"activation_{index}", **common)
         if self.dropout:
             yield keras.layers.Dropout(self.dropout, **common)
@@ -155,4 +154,4 @@ class ResidualUnit(BiasedLayer):
 
 
 def _has_training(layer):
-    return isinstance(layer, (keras.layers.Dropout, keras.layers.BatchNormalization, Dice))
+    return isinstance(layer, (keras.layers.Dropout, BatchNormalization, Dice))

@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from ctrzoo.layers.base import BiasedLayer
+from ctrzoo.layers.batch_norm import BatchNormalization
 from ctrzoo.layers.numerics import fresh
 from ctrzoo.types import Activation, Config, Shape, Tensor
 
@@ -80,7 +81,7 @@ class FactorizedMLP(BiasedLayer):
         )
         norm = None
         if self.batch_norm:
-            norm = keras.layers.BatchNormalization(
+            norm = BatchNormalization(
                 momentum=self.batch_norm_momentum, name=f"batch_norm_{index}", dtype=self.dtype_policy
             )
         return linear, norm, keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
