@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from ctrzoo.layers.base import BiasedLayer, ExplainingLayer
-from ctrzoo.layers.numerics import glorot_uniform, softmax, standardize
+from ctrzoo.layers.numerics import glorot_uniform, layer_norm, softmax
 from ctrzoo.types import Activation, Config, Shape, Tensor
 
 # How GraphCTR, the code released with GraphFM, builds the attention of AutoInt, Fi-GNN and InterHAt.
@@ -112,7 +112,7 @@ class FieldAttention(ExplainingLayer, BiasedLayer):
             outputs.append(output)
             attentions.append(attention)
         outputs = self.activation(ops.concatenate(outputs, axis=-1))
-        outputs = self._normalize(outputs) if self.layer_norm else outputs
+        outputs = layer_norm(self.norm, outputs) if self.layer_norm else outputs
         return self.chosen(outputs, ops.stack(attentions, axis=1))
 
     @property
@@ -147,9 +147,6 @@ class FieldAttention(ExplainingLayer, BiasedLayer):
     def _project(self, states, kernel, bias):
         projected = ops.matmul(states, kernel)
         return self.projection_activation(projected + bias if self.use_bias else projected)
-
-    def _normalize(self, outputs):
-        return standardize(outputs) * ops.cast(self.norm.gamma, outputs.dtype) + ops.cast(self.norm.beta, outputs.dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, fields, _ = input_shape

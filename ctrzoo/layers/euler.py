@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from ctrzoo.layers.base import BiasedLayer
-from ctrzoo.layers.numerics import fresh
+from ctrzoo.layers.numerics import fresh, layer_norm, linear_map
 from ctrzoo.types import Config, Initializer, Shape, Tensor
 
 
@@ -132,7 +132,7 @@ class EulerInteraction(BiasedLayer):
             linear = ops.relu(ops.matmul(flat, self.kernel) + self.bias)
             outputs.append(ops.reshape(linear, (-1, self.units, part.shape[2])) + product)
         if self.layer_norm:
-            outputs = [norm(output) for norm, output in zip(self.norms, outputs, strict=True)]
+            outputs = [layer_norm(norm, output) for norm, output in zip(self.norms, outputs, strict=True)]
         return outputs[0], outputs[1]
 
     def _products(self, real, imaginary, training):
@@ -147,8 +147,8 @@ class EulerInteraction(BiasedLayer):
         logarithms, phases = (
             ops.transpose(self.drop_explicit(each, training=training), (0, 2, 1)) for each in (logarithms, phases)
         )
-        modulus = ops.exp(ops.matmul(logarithms, powers) + modulus_bias)
-        phase = ops.matmul(phases, powers) + phase_bias
+        modulus = ops.exp(linear_map(logarithms, powers) + modulus_bias)
+        phase = linear_map(phases, powers) + phase_bias
         parts = (modulus * ops.cos(phase), modulus * ops.sin(phase))
         return [ops.cast(ops.transpose(part, (0, 2, 1)), self.compute_dtype) for part in parts]
 

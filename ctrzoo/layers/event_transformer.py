@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from ctrzoo.layers.base import BiasedLayer, ExplainingLayer
-from ctrzoo.layers.numerics import fresh, glorot_uniform, linear_map, lowest_score, softmax
+from ctrzoo.layers.numerics import fresh, glorot_uniform, layer_norm, linear_map, lowest_score, softmax
 from ctrzoo.layers.recency import places
 from ctrzoo.types import Config, Shape, Tensor
 
@@ -185,7 +185,7 @@ class EventTransformer(ExplainingLayer, BiasedLayer):
     def _added(self, states, change, norm, training):
         change = self.drop(change, training=training)
         states = states + change if self.use_residual else change
-        return states if norm is None else norm(states)
+        return states if norm is None else layer_norm(norm, states)
 
     def compute_output_shape(self, states_shape: Shape, present_shape: Shape) -> Shape:
         batch, slots, _ = states_shape

@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from ctrzoo.layers.base import BiasedLayer
+from ctrzoo.layers.numerics import layer_norm, linear_map
 from ctrzoo.types import Config, Initializer, Shape, Tensor
 
 
@@ -115,10 +116,10 @@ class MaskedCross(BiasedLayer):
             self.head_norm.build((None, heads, dim // 2))
 
     def call(self, x0: Tensor, x: Tensor, training: bool | None = None) -> Tensor:
-        mapped = ops.matmul(x, self.kernel)
+        mapped = linear_map(x, self.kernel)
         if self.batch_norm:
             mapped = self.head_norm(mapped, training=training)
-        mask = ops.relu(self.mask_norm(mapped) if self.layer_norm else mapped)
+        mask = ops.relu(layer_norm(self.mask_norm, mapped) if self.layer_norm else mapped)
         return x0 * (ops.concatenate([mapped, mapped * mask], axis=-1) + self.bias) + x
 
     def compute_output_shape(self, x0_shape: Shape, x_shape: Shape) -> Shape:

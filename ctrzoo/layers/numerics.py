@@ -77,6 +77,18 @@ def standardize(states: Tensor, epsilon: float = 1e-8) -> Tensor:
     return ops.cast(forward(ops.cast(states, keras.backend.result_type(dtype, "float32"))), dtype)
 
 
+def layer_norm(norm: keras.layers.LayerNormalization, states: Tensor) -> Tensor:
+    """Apply a built layer normalization of the last axis, with the gradient of `standardize`.
+
+    >>> norm = keras.layers.LayerNormalization(epsilon=0.0)
+    >>> norm.build((None, 2))
+    >>> layer_norm(norm, np.array([[1.0, 3.0]], "float32")).numpy()
+    array([[-1.,  1.]], dtype=float32)
+    """
+    gamma, beta = ops.cast(norm.gamma, states.dtype), ops.cast(norm.beta, states.dtype)
+    return standardize(states, norm.epsilon) * gamma + beta
+
+
 def inner_layer_norm(norm: keras.layers.LayerNormalization, states: Tensor) -> Tensor:
     """Apply a built layer normalization along the middle axis of `(b, d, n)`, without moving that axis.
 
@@ -101,7 +113,7 @@ def inner_layer_norm(norm: keras.layers.LayerNormalization, states: Tensor) -> T
 
         def gradient(upstream) -> tuple[Tensor, Tensor, Tensor]:
             products, scaled = upstream * normal, upstream * gamma[:, None]
-            along = normal * ops.matmul(gamma / size, products)[:, None]
+            along = normal * ops.matmul(gamma[None] / size, products)
             of_states = (scaled - ops.mean(scaled, axis=1, keepdims=True) - along) * inverse
             return of_states, sums(products), sums(upstream)
 

@@ -11,7 +11,7 @@ from keras import ops
 
 from ctrzoo.layers.base import BiasedLayer
 from ctrzoo.layers.dense import MLP
-from ctrzoo.layers.numerics import inner_layer_norm, linear_map
+from ctrzoo.layers.numerics import inner_layer_norm, layer_norm, linear_map
 from ctrzoo.types import Config, Shape, Tensor
 
 EPSILON = 1e-5  # of the layer normalizations, that of PyTorch and of FuxiCTR's code
@@ -108,7 +108,7 @@ class WukongLayer(BiasedLayer):
         number = inputs.shape[1]
         right = states if self.rank is None else linear_map(states, self.projection)  # (b, d, k): never n x n
         products = ops.matmul(ops.transpose(states, (0, 2, 1)), right)
-        products = self.product_norm(ops.reshape(products, (-1, number * right.shape[-1])))
+        products = layer_norm(self.product_norm, ops.reshape(products, (-1, number * right.shape[-1])))
         vectors = ops.relu(self.mlp(products, training=training))
         vectors = ops.transpose(ops.reshape(vectors, (-1, self.num_fm, inputs.shape[2])), (0, 2, 1))
         # The linear vectors follow those of the FM block. One map gives them and the residual, which joins both.
