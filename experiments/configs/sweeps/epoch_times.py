@@ -10,8 +10,11 @@ median of three epochs leaves out the first, in which TensorFlow builds its grap
 import pathlib
 from collections.abc import Sequence
 
+from ctrzoo.files import write_text
 from ctrzoo.types import Config
 
+from ...claims.markdown import table_lines
+from ...sweeps.results import name_of
 from . import modern, table2
 
 SEED, EPOCHS = 2018, 3
@@ -24,5 +27,15 @@ def get_sweep() -> list[Config]:
 
 
 def write_report(rows: Sequence[Config], folder: pathlib.Path) -> None:
-    """Write nothing: `results.csv` has the times."""
-    del rows, folder
+    """Write `epoch_times.md`, a table of the finished models, the fastest first."""
+    finished = [row for row in rows if row["seconds_per_epoch"] is not None]
+    table = [
+        {
+            "model": name_of(row),
+            "s per epoch": f"{row['seconds_per_epoch']:.1f}",
+            "weights": f"{row['num_parameters']:,}",
+        }
+        for row in sorted(finished, key=lambda row: row["seconds_per_epoch"])
+    ]
+    lines = table_lines(table) if table else ["No run is finished."]
+    write_text(folder / "epoch_times.md", "\n".join(["# Seconds per epoch", "", *lines]) + "\n")
