@@ -6,6 +6,8 @@ import pathlib
 import pytest
 
 from ctrzoo.experiments.leaderboard import main, markdown
+from ctrzoo.experiments.sweeps.leaders import read_leaders, rows_of_leaders
+from ctrzoo.files import write_csv
 from tests.experiments.sweeps.test_leaders import HEADER, ROWS, leader
 
 RESULTS = pathlib.Path(__file__).resolve().parents[2] / "experiments" / "results"
@@ -101,3 +103,10 @@ def test_committed_leaderboards_are_up_to_date(sweep, score, tmp_path):
         assert float(board[model]["score"]) == pytest.approx(mean) and board[model]["seeds"] == seeds
     scores = [float(row["score"]) for row in board.values()]
     assert scores == sorted(scores, reverse=score == "test_auc")
+
+
+def test_the_committed_leaderboard_of_two_sweeps_is_up_to_date(tmp_path):
+    leaders = read_leaders([RESULTS / "modern", RESULTS / "table2"], device="CPU", also=["test_log_loss"])
+    write_csv(tmp_path / "leaderboard.csv", rows_of_leaders(leaders))
+    expected = (RESULTS / "modern" / "leaderboard.csv").read_text(encoding="utf-8")
+    assert (tmp_path / "leaderboard.csv").read_text(encoding="utf-8") == expected

@@ -1,6 +1,7 @@
 """DNN on MovieLens-1M: the settings of DeepFM, whose deep part it is; they were not tuned for this model.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=dnn --raw=ml-1m.zip`
+Expected: test AUC 0.8561 ± 0.0006, log loss 0.3641 ± 0.0011 (three seeds).
 """
 
 from ctrzoo.types import Config

@@ -1,6 +1,7 @@
 """FCN on MovieLens-1M: four times DCN-v2's penalty, no dropout of embeddings, and the authors' numbers of layers.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=fcn --raw=ml-1m.zip`
+Expected: test AUC 0.8566 ± 0.0005, log loss 0.3633 ± 0.0006 (three seeds).
 """
 
 from ctrzoo.types import Config
