@@ -1,6 +1,7 @@
 """WuKong on MovieLens-1M: a third of DCN-v2's learning rate, and twice its penalty.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=wukong --raw=ml-1m.zip`
+Expected: test AUC 0.8555 ± 0.0007, log loss 0.3658 ± 0.0008 (three seeds).
 """
 
 from ctrzoo.types import Config
