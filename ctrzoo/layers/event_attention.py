@@ -126,7 +126,7 @@ class EventAttention(BiasedLayer):
         of_query, of_event, of_difference, of_product, *of_place = ops.split(
             first.kernel, [size * part for part in range(1, 5)][: 4 if self.position_dim else 3], axis=0
         )
-        # The map of (q, e, q - e, q * e), joined, without joining them: what depends on q alone comes once per row.
+        # The first map of the input [q, e, q - e, q * e], which is not built. The terms in q are computed once per row.
         states = linear_map(events, of_event - of_difference) + linear_map(candidate[:, None] * events, of_product)
         states = states + (ops.matmul(candidate, of_query + of_difference) + first.bias)[:, None]
         if self.position_dim:
