@@ -17,25 +17,23 @@ from ...sweeps.grid import grid
 
 SEEDS = (2018, 2019, 2020)
 WITHOUT = {"shown": "nothing"}
-DEEP = {"deep_units": (128, 64), "deep_dropout": 0.2, "embedding_l2": 1e-4}
-# DeepFM, DCN-v2 and GraphFM have settings for the random split.
-OTHERS = {"learning_rate_schedule": "constant", "embedding_dropout": 0.0}
+DEEP = {"deep_units": (128, 64), "deep_dropout": 0.2, "embedding_l2": 1e-4, "embedding_dropout": 0.0}
 
 
 def get_sweep() -> list[Config]:
     """Return the settings of each run: all models of one seed before the next seed."""
-    common = {"dataset": "movielens_1m", "protocol": "history", "optimizer": "adam", "learning_rate": 1e-3}
-    common |= {"batch_size": 2048, "epochs": 20, "patience": 2}
+    common = {"dataset": "movielens_1m", "protocol": "history", "optimizer": "adam", "batch_size": 2048}
+    common |= {"learning_rate": 2e-3, "learning_rate_schedule": "cosine", "epochs": 5, "patience": 5}
     linear = {"model": "lr", "linear_l2": 1e-5, "learning_rate": 1e-2}
-    graphfm = {"model": "graphfm", "num_neighbors": (3, 2, 2), "embedding_l2": 1e-4, "cpu_replicas": 1, **OTHERS}
+    graphfm = {"model": "graphfm", "num_neighbors": (3, 2, 2), "embedding_l2": 1e-4, "cpu_replicas": 1}
     models = [
         {"label": "LR, no history", **linear, **WITHOUT},
         {"label": "LR", **linear},
         {"label": "GraphFM, no history", **graphfm, **WITHOUT},
-        {"label": "DeepFM, no history", "model": "deepfm", **DEEP, **OTHERS, **WITHOUT},
-        {"label": "DeepFM", "model": "deepfm", **DEEP, **OTHERS},
-        {"label": "DCN-v2, no history", "model": "dcn_v2", **DEEP, **OTHERS, **WITHOUT},
-        {"label": "DCN-v2", "model": "dcn_v2", **DEEP, **OTHERS},
+        {"label": "DeepFM, no history", "model": "deepfm", **DEEP, **WITHOUT},
+        {"label": "DeepFM", "model": "deepfm", **DEEP},
+        {"label": "DCN-v2, no history", "model": "dcn_v2", **DEEP, **WITHOUT},
+        {"label": "DCN-v2", "model": "dcn_v2", **DEEP},
         {"label": "pooled", "model": "pooled", **DEEP},
         {"label": "DIN", "model": "din", **DEEP},
         {"label": "DIEN", "model": "dien", **DEEP},
