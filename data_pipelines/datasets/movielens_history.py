@@ -7,7 +7,8 @@ rated with 4 or 5, and the others. Vocabularies have the training rows' values; 
 Times only give the order. Many ratings of 1 to 3 have the time of another rating of the user, so that the number of
 ratings at the same time reveals the label. Therefore no field is made of times, and a history has only ratings with a
 strictly smaller time. The history of a test row has the user's earlier validation and test rows, as a recommender that
-predicts the next rating knows them.
+predicts the next rating knows them. The id of a row says how many ratings have its time, so that results can be split
+by it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import polars as pl
 from ctrzoo.suggest import unknown
 
 from ..encoding.field import FieldEncoding
+from ..encoding.roles import Roles
 from ..preparation.history import History
 from ..preparation.plan import TablePlan
 from ..preparation.splits import ByName
@@ -54,11 +56,13 @@ def history_plan(shown: str = "events") -> TablePlan:
     ]
     for history in histories:
         fields.append(FieldEncoding(history.name, "sequence", max_values=LENGTH, share="movie", oov=True))
-    return TablePlan(fields, "liked", ByName("split"), histories=histories)
+    return TablePlan(fields, Roles("liked", id="row"), ByName("split"), histories=histories)
 
 
 def history_frame(movies: pd.DataFrame, ratings: pd.DataFrame) -> pl.DataFrame:
-    """Return all ratings in the order of user, time and film, with their label and split.
+    """Return all ratings in the order of user, time and film, with their label, split and id.
+
+    The id is three numbers: user, film, and how many ratings of the user have this time.
 
     Args:
         movies: Columns `movie` and `genres`.
@@ -66,8 +70,8 @@ def history_frame(movies: pd.DataFrame, ratings: pd.DataFrame) -> pl.DataFrame:
 
     >>> movies = pd.DataFrame({"movie": [1, 2, 3], "genres": ["War", "Drama", "War|Drama"]})
     >>> ratings = pd.DataFrame({"user": 7, "movie": [3, 1, 2], "rating": [5, 3, 4], "timestamp": [20, 30, 10]})
-    >>> history_frame(movies, ratings).select("movie", "liked", "split").rows()
-    [(2, True, 'train'), (3, True, 'valid'), (1, False, 'test')]
+    >>> history_frame(movies, ratings).select("movie", "liked", "split", "row").rows()
+    [(2, True, 'train', '7 2 1'), (3, True, 'valid', '7 3 1'), (1, False, 'test', '7 1 1')]
     """
     columns = ("user", "movie", "rating", "timestamp")
     frame = pl.DataFrame({name: ratings[name].to_numpy() for name in columns}).sort("user", "timestamp", "movie")
@@ -79,5 +83,7 @@ def history_frame(movies: pd.DataFrame, ratings: pd.DataFrame) -> pl.DataFrame:
     following = np.repeat(starts + counts, counts) - 1 - np.arange(len(frame))
     places = np.minimum(following // np.repeat(tenths, counts), 2)
     return frame.with_columns(
-        (pl.col("rating") >= 4).alias("liked"), pl.Series("split", np.array(["test", "valid", "train"])[places])
+        (pl.col("rating") >= 4).alias("liked"),
+        pl.Series("split", np.array(["test", "valid", "train"])[places]),
+        pl.concat_str("user", "movie", pl.len().over("user", "timestamp"), separator=" ").alias("row"),
     )

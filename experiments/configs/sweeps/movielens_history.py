@@ -17,7 +17,7 @@ from ...sweeps.grid import grid
 
 SEEDS = (2018, 2019, 2020)
 WITHOUT = {"shown": "nothing"}
-DEEP = {"deep_units": (128, 64), "deep_dropout": 0.2, "embedding_l2": 1e-4, "embedding_dropout": 0.0}
+DEEP = {"deep_units": (128, 64), "deep_dropout": 0.2, "embedding_l2": 1e-4}
 
 
 def get_sweep() -> list[Config]:
@@ -30,10 +30,10 @@ def get_sweep() -> list[Config]:
         {"label": "LR, no history", **linear, **WITHOUT},
         {"label": "LR", **linear},
         {"label": "GraphFM, no history", **graphfm, **WITHOUT},
-        {"label": "DeepFM, no history", "model": "deepfm", **DEEP, **WITHOUT},
-        {"label": "DeepFM", "model": "deepfm", **DEEP},
-        {"label": "DCN-v2, no history", "model": "dcn_v2", **DEEP, **WITHOUT},
-        {"label": "DCN-v2", "model": "dcn_v2", **DEEP},
+        {"label": "DeepFM, no history", "model": "deepfm", "embedding_dropout": 0.0, **DEEP, **WITHOUT},
+        {"label": "DeepFM", "model": "deepfm", "embedding_dropout": 0.0, **DEEP},
+        {"label": "DCN-v2, no history", "model": "dcn_v2", "embedding_dropout": 0.0, **DEEP, **WITHOUT},
+        {"label": "DCN-v2", "model": "dcn_v2", "embedding_dropout": 0.0, **DEEP},
         {"label": "pooled", "model": "pooled", **DEEP},
         {"label": "DIN", "model": "din", **DEEP},
         {"label": "DIEN", "model": "dien", **DEEP},
