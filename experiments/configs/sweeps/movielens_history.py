@@ -14,6 +14,7 @@ from ctrzoo.types import Config
 
 from ...sweeps.comparison import compare
 from ...sweeps.grid import grid
+from ...sweeps.own_times import write_own_times
 
 SEEDS = (2018, 2019, 2020)
 WITHOUT = {"shown": "nothing"}
@@ -43,5 +44,6 @@ def get_sweep() -> list[Config]:
 
 
 def write_report(rows: Sequence[Config], folder: pathlib.Path) -> None:
-    """Write a table and a picture of all models."""
+    """Write a table and a picture of all models, and the same for test rows with a time of their own."""
     compare(rows, [], folder)
+    write_own_times(rows, folder, "pooled")
