@@ -239,11 +239,11 @@ def _sample(group, part):
 
 
 def _plot(groups, path):
-    """Draw the AUCs on all rows and on those with a time of their own."""
-    figure = Figure(figsize=(9, 1.2 + 0.3 * len(groups)), layout="constrained")
-    first, *others = figure.subplots(1, 2, sharey=True)
-    shown = groups[::-1]
-    for axes, part in zip((first, *others), ("all", "own"), strict=True):
+    """Draw the models' AUCs on all rows and on those with a time of their own."""
+    shown = [group for group in groups[::-1] if group["model"] != ORDER]
+    figure = Figure(figsize=(9, 1.2 + 0.3 * len(shown)), layout="constrained")
+    first, second = figure.subplots(1, 2, sharex=True, sharey=True)
+    for axes, part in ((first, "all"), (second, "own")):
         axes.errorbar(
             [group[part] for group in shown],
             range(len(shown)),
