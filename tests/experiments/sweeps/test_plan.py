@@ -43,7 +43,8 @@ def test_each_sweep_of_the_project_can_be_planned_and_reported(name, tmp_path):
     runs = plan(choices, tmp_path, tmp_path)
     assert len(runs) == len(choices)
     rows = rows_of(runs)
-    if name != "next_movie":  # its report ranks with the models of finished runs, which `next_movie/` tests
+    # The reports of these two need the models of finished runs. `next_movie/` and `test_own_times.py` test them.
+    if name not in ("next_movie", "movielens_history"):
         rows = [{**row, "state": "finished", "test_auc": 0.85, "test_log_loss": 0.4} for row in rows]
     if name == "histories":  # otherwise its report reads the data of a run
         write_json(tmp_path / KEPT, {"no_history": 0.6, "order_free": 0.7, "bayes": 0.8})
