@@ -6,9 +6,9 @@ rated with 4 or 5, and the others. Vocabularies have the training rows' values; 
 
 Times only give the order. Many ratings of 1 to 3 have the time of another rating of the user, so that the number of
 ratings at the same time reveals the label. Therefore no field is made of times, and a history has only ratings with a
-strictly smaller time. The order still tells something: a rating with a copied time stands among films that the user
-rated at another moment. The id of a row therefore says how many ratings have its time, and the sweep
-`movielens_history` measures rows with a time of their own apart.
+strictly smaller time. The order still leaks labels: a rating with a copied time stands among films that the user rated
+at another moment. The id of a row therefore says how many ratings have its time, and the sweep `movielens_history`
+measures rows with a time of their own separately.
 
 The history of a test row has the user's earlier validation and test rows, as a recommender that predicts the next
 rating knows them.

@@ -40,13 +40,13 @@ class Films(NamedTuple):
         films: The id of each row's film, `(rows,)`.
         before: The id of the newest film that the user liked before, 0 if there is none, `(rows,)`.
         labels: The labels, `(rows,)`.
-        alone: Whether no other rating of the user has the row's time, `(rows,)`.
+        has_own_time: Whether no other rating of the user has the row's time, `(rows,)`.
     """
 
     films: np.ndarray
     before: np.ndarray
     labels: np.ndarray
-    alone: np.ndarray
+    has_own_time: np.ndarray
 
 
 def write_own_times(rows: Sequence[Config], folder: pathlib.Path, reference: str) -> None:
@@ -97,7 +97,7 @@ def aucs_of_run(run: pathlib.Path) -> Config:
     """
     data = _data_of(run)
     scored = score_split([run], data, "test", Slices()).runs[0].rows
-    return aucs_of_parts(scored.labels, scored.scores, read_films(data, "test").alone)
+    return aucs_of_parts(scored.labels, scored.scores, read_films(data, "test").has_own_time)
 
 
 def aucs_of_order(run: pathlib.Path) -> Config:
@@ -108,7 +108,7 @@ def aucs_of_order(run: pathlib.Path) -> Config:
     """
     data = _data_of(run)
     test = read_films(data, "test")
-    return aucs_of_parts(test.labels, order_scores(read_films(data, "train"), test), test.alone)
+    return aucs_of_parts(test.labels, order_scores(read_films(data, "train"), test), test.has_own_time)
 
 
 def _data_of(run):
@@ -137,8 +137,8 @@ def read_films(data: PreparedData, split: str) -> Films:
         events = ids[:, liked or [film]] * bool(liked)
         newest = (events > 0).cumsum(axis=1).argmax(axis=1)  # events are in order, and places without one have 0
         before = events[np.arange(len(ids)), newest]
-        alone = np.array([text.split()[2] == b"1" for text in columns["id"].tolist()])
-        parts.append((ids[:, film], before, labels[:, 0], alone))
+        has_own_time = np.array([text.split()[2] == b"1" for text in columns["id"].tolist()])
+        parts.append((ids[:, film], before, labels[:, 0], has_own_time))
     return Films(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -172,19 +172,19 @@ def _pairs(films, size):
     return films.before.astype(np.int64) * size + films.films
 
 
-def aucs_of_parts(labels: np.ndarray, scores: np.ndarray, alone: np.ndarray) -> Config:
-    """Return the numbers of rows and the AUCs of all rows, of those alone at their time, and of the others.
+def aucs_of_parts(labels: np.ndarray, scores: np.ndarray, has_own_time: np.ndarray) -> Config:
+    """Return the numbers of rows and the AUCs of all rows, of those with a time of their own, and of the others.
 
     Args:
         labels: The labels, `(rows,)`.
         scores: The scores, `(rows,)`.
-        alone: Whether no other rating of the user has the row's time, `(rows,)`.
+        has_own_time: Whether no other rating of the user has the row's time, `(rows,)`.
 
-    >>> labels, alone = np.array([1, 0, 1, 0]), np.array([True, True, False, False])
-    >>> aucs_of_parts(labels, np.array([0.9, 0.1, 0.3, 0.5]), alone)["auc"]
+    >>> labels, has_own_time = np.array([1, 0, 1, 0]), np.array([True, True, False, False])
+    >>> aucs_of_parts(labels, np.array([0.9, 0.1, 0.3, 0.5]), has_own_time)["auc"]
     {'all': 0.75, 'own': 1.0, 'shared': 0.0}
     """
-    chosen = {"all": np.ones(len(labels), bool), "own": alone, "shared": ~alone}
+    chosen = {"all": np.ones(len(labels), bool), "own": has_own_time, "shared": ~has_own_time}
     return {
         "rows": {part: int(rows.sum()) for part, rows in chosen.items()},
         "auc": {part: float(auc(labels[rows], scores[rows])) for part, rows in chosen.items()},

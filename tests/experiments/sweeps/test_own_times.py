@@ -52,12 +52,12 @@ def test_films_are_read_with_the_newest_liked_one_and_equal_times(tmp_path, raw,
         mine = sorted((time, movie, stars) for one, movie, stars, time in ratings if one == user)
         for time, movie, stars in mine[-3:]:
             liked = [other for when, other, one in mine if when < time and one >= 4]
-            alone = sum(when == time for when, _, _ in mine) == 1
-            expected.append((movie, liked[-1] if liked else None, stars >= 4, alone))
-    assert len(films.films) == len(expected) == 24 and 0 < films.alone.sum() < 24
+            has_own_time = sum(when == time for when, _, _ in mine) == 1
+            expected.append((movie, liked[-1] if liked else None, stars >= 4, has_own_time))
+    assert len(films.films) == len(expected) == 24 and 0 < films.has_own_time.sum() < 24
     films_of = {}  # the text of each film's id
-    for id, before, label, alone, wanted in zip(*films, expected, strict=True):
-        assert (bool(label), bool(alone)) == wanted[2:]
+    for id, before, label, has_own_time, wanted in zip(*films, expected, strict=True):
+        assert (bool(label), bool(has_own_time)) == wanted[2:]
         assert films_of.setdefault(int(id), wanted[0]) == wanted[0] and id >= first_id
         assert bool(before) == (wanted[1] is not None)
         if before:
