@@ -30,7 +30,7 @@ from ctrzoo.suggest import unknown
 from ..encoding.features import Block, stored_widths
 from ..encoding.labels import Label
 from ..encoding.roles import COLUMNS, LONGEST_ID, Roles
-from .checksums import write_checksums
+from .checksums import CHECKSUM_FILE, write_checksums
 from .remote import upload
 from .shuffling import Shuffler
 from .tfrecord import write_example, write_tfds_metadata
@@ -137,6 +137,8 @@ def write_metadata(
 ) -> None:
     """Write all files of a prepared folder except its shards.
 
+    Checksums that an interrupted preparation left are deleted: they are those of other files.
+
     Args:
         folder: The folder that holds the shards.
         name: Name of the data set.
@@ -147,6 +149,7 @@ def write_metadata(
         roles: The `Roles`; by default those of the encoding.
         negative_rate: The share of the negative training rows that were kept.
     """
+    (folder / CHECKSUM_FILE).unlink(missing_ok=True)
     roles = roles or (encoding.roles if encoding else Roles())
     description = f"{name}: each example is a block of up to {BLOCK_ROWS} rows; see schema.json."
     write_tfds_metadata(folder, name, description, block_tensors(schema, roles), splits)

@@ -288,10 +288,13 @@ EXTEND = """
     for delay in delays:
         child = os.fork()
         if not child:
-            threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL))
+            timer.daemon = True  # a child that fails ends at once
+            timer.start()
             table.prepare_own_table(folder, "small", raw, extend=earlier, expire=1)
             os._exit(0)
         status = os.waitpid(child, 0)[1]
+        assert os.WIFSIGNALED(status) or status == 0, "an extension failed"
         print("killed" if os.WIFSIGNALED(status) else "finished", flush=True)
         if folder.exists():
             sys.exit()

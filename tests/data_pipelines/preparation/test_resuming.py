@@ -11,6 +11,10 @@ import textwrap
 
 import pytest
 
+from ctrzoo.data_pipelines import load
+from ctrzoo.data_pipelines.preparation.table import prepare_own_table
+from ctrzoo.data_pipelines.storage import writing
+
 # CTRZOO_KILLS=20 pytest tests/data_pipelines/preparation -k killed
 KILLS = max(3, int(os.environ.get("CTRZOO_KILLS", "8")))
 # The parent only imports; each child prepares the table and is killed by a timer of its own.
@@ -47,10 +51,13 @@ PREPARE = """
     for delay in delays:
         child = os.fork()
         if not child:
-            threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL))
+            timer.daemon = True  # a child that fails ends at once
+            timer.start()
             table.prepare_own_table(folder, "small", raw, schema)
             os._exit(0)
         status = os.waitpid(child, 0)[1]
+        assert os.WIFSIGNALED(status) or status == 0, "a preparation failed"
         print("killed" if os.WIFSIGNALED(status) else "finished", flush=True)
         if folder.exists():
             sys.exit()
@@ -106,3 +113,19 @@ def test_killed_at_random_moments_it_gives_the_bytes_of_an_undisturbed_run(tmp_p
         finishes += 1
     assert list(tmp_path.iterdir()) == [tmp_path / "undisturbed"]
     assert finishes < KILLS  # work was kept from one kill to the next
+
+
+@pytest.mark.parametrize("is_remote", [False, True], ids=["local", "store"])
+def test_interrupted_after_its_checksums_were_written_it_resumes(is_remote, tmp_path, raw, request, monkeypatch):
+    folder = f"{request.getfixturevalue('store')}/clicks" if is_remote else tmp_path / "clicks"
+    schema = {"label": "click", "fields": ["site", "size"]}
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(writing, "upload" if is_remote else "synchronize", interrupted)
+        prepare_own_table(folder, "small", raw, schema)
+    assert list(tmp_path.rglob("checksums.json"))  # of the interrupted preparation
+    prepare_own_table(folder, "small", raw, schema)
+    assert sum(load(folder).num_rows.values()) == 40_000
