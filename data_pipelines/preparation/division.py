@@ -17,6 +17,9 @@ def shard_rows() -> int:
     """Return the number of rows of a full shard."""
     return BLOCK_ROWS * SHARD_BLOCKS
 
+# The number of a row's shard has 16 bits.
+MOST_SHARDS = 2**16
+
 
 @dataclasses.dataclass(frozen=True)
 class Division:
@@ -28,6 +31,9 @@ class Division:
         keep_groups: Whether the training rows of a group stay together.
         shard_rows: The number of rows of a full shard.
 
+    Raises:
+        ValueError: If the rows need more than 65,536 shards.
+
     >>> division = Division(np.array([[6, 2, 0], [4, 1, 0]]), seed=0, shard_rows=5)
     >>> division.num_shards.tolist(), division.first_shards.tolist()
     ([2, 1, 0], [0, 2, 3, 3])
@@ -37,6 +43,13 @@ class Division:
     seed: int
     keep_groups: bool = False
     shard_rows: int = dataclasses.field(default_factory=shard_rows)
+
+    def __post_init__(self):
+        if (needed := int(self.num_shards.sum())) > MOST_SHARDS:
+            raise ValueError(
+                f"{int(self.rows.sum()):,} rows need {needed:,} shards of {self.shard_rows:,} rows, but a folder has "
+                f"at most {MOST_SHARDS:,}. Divide the table, such as by days, and prepare each part into its own folder."
+            )
 
     @property
     def num_shards(self) -> np.ndarray:

@@ -24,6 +24,14 @@ def test_shards_of_a_split_are_consecutive():
     assert divided.filenames("a")[3:5] == ["a-train.tfrecord-00003-of-00004", "a-valid.tfrecord-00000-of-00002"]
 
 
+def test_more_shards_than_a_row_can_name_are_refused():
+    most = Division(np.array([[2**17 - 2, 2, 0]]), seed=1, shard_rows=2)
+    assert most.num_shards.sum() == 2**16
+    assert most.shards(0, np.array([1, 0, 1]))[[0, 2]].tolist() == [2**16 - 1, 2**16 - 1]
+    with pytest.raises(ValueError, match="131,073 rows need 65,537 shards of 2 rows, but a folder has at most 65,536"):
+        Division(np.array([[2**17 - 2, 3, 0]]), seed=1, shard_rows=2)
+
+
 def test_other_rows_than_training_rows_stay_in_the_order_of_the_table():
     rows = np.array([[0, 3, 1], [0, 2, 6]])
     divided = Division(rows, seed=1, shard_rows=4)
