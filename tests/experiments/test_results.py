@@ -17,6 +17,7 @@ FINISHED = {
     "ablation": (20, 20),
     "heads_and_layers": (18, 18),
     "histories": (18, 18),
+    "modern": (45, 45),
     "movielens_history": (33, 33),
     "neighborhood": (147, 114),
     "optimizers": (20, 20),

@@ -4,6 +4,8 @@ With the default of 800 neurons, an epoch takes ten times as long: each has 16 o
 still five times as many as there are pairs of the seven fields.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=afn --raw=ml-1m.zip`
+Expected: test AUC 0.8563 ± 0.0013, log loss 0.3640 ± 0.0014; with AFN+'s MLP 0.8556 ± 0.0009, 0.3647 ± 0.0013 (three
+seeds).
 """
 
 from ctrzoo.types import Config
