@@ -29,7 +29,7 @@ PROGRAMS = {
 ADOPTED = {
     "understand": {
         "results": "experiments/results/README.md",
-        "leaderboard": "experiments/results/table2/leaderboard.md",
+        "leaderboard": "experiments/results/modern/leaderboard.md",
         "leaderboard_next_movie": "experiments/results/next_movie/leaderboard.md",
         "claims": "experiments/results/claims.md",
         "benchmarks": "experiments/benchmarks/README.md",

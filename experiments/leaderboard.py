@@ -36,11 +36,16 @@ from .sweeps.leaders_plot import plot_leaders
 from .sweeps.significance import SIGNIFICANCE, p_value
 
 SPACE = "\N{NO-BREAK SPACE}"  # keeps a number and its spread on one line
+WHOLE_RUN = "the median time of a whole run"
 NOTE = "Times are wall times on the machine of the runs, which may have done other work."
 
 
 def markdown(
-    leaders: Sequence[Leader], score: str = "test_auc", note: str = NOTE, references: Sequence[str] = ()
+    leaders: Sequence[Leader],
+    score: str = "test_auc",
+    note: str = NOTE,
+    references: Sequence[str] = (),
+    is_timed_apart: bool = False,
 ) -> str:
     """Return the leaderboard as Markdown.
 
@@ -49,6 +54,7 @@ def markdown(
         score: The score that they were read with.
         note: How the times were measured.
         references: Names of leaders with which the others of their data set are compared.
+        is_timed_apart: Whether the times are those of other runs, see `sweeps.leaders.with_times`.
 
     Raises:
         ValueError: If no leader has the name of a reference.
@@ -70,7 +76,7 @@ def markdown(
         + (f" {unfinished} unfinished runs are left out." if unfinished else ""),
         "",
         f"{note} `s per epoch` is the median over runs of a run's median epoch. Models need more or fewer epochs: "
-        "`min per run` is the median time of a whole run."
+        f"`min per run` is {'this time times the median number of epochs' if is_timed_apart else WHOLE_RUN}."
         + (f" A star marks equal runs whose times differ by a factor of more than {NOISY}." if _noisy(leaders) else ""),
         "",
         "![Scores next to costs](leaderboard.png)",
@@ -86,7 +92,8 @@ def _row(each, leaders, fronts, score, references):
     row |= {"model": each.name, "seeds": each.seeds, title_of(score): _spread(each.score, each.deviation, score)}
     row |= {title_of(other.name): _spread(other.mean, other.deviation, other.name) for other in each.others}
     row |= {"s per epoch": f"{each.seconds:.1f}{'*' if each.is_noisy else ''}"}
-    row |= {"fastest to slowest run": f"{each.seconds_fastest:.1f}{SPACE}to{SPACE}{each.seconds_slowest:.1f}"}
+    if any(other.seconds_slowest > other.seconds_fastest for other in leaders):
+        row |= {"fastest to slowest run": f"{each.seconds_fastest:.1f}{SPACE}to{SPACE}{each.seconds_slowest:.1f}"}
     row |= {"min per run": f"{each.minutes:.1f}", "weights": f"{each.parameters:,}"}
     row |= {"device": each.device} if len({other.device for other in leaders}) > 1 else {}
     names = {"seconds": "epoch", "minutes": "run", "parameters": "weights"}
@@ -171,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         leaders = read_leaders([options.folder, *options.more_folders], options.score, options.device, options.also)
         if options.times_from:
             leaders = with_times(leaders, read_leaders([options.times_from], device=options.device))
-        text = markdown(leaders, options.score, options.note, options.references)
+        text = markdown(leaders, options.score, options.note, options.references, options.times_from is not None)
         plot_leaders(leaders, options.folder / "leaderboard.png", options.score, options.note, options.costs)
         write_csv(options.folder / "leaderboard.csv", rows_of_leaders(leaders, higher))
         write_text(options.folder / "leaderboard.md", text)

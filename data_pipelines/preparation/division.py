@@ -12,13 +12,13 @@ from ..encoding.features import Block
 from ..storage.shuffling import order_of_groups, order_within_shard, random_shards, shards_of_groups
 from ..storage.writing import BLOCK_ROWS, SHARD_BLOCKS, SPLITS, write_blocks
 
+# The number of a row's shard has 16 bits.
+MOST_SHARDS = 2**16
+
 
 def shard_rows() -> int:
     """Return the number of rows of a full shard."""
     return BLOCK_ROWS * SHARD_BLOCKS
-
-# The number of a row's shard has 16 bits.
-MOST_SHARDS = 2**16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Division:
         if (needed := int(self.num_shards.sum())) > MOST_SHARDS:
             raise ValueError(
                 f"{int(self.rows.sum()):,} rows need {needed:,} shards of {self.shard_rows:,} rows, but a folder has "
-                f"at most {MOST_SHARDS:,}. Divide the table, such as by days, and prepare each part into its own folder."
+                f"at most {MOST_SHARDS:,}. Divide the table, such as by days, and prepare a folder of each part."
             )
 
     @property

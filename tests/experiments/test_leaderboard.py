@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 from ctrzoo.experiments.leaderboard import main, markdown
-from ctrzoo.experiments.sweeps.leaders import read_leaders, rows_of_leaders
+from ctrzoo.experiments.sweeps.leaders import read_leaders, rows_of_leaders, with_times
 from ctrzoo.files import write_csv
 from tests.experiments.sweeps.test_leaders import HEADER, ROWS, leader
 
@@ -53,6 +53,7 @@ def test_references_by_hand():
 def test_files_are_written(tmp_path, capsys):
     (tmp_path / "results.csv").write_text(HEADER + ROWS, encoding="utf-8")
     main([f"--folder={tmp_path}", "--costs", "minutes"])
+    assert "`min per run` is the median time of a whole run." in (tmp_path / "leaderboard.md").read_text("utf-8")
     assert "2 models" in capsys.readouterr().out
     assert {path.name for path in tmp_path.glob("leaderboard.*")} == {
         f"leaderboard.{end}" for end in ("md", "csv", "png")
@@ -78,8 +79,9 @@ def test_sweeps_are_shown_together(tmp_path):
     text = (tmp_path / "new" / "leaderboard.md").read_text(encoding="utf-8")
     assert "| model | seeds | test AUC | test log loss |" in text and "| against fm |" in text
     text = text.replace("\N{NO-BREAK SPACE}", " ")
-    assert "| lr | 1 | 0.8000 | 0.4000 | 90.0 | 90.0 to 90.0 | 6.0 |" in text  # four epochs take six minutes
+    assert "| lr | 1 | 0.8000 | 0.4000 | 90.0 | 6.0 |" in text  # four epochs take six minutes
     assert "| fm | 1 | 0.8000 | 0.4000 | 2.0 |" in text
+    assert "`min per run` is this time times the median number of epochs." in text
     assert not list((tmp_path / "old").glob("leaderboard*"))
 
 
@@ -107,6 +109,7 @@ def test_committed_leaderboards_are_up_to_date(sweep, score, tmp_path):
 
 def test_the_committed_leaderboard_of_two_sweeps_is_up_to_date(tmp_path):
     leaders = read_leaders([RESULTS / "modern", RESULTS / "table2"], device="CPU", also=["test_log_loss"])
+    leaders = with_times(leaders, read_leaders([RESULTS / "epoch_times"], device="CPU"))
     write_csv(tmp_path / "leaderboard.csv", rows_of_leaders(leaders))
     expected = (RESULTS / "modern" / "leaderboard.csv").read_text(encoding="utf-8")
     assert (tmp_path / "leaderboard.csv").read_text(encoding="utf-8") == expected

@@ -15,6 +15,7 @@ RESULTS = CHECKOUT / "experiments" / "results"
 # Runs of each committed sweep, and how many of them are finished.
 FINISHED = {
     "ablation": (20, 20),
+    "epoch_times": (34, 34),
     "heads_and_layers": (18, 18),
     "histories": (18, 18),
     "modern": (45, 45),

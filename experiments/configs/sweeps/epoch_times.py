@@ -2,8 +2,9 @@
 
 Command: `ctrzoo-sweep --config=epoch_times --raw=movielens_1m=ml-1m.zip --workers=1`
 
-The runs of those two sweeps were made on several machines, next to other work. Run this one on a quiet machine. The
-median of three epochs leaves out the first, in which TensorFlow builds its graph.
+The runs of those two sweeps were made on several machines, next to other work. Run this one on a quiet machine.
+TensorFlow builds its graph in the first epoch, so the time of a model is the median of three.
+`experiments/results/epoch_times` has the finished runs, which took 35 minutes.
 `python -m ctrzoo.experiments.leaderboard --times_from=FOLDER` takes the times.
 """
 

@@ -5,7 +5,7 @@ Command: `ctrzoo-sweep --config=modern --raw=movielens_1m=ml-1m.zip --workers=2`
 Hyperparameters come from `configs/movielens_1m/<model>.py`. `experiments/results/modern` has the finished runs; its
 leaderboard shows them next to those of `table2`:
 `python -m ctrzoo.experiments.leaderboard --folder=experiments/results/modern --more_folders experiments/results/table2
---also test_log_loss --references graphfm dcn_v2`.
+--also test_log_loss --references graphfm dcn_v2 --times_from=experiments/results/epoch_times`.
 """
 
 import pathlib
