@@ -1,7 +1,7 @@
-"""DNN on MovieLens-1M: the settings of DeepFM, whose deep part it is; they were not tuned for this model.
+"""DNN on MovieLens-1M: the settings of DeepFM, with twice its penalty and no dropout of embeddings.
 
 Command: `ctrzoo-train --dataset=movielens_1m --model=dnn --raw=ml-1m.zip`
-Expected: test AUC 0.8561 ± 0.0006, log loss 0.3641 ± 0.0011 (three seeds).
+Expected: test AUC 0.8579 ± 0.0009, log loss 0.3621 ± 0.0010 (three seeds).
 """
 
 from ctrzoo.types import Config
@@ -15,7 +15,7 @@ def get_config() -> Config:
         "learning_rate": 3e-3,
         "optimizer": "adam",
         "learning_rate_schedule": "cosine",
-        "embedding_dropout": 0.1,
-        "embedding_l2": 6e-4,
+        "embedding_dropout": 0.0,
+        "embedding_l2": 1.2e-3,
         "deep_dropout": 0.2,
     }
