@@ -36,7 +36,6 @@ from .sweeps.leaders_plot import plot_leaders
 from .sweeps.significance import SIGNIFICANCE, p_value
 
 SPACE = "\N{NO-BREAK SPACE}"  # keeps a number and its spread on one line
-WHOLE_RUN = "the median time of a whole run"
 NOTE = "Times are wall times on the machine of the runs, which may have done other work."
 
 
@@ -67,6 +66,7 @@ def markdown(
     higher, title = higher_is_better(score), title_of(score)
     fronts = {cost: front(leaders, cost, higher) for cost in COSTS}
     unfinished = sum(each.unfinished for each in leaders)
+    minutes = "this time times the median number of epochs" if is_timed_apart else "the median time of a whole run"
     lines = [
         f"# Leaderboard: {', '.join(dict.fromkeys(each.dataset for each in leaders))}",
         "",
@@ -76,7 +76,7 @@ def markdown(
         + (f" {unfinished} unfinished runs are left out." if unfinished else ""),
         "",
         f"{note} `s per epoch` is the median over runs of a run's median epoch. Models need more or fewer epochs: "
-        f"`min per run` is {'this time times the median number of epochs' if is_timed_apart else WHOLE_RUN}."
+        f"`min per run` is {minutes}."
         + (f" A star marks equal runs whose times differ by a factor of more than {NOISY}." if _noisy(leaders) else ""),
         "",
         "![Scores next to costs](leaderboard.png)",
