@@ -39,10 +39,12 @@ def test_committed_runs_are_finished(sweep):
     assert {path.parent for path in RESULTS.glob(f"{sweep}/*/seed_*/metrics.json")} <= planned, "an orphaned run"
 
 
-def test_table2_repeats_nothing(tmp_path):
-    shutil.copytree(RESULTS / "table2", tmp_path / "table2")
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("table2/*/seed_*/*")}
-    command = [sys.executable, "-m", "ctrzoo.experiments.sweep", "--config=table2", f"--folder={tmp_path / 'table2'}"]
+@pytest.mark.parametrize("sweep", ["table2", "modern", "movielens_history"])
+def test_a_finished_sweep_repeats_nothing(sweep, tmp_path):
+    """Not even its data are needed: what a report measures is kept with the runs."""
+    shutil.copytree(RESULTS / sweep, tmp_path / sweep)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob(f"{sweep}/*/seed_*/*")}
+    command = [sys.executable, "-m", "ctrzoo.experiments.sweep", f"--config={sweep}", f"--folder={tmp_path / sweep}"]
     finished = subprocess.run(
         [*command, f"--data_dir={tmp_path / 'data'}", "--raw=movielens_1m=absent.zip"],
         cwd=CHECKOUT,
@@ -51,5 +53,6 @@ def test_table2_repeats_nothing(tmp_path):
         timeout=300,
     )
     assert finished.returncode == 0, finished.stderr
-    assert (tmp_path / "table2" / "results.md").read_text(encoding="utf-8").count("61 of 61 runs are finished") == 1
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("table2/*/seed_*/*")} == before
+    runs = FINISHED[sweep][0]
+    assert f"{runs} of {runs} runs are finished" in (tmp_path / sweep / "results.md").read_text(encoding="utf-8")
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob(f"{sweep}/*/seed_*/*")} == before
